@@ -1,0 +1,82 @@
+"""What an engine says: pieces of text, a finish, and the bill.
+
+Streaming is the only path; a whole answer is `fold(pieces)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Finish(Enum):
+    """Why an answer ended, under the API's own names."""
+
+    STOP = "STOP"
+    MAX_TOKENS = "MAX_TOKENS"
+    SAFETY = "SAFETY"
+    OTHER = "OTHER"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of an answer.
+
+    Attributes:
+        text: New text; pieces concatenate to the answer.
+        tokens: How many tokens this piece took.
+        thought: Whether the text is the model's thinking and not its answer.
+        finish: Set on the last piece, and only there.
+        candidate: Which candidate this piece belongs to, from 0.
+    """
+
+    text: str
+    tokens: int = 0
+    thought: bool = False
+    finish: Finish | None = None
+    candidate: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer of one candidate."""
+
+    text: str = ""
+    thoughts: str = ""
+    tokens: int = 0
+    thought_tokens: int = 0
+    finish: Finish | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """What a prompt costs, by modality, in tokens."""
+
+    text: int = 0
+    image: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of the prompt."""
+        return self.text + self.image
+
+
+def fold(pieces: Iterable[Piece]) -> tuple[Answer, ...]:
+    """Gather pieces into whole answers, one a candidate, in the order of the candidates."""
+    gathered: dict[int, list[Piece]] = {}
+    for piece in pieces:
+        gathered.setdefault(piece.candidate, []).append(piece)
+    return tuple(_whole(gathered[candidate]) for candidate in sorted(gathered))
+
+
+def _whole(pieces: list[Piece]) -> Answer:
+    spoken = [piece for piece in pieces if not piece.thought]
+    thought = [piece for piece in pieces if piece.thought]
+    return Answer(
+        text="".join(piece.text for piece in spoken),
+        thoughts="".join(piece.text for piece in thought),
+        tokens=sum(piece.tokens for piece in spoken),
+        thought_tokens=sum(piece.tokens for piece in thought),
+        finish=next((piece.finish for piece in reversed(pieces) if piece.finish), None),
+    )

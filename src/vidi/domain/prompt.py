@@ -1,0 +1,178 @@
+"""What is asked, before and after its pictures are loaded.
+
+`wire` makes a `Conversation` (image references), `generate` turns it into an `Outline` (headers read,
+enough to count tokens) and a `Prompt` (pictures loaded, upright, fitted). Engines see only the last two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Generic, TypeVar
+
+from vidi.domain.geometry import Placement
+from vidi.domain.schema import Schema
+
+
+class Role(Enum):
+    """Who speaks."""
+
+    USER = "user"
+    MODEL = "model"
+
+
+class MediaResolution(Enum):
+    """How closely a picture is looked at; UNSPECIFIED leaves it to the model."""
+
+    UNSPECIFIED = "MEDIA_RESOLUTION_UNSPECIFIED"
+    LOW = "MEDIA_RESOLUTION_LOW"
+    MEDIUM = "MEDIA_RESOLUTION_MEDIUM"
+    HIGH = "MEDIA_RESOLUTION_HIGH"
+    ULTRA_HIGH = "MEDIA_RESOLUTION_ULTRA_HIGH"
+
+
+class ImageFormat(Enum):
+    """The five formats that are read, by MIME type."""
+
+    PNG = "image/png"
+    JPEG = "image/jpeg"
+    WEBP = "image/webp"
+    HEIC = "image/heic"
+    HEIF = "image/heif"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """A picture as the caller sent it: still encoded.
+
+    Attributes:
+        data: The encoded file.
+        where: Path of the part in the request, as `contents[0].parts[1].inline_data`.
+        resolution: The part's own media resolution; UNSPECIFIED takes the request's.
+    """
+
+    data: bytes = field(repr=False)
+    where: str
+    resolution: MediaResolution = MediaResolution.UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class FileReference:
+    """A picture that was uploaded before and is named by its URI."""
+
+    uri: str
+    where: str
+    resolution: MediaResolution = MediaResolution.UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What a file's header says, before any pixel is decoded.
+
+    Attributes:
+        format: Told by the bytes, never by the label.
+        width: Stored width in pixels, before orientation is applied.
+        height: Stored height in pixels, before orientation is applied.
+        frames: How many frames the file announces; 1 for a still picture.
+        resolution: The media resolution in force for this picture.
+    """
+
+    format: ImageFormat
+    width: int
+    height: int
+    frames: int = 1
+    resolution: MediaResolution = MediaResolution.UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture ready for a model: upright, opaque, fitted to the model's pixel budget.
+
+    Attributes:
+        width: Columns.
+        height: Rows.
+        rgb: width * height * 3 bytes, row by row from the top, 8 bits a channel, sRGB.
+        placement: The way from these pixels back to the caller's upright image.
+        digest: SHA-256 of the encoded file in hex: the same file, the same digest.
+        resolution: The media resolution in force for this picture.
+    """
+
+    width: int
+    height: int
+    rgb: bytes = field(repr=False)
+    placement: Placement
+    digest: str
+    resolution: MediaResolution = MediaResolution.UNSPECIFIED
+
+
+Image = TypeVar("Image")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Generic[Image]):
+    """One contribution to the conversation: text and images in the caller's order."""
+
+    role: Role
+    parts: tuple[str | Image, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen and where the answer ends; None leaves it to the model."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int | None = None
+    max_output_tokens: int | None = None
+    stop_sequences: tuple[str, ...] = ()
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+
+
+class TextFormat(Enum):
+    """What the answer's text must be."""
+
+    PLAIN = "text/plain"
+    JSON = "application/json"
+    ENUM = "text/x.enum"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The form of the answer; with a schema the text validates against it."""
+
+    format: TextFormat = TextFormat.PLAIN
+    schema: Schema | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """Whether and how much the model may think first, and whether the caller sees it."""
+
+    budget: int | None = None
+    level: str | None = None
+    include: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Generic[Image]):
+    """A whole request to a model, over whatever stands for an image at that stage."""
+
+    turns: tuple[Turn[Image], ...]
+    system: str = ""
+    sampling: Sampling = Sampling()
+    output: Output = Output()
+    thinking: Thinking = Thinking()
+    resolution: MediaResolution = MediaResolution.UNSPECIFIED
+    candidates: int = 1
+
+
+Conversation = Ask[ImageSource | FileReference]
+"""As decoded from the wire: images are references."""
+
+Outline = Ask[ImageHeader]
+"""Images are known by their headers only; enough to count tokens."""
+
+Prompt = Ask[Picture]
+"""What an engine answers: every picture loaded."""

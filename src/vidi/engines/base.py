@@ -1,0 +1,134 @@
+"""The seam to everything that can look at a picture and answer.
+
+An author writes a synchronous loop that yields pieces; threads, queues, deadlines and HTTP are not
+their concern. An engine in full:
+
+    class Parrot:
+        card = ModelCard(id="parrot", display_name="Parrot", description="Repeats the last text.")
+
+        def count_tokens(self, outline: Outline) -> TokenCount:
+            return estimate_tokens(outline)
+
+        def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
+            for word in last_text(prompt).split(" "):
+                yield Piece(word + " ", tokens=1)
+            yield Piece("", finish=Finish.STOP)
+
+        def close(self) -> None:
+            pass
+
+It is published as an entry point of the group `vidi.engines`, named like the model, that points to a
+function `(EngineContext) -> Engine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from vidi.domain.answer import Piece, TokenCount
+from vidi.domain.prompt import MediaResolution, Outline, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class PixelBudgets:
+    """How many pixels a picture may have at each media resolution; larger ones are scaled down."""
+
+    low: int = 512 * 512
+    medium: int = 768 * 768
+    high: int = 1024 * 1024
+    ultra_high: int = 2048 * 2048
+
+    def at(self, resolution: MediaResolution) -> int:
+        """The budget in pixels; UNSPECIFIED is HIGH, as for Gemini 3."""
+        return {
+            MediaResolution.LOW: self.low,
+            MediaResolution.MEDIUM: self.medium,
+            MediaResolution.ULTRA_HIGH: self.ultra_high,
+        }.get(resolution, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What the API tells about a model, and what the server needs to know to feed it.
+
+    Attributes:
+        id: The model's name without `models/`.
+        display_name: For people.
+        description: One or two sentences: what it is good for and what not.
+        version: Changes when the same prompt may be answered differently.
+        input_token_limit: Longest prompt in tokens, images included.
+        output_token_limit: Longest answer in tokens.
+        slots: How many prompts it answers at the same time.
+        samples: Whether temperature, topP, topK, seed and penalties change the answer.
+        thinks: Whether it can think before it answers.
+        pixels: Pixel budget of a picture at each media resolution.
+    """
+
+    id: str
+    display_name: str
+    description: str
+    version: str = "1"
+    input_token_limit: int = 1_048_576
+    output_token_limit: int = 65_536
+    slots: int = 1
+    samples: bool = False
+    thinks: bool = False
+    pixels: PixelBudgets = PixelBudgets()
+
+
+class Engine(Protocol):
+    """Answers prompts. Methods other than `generate` may be called from any thread."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The model behind this engine; does not change during its life."""
+        ...
+
+    def count_tokens(self, outline: Outline) -> TokenCount:
+        """What a prompt costs under the model's own id, from headers alone: no pixel is needed."""
+        ...
+
+    def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
+        """Answer, piece by piece; the last piece carries a `Finish`.
+
+        Closing the generator cancels: it must return soon after its next yield. Up to `card.slots`
+        generators run at the same time, each on a thread of its own.
+
+        Raises:
+            VidiError: Anything a caller should read; other exceptions become an internal error.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the engine holds. Called once, when no generator runs."""
+        ...
+
+
+class Progress(Protocol):
+    """Told about long work, so that a person sees that it moves."""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """`done` of `total` units of the named step (bytes for a download); total 0 means unknown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineContext:
+    """What a factory may use.
+
+    Attributes:
+        cache: Directory for weights and other things that can be fetched again.
+        threads: How many threads the engine may keep busy.
+        progress: Called during downloads and conversions.
+    """
+
+    cache: Path
+    threads: int
+    progress: Progress
+
+
+EngineFactory = Callable[[EngineContext], Engine]
+"""Opens an engine; downloads weights if they are missing. Raises Unavailable when they cannot be had."""
