@@ -6,6 +6,7 @@ enough to count tokens) and a `Prompt` (pictures loaded, upright, fitted). Engin
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
@@ -106,6 +107,7 @@ class Picture:
 
 
 Image = TypeVar("Image")
+New = TypeVar("New")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,38 @@ class Ask(Generic[Image]):
     thinking: Thinking = Thinking()
     resolution: MediaResolution = MediaResolution.UNSPECIFIED
     candidates: int = 1
+
+    def images(self) -> Iterator[Image]:
+        """Every image, in the caller's order."""
+        for turn in self.turns:
+            for part in turn.parts:
+                if not isinstance(part, str):
+                    yield part
+
+    def texts(self) -> Iterator[str]:
+        """Every text, the system instruction first, then in the caller's order."""
+        if self.system:
+            yield self.system
+        for turn in self.turns:
+            for part in turn.parts:
+                if isinstance(part, str):
+                    yield part
+
+    def with_images(self, images: Iterable[New]) -> Ask[New]:
+        """The same request over other images, one for each of `images()` and in that order."""
+        new = iter(images)
+        return Ask(
+            turns=tuple(
+                Turn(turn.role, tuple(part if isinstance(part, str) else next(new) for part in turn.parts))
+                for turn in self.turns
+            ),
+            system=self.system,
+            sampling=self.sampling,
+            output=self.output,
+            thinking=self.thinking,
+            resolution=self.resolution,
+            candidates=self.candidates,
+        )
 
 
 Conversation = Ask[ImageSource | FileReference]

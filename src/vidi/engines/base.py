@@ -17,13 +17,18 @@ their concern. An engine in full:
         def close(self) -> None:
             pass
 
-It is published as an entry point of the group `vidi.engines`, named like the model, that points to a
-function `(EngineContext) -> Engine`.
+It is published as an entry point of the group `vidi.engines` that points to a function
+`(EngineContext) -> Sequence[Offer]`, light enough to be called whenever models are listed:
+
+    def offers(context: EngineContext) -> Sequence[Offer]:
+        return (Offer(Parrot.card, opener="parrot.engine:open_engine", ready=True),)
+
+The opener, `(EngineContext) -> Engine`, is imported when the model is first asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -130,5 +135,25 @@ class EngineContext:
     progress: Progress
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model that an adapter can open.
+
+    Attributes:
+        card: What is known before anything is loaded.
+        opener: `module:function` of an EngineFactory; imported on first use.
+        ready: Whether its weights are on the disk, so that it opens without a network.
+        rank: Which ready model `vidi serve` takes by default: the highest; below 0 is never taken.
+    """
+
+    card: ModelCard
+    opener: str
+    ready: bool
+    rank: int = 0
+
+
 EngineFactory = Callable[[EngineContext], Engine]
 """Opens an engine; downloads weights if they are missing. Raises Unavailable when they cannot be had."""
+
+OfferFactory = Callable[[EngineContext], Sequence[Offer]]
+"""Lists an adapter's models; what the entry points of the group `vidi.engines` point to."""

@@ -1,0 +1,136 @@
+"""From a model id to a running engine, by entry point, imported on first use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pkgutil import resolve_name
+
+from vidi.domain.errors import NotFound, Unavailable
+from vidi.engines.base import Engine, EngineContext, EngineFactory, Offer, OfferFactory
+from vidi.engines.worker import Worker
+
+GROUP = "vidi.engines"
+"""The entry point group in which installed packages publish their models."""
+
+ALIAS = "gemini-"
+"""An id with this prefix runs the default model, so that code written for Gemini runs as it is."""
+
+
+def installed_offers(context: EngineContext) -> dict[str, Offer]:
+    """Every model that the installed adapters can open, by id, best rank first."""
+    found: list[Offer] = []
+    for entry in entry_points(group=GROUP):
+        factory: OfferFactory = entry.load()
+        found.extend(factory(context))
+    return {offer.card.id: offer for offer in sorted(found, key=lambda offer: -offer.rank)}
+
+
+def best_offer(offers: Mapping[str, Offer]) -> Offer:
+    """The model to use when none is named: the best one on the disk, else the best that can be fetched.
+
+    Raises:
+        Unavailable: If no adapter offers a model.
+    """
+    ranked = sorted((offer for offer in offers.values() if offer.rank >= 0), key=lambda offer: -offer.rank)
+    ready = [offer for offer in ranked if offer.ready]
+    for offer in (*ready, *ranked):
+        return offer
+    raise Unavailable("No model is installed. Reinstall Vidi, or install an engine package.")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A model that is running.
+
+    Attributes:
+        worker: The way to its engine.
+        alias: Whether it was asked for under a Gemini name, and so charges Gemini's prices for images.
+    """
+
+    worker: Worker
+    alias: bool
+
+
+class Registry:
+    """Opens each engine once, when it is first asked, and closes them all."""
+
+    def __init__(
+        self, offers: Mapping[str, Offer], *, default: str, context: EngineContext, queue: int
+    ) -> None:
+        """Take what can be opened.
+
+        Args:
+            offers: Every model by id.
+            default: Id of the model behind every `gemini-` name; must be among `offers`.
+            context: Handed to the engines' openers.
+            queue: How many prompts may wait for each engine.
+
+        Raises:
+            NotFound: If `default` is not among the offers.
+        """
+        if default not in offers:
+            known = ", ".join(offers) or "none"
+            raise NotFound(f"There is no model {default!r}. Known models: {known}.")
+        self._offers = offers
+        self._default = default
+        self._context = context
+        self._queue = queue
+        self._opening: dict[str, asyncio.Task[Worker]] = {}
+
+    @property
+    def default(self) -> Offer:
+        """The model behind every `gemini-` name."""
+        return self._offers[self._default]
+
+    def offers(self) -> tuple[Offer, ...]:
+        """Every model that can be asked for by its own name, the default first."""
+        others = (offer for offer in self._offers.values() if offer.card.id != self._default)
+        return (self.default, *others)
+
+    def find(self, model: str) -> Offer:
+        """The offer behind a name, without opening it.
+
+        Raises:
+            NotFound: If the name is neither known nor a Gemini name.
+        """
+        if model.startswith(ALIAS):
+            return self.default
+        offer = self._offers.get(model)
+        if offer is None:
+            raise NotFound(
+                f"models/{model[:200]} is not found for API version v1beta, or is not supported for generateContent. "
+                "Call ModelService.ListModels to see the list of available models and their supported methods."
+            )
+        return offer
+
+    async def open(self, model: str) -> Resolved:
+        """The running model behind a name, opened now if it was not yet.
+
+        Raises:
+            NotFound: If the name is unknown.
+            Unavailable: If its weights cannot be had or it does not start; a later call tries again.
+        """
+        offer = self.find(model)
+        opening = self._opening.get(offer.card.id)
+        if opening is None or (opening.done() and (opening.cancelled() or opening.exception())):
+            opening = asyncio.create_task(self._open(offer))
+            self._opening[offer.card.id] = opening
+        worker = await asyncio.shield(opening)
+        return Resolved(worker, alias=model.startswith(ALIAS))
+
+    async def _open(self, offer: Offer) -> Worker:
+        factory: EngineFactory = resolve_name(offer.opener)
+        engine: Engine = await asyncio.to_thread(factory, self._context)
+        return Worker(engine, queue=self._queue)
+
+    async def close(self) -> None:
+        """Close every engine that was opened."""
+        for opening in self._opening.values():
+            if not opening.done():
+                opening.cancel()
+            elif not opening.cancelled() and opening.exception() is None:
+                await opening.result().close()
+        self._opening.clear()

@@ -1,0 +1,137 @@
+"""Every setting, in one frozen value: flag over environment over file, checked once at start."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from platformdirs import user_cache_path, user_config_path, user_data_path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+PREFIX = "VIDI_"
+"""A setting `port` is read from the environment as VIDI_PORT."""
+
+MEGABYTE = 1_000_000
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text says which, where it came from and what it may be."""
+
+
+def _comma_separated(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(item.strip() for item in value.split(",") if item.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
+
+
+class Settings(BaseModel):
+    """What the owner of the server may choose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; other than loopback needs api_keys.")
+    port: int = Field(8484, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    model: str = Field("", description="Default model; empty takes the best one on the disk.")
+    api_keys: Names = Field((), description="Keys that callers must show, separated by commas; none: open.")
+    allowed_hosts: Names = Field(
+        (), description="Host names under which an open server may be called, beside loopback's."
+    )
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("vidi"), description="Where uploaded files live."
+    )
+    cache_dir: Path = Field(
+        default_factory=lambda: user_cache_path("vidi"), description="Where weights live; may be deleted."
+    )
+    max_request_bytes: int = Field(
+        100 * MEGABYTE, ge=1000, description="Largest request body, after decompression, in bytes."
+    )
+    max_images: int = Field(3600, ge=1, description="Most pictures in one request.")
+    max_image_pixels: int = Field(
+        100_000_000, ge=1, description="Largest picture, by the width and height in its header."
+    )
+    decoders: int = Field(
+        default_factory=lambda: max(1, min(4, os.cpu_count() or 1)),
+        ge=1,
+        le=64,
+        description="Processes that decode pictures.",
+    )
+    decode_seconds: float = Field(10.0, gt=0, description="How long one picture may take to decode.")
+    threads: int = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 2) - 1), ge=1, description="Threads for models."
+    )
+    queue: int = Field(64, ge=0, description="How many prompts may wait for a model; one more gets 503.")
+    request_seconds: float = Field(600.0, gt=0, description="How long one request may take in all.")
+
+    @model_validator(mode="after")
+    def _open_only_at_home(self) -> Self:
+        if not self.api_keys and not is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host} can be reached by others, so api_keys must be set: "
+                f"{PREFIX}API_KEYS=some-long-secret, or keep the host at 127.0.0.1"
+            )
+        return self
+
+    @property
+    def key_digests(self) -> frozenset[bytes]:
+        """SHA-256 of each key: what requests are compared with."""
+        return frozenset(hashlib.sha256(key.encode()).digest() for key in self.api_keys)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load(flags: Mapping[str, object], config: Path | None = None) -> Settings:
+    """Read the settings: `flags` (None values are absent) over the environment over the file.
+
+    Args:
+        flags: Values from the command line by setting name.
+        config: A TOML file; None takes config.toml in the user's configuration folder, if it is there.
+
+    Raises:
+        SettingsError: A value or a name is wrong, or the named file cannot be read.
+    """
+    chosen: dict[str, object] = {
+        **_from_file(config or _from_environment().get("config")),
+        **{name: value for name, value in _from_environment().items() if name != "config"},
+        **{name: value for name, value in flags.items() if value is not None},
+    }
+    try:
+        return Settings.model_validate(chosen)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(step) for step in problem['loc']) or 'settings'}: "
+            f"{problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors()
+        )
+        raise SettingsError(problems) from None
+
+
+def _from_environment() -> dict[str, str]:
+    names = {PREFIX + name.upper(): name for name in (*Settings.model_fields, "config")}
+    return {names[key]: value for key, value in os.environ.items() if key in names and value != ""}
+
+
+def _from_file(path: Path | str | None) -> dict[str, object]:
+    default = user_config_path("vidi") / "config.toml"
+    if path is None and not default.exists():
+        return {}
+    file = Path(path) if path is not None else default
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from None
