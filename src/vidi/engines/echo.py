@@ -1,0 +1,144 @@
+"""`echo`: a deterministic engine without a model, for tests and documentation.
+
+It says what it got:
+
+    Echo: 1 image (640x480), text: Caption this image.
+
+Sizes are those of the caller's upright images. The text is the last turn's; the answer streams word by word.
+
+With JSON output it answers the same facts as `{"images": [{"width": ..., "height": ...}], "text": ...}`. With a
+schema it answers the value that says least among those that satisfy it (`engines/blank.py`), which for text/x.enum
+is the first option. Token limits and stop sequences hold.
+
+Words in the last text steer it, for tests of long answers and of cancellation:
+
+    echo words=5000     the answer is 5000 numbered words (`repeat 5000 words` does the same)
+    echo sleep=0.01     each word waits 0.01 seconds
+    echo fail=midway    after three words the engine breaks
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from vidi.domain.answer import Piece, TokenCount
+from vidi.domain.errors import Unavailable
+from vidi.domain.prompt import Outline, Picture, Prompt, TextFormat
+from vidi.engines.base import EngineContext, ModelCard
+from vidi.engines.blank import blank
+from vidi.engines.grammar import JsonValue
+from vidi.engines.limits import bounded, estimate_tokens
+
+_WORDS = re.compile(r"\bwords=(\d{1,7})\b|\brepeat (\d{1,7}) words\b")
+_SLEEP = re.compile(r"\bsleep=(\d+(?:\.\d+)?)\b")
+_FAIL = re.compile(r"\bfail=midway\b")
+_WORDS_BEFORE_FAILURE = 3
+
+CARD = ModelCard(
+    id="echo",
+    display_name="Echo",
+    description="Repeats what it was given, the same each time. For tests and documentation; it sees nothing.",
+    slots=64,
+)
+
+
+class Echo:
+    """Repeats prompts."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+        return CARD
+
+    def count_tokens(self, outline: Outline) -> TokenCount:
+        """Four characters a token, 258 tokens a picture."""
+        return estimate_tokens(outline)
+
+    def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
+        """Say what the prompt holds.
+
+        Raises:
+            InvalidRequest: The response schema contradicts itself.
+            Unavailable: The prompt asked for a failure.
+        """
+        heard = _hear(prompt)
+        return bounded(
+            _paced(_words(_reply(prompt, heard)), heard), prompt.sampling, limit=CARD.output_token_limit
+        )
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def open_engine(context: EngineContext) -> Echo:
+    """Open the echo; it needs nothing."""
+    del context
+    return Echo()
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    pictures: tuple[Picture, ...]
+    text: str
+
+
+def _hear(prompt: Prompt) -> _Heard:
+    """Every picture of the conversation, and the texts of its last turn."""
+    last = prompt.turns[-1].parts if prompt.turns else ()
+    return _Heard(
+        pictures=tuple(part for turn in prompt.turns for part in turn.parts if isinstance(part, Picture)),
+        text=" ".join(part for part in last if isinstance(part, str)),
+    )
+
+
+def _reply(prompt: Prompt, heard: _Heard) -> str:
+    schema = prompt.output.schema
+    if schema is not None:
+        value = blank(schema)
+        return (
+            str(value) if prompt.output.format is TextFormat.ENUM else json.dumps(value, ensure_ascii=False)
+        )
+    if prompt.output.format is TextFormat.JSON:
+        return json.dumps(_facts(heard), ensure_ascii=False)
+    wanted = _WORDS.search(heard.text)
+    if wanted:
+        return " ".join(f"word{index}" for index in range(1, int(wanted[1] or wanted[2]) + 1))
+    return f"Echo: {_images_in_words(heard.pictures)}, text: {heard.text}"
+
+
+def _facts(heard: _Heard) -> JsonValue:
+    sizes: list[JsonValue] = [
+        {"width": picture.placement.source_width, "height": picture.placement.source_height}
+        for picture in heard.pictures
+    ]
+    return {"images": sizes, "text": heard.text}
+
+
+def _images_in_words(pictures: tuple[Picture, ...]) -> str:
+    count = len(pictures)
+    if not count:
+        return "0 images"
+    sizes = Counter(f"{each.placement.source_width}x{each.placement.source_height}" for each in pictures)
+    listed = ", ".join(size if times == 1 else f"{times} of {size}" for size, times in sizes.items())
+    return f"{count} image{'s' if count > 1 else ''} ({listed})"
+
+
+def _words(text: str) -> Iterator[str]:
+    """The text in words, each with the space after it."""
+    return (match[0] for match in re.finditer(r"\s*\S+\s?|\s+", text))
+
+
+def _paced(words: Iterator[str], heard: _Heard) -> Iterator[str]:
+    pause = _SLEEP.search(heard.text)
+    fails = _FAIL.search(heard.text) is not None
+    for index, word in enumerate(words):
+        if fails and index == _WORDS_BEFORE_FAILURE:
+            raise Unavailable("The echo was asked to fail.")
+        if pause:
+            time.sleep(float(pause[1]))
+        yield word

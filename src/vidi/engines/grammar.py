@@ -1,0 +1,116 @@
+"""The shape of a structured answer: as JSON Schema, and held against a text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from vidi.domain.errors import Internal
+from vidi.domain.prompt import TextFormat
+from vidi.domain.schema import Kind, Schema
+
+JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+"""A JSON value as `json` reads it."""
+
+
+class AnswerMismatch(Internal):
+    """A model's answer does not have the shape that was asked for; the text says where."""
+
+
+def validate(text: str, schema: Schema, form: TextFormat = TextFormat.JSON) -> None:
+    """Check that an answer has the shape that was asked for.
+
+    Args:
+        text: The whole answer: JSON, or under TextFormat.ENUM the bare value.
+        schema: The shape.
+        form: How the value is written.
+
+    Raises:
+        AnswerMismatch: The text is not JSON, or its value does not satisfy the schema.
+    """
+    mismatch = best_match(Draft202012Validator(to_json_schema(schema)).iter_errors(_value(text, form)))
+    if mismatch is not None:
+        raise AnswerMismatch(
+            f"The model's answer does not match the response schema at {mismatch.json_path}: "
+            f"{_shortened(mismatch.message)}"
+        )
+
+
+def _value(text: str, form: TextFormat) -> JsonValue:
+    if form is TextFormat.ENUM:
+        return text
+    try:
+        value: JsonValue = json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise AnswerMismatch(f"The model's answer is not JSON: {error}") from error
+    return value
+
+
+def _refuse_constant(name: str) -> JsonValue:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _shortened(message: str, length: int = 300) -> str:
+    return message if len(message) <= length else message[: length - 3] + "..."
+
+
+def to_json_schema(schema: Schema) -> dict[str, JsonValue]:
+    """Write a schema as JSON Schema 2020-12; what it leaves open is left out, and so is an unreadable pattern."""
+    written: dict[str, JsonValue] = {}
+    if schema.kinds:
+        written["type"] = [kind.value for kind in Kind if kind in schema.kinds]
+    if schema.enum is not None:
+        written["enum"] = list(schema.enum)
+    if schema.any_of:
+        written["anyOf"] = [to_json_schema(option) for option in schema.any_of]
+    written.update(_object_words(schema))
+    written.update(_array_words(schema))
+    written.update(_limits(schema))
+    return written
+
+
+def _object_words(schema: Schema) -> Mapping[str, JsonValue]:
+    written: dict[str, JsonValue] = {}
+    if schema.properties:
+        written["properties"] = {each.name: to_json_schema(each.schema) for each in schema.properties}
+        written["required"] = [each.name for each in schema.properties if each.required]
+    if schema.additional is not None:
+        written["additionalProperties"] = to_json_schema(schema.additional)
+    elif schema.properties or (Kind.OBJECT in schema.kinds and not schema.any_of):
+        # Where only the alternatives name members, the alternatives close themselves.
+        written["additionalProperties"] = False
+    return written
+
+
+def _array_words(schema: Schema) -> Mapping[str, JsonValue]:
+    written: dict[str, JsonValue] = {}
+    if schema.prefix_items:
+        written["prefixItems"] = [to_json_schema(item) for item in schema.prefix_items]
+    if schema.items is not None:
+        written["items"] = to_json_schema(schema.items)
+    return written
+
+
+def _limits(schema: Schema) -> Mapping[str, JsonValue]:
+    limits: dict[str, JsonValue] = {
+        "minimum": schema.minimum,
+        "maximum": schema.maximum,
+        "minItems": schema.min_items,
+        "maxItems": schema.max_items,
+        "minLength": schema.min_length,
+        "maxLength": schema.max_length,
+        "pattern": schema.pattern if readable(schema.pattern) else None,
+    }
+    return {word: limit for word, limit in limits.items() if limit is not None}
+
+
+def readable(pattern: str | None) -> bool:
+    """Whether a pattern can be checked here: ECMA 262 has spellings that Python does not read."""
+    try:
+        return pattern is not None and re.compile(pattern) is not None
+    except re.error:
+        return False

@@ -1,0 +1,115 @@
+"""Output limits and token prices for engines that have no tokenizer of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+
+from vidi.domain.answer import Finish, Piece, TokenCount
+from vidi.domain.prompt import Outline, Sampling
+
+CHARACTERS_PER_TOKEN = 4
+"""Google's rule of thumb for Gemini: "a token is equivalent to about 4 characters"."""
+
+TOKENS_PER_IMAGE = 258
+"""What a picture costs in an engine that looks at it once, whatever its size."""
+
+
+def tokens_in(text: str) -> int:
+    """How many tokens a text takes at four characters each, rounded up."""
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
+
+
+def estimate_tokens(outline: Outline, *, per_image: int = TOKENS_PER_IMAGE) -> TokenCount:
+    """Price a prompt: each text at four characters a token, each picture at `per_image` tokens."""
+    parts = [part for turn in outline.turns for part in turn.parts]
+    texts = [part for part in parts if isinstance(part, str)]
+    return TokenCount(
+        text=tokens_in(outline.system) + sum(map(tokens_in, texts)),
+        image=per_image * (len(parts) - len(texts)),
+    )
+
+
+def bounded(texts: Iterable[str], sampling: Sampling, *, limit: int) -> Generator[Piece, None, None]:
+    """Stream texts as pieces, within the token limit and up to the first stop sequence.
+
+    With `room` = 4 characters for each allowed token, the pieces concatenate to the first `room` characters of
+    the texts, cut before the first stop sequence that lies whole within them. No piece holds a beginning of a
+    stop sequence that may still be completed by the next text. Closing the stream closes `texts`.
+
+    Args:
+        texts: Stretches of the answer.
+        sampling: Gives the stop sequences and the number of tokens asked for.
+        limit: The model's own limit in tokens.
+
+    Yields:
+        Pieces with their tokens; the last, and only the last, has a finish: MAX_TOKENS if text was left over.
+    """
+    asked = limit if sampling.max_output_tokens is None else min(limit, sampling.max_output_tokens)
+    gate = _Gate(room=asked * CHARACTERS_PER_TOKEN, stops=tuple(filter(None, sampling.stop_sequences)))
+    sent = 0
+    source = iter(texts)
+    try:
+        for text in source:
+            passed = gate.push(text)
+            if gate.finish is not None:
+                break
+            if passed:
+                yield Piece(passed, tokens=_price(sent, passed))
+                sent += len(passed)
+                passed = ""
+        else:
+            passed = gate.flush()
+        yield Piece(passed, tokens=_price(sent, passed), finish=gate.finish or Finish.STOP)
+    finally:
+        _close(source)
+
+
+def _price(sent: int, text: str) -> int:
+    """Tokens that `text` adds to `sent` characters, so that the sum over pieces is the price of the whole."""
+    return -(-(sent + len(text)) // CHARACTERS_PER_TOKEN) - -(-sent // CHARACTERS_PER_TOKEN)
+
+
+def _close(source: Iterator[str]) -> None:
+    if isinstance(source, Generator):
+        source.close()
+
+
+@dataclass(slots=True)
+class _Gate:
+    """Lets text pass while it fits, and keeps back what may be the beginning of a stop sequence."""
+
+    room: int
+    stops: tuple[str, ...]
+    finish: Finish | None = None
+    held: str = ""
+
+    def push(self, text: str) -> str:
+        fitting = text[: self.room]
+        self.room -= len(fitting)
+        self.held += fitting
+        found = [at for at in (self.held.find(stop) for stop in self.stops) if at >= 0]
+        if found:
+            self.finish = Finish.STOP
+            return self._take(min(found))
+        if len(fitting) < len(text):
+            self.finish = Finish.MAX_TOKENS
+            return self._take(len(self.held))
+        return self._take(len(self.held) - self._doubtful())
+
+    def flush(self) -> str:
+        return self._take(len(self.held))
+
+    def _take(self, count: int) -> str:
+        passed, self.held = self.held[:count], self.held[count:]
+        return passed
+
+    def _doubtful(self) -> int:
+        """Length of the longest tail of the held text that begins a stop sequence."""
+        lengths = (
+            size
+            for stop in self.stops
+            for size in range(min(len(stop) - 1, len(self.held)), 0, -1)
+            if self.held.endswith(stop[:size])
+        )
+        return max(lengths, default=0)
