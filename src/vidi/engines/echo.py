@@ -4,11 +4,10 @@ It says what it got:
 
     Echo: 1 image (640x480), text: Caption this image.
 
-Sizes are those of the caller's upright images. The text is the last turn's; the answer streams word by word.
-
-With JSON output it answers the same facts as `{"images": [{"width": ..., "height": ...}], "text": ...}`. With a
-schema it answers the value that says least among those that satisfy it (`engines/blank.py`), which for text/x.enum
-is the first option. Token limits and stop sequences hold.
+Sizes are those of the caller's upright images. The text is the last turn's; the answer streams word by
+word. With JSON output it answers the same facts as `{"images": [{"width": ..., "height": ...}], "text": ...}`.
+With a schema it answers the value that says least among those that satisfy it (`engines/blank.py`), which for
+text/x.enum is the first option. Token limits and stop sequences hold.
 
 Words in the last text steer it, for tests of long answers and of cancellation:
 
@@ -42,7 +41,7 @@ _WORDS_BEFORE_FAILURE = 3
 CARD = ModelCard(
     id="echo",
     display_name="Echo",
-    description="Repeats what it was given, the same each time. For tests and documentation; it sees nothing.",
+    description="Repeats what it was given. For tests and documentation; it sees nothing.",
     slots=64,
 )
 
@@ -67,9 +66,8 @@ class Echo:
             Unavailable: The prompt asked for a failure.
         """
         heard = _hear(prompt)
-        return bounded(
-            _paced(_words(_reply(prompt, heard)), heard), prompt.sampling, limit=CARD.output_token_limit
-        )
+        words = _paced(_words(_reply(prompt, heard)), heard)
+        yield from bounded(words, prompt.sampling, limit=CARD.output_token_limit)
 
     def close(self) -> None:
         """Nothing to free."""

@@ -59,7 +59,7 @@ def _shortened(message: str, length: int = 300) -> str:
 
 
 def to_json_schema(schema: Schema) -> dict[str, JsonValue]:
-    """Write a schema as JSON Schema 2020-12; what it leaves open is left out, and so is an unreadable pattern."""
+    """Write a schema as JSON Schema 2020-12, without what is open and without unreadable patterns."""
     written: dict[str, JsonValue] = {}
     if schema.kinds:
         written["type"] = [kind.value for kind in Kind if kind in schema.kinds]

@@ -33,8 +33,8 @@ def estimate_tokens(outline: Outline, *, per_image: int = TOKENS_PER_IMAGE) -> T
 def bounded(texts: Iterable[str], sampling: Sampling, *, limit: int) -> Generator[Piece, None, None]:
     """Stream texts as pieces, within the token limit and up to the first stop sequence.
 
-    With `room` = 4 characters for each allowed token, the pieces concatenate to the first `room` characters of
-    the texts, cut before the first stop sequence that lies whole within them. No piece holds a beginning of a
+    With `room` = 4 characters for each allowed token, the pieces concatenate to the first `room` characters
+    of the texts, cut before the first stop sequence that lies whole within them. No piece holds a beginning of a
     stop sequence that may still be completed by the next text. Closing the stream closes `texts`.
 
     Args:
