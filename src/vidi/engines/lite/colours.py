@@ -1,0 +1,118 @@
+"""Names for colours: eleven of them, from the pixels of a region."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.domain.geometry import Box
+from vidi.domain.prompt import Picture
+
+COLOURS = ("black", "white", "gray", "red", "orange", "brown", "yellow", "green", "blue", "purple", "pink")
+"""The names, after Berlin and Kay's basic colour terms; languages translate them."""
+
+INNER = 0.65
+"""How much of a box, from its middle, is looked at: the edges are mostly background."""
+
+_SAMPLES = 64
+_HUES = (
+    (14, "red"),
+    (42, "orange"),
+    (68, "yellow"),
+    (165, "green"),
+    (258, "blue"),
+    (292, "purple"),
+    (335, "pink"),
+)
+
+Pixels = NDArray[np.uint8]
+Numbers = NDArray[np.float32]
+
+
+def pixels_of(picture: Picture) -> Pixels:
+    """The picture as an array of shape (height, width, 3), without a copy."""
+    return np.frombuffer(picture.rgb, np.uint8).reshape(picture.height, picture.width, 3)
+
+
+def white_point(picture: Picture) -> float:
+    """How bright white is in this picture, 0..1: the 97th percentile of brightness, at least 0.5."""
+    sample = _sample(pixels_of(picture))
+    return max(0.5, float(np.percentile(sample.max(axis=-1), 97)) / 255)
+
+
+def colour_of(picture: Picture, box: Box, *, white: float, upper: bool = False) -> str:
+    """Name the colour of the middle of a box.
+
+    Args:
+        picture: Where to look.
+        box: What to look at, on the caller's image.
+        white: The picture's `white_point`.
+        upper: Look at the upper half only, where a standing person's clothes are.
+    """
+    region = _inner(picture, box, upper=upper)
+    if region.size == 0:
+        return ""
+    names = names_of(_sample(region), white)
+    counts = {name: int((names == index).sum()) for index, name in enumerate(COLOURS)}
+    return max(counts, key=lambda name: counts[name])
+
+
+def palette(picture: Picture, *, white: float, least: float = 0.12) -> tuple[str, ...]:
+    """The colours that take at least a part `least` of the picture, most frequent first."""
+    names = names_of(_sample(pixels_of(picture)), white).ravel()
+    parts = np.bincount(names, minlength=len(COLOURS)) / max(1, names.size)
+    order = [index for index in np.argsort(-parts, kind="stable") if parts[index] >= least]
+    return tuple(COLOURS[index] for index in order)
+
+
+def names_of(rgb: NDArray[np.uint8], white: float) -> NDArray[np.int64]:
+    """Index into COLOURS for each pixel of an array of shape (..., 3)."""
+    values = rgb.astype(np.float32) / 255
+    high, low = values.max(axis=-1), values.min(axis=-1)
+    chroma = high - low
+    saturation = np.where(high > 0, chroma / np.maximum(high, 1e-6), 0)
+    brightness = np.minimum(high / white, 1)
+    hue = _hue(values, high, chroma)
+    named = np.full(hue.shape, COLOURS.index("red"), np.int64)
+    for (start, _), (stop, name) in zip(_HUES, _HUES[1:], strict=False):
+        named[(hue >= start) & (hue < stop)] = COLOURS.index(name)
+    warm = (hue < 50) | (hue >= 345)
+    # Brown is dark or dull orange; pink is light red.
+    named[warm & (hue >= 8) & (hue < 50) & ((brightness < 0.68) | (saturation < 0.45))] = COLOURS.index(
+        "brown"
+    )
+    named[warm & (hue < 14) & (brightness < 0.45) & (saturation < 0.6)] = COLOURS.index("brown")
+    named[((hue < 14) | (hue >= 335)) & (brightness > 0.8) & (saturation < 0.5)] = COLOURS.index("pink")
+    dull = (saturation < 0.16) | ((saturation < 0.26) & (brightness > 0.82)) | (chroma < 0.06)
+    named[dull] = COLOURS.index("gray")
+    named[dull & (brightness > 0.74)] = COLOURS.index("white")
+    named[(brightness < 0.22) | (dull & (brightness < 0.3))] = COLOURS.index("black")
+    return named
+
+
+def _hue(values: Numbers, high: Numbers, chroma: Numbers) -> Numbers:
+    """Hue in degrees, 0..360; 0 for greys."""
+    red, green, blue = values[..., 0], values[..., 1], values[..., 2]
+    safe = np.maximum(chroma, 1e-6)
+    sector = np.select(
+        [high == red, high == green],
+        [((green - blue) / safe) % 6, (blue - red) / safe + 2],
+        (red - green) / safe + 4,
+    )
+    return np.asarray(np.where(chroma > 0, sector * 60, 0), np.float32)
+
+
+def _inner(picture: Picture, box: Box, *, upper: bool) -> Pixels:
+    x0, y0, x1, y1 = picture.placement.pixels(box)
+    margin_x, margin_y = (x1 - x0) * (1 - INNER) / 2, (y1 - y0) * (1 - INNER) / 2
+    bottom = y0 + (y1 - y0) * 0.55 if upper else y1 - margin_y
+    rows = slice(max(0, int(y0 + margin_y)), max(0, int(np.ceil(bottom))))
+    columns = slice(max(0, int(x0 + margin_x)), max(0, int(np.ceil(x1 - margin_x))))
+    return pixels_of(picture)[rows, columns]
+
+
+def _sample(pixels: Pixels) -> Pixels:
+    """At most _SAMPLES rows and columns, evenly spread."""
+    step_y = -(-pixels.shape[0] // _SAMPLES)
+    step_x = -(-pixels.shape[1] // _SAMPLES)
+    return pixels[:: max(1, step_y), :: max(1, step_x)]
