@@ -14,10 +14,10 @@ TABLE = Path(__file__).with_name("vocabulary.toml")
 _NEGATIONS = frozenset({"no", "not", "without", "n't", "neither", "nor"})
 _ARTICLES = frozenset({"a", "an", "any", "the", "one", "single", "ripe", "fresh"})
 _COLOURS = frozenset(
-    ["black", "white", "gray", "grey", "red", "yellow", "green", "blue", "brown", "pink", "purple"]
+    ("black", "white", "gray", "grey", "red", "yellow", "green", "blue", "brown", "pink", "purple")
 )
 _AFTER_A_NOUN = frozenset(
-    [
+    (
         "a",
         "an",
         "and",
@@ -34,7 +34,7 @@ _AFTER_A_NOUN = frozenset(
         "to",
         "or",
         "but",
-    ]
+    )
 )
 
 
