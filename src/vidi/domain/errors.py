@@ -4,7 +4,8 @@ VidiError
 ├── InvalidRequest         the request is wrong; says what to change
 │   ├── MalformedJson      the body is no JSON, even read leniently
 │   ├── InvalidImage       a picture cannot be used; `where` names the part
-│   └── RequestTooLarge    more bytes than the limit
+│   ├── RequestTooLarge    more bytes than the limit
+│   └── SlowRequest        the body drips
 ├── FailedPrecondition     right request, wrong moment (a file not ready)
 ├── Unauthenticated        no valid key
 ├── PermissionDenied       not yours, or not there
@@ -55,6 +56,10 @@ class InvalidImage(InvalidRequest):
 
 class RequestTooLarge(InvalidRequest):
     """The body holds more bytes than the server takes."""
+
+
+class SlowRequest(InvalidRequest):
+    """The body came too slowly to wait for its end."""
 
 
 class FailedPrecondition(VidiError):

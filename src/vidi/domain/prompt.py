@@ -76,6 +76,7 @@ class ImageHeader:
         height: Stored height in pixels, before orientation is applied.
         frames: How many frames the file announces; 1 for a still picture.
         resolution: The media resolution in force for this picture.
+        orientation: How to turn the stored picture upright, as EXIF counts it: 1 (as it is) to 8.
     """
 
     format: ImageFormat
@@ -83,6 +84,7 @@ class ImageHeader:
     height: int
     frames: int = 1
     resolution: MediaResolution = MediaResolution.UNSPECIFIED
+    orientation: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,7 @@ class Offer:
     Attributes:
         card: What is known before anything is loaded.
         opener: `module:function` of an EngineFactory; imported on first use.
+        fetcher: `module:function` of a WeightsFetcher; "" where nothing has to be fetched.
         ready: Whether its weights are on the disk, so that it opens without a network.
         rank: Which ready model `vidi serve` takes by default: the highest; below 0 is never taken.
     """
@@ -149,11 +150,15 @@ class Offer:
     card: ModelCard
     opener: str
     ready: bool
+    fetcher: str = ""
     rank: int = 0
 
 
 EngineFactory = Callable[[EngineContext], Engine]
 """Opens an engine; downloads weights if they are missing. Raises Unavailable when they cannot be had."""
+
+WeightsFetcher = Callable[[EngineContext, Path | None], None]
+"""Puts a model's weights into the cache: from a local file, or with None from where they are published."""
 
 OfferFactory = Callable[[EngineContext], Sequence[Offer]]
 """Lists an adapter's models; what the entry points of the group `vidi.engines` point to."""

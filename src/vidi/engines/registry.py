@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from pathlib import Path
 from pkgutil import resolve_name
 
-from vidi.domain.errors import NotFound, Unavailable
-from vidi.engines.base import Engine, EngineContext, EngineFactory, Offer, OfferFactory
+from vidi.domain.errors import InvalidRequest, NotFound, Unavailable
+from vidi.engines.base import Engine, EngineContext, EngineFactory, Offer, OfferFactory, WeightsFetcher
 from vidi.engines.worker import Worker
 
 GROUP = "vidi.engines"
@@ -39,6 +40,24 @@ def best_offer(offers: Mapping[str, Offer]) -> Offer:
     for offer in (*ready, *ranked):
         return offer
     raise Unavailable("No model is installed. Reinstall Vidi, or install an engine package.")
+
+
+def fetch_weights(offer: Offer, context: EngineContext, source: Path | None) -> None:
+    """Put a model's weights into the cache, so that it opens without a network from now on.
+
+    Args:
+        offer: The model.
+        context: Says where the cache is, and is told the progress.
+        source: A local file to take them from; None takes them from where they are published.
+
+    Raises:
+        Unavailable: They cannot be had, or are not what they should be; says what to do.
+        InvalidRequest: The model has no weights to fetch.
+    """
+    if not offer.fetcher:
+        raise InvalidRequest(f"{offer.card.id} needs no weights; it is ready.")
+    fetcher: WeightsFetcher = resolve_name(offer.fetcher)
+    fetcher(context, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +120,9 @@ class Registry:
         offer = self._offers.get(model)
         if offer is None:
             raise NotFound(
-                f"models/{model[:200]} is not found for API version v1beta, or is not supported for generateContent. "
-                "Call ModelService.ListModels to see the list of available models and their supported methods."
+                f"models/{model[:200]} is not found for API version v1beta, or is not supported for "
+                "generateContent. Call ModelService.ListModels to see the list of available models and "
+                "their supported methods."
             )
         return offer
 

@@ -70,6 +70,9 @@ class Worker:
             yield channel.pieces()
         finally:
             channel.cancel()
+            if channel.ended:
+                # The thread is on its last instruction: the slot is free when the caller goes on.
+                await asyncio.wait({running})
 
     async def _take_slot(self) -> None:
         if self._slots.locked() and self._waiting >= self._queue:
@@ -108,7 +111,7 @@ class _Channel:
         self._room = threading.Semaphore(PENDING_PIECES)
         self._arrived = asyncio.Event()
         self._cancelled = False
-        self._ended = False
+        self.ended = False
         self._error: VidiError | None = None
 
     def put(self, piece: Piece) -> bool:
@@ -123,7 +126,7 @@ class _Channel:
     def end(self, error: VidiError | None) -> None:
         """Called by the engine's thread when there is no more to come."""
         self._error = error
-        self._ended = True
+        self.ended = True
         self._wake()
 
     def cancel(self) -> None:
@@ -143,7 +146,7 @@ class _Channel:
                 piece = self._pieces.popleft()
                 self._room.release()
                 yield piece
-            if self._ended and not self._pieces:
+            if self.ended and not self._pieces:
                 if self._error is not None:
                     raise self._error
                 return

@@ -1,0 +1,54 @@
+# `make demo` and `make test` do all the set-up themselves; both need Python 3.11+, npm and a network once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+PHOTO ?=
+
+.PHONY: demo test check lint bench lock clean
+
+demo: $(VENV)/.demo
+	$(BIN)/python examples/first_look.py $(PHOTO)
+
+test: lint check
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: $(VENV)/.dev
+	$(BIN)/pytest
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench
+
+$(VENV)/.base: requirements/build.txt requirements/base.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vidi needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r requirements/build.txt
+	$(PIP) install --require-hashes -r requirements/base.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.base requirements/demo.txt requirements/photos.txt
+	$(PIP) install --require-hashes -r requirements/demo.txt
+	$(PIP) install --require-hashes --no-deps -r requirements/photos.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.base requirements/dev.txt
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	touch $@
+
+# Needs uv. Hashes, and no addresses: the user's own index is asked.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+lock:
+	$(LOCK) pyproject.toml -o requirements/base.txt
+	$(LOCK) requirements/build.in -c requirements/base.txt -o requirements/build.txt
+	$(LOCK) requirements/dev.in -c requirements/base.txt -o requirements/dev.txt
+	$(LOCK) requirements/demo.in -c requirements/base.txt -o requirements/demo.txt
+	$(LOCK) requirements/photos.in --no-deps -o requirements/photos.txt
+
+clean:
+	rm -rf $(VENV) demo-output

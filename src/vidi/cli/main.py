@@ -1,0 +1,169 @@
+"""`vidi`: flags become Settings, nothing more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from vidi import __version__
+from vidi.app import context, create_app, default_model, installed
+from vidi.cli.client import ClientError, connect
+from vidi.cli.inspection import inspect
+from vidi.cli.look import ask, caption, detect
+from vidi.cli.options import Common, common_options, config_option, settings_from
+from vidi.cli.progress import Bars
+from vidi.domain.errors import VidiError
+from vidi.engines.base import Offer
+from vidi.engines.registry import fetch_weights
+from vidi.http import server
+from vidi.settings import Settings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="vidi")
+def main() -> None:
+    """Google's Gemini API for image understanding, served from this machine.
+
+    \b
+    Look at a picture now:
+      vidi caption photo.jpg
+      vidi ask photo.jpg "How many people are there?"
+      vidi detect photo.jpg --draw boxes.png
+    Serve the API, and point code written for Gemini at it:
+      vidi serve
+      export GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8484 GEMINI_API_KEY=any
+
+    Every setting can also be given in the environment (VIDI_PORT=9000) or in a TOML file (--config).
+    """
+
+
+@main.command()
+@click.option("--host", help="Address to listen on [127.0.0.1]; another needs VIDI_API_KEYS.")
+@click.option("--port", type=int, help="Port to listen on [8484]; 0 takes a free one.")
+@click.option("--model", metavar="ID", help="Model behind every Gemini name [the best one on the disk].")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where uploaded files live.")
+@click.option("--cache-dir", type=click.Path(path_type=Path), help="Where weights live.")
+@click.option("--max-request-bytes", type=int, metavar="N", help="Largest request body [100 MB].")
+@click.option("--max-images", type=int, metavar="N", help="Most pictures in a request [3600].")
+@click.option("--max-image-pixels", type=int, metavar="N", help="Largest picture [100 megapixels].")
+@click.option("--queue", type=int, metavar="N", help="How many prompts may wait for a model [64].")
+@click.option("--threads", type=int, metavar="N", help="Threads for models [cores - 1].")
+@click.option("-v", "--verbose", is_flag=True, help="Log every request.")
+@config_option
+def serve(verbose: bool, config: Path | None, **flags: object) -> None:
+    """Serve the Gemini API until Ctrl-C.
+
+    Without --model the best model on the disk answers, else vidi-lite, which fetches its weights once.
+    """
+    settings = settings_from(config, flags)
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        offer = default_model(settings)
+        listener = server.listen(settings.host, settings.port)
+    except (VidiError, OSError) as error:
+        raise click.ClickException(_reason(error, settings)) from None
+    _fetch_first(settings, offer)
+    app = create_app(settings)
+    click.echo(_greeting(settings, offer, listener.getsockname()[1]), err=True)
+    server.serve(app, listener)
+
+
+@main.command()
+@click.argument("model")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take the weights from this file, fetched on another machine.",
+)
+@config_option
+def pull(model: str, source: Path | None, config: Path | None) -> None:
+    """Put MODEL's weights on this disk, so that it runs without a network from then on."""
+    settings = settings_from(config, {})
+    known = installed(settings)
+    if model not in known:
+        raise click.ClickException(f"There is no model {model!r}. Known models: {', '.join(known)}.")
+    try:
+        fetch_weights(known[model], context(settings, Bars()), source)
+    except VidiError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{model} is ready: vidi serve --model {model}")
+
+
+@main.command()
+@common_options
+def models(common: Common) -> None:
+    """List the models that can be asked, the default first."""
+    try:
+        listed = asyncio.run(_models(common)) if common.server else _installed_models(common.settings)
+    except (ClientError, VidiError) as error:
+        raise click.ClickException(str(error)) from None
+    for model in listed:
+        if common.as_json:
+            click.echo(json.dumps(model, ensure_ascii=False))
+        else:
+            click.echo(f"{click.style(str(model['name']), bold=True)}  {model.get('state', '')}".rstrip())
+            click.echo(f"    {model['description']}")
+
+
+for command in (caption, ask, detect, inspect):
+    main.add_command(command)
+
+
+async def _models(common: Common) -> list[dict[str, object]]:
+    async with connect(common.settings, common.server) as client:
+        return [dict(model) for model in await client.models()]
+
+
+def _installed_models(settings: Settings) -> list[dict[str, object]]:
+    default = default_model(settings).card.id
+    return [
+        {
+            "name": offer.card.id,
+            "description": offer.card.description,
+            "ready": offer.ready,
+            "default": offer.card.id == default,
+            "state": f"{'ready' if offer.ready else 'to be fetched'}{', default' * (offer.card.id == default)}",
+        }
+        for offer in installed(settings).values()
+    ]
+
+
+def _fetch_first(settings: Settings, offer: Offer) -> None:
+    """Fetch missing weights where a person can watch; without them the server still starts, and says 503."""
+    if offer.ready or not offer.fetcher:
+        return
+    try:
+        fetch_weights(offer, context(settings, Bars()), None)
+    except VidiError as error:
+        click.secho(f"{error}\nUntil then every question is answered with 503.", fg="yellow", err=True)
+
+
+def _greeting(settings: Settings, offer: Offer, port: int) -> str:
+    why = "as chosen" if settings.model else "the best model on this disk"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    key = "one of VIDI_API_KEYS" if settings.api_keys else "any"
+    return (
+        f"Vidi {__version__} answers with {click.style(offer.card.id, bold=True)} ({why}; "
+        f"`vidi models` shows the others).\n"
+        f"  export GOOGLE_GEMINI_BASE_URL=http://{host}:{port}\n"
+        f"  export GEMINI_API_KEY={key!r}\n"
+        f"Ctrl-C stops."
+    )
+
+
+def _reason(error: VidiError | OSError, settings: Settings) -> str:
+    if isinstance(error, VidiError):
+        return error.message
+    return f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Try another --port."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Options that several commands share, and how they become Settings."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from vidi.settings import Settings, SettingsError, load
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What every command that asks a model may be told."""
+
+    settings: Settings
+    server: str
+    model: str
+    as_json: bool
+
+
+def settings_from(config: Path | None, flags: dict[str, object]) -> Settings:
+    """The settings, flags first; a wrong one ends the program with a usage error."""
+    try:
+        return load(flags, config)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from None
+
+
+config_option = click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings file (TOML)."
+)
+
+
+def common_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command `--model`, `--server`, `--json` and `--config`, handed over as `common`."""
+
+    @click.option("--model", default="", metavar="ID", help="Model to ask; see `vidi models`.")
+    @click.option("--server", default="", metavar="URL", help="Ask this server, load nothing here.")
+    @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+    @config_option
+    @functools.wraps(command)
+    def wrapped(
+        *args: object, model: str, server: str, as_json: bool, config: Path | None, **options: object
+    ) -> None:
+        # A server elsewhere has a default model of its own; here the chosen model is the default.
+        settings = settings_from(config, {"model": None if server else model or None})
+        command(*args, common=Common(settings, server, model, as_json), **options)
+
+    return wrapped

@@ -1,0 +1,171 @@
+"""The door: who may come in, how much they may bring, and what they read when something fails.
+
+Every request passes through `Guard`, and every error leaves through it, in Google's shape. Without keys
+the server is open, but only to this machine: a foreign Host or Origin is refused (DNS rebinding), and no
+other site is granted anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import URL, Headers, MutableHeaders, QueryParams
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from vidi.domain.errors import Cancelled, Internal, PermissionDenied, Unauthenticated, VidiError
+from vidi.wire.encode import (
+    BAD_KEY,
+    MANY_KEYS,
+    NO_KEY,
+    encode_error,
+    encode_error_array,
+    status_of,
+)
+
+log = logging.getLogger(__name__)
+
+JSON = "application/json; charset=UTF-8"
+
+GRANTED_HEADERS = (
+    "authorization, content-type, x-goog-api-client, x-goog-api-key, x-goog-upload-command, "
+    "x-goog-upload-file-name, x-goog-upload-header-content-length, x-goog-upload-header-content-type, "
+    "x-goog-upload-offset, x-goog-upload-protocol, x-server-timeout"
+)
+EXPOSED_HEADERS = (
+    "x-goog-upload-chunk-granularity, x-goog-upload-size-received, x-goog-upload-status, x-goog-upload-url"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who may come in.
+
+    Attributes:
+        key_digests: SHA-256 of each valid key; none means that the server is open to this machine.
+        hosts: Names under which an open server may be called, lower case, without port.
+    """
+
+    key_digests: frozenset[bytes]
+    hosts: frozenset[str]
+
+    def owner(self, headers: Headers, query: QueryParams) -> str:
+        """Who calls: a digest of the key, or "" on an open server.
+
+        Raises:
+            Unauthenticated: No key, a wrong key or several.
+            PermissionDenied: An open server is called under a foreign name or from a foreign page.
+        """
+        if not self.key_digests:
+            self._at_home(headers)
+            return ""
+        shown = [headers.get("x-goog-api-key", ""), query.get("key", ""), _bearer(headers)]
+        keys = [key for key in shown if key]
+        if not keys:
+            raise Unauthenticated(NO_KEY, reason="API_KEY_MISSING")
+        if len(keys) > 1:
+            raise Unauthenticated(MANY_KEYS, reason="MULTIPLE_CREDENTIALS")
+        digest = hashlib.sha256(keys[0].encode()).digest()
+        if not any(hmac.compare_digest(digest, known) for known in self.key_digests):
+            raise Unauthenticated(BAD_KEY, reason="API_KEY_INVALID")
+        return digest.hex()[:16]
+
+    def _at_home(self, headers: Headers) -> None:
+        if _hostname(f"//{headers.get('host', '')}") not in self.hosts:
+            raise PermissionDenied(
+                "This server is open only to its own machine and was called under another name. "
+                "Set VIDI_API_KEYS to open it to others, or VIDI_ALLOWED_HOSTS to allow this name."
+            )
+        origin = headers.get("origin")
+        if origin is not None and _hostname(origin) not in self.hosts:
+            raise PermissionDenied(
+                "Pages of other sites may not call this server. Set VIDI_API_KEYS and send a key."
+            )
+
+
+def _bearer(headers: Headers) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _hostname(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+class Guard:
+    """ASGI middleware around everything."""
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        """Stand before `app`."""
+        self._app = app
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer why not."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        reply = _Reply(send, cors=bool(self._door.key_digests))
+        began = time.perf_counter()
+        try:
+            await self._serve(scope, receive, reply)
+        except Cancelled:
+            reply.status = 499
+        except VidiError as error:
+            await reply.error(scope, receive, error)
+        except Exception:
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            await reply.error(scope, receive, Internal("Internal error encountered."))
+        finally:
+            # The query is left out: it may hold a key.
+            took = (time.perf_counter() - began) * 1000
+            log.info("%s %s %d %.1f ms", scope["method"], scope["path"], reply.status, took)
+
+    async def _serve(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+        headers = Headers(scope=scope)
+        if scope["method"] == "OPTIONS" and self._door.key_digests:
+            await Response(status_code=204)(scope, receive, reply)
+            return
+        scope.setdefault("state", {})["owner"] = self._door.owner(headers, QueryParams(scope["query_string"]))
+        await self._app(scope, receive, reply)
+
+
+class _Reply:
+    """The way out: remembers whether the answer has begun, and grants other sites what keys allow."""
+
+    def __init__(self, send: Send, *, cors: bool) -> None:
+        self._send = send
+        self._cors = cors
+        self._begun = False
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._begun = True
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["x-content-type-options"] = "nosniff"
+            if self._cors:
+                headers["access-control-allow-origin"] = "*"
+                headers["access-control-allow-methods"] = "GET, POST, PUT, DELETE, OPTIONS"
+                headers["access-control-allow-headers"] = GRANTED_HEADERS
+                headers["access-control-expose-headers"] = EXPOSED_HEADERS
+        await self._send(message)
+
+    async def error(self, scope: Scope, receive: Receive, error: VidiError) -> None:
+        if self._begun:
+            return
+        url = URL(scope=scope)
+        in_array = url.path.endswith(":streamGenerateContent") and "alt=sse" not in url.query
+        body = encode_error_array(error) if in_array else encode_error(error)
+        headers = {} if error.retry_after is None else {"retry-after": str(max(1, round(error.retry_after)))}
+        response = Response(body, status_of(error).code, headers=headers, media_type=JSON)
+        await response(scope, receive, self)

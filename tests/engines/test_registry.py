@@ -1,0 +1,91 @@
+"""From model ids to engines."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from vidi.domain.errors import InvalidRequest, NotFound, Unavailable
+from vidi.engines.base import Engine, EngineContext, ModelCard, Offer
+from vidi.engines.echo import open_engine as open_echo
+from vidi.engines.registry import Registry, best_offer, fetch_weights, installed_offers
+
+HERE = f"{__name__}"
+attempts: list[str] = []
+
+
+def _context(tmp_path: Path) -> EngineContext:
+    return EngineContext(cache=tmp_path, threads=1, progress=lambda step, done, total: None)
+
+
+def open_on_second_attempt(context: EngineContext) -> Engine:
+    attempts.append("open")
+    if len(attempts) == 1:
+        raise Unavailable("The weights cannot be fetched now.")
+    return open_echo(context)
+
+
+def fetch(context: EngineContext, source: Path | None) -> None:
+    (context.cache / "fetched").write_text(str(source))
+
+
+def _offer(name: str, *, ready: bool = True, rank: int = 0, opener: str = "open_on_second_attempt") -> Offer:
+    card = ModelCard(id=name, display_name=name, description="")
+    return Offer(card, opener=f"{HERE}:{opener}", ready=ready, fetcher=f"{HERE}:fetch", rank=rank)
+
+
+def test_the_package_offers_its_engines(tmp_path: Path) -> None:
+    assert {"echo", "vidi-lite"} <= set(installed_offers(_context(tmp_path)))
+
+
+def test_a_ready_model_is_better_than_a_higher_one_that_must_be_fetched() -> None:
+    offers = {offer.card.id: offer for offer in (_offer("far", ready=False, rank=9), _offer("near", rank=1))}
+    assert best_offer(offers).card.id == "near"
+
+
+def test_without_a_ready_model_the_best_is_fetched_and_a_test_engine_never_is() -> None:
+    offers = {
+        offer.card.id: offer
+        for offer in (_offer("fake", rank=-1), _offer("a", ready=False), _offer("b", ready=False, rank=2))
+    }
+    assert best_offer(offers).card.id == "b"
+    with pytest.raises(Unavailable):
+        best_offer({"fake": _offer("fake", rank=-1)})
+
+
+def test_gemini_names_mean_the_default_model_and_unknown_names_nothing(tmp_path: Path) -> None:
+    offers = {"near": _offer("near"), "far": _offer("far")}
+    registry = Registry(offers, default="near", context=_context(tmp_path), queue=1)
+    assert registry.find("gemini-3-flash-preview").card.id == "near"
+    assert registry.find("far").card.id == "far"
+    assert [offer.card.id for offer in registry.offers()] == ["near", "far"]
+    with pytest.raises(NotFound, match="models/gpt is not found"):
+        registry.find("gpt")
+    with pytest.raises(NotFound, match="near"):
+        Registry(offers, default="none", context=_context(tmp_path), queue=1)
+
+
+def test_an_engine_is_opened_once_and_again_after_a_failure(tmp_path: Path) -> None:
+    attempts.clear()
+
+    async def run() -> None:
+        registry = Registry({"near": _offer("near")}, default="near", context=_context(tmp_path), queue=1)
+        with pytest.raises(Unavailable):
+            await registry.open("near")
+        both = await asyncio.gather(registry.open("near"), registry.open("gemini-2.5-flash"))
+        assert both[0].worker is both[1].worker
+        assert [resolved.alias for resolved in both] == [False, True]
+        await registry.close()
+
+    asyncio.run(run())
+    assert len(attempts) == 2
+
+
+def test_weights_are_fetched_by_the_offer_itself(tmp_path: Path) -> None:
+    fetch_weights(_offer("near"), _context(tmp_path), Path("weights.bin"))
+    assert (tmp_path / "fetched").read_text() == "weights.bin"
+    with pytest.raises(InvalidRequest):
+        card = ModelCard(id="light", display_name="", description="")
+        fetch_weights(Offer(card, opener="", ready=True), _context(tmp_path), None)

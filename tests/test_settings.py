@@ -1,0 +1,68 @@
+"""Flag over environment over file, checked once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vidi.settings import Settings, SettingsError, load
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in (*Settings.model_fields, "config"):
+        monkeypatch.delenv(f"VIDI_{name.upper()}", raising=False)
+
+
+def _file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "vidi.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_flag_beats_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = _file(tmp_path, 'port = 1\nqueue = 1\nmodel = "file"\n')
+    monkeypatch.setenv("VIDI_PORT", "2")
+    monkeypatch.setenv("VIDI_QUEUE", "2")
+    settings = load({"port": 3, "queue": None}, config)
+    assert (settings.port, settings.queue, settings.model) == (3, 2, "file")
+
+
+def test_the_users_own_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = _file(tmp_path, "port = 7\n")
+    monkeypatch.setenv("VIDI_CONFIG", str(config))
+    assert load({}).port == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("port = 70000", "port"),
+        ("colour = 1", "colour"),
+        ("port = ", "vidi.toml"),
+        ('host = "0.0.0.0"', "VIDI_API_KEYS"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        load({}, _file(tmp_path, text))
+
+
+def test_a_missing_file_is_an_error_when_it_was_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"absent\.toml"):
+        load({}, tmp_path / "absent.toml")
+
+
+def test_keys_open_other_addresses_and_are_kept_as_digests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDI_API_KEYS", "one, two,")
+    settings = load({"host": "0.0.0.0"})
+    assert settings.api_keys == ("one", "two")
+    assert len(settings.key_digests) == 2
+    assert not any(b"one" in digest for digest in settings.key_digests)
+
+
+def test_there_are_few_settings_and_each_says_what_it_is() -> None:
+    assert len(Settings.model_fields) <= 20
+    assert all(field.description for field in Settings.model_fields.values())
