@@ -1,0 +1,168 @@
+"""The decoder process: takes encoded pictures, gives back prepared pixels, and may die of it.
+
+Run as `python -m vidi.images.decoder FILE MEMORY DEADLINE`: the number of the inherited shared memory
+file, the most address space in bytes and the most seconds for one picture. Standard input is a socket
+that carries the messages of `protocol` both ways. When the server is gone, reading the next job ends
+the process; when the server is gone in the middle of a job, the alarm does.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import struct
+import sys
+import warnings
+import zlib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import BinaryIO
+
+import pi_heif
+from PIL import Image, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from vidi.domain.prompt import ImageFormat
+from vidi.images.pipeline import Frame, prepare, target_size, whole
+from vidi.images.protocol import JOB_SIZE, Job, Reply, Verdict, write_at
+
+_CHANNEL = 0
+_GRACE = 2.0
+"""Seconds that the alarm waits beyond the deadline: the server is to be first."""
+
+BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow, its plugins and pi-heif were seen to raise for broken files."""
+
+
+class _NotAsAnnounced(Exception):
+    """The decoder found another size than the header reader."""
+
+
+def _open_png(file: BinaryIO) -> Image.Image:
+    return PngImageFile(file)
+
+
+def _open_jpeg(file: BinaryIO) -> Image.Image:
+    return JpegImageFile(file)
+
+
+def _open_webp(file: BinaryIO) -> Image.Image:
+    return WebPImageFile(file)
+
+
+def _open_heif(file: BinaryIO) -> Image.Image:
+    """The primary picture; libheif has turned it upright."""
+    picture: Image.Image = pi_heif.HeifFile(file).to_pillow()
+    return picture
+
+
+_OPENERS: Mapping[ImageFormat, Callable[[BinaryIO], Image.Image]] = MappingProxyType(
+    {
+        ImageFormat.PNG: _open_png,
+        ImageFormat.JPEG: _open_jpeg,
+        ImageFormat.WEBP: _open_webp,
+        ImageFormat.HEIC: _open_heif,
+        ImageFormat.HEIF: _open_heif,
+    }
+)
+_TURNED_BY_DECODER = frozenset({ImageFormat.HEIC, ImageFormat.HEIF})
+
+
+def decode(file: BinaryIO, job: Job) -> tuple[Image.Image, tuple[int, int]]:
+    """Decode and prepare one picture.
+
+    Returns:
+        The prepared picture, and the size of the whole upright one.
+
+    Raises:
+        One of BROKEN, MemoryError or _NotAsAnnounced.
+    """
+    image = _OPENERS[job.format](file)
+    width, height = image.size
+    if job.format in _TURNED_BY_DECODER:
+        orientation = 1
+        fits = width * height <= job.width * job.height
+    else:
+        orientation = job.orientation
+        fits = (width, height) == (job.width, job.height)
+    if not fits:
+        raise _NotAsAnnounced
+    target = target_size(width, height, job.max_pixels)
+    area = whole(image)
+    drafted = image.draft(None, target) if target != image.size else None
+    if drafted is not None:
+        area = drafted[1]
+    image.load()
+    profile = image.info.get("icc_profile")
+    frame = Frame(image, area, target, orientation, profile if isinstance(profile, bytes) else b"")
+    return prepare(frame), ((height, width) if orientation >= 5 else (width, height))
+
+
+def answer(shared: int, job: Job) -> Reply:
+    """Do one job on the shared file; broken pictures become a reply, never an exception."""
+    try:
+        with open(shared, "rb", closefd=False) as file:
+            file.seek(0)
+            image, source = decode(file, job)
+            pixels = image.tobytes()
+    except MemoryError:
+        return Reply(Verdict.TOO_MUCH_MEMORY)
+    except _NotAsAnnounced:
+        return Reply(Verdict.NOT_AS_ANNOUNCED)
+    except BROKEN:
+        return Reply(Verdict.BROKEN)
+    write_at(shared, pixels, 0)
+    return Reply(Verdict.DECODED, *image.size, *source)
+
+
+def serve(shared: int, deadline: float) -> None:
+    """Do jobs until the server closes the channel."""
+    os.write(_CHANNEL, Reply(Verdict.READY).pack())
+    while len(message := os.read(_CHANNEL, JOB_SIZE)) == JOB_SIZE:
+        signal.setitimer(signal.ITIMER_REAL, deadline + _GRACE)
+        reply = answer(shared, Job.unpack(message))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        os.write(_CHANNEL, reply.pack())
+
+
+def _harden(memory: int) -> None:
+    """Bound what a picture can do, and leave interrupts to the server."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":  # Elsewhere the limit is refused or has no effect.
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    # The header reader has held the limit already; this is for what it may have missed.
+    Image.MAX_IMAGE_PIXELS = 1 << 28
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    warnings.simplefilter("ignore")
+    pi_heif.options.THUMBNAILS = False
+    pi_heif.options.DEPTH_IMAGES = False
+    pi_heif.options.AUX_IMAGES = False
+
+
+def main() -> None:
+    """Entry point; see the module's text."""
+    shared, memory, deadline = sys.argv[1:]
+    _harden(int(memory))
+    serve(int(shared), float(deadline))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""From a decoded picture to one that a model can look at: four small, pure steps.
+
+`fit` comes first: whatever follows then touches at most `max_pixels` and costs next to nothing, and no
+full-size copy is made for alpha, colour or orientation.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from PIL import Image, ImageCms
+
+Rect = tuple[float, float, float, float]
+"""Left, top, right, bottom in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture on its way.
+
+    Attributes:
+        image: The pixels so far, as stored in the file until `orient` has run.
+        area: The part of `image` that is the picture; a scaled JPEG decode may carry a fraction of a
+            pixel more.
+        target: Stored width and height to scale to.
+        orientation: EXIF orientation 1..8 still to be applied.
+        profile: ICC profile of the pixels; empty for sRGB.
+    """
+
+    image: Image.Image
+    area: Rect
+    target: tuple[int, int]
+    orientation: int = 1
+    profile: bytes = b""
+
+
+Step = Callable[[Frame], Frame]
+
+
+def target_size(width: int, height: int, max_pixels: int) -> tuple[int, int]:
+    """The largest size of the same ratio within `max_pixels`; never larger than the picture itself.
+
+    Args:
+        width: Columns of the picture, at least 1.
+        height: Rows of the picture, at least 1.
+        max_pixels: Most pixels that the result may have, at least 1.
+
+    Returns:
+        Width and height, each at least 1; their product is at most `max_pixels`. The ratio of a strip
+        that would become thinner than a pixel is given up, not its length.
+    """
+    if width * height <= max_pixels:
+        return width, height
+    across = math.isqrt(max_pixels * width // height)
+    down = math.isqrt(max_pixels * height // width)
+    return max(1, min(across, width, max_pixels)), max(1, min(down, height, max_pixels))
+
+
+def fit(frame: Frame) -> Frame:
+    """Scale down to the target size, if the picture is larger."""
+    image = _continuous(frame.image)
+    if image.size != frame.target or frame.area != whole(image):
+        image = image.resize(frame.target, Image.Resampling.LANCZOS, box=frame.area, reducing_gap=2.0)
+    return replace(frame, image=image, area=whole(image))
+
+
+def whole(image: Image.Image) -> Rect:
+    """The area of a picture that has nothing around it."""
+    return (0.0, 0.0, float(image.width), float(image.height))
+
+
+def _continuous(image: Image.Image) -> Image.Image:
+    """The same picture in a mode that can be scaled: L, LA, RGB, RGBA or CMYK, 8 bits a channel."""
+    if image.mode in ("I;16", "I;16B", "I;16L", "I"):
+        return _eight_bits(image)
+    clear = image.info.get("transparency")
+    if clear is not None and image.mode in ("1", "L", "P", "RGB"):
+        return image.convert("RGBA")
+    if image.mode in ("1", "F"):
+        return image.convert("L")
+    if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
+        return image
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """16-bit grey as 8-bit grey, transparent where it has the announced transparent level."""
+    wide = image if image.mode == "I" else image.convert("I")
+    grey = wide.point([level >> 8 for level in range(1 << 16)], "L")
+    clear = image.info.get("transparency")
+    if not isinstance(clear, int):
+        return grey
+    opaque = [255] * (1 << 16)
+    opaque[clear & 0xFFFF] = 0
+    return Image.merge("LA", (grey, wide.point(opaque, "L")))
+
+
+def flatten(frame: Frame) -> Frame:
+    """Lay a picture with alpha on white."""
+    image = frame.image
+    if image.mode not in ("LA", "RGBA"):
+        return frame
+    colour = image.convert(image.mode.removesuffix("A"))
+    white = Image.new(colour.mode, image.size, "white")
+    white.paste(colour, mask=image.getchannel("A"))
+    return replace(frame, image=white)
+
+
+_PROFILE_SPACES: Mapping[str, str] = MappingProxyType({"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK"})
+_MAX_PROFILE = 4 << 20
+_SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))
+
+
+def colour(frame: Frame) -> Frame:
+    """Bring the colours to sRGB by the embedded profile; a profile that makes no sense is ignored."""
+    image = frame.image
+    if _worth_converting(frame.profile, image.mode):
+        try:
+            converted = ImageCms.profileToProfile(
+                image,
+                ImageCms.ImageCmsProfile(io.BytesIO(frame.profile)),
+                ImageCms.createProfile("sRGB"),
+                outputMode="RGB",
+            )
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            converted = None
+        if converted is not None:
+            return replace(frame, image=converted, profile=b"")
+    return replace(frame, image=image.convert("RGB"), profile=b"")
+
+
+def _worth_converting(profile: bytes, mode: str) -> bool:
+    """Whether a profile is sane, belongs to pixels of this mode and is not sRGB already.
+
+    Source: ICC.1:2022, 7.2 (bytes 16 to 19 name the colour space, 36 to 39 are the signature).
+    """
+    if not 128 <= len(profile) <= _MAX_PROFILE or profile[36:40] != b"acsp":
+        return False
+    if profile[16:20] != _PROFILE_SPACES.get(mode, "").encode():
+        return False
+    return not any(name in profile for name in _SRGB_NAMES)
+
+
+_TURNS: Mapping[int, Image.Transpose] = MappingProxyType(
+    {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+)
+
+
+def orient(frame: Frame) -> Frame:
+    """Turn the picture upright. Source: EXIF 2.32, tag 0x0112."""
+    turn = _TURNS.get(frame.orientation)
+    if turn is None:
+        return frame
+    image = frame.image.transpose(turn)
+    return replace(frame, image=image, area=whole(image), orientation=1)
+
+
+STEPS: tuple[Step, ...] = (fit, flatten, colour, orient)
+
+
+def prepare(frame: Frame) -> Image.Image:
+    """Run all steps: an upright, opaque RGB picture of the target size."""
+    for step in STEPS:
+        frame = step(frame)
+    return frame.image
