@@ -166,17 +166,20 @@ def read_checkpoint(data: bytes) -> Parameters:
     """
     file = io.BytesIO(data)
     try:
-        magic, _protocol, _system = (_Unpickler(file).load() for _ in range(3))
-        views, keys = _Unpickler(file).load(), _Unpickler(file).load()
+        magic, _protocol, _system, views, keys = (_Unpickler(file).load() for _ in range(5))
+        if magic != _MAGIC:
+            raise pickle.UnpicklingError("its first number is not torch's")
+        types = {view.storage.key: view.storage.dtype for view in views.values()}
+        storages = {key: _read_storage(file, types[key]) for key in keys}
+        return {name: view.read(storages) for name, view in views.items()}
     except (pickle.UnpicklingError, EOFError, AttributeError, LookupError, TypeError) as broken:
         raise ValueError(f"this is no checkpoint of plain tensors: {broken}") from broken
-    if magic != _MAGIC:
-        raise ValueError("this is no torch checkpoint")
-    types = {view.storage.key: view.storage.dtype for view in views.values()}
-    storages: dict[str, npt.NDArray[np.float32]] = {}
-    for key in keys:
-        count = int.from_bytes(file.read(8), "little")
-        stored = np.frombuffer(data, types[key], count, file.tell())
-        file.seek(stored.nbytes, io.SEEK_CUR)
-        storages[key] = stored.astype(np.float32)
-    return {name: view.read(storages) for name, view in views.items()}
+
+
+def _read_storage(file: io.BytesIO, dtype: str) -> npt.NDArray[np.float32]:
+    """A count of eight bytes, then that many numbers."""
+    count = int.from_bytes(file.read(8), "little")
+    size = count * np.dtype(dtype).itemsize
+    if file.tell() + size > file.getbuffer().nbytes:
+        raise EOFError("it ends too early")
+    return np.frombuffer(file.read(size), dtype).astype(np.float32)

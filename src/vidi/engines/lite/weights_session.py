@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
 from onnxruntime import ExecutionMode, GraphOptimizationLevel, InferenceSession, SessionOptions
@@ -19,6 +20,17 @@ def open_session(model: Path, threads: int) -> InferenceSession:
     options.inter_op_num_threads = 1
     options.execution_mode = ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_ALL
+    # The runtime's own pool costs 20 MB and no run is faster for it.
+    options.enable_cpu_mem_arena = False
     # Waiting threads sleep: a server shares its cores with decoding and with its neighbours.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    session = InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    _give_back()
+    return session
+
+
+def _give_back() -> None:
+    """Return what loading has freed to the system (35 MB); only the GNU C library waits to be told."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

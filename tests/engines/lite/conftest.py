@@ -1,0 +1,31 @@
+"""What the tests of the built-in engine share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from vidi.domain.errors import Unavailable
+from vidi.domain.geometry import Placement
+from vidi.domain.prompt import Picture
+from vidi.engines.base import EngineContext
+from vidi.engines.lite.weights import Weights, ensure
+
+
+@pytest.fixture(scope="session")
+def real_weights() -> Weights:
+    """The published weights, in the user's own cache; fetched there by whichever test asks first."""
+    named = os.environ.get("VIDI_CACHE_DIR")
+    cache = Path(named) if named else platformdirs.user_cache_path("vidi")
+    try:
+        return ensure(EngineContext(cache, threads=1, progress=lambda step, done, total: None))
+    except Unavailable as missing:
+        pytest.skip(f"the weights of vidi-lite cannot be had here: {missing.message}")
+
+
+def plain_picture(width: int, height: int, rgb: bytes) -> Picture:
+    """A picture that lies on the caller's image as it is."""
+    return Picture(width, height, rgb, Placement(width, height, 0, 0, width, height), digest=str(hash(rgb)))
