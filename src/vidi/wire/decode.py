@@ -1,0 +1,188 @@
+"""A request body as a Conversation: read, checked, its pictures decoded from base64 but not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from vidi.domain.errors import InvalidRequest
+from vidi.domain.prompt import Ask, Conversation, FileReference, ImageSource, MediaResolution, Role, Turn
+from vidi.wire import configuration
+from vidi.wire.document import read_object
+from vidi.wire.payload import check_mime_type, decode_base64
+from vidi.wire.schema import (
+    UNSERVED_PARTS,
+    Content,
+    CountTokensRequest,
+    GenerateContentRequest,
+    GenerationConfig,
+    Message,
+    Part,
+    ThinkingConfig,
+)
+from vidi.wire.violations import FieldViolation, Scope, from_validation, refuse
+
+Piece = str | ImageSource | FileReference
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request may hold, and the model that it goes to, for the error's text.
+
+    Attributes:
+        model: The model's id as the caller gave it, without `models/`.
+        max_images: Most pictures in one request.
+    """
+
+    model: str
+    max_images: int = 3_600
+
+
+def decode_generate(body: bytes | bytearray, limits: Limits) -> Conversation:
+    """Read a GenerateContentRequest.
+
+    Raises:
+        InvalidRequest: The body is no JSON, not of the API's form, asks for what is not served, or holds
+            too many pictures; the message is Google's where it is known.
+    """
+    request = _read(GenerateContentRequest, read_object(body))
+    return _conversation(request, Scope(), limits)
+
+
+def decode_count(body: bytes | bytearray, limits: Limits) -> Conversation:
+    """Read a CountTokensRequest: its contents, or the GenerateContentRequest in it.
+
+    Raises:
+        InvalidRequest: As for `decode_generate`, and if both are given.
+    """
+    request = _read(CountTokensRequest, read_object(body))
+    inner = request.generate_content_request
+    if inner is None:
+        scope = Scope("CountTokensRequest")
+        return _conversation(GenerateContentRequest(contents=request.contents), scope, limits)
+    scope = Scope("CountTokensRequest", "generate_content_request.")
+    if request.contents:
+        text = "must not be set together with generate_content_request."
+        refuse([Scope("CountTokensRequest").fault("contents", text)])
+    return _conversation(inner, scope, limits)
+
+
+def _read(message: type[M], tree: dict[str, object]) -> M:
+    try:
+        return message.model_validate(tree)
+    except ValidationError as error:
+        raise from_validation(error) from None
+
+
+def _conversation(request: GenerateContentRequest, scope: Scope, limits: Limits) -> Conversation:
+    config = request.generation_config or GenerationConfig()
+    contents = request.contents or []
+    _check_roles(contents, scope)
+    refuse((*_faults(request, scope), *configuration.faults(config, scope)))
+    _check_image_count(contents, scope, limits)
+    thinking = configuration.thinking(config.thinking_config or ThinkingConfig())
+    return Ask(
+        turns=tuple(_turns(contents, scope)),
+        system=_system(request.system_instruction),
+        sampling=configuration.sampling(config),
+        output=configuration.output(config, scope),
+        thinking=thinking,
+        resolution=configuration.resolution(config),
+        candidates=config.candidate_count or 1,
+    )
+
+
+def _check_roles(contents: list[Content], scope: Scope) -> None:
+    for at, content in enumerate(contents):
+        if content.role not in (None, "", Role.USER.value, Role.MODEL.value):
+            where = scope.path(f"contents[{at}].role")
+            raise InvalidRequest("Please use a valid role: user, model.", where=where)
+
+
+def _role(content: Content) -> Role:
+    return Role(content.role or Role.USER.value)
+
+
+def _faults(request: GenerateContentRequest, scope: Scope) -> Iterator[FieldViolation]:
+    if not request.contents:
+        yield scope.fault("contents", "contents is not specified")
+    for at, content in enumerate(request.contents or []):
+        yield from _content_faults(content, f"contents[{at}]", scope)
+    instruction = request.system_instruction or Content()
+    for at, part in enumerate(instruction.parts or []):
+        if part.text is None and not _is_empty(part):
+            yield scope.fault(f"system_instruction.parts[{at}]", "a system instruction is text only.")
+    if any(request.tools or []):
+        yield scope.fault("tools", "tools are not served. Leave the field out.")
+    if request.cached_content:
+        yield scope.fault("cached_content", "cached contents are not served. Send the contents themselves.")
+
+
+def _content_faults(content: Content, path: str, scope: Scope) -> Iterator[FieldViolation]:
+    if not content.parts and _role(content) is Role.USER:
+        yield scope.fault(f"{path}.parts", "contents.parts must not be empty.")
+    for at, part in enumerate(content.parts or []):
+        yield from _part_faults(part, _role(content), f"{path}.parts[{at}]", scope)
+
+
+def _is_empty(part: Part) -> bool:
+    unserved = any(getattr(part, name) is not None for name in UNSERVED_PARTS)
+    return not (part.text or part.inline_data or part.file_data or unserved)
+
+
+def _part_faults(part: Part, role: Role, path: str, scope: Scope) -> Iterator[FieldViolation]:
+    """A model's turn may hold empty parts: streams end with one, and chats send it back as it came."""
+    if _is_empty(part) and role is Role.USER:
+        yield scope.fault(f"{path}.data", "required oneof field 'data' must have one initialized field")
+    for name in UNSERVED_PARTS:
+        if getattr(part, name) is not None:
+            yield scope.fault(f"{path}.{name}", f"{name} is not served. Send text and pictures only.")
+    if part.file_data and not part.file_data.file_uri:
+        yield scope.fault(f"{path}.file_data.file_uri", "file_uri must not be empty.")
+    if part.media_resolution and part.media_resolution.num_tokens:
+        yield scope.fault(f"{path}.media_resolution.num_tokens", "is not served. Use level.")
+
+
+def _check_image_count(contents: list[Content], scope: Scope, limits: Limits) -> None:
+    """Counted before any picture is decoded."""
+    count = sum(bool(part.inline_data or part.file_data) for each in contents for part in each.parts or [])
+    if count > limits.max_images:
+        text = f"Please use fewer than {limits.max_images} images in your request to models/{limits.model}"
+        raise InvalidRequest(text, where=scope.path("contents"))
+
+
+def _turns(contents: list[Content], scope: Scope) -> Iterator[Turn[ImageSource | FileReference]]:
+    for at, content in enumerate(contents):
+        role = _role(content)
+        parts = (
+            _piece(part, scope.path(f"contents[{at}].parts[{index}]"))
+            for index, part in enumerate(content.parts or [])
+            if not (role is Role.MODEL and (part.thought or _is_empty(part)))
+        )
+        turn: Turn[ImageSource | FileReference] = Turn(role, tuple(parts))
+        if turn.parts:
+            yield turn
+
+
+def _piece(part: Part, path: str) -> Piece:
+    level = part.media_resolution.level if part.media_resolution else None
+    resolution = MediaResolution(level.name) if level else MediaResolution.UNSPECIFIED
+    if part.inline_data:
+        where = f"{path}.inline_data"
+        check_mime_type(part.inline_data.mime_type, where)
+        return ImageSource(decode_base64(part.inline_data.data or "", f"{where}.data"), where, resolution)
+    if part.file_data:
+        where = f"{path}.file_data"
+        check_mime_type(part.file_data.mime_type, where)
+        return FileReference(part.file_data.file_uri or "", where, resolution)
+    return part.text or ""
+
+
+def _system(instruction: Content | None) -> str:
+    """The system instruction's texts, one below the other."""
+    parts = instruction.parts or [] if instruction else []
+    return "\n".join(part.text for part in parts if part.text)

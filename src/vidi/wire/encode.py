@@ -1,0 +1,229 @@
+"""Answers, counts, models and errors as the API's JSON; here is the one table from errors to status codes.
+
+Every message is one line of UTF-8 with camelCase names: a whole answer, an element of a streamed array and an
+event of a stream are the same bytes in different frames (`frames`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from vidi.domain import errors
+from vidi.domain.answer import Piece, TokenCount
+from vidi.wire.violations import InvalidFields
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+_LINE_ENDS = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029", "\x85": "\\u0085"})
+"""Line ends to some readers of event streams, though not to JSON."""
+
+_RPC = "type.googleapis.com/google.rpc."
+_DOMAIN = "googleapis.com"
+_SERVICE = "generativelanguage.googleapis.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What all messages of one answer share, and how much has been said so far.
+
+    Attributes:
+        model_version: The id of the model that answers, without `models/`.
+        response_id: The same in all messages of a stream.
+        prompt: What the prompt costs.
+        include_thoughts: Whether the caller asked to see the model's thoughts.
+        tokens: Tokens of the answer in earlier messages.
+        thought_tokens: Tokens of thought in earlier messages.
+    """
+
+    model_version: str
+    response_id: str
+    prompt: TokenCount
+    include_thoughts: bool = False
+    tokens: int = 0
+    thought_tokens: int = 0
+
+    def after(self, pieces: Sequence[Piece]) -> Reply:
+        """The same reply once these pieces are sent: `reply = reply.after(pieces)` between two messages."""
+        thought = sum(piece.tokens for piece in pieces if piece.thought)
+        spoken = sum(piece.tokens for piece in pieces if not piece.thought)
+        return replace(self, tokens=self.tokens + spoken, thought_tokens=self.thought_tokens + thought)
+
+
+def encode_response(pieces: Sequence[Piece], *, reply: Reply) -> bytes:
+    """A GenerateContentResponse of these pieces: a whole answer, or the next message of a stream.
+
+    Candidates are in the order of their index; the counts include the earlier messages that `reply` knows of.
+    """
+    told = sorted({piece.candidate for piece in pieces})
+    candidates: list[Json] = [
+        _candidate([piece for piece in pieces if piece.candidate == index], index, reply) for index in told
+    ]
+    return _dump(
+        {
+            **({"candidates": candidates} if candidates else {}),
+            "usageMetadata": _usage(reply.after(pieces)),
+            "modelVersion": reply.model_version,
+            "responseId": reply.response_id,
+        }
+    )
+
+
+def _candidate(pieces: list[Piece], index: int, reply: Reply) -> Json:
+    candidate: dict[str, Json] = {"content": {"parts": _parts(pieces, reply), "role": "model"}}
+    finish = next((piece.finish for piece in pieces if piece.finish), None)
+    if finish:
+        candidate["finishReason"] = finish.value
+    return {**candidate, "index": index}
+
+
+def _parts(pieces: list[Piece], reply: Reply) -> list[Json]:
+    """Texts that follow each other become one part; without any text there is one empty part."""
+    runs: list[tuple[bool, list[str]]] = []
+    for piece in pieces:
+        if not piece.text or (piece.thought and not reply.include_thoughts):
+            continue
+        if not runs or runs[-1][0] != piece.thought:
+            runs.append((piece.thought, []))
+        runs[-1][1].append(piece.text)
+    if not runs:
+        return [{"text": ""}]
+    return [{"text": "".join(texts), **({"thought": True} if thought else {})} for thought, texts in runs]
+
+
+def _usage(reply: Reply) -> Json:
+    """The bill; counts of zero are left out, but the total is always there."""
+    counts: dict[str, Json] = {
+        "promptTokenCount": reply.prompt.total,
+        "candidatesTokenCount": reply.tokens,
+        "thoughtsTokenCount": reply.thought_tokens,
+        "promptTokensDetails": _modalities(reply.prompt),
+        "candidatesTokensDetails": _modalities(TokenCount(text=reply.tokens)),
+    }
+    total = reply.prompt.total + reply.tokens + reply.thought_tokens
+    return {**{name: count for name, count in counts.items() if count}, "totalTokenCount": total}
+
+
+def _modalities(count: TokenCount) -> list[Json]:
+    by_modality = (("IMAGE", count.image), ("TEXT", count.text))
+    return [{"modality": name, "tokenCount": tokens} for name, tokens in by_modality if tokens]
+
+
+def encode_count(count: TokenCount) -> bytes:
+    """A CountTokensResponse."""
+    details = _modalities(count)
+    return _dump({"totalTokens": count.total, **({"promptTokensDetails": details} if details else {})})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the API tells about a model.
+
+    Attributes:
+        id: Without `models/`.
+        methods: What it can do, as `generateContent`.
+        samples: Whether temperature, topP and topK mean anything to it.
+    """
+
+    id: str
+    display_name: str
+    description: str
+    version: str
+    input_token_limit: int
+    output_token_limit: int
+    thinks: bool = False
+    samples: bool = False
+    methods: tuple[str, ...] = ("generateContent", "countTokens")
+
+
+def encode_model(info: ModelInfo) -> bytes:
+    """A Model."""
+    return _dump(_model(info))
+
+
+def encode_models(infos: Sequence[ModelInfo], next_page_token: str = "") -> bytes:
+    """A ListModelsResponse; `models` is there even if empty, since one SDK warns without it."""
+    token: dict[str, Json] = {"nextPageToken": next_page_token} if next_page_token else {}
+    return _dump({"models": [_model(info) for info in infos], **token})
+
+
+def _model(info: ModelInfo) -> dict[str, Json]:
+    sampling: dict[str, Json] = {"temperature": 1, "topP": 0.95, "topK": 64, "maxTemperature": 2}
+    return {
+        "name": f"models/{info.id}",
+        "version": info.version,
+        "displayName": info.display_name,
+        "description": info.description,
+        "inputTokenLimit": info.input_token_limit,
+        "outputTokenLimit": info.output_token_limit,
+        "supportedGenerationMethods": list(info.methods),
+        **(sampling if info.samples else {}),
+        "thinking": info.thinks,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An HTTP status code and the name of its google.rpc.Code."""
+
+    code: int
+    name: str
+
+
+_STATUSES: tuple[tuple[type[errors.VidiError], Status], ...] = (
+    (errors.InvalidRequest, Status(400, "INVALID_ARGUMENT")),
+    (errors.FailedPrecondition, Status(400, "FAILED_PRECONDITION")),
+    (errors.Unauthenticated, Status(401, "UNAUTHENTICATED")),
+    (errors.PermissionDenied, Status(403, "PERMISSION_DENIED")),
+    (errors.NotFound, Status(404, "NOT_FOUND")),
+    (errors.ResourceExhausted, Status(429, "RESOURCE_EXHAUSTED")),
+    (errors.Cancelled, Status(499, "CANCELLED")),
+    (errors.Unavailable, Status(503, "UNAVAILABLE")),
+    (errors.DeadlineExceeded, Status(504, "DEADLINE_EXCEEDED")),
+    (errors.Internal, Status(500, "INTERNAL")),
+)
+
+
+def status_of(error: errors.VidiError) -> Status:
+    """The status under which an error leaves the server; INTERNAL for a class that the table lacks."""
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), Status(500, "INTERNAL"))
+
+
+def encode_error(error: errors.VidiError) -> bytes:
+    """An error in the shape of google.rpc.Status, `error` being the first and only key."""
+    status = status_of(error)
+    message = error.message
+    if isinstance(error, errors.InvalidImage) and error.where and error.where not in message:
+        message = f"{message} ({error.where})"
+    details = _details(error, message)
+    body: dict[str, Json] = {"code": status.code, "message": message, "status": status.name}
+    return _dump({"error": {**body, **({"details": details} if details else {})}})
+
+
+def _details(error: errors.VidiError, message: str) -> list[Json]:
+    details: list[Json] = []
+    if isinstance(error, InvalidFields):
+        violations: list[Json] = [
+            {**({"field": each.field} if each.field else {}), "description": each.description}
+            for each in error.violations
+        ]
+        details.append({"@type": f"{_RPC}BadRequest", "fieldViolations": violations})
+    elif error.where:
+        fault: Json = {"field": error.where, "description": message}
+        details.append({"@type": f"{_RPC}BadRequest", "fieldViolations": [fault]})
+    if error.reason:
+        about: Json = {"service": _SERVICE}
+        details.append(
+            {"@type": f"{_RPC}ErrorInfo", "reason": error.reason, "domain": _DOMAIN, "metadata": about}
+        )
+        details.append({"@type": f"{_RPC}LocalizedMessage", "locale": "en-US", "message": message})
+    if error.retry_after is not None:
+        details.append({"@type": f"{_RPC}RetryInfo", "retryDelay": f"{max(0.0, error.retry_after):.9g}s"})
+    return details
+
+
+def _dump(message: dict[str, Json]) -> bytes:
+    """One line of JSON; what is no valid Unicode becomes a question mark."""
+    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    return text.translate(_LINE_ENDS).encode("utf-8", "replace")

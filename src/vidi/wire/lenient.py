@@ -1,0 +1,195 @@
+"""The JSON that Google's own curl samples send, rewritten as strict JSON in one pass.
+
+Allowed, as by protobuf's JSON reader: both quote characters, a comma before `]` or `}`, bare identifiers as
+keys, control characters and line breaks in strings, `\\v`, and any unknown escape, which stands for its
+character.
+Refused: comments, leading zeros, hex, NaN, empty elements, data after the root.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from vidi.domain.errors import MalformedJson
+
+_TOKEN = re.compile(
+    rb"[ \t\r\n]*+(?:"
+    rb"(?P<mark>[{}\[\],:])"
+    rb"|(?P<quote>[\"'])"
+    rb"|(?P<number>-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![\w.]))"
+    rb"|(?P<word>[A-Za-z_$][\w$]*+)"
+    rb"|(?P<end>\Z))"
+)
+_BLANKS = re.compile(rb"[ \t\r\n]*+")
+_TO_QUOTE = {
+    b'"': re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL),
+    b"'": re.compile(rb"[^'\\]*+(?:\\.[^'\\]*+)*+", re.DOTALL),
+}
+_LITERALS = frozenset({b"true", b"false", b"null"})
+_NO_NUMBER = re.compile(rb"-?0[0-9xX]")
+
+_CONTROLS = bytes(range(0x20))
+_CONTROL = re.compile(rb"[\x00-\x1f]")
+_UNKNOWN_ESCAPE = re.compile(rb"\\([^\"/bfnrtu])", re.DOTALL)
+_BACKSLASH = b"\xff"
+"""Stands for an escaped backslash while a string is rewritten; never occurs in UTF-8."""
+
+_CONTEXT = 20
+"""Characters shown on either side of an error."""
+
+
+class _Want(Enum):
+    """What may come next, by the words used when something else comes."""
+
+    VALUE = "Expected a value."
+    ELEMENT = "Expected a value or ] within an array."
+    KEY = "Expected an object key or }."
+    COLON = "Expected : between key:value pair."
+    AFTER_MEMBER = "Expected , or } after key:value pair."
+    AFTER_ELEMENT = "Expected , or ] after array value."
+    NOTHING = "Parsing terminated before end of input."
+
+
+def to_strict(text: bytes) -> bytes:
+    """Rewrite lenient JSON as strict JSON, in time linear in its length.
+
+    Numbers, `\\u` escapes and nesting are left for the strict parser to judge.
+
+    Args:
+        text: Valid UTF-8.
+
+    Raises:
+        MalformedJson: It is no JSON even so; the message shows the place.
+    """
+    return _Rewriter(text).run()
+
+
+def complaint(problem: str, text: bytes, at: int) -> MalformedJson:
+    """The error for a problem at an offset, with the characters around it and a caret under the place."""
+    before = text[max(0, at - _CONTEXT) : at].decode("utf-8", "replace")
+    after = text[at : at + _CONTEXT].decode("utf-8", "replace")
+    return MalformedJson(f"Invalid JSON payload received. {problem}\n{before}{after}\n{' ' * len(before)}^")
+
+
+_VALUES = (_Want.VALUE, _Want.ELEMENT)
+_AFTER_COMMA = {_Want.AFTER_MEMBER: _Want.KEY, _Want.AFTER_ELEMENT: _Want.ELEMENT}
+_CLOSES = frozenset(
+    {
+        (_Want.KEY, b"}"),
+        (_Want.AFTER_MEMBER, b"}"),
+        (_Want.ELEMENT, b"]"),
+        (_Want.AFTER_ELEMENT, b"]"),
+    }
+)
+
+
+class _Rewriter:
+    """Walks over the tokens and keeps what is open: a stack, so that depth costs no recursion."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._out: list[bytes] = []
+        self._open: list[bytes] = []
+        self._want = _Want.VALUE
+        self._comma = False
+
+    def run(self) -> bytes:
+        at = 0
+        while True:
+            token = _TOKEN.match(self._text, at)
+            if token is None:
+                raise self._unexpected(at + len(self._blanks(at)))
+            kind = token.lastgroup or "end"
+            start, at = token.span(kind)
+            if kind == "end":
+                self._end(start)
+                return b"".join(self._out)
+            if kind == "mark":
+                self._mark(token[kind], start)
+            elif kind == "quote":
+                string, at = self._string(token[kind], at)
+                self._scalar(string, start, may_be_key=True)
+            elif kind == "word" and self._want is _Want.KEY:
+                self._scalar(b'"' + token[kind] + b'"', start, may_be_key=True)
+            elif kind == "word" and token[kind] not in _LITERALS:
+                raise complaint("Unexpected token.", self._text, start)
+            else:
+                self._scalar(token[kind], start, may_be_key=False)
+
+    def _blanks(self, at: int) -> bytes:
+        blanks = _BLANKS.match(self._text, at)
+        return blanks[0] if blanks else b""
+
+    def _end(self, at: int) -> None:
+        if self._want is not _Want.NOTHING:
+            raise complaint(f"Unexpected end of string. {self._want.value}", self._text, at)
+
+    def _unexpected(self, at: int) -> MalformedJson:
+        if self._want in _VALUES and _NO_NUMBER.match(self._text, at):
+            return complaint("Octal/hex numbers are not valid JSON values.", self._text, at)
+        return complaint(self._want.value, self._text, at)
+
+    def _mark(self, mark: bytes, at: int) -> None:
+        if mark in b"{[" and self._want in _VALUES:
+            self._emit(mark)
+            self._open.append(mark)
+            self._want = _Want.KEY if mark == b"{" else _Want.ELEMENT
+        elif (self._want, mark) in _CLOSES:
+            self._open.pop()
+            self._comma = False
+            self._out.append(mark)
+            self._want = self._after_value()
+        elif mark == b":" and self._want is _Want.COLON:
+            self._out.append(mark)
+            self._want = _Want.VALUE
+        elif mark == b"," and self._want in _AFTER_COMMA:
+            self._comma = True
+            self._want = _AFTER_COMMA[self._want]
+        else:
+            raise self._unexpected(at)
+
+    def _scalar(self, strict: bytes, at: int, *, may_be_key: bool) -> None:
+        if self._want in _VALUES:
+            self._emit(strict)
+            self._want = self._after_value()
+        elif self._want is _Want.KEY and may_be_key:
+            self._emit(strict)
+            self._want = _Want.COLON
+        else:
+            raise self._unexpected(at)
+
+    def _emit(self, strict: bytes) -> None:
+        """A comma is written only once something follows it."""
+        if self._comma:
+            self._out.append(b",")
+            self._comma = False
+        self._out.append(strict)
+
+    def _after_value(self) -> _Want:
+        if not self._open:
+            return _Want.NOTHING
+        return _Want.AFTER_MEMBER if self._open[-1] == b"{" else _Want.AFTER_ELEMENT
+
+    def _string(self, quote: bytes, at: int) -> tuple[bytes, int]:
+        """The string that begins at an offset, as strict JSON, and the offset after its closing quote."""
+        end = self._text.find(quote, at)
+        if end >= 0 and self._text.find(b"\\", at, end) >= 0:
+            body = _TO_QUOTE[quote].match(self._text, at)
+            end = body.end() if body else -1
+        if not 0 <= end < len(self._text):
+            raise complaint("Closing quote expected in string.", self._text, len(self._text))
+        return b'"' + _strict_string(self._text[at:end], quote) + b'"', end + 1
+
+
+def _strict_string(raw: bytes, quote: bytes) -> bytes:
+    escaped = b"\\" in raw
+    if escaped:
+        raw = raw.replace(b"\\\\", _BACKSLASH).replace(b"\\v", b"\\u000b")
+        raw = _UNKNOWN_ESCAPE.sub(rb"\1", raw)
+    if quote == b"'":
+        raw = raw.replace(b'\\"', b'"').replace(b'"', b'\\"')
+    if len(raw.translate(None, _CONTROLS)) != len(raw):
+        raw = raw.replace(b"\n", b"\\n").replace(b"\r", b"\\r").replace(b"\t", b"\\t")
+        raw = _CONTROL.sub(lambda found: b"\\u%04x" % found[0][0], raw)
+    return raw.replace(_BACKSLASH, b"\\\\") if escaped else raw

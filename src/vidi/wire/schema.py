@@ -1,0 +1,297 @@
+"""The API's request messages under the API's own names: what is served and what is read to be refused.
+
+Every field is known by its camelCase and its snake_case name, null means absent, unknown names are refused.
+Ranges and combinations are checked in `decode` and `configuration`, since Google words them otherwise.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from vidi.wire.scalars import Base64, Bool, Float, Int32, Listed, Text, enum_of
+from vidi.wire.violations import WRONG_MESSAGE
+
+_MAX_NAMES = 64
+"""No message has more fields; bounds the report on a hostile one."""
+
+Struct = dict[str, object]
+"""A free JSON object."""
+
+
+class Message(BaseModel):
+    """A protobuf message as JSON."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_alias=True,
+        validate_by_name=True,
+        loc_by_alias=False,
+        frozen=True,
+        protected_namespaces=(),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_names(cls, raw: object) -> object:
+        if isinstance(raw, dict) and len(raw) > _MAX_NAMES:
+            raise PydanticCustomError(
+                WRONG_MESSAGE, "(message), it has more names than the message has fields"
+            )
+        return raw
+
+
+class Resolution(IntEnum):
+    """MediaResolution of a request, with the API's numbers."""
+
+    MEDIA_RESOLUTION_UNSPECIFIED = 0
+    MEDIA_RESOLUTION_LOW = 1
+    MEDIA_RESOLUTION_MEDIUM = 2
+    MEDIA_RESOLUTION_HIGH = 3
+
+
+class PartResolution(IntEnum):
+    """MediaResolution of a part: knows one level more."""
+
+    MEDIA_RESOLUTION_UNSPECIFIED = 0
+    MEDIA_RESOLUTION_LOW = 1
+    MEDIA_RESOLUTION_MEDIUM = 2
+    MEDIA_RESOLUTION_HIGH = 3
+    MEDIA_RESOLUTION_ULTRA_HIGH = 4
+
+
+class ThinkingLevel(IntEnum):
+    """How much a model thinks."""
+
+    THINKING_LEVEL_UNSPECIFIED = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    MINIMAL = 4
+    XHIGH = 5
+
+
+class Modality(IntEnum):
+    """What an answer may consist of."""
+
+    MODALITY_UNSPECIFIED = 0
+    TEXT = 1
+    IMAGE = 2
+    AUDIO = 3
+    VIDEO = 4
+
+
+class HarmCategory(IntEnum):
+    """What a safety setting is about."""
+
+    HARM_CATEGORY_UNSPECIFIED = 0
+    HARM_CATEGORY_DEROGATORY = 1
+    HARM_CATEGORY_TOXICITY = 2
+    HARM_CATEGORY_VIOLENCE = 3
+    HARM_CATEGORY_SEXUAL = 4
+    HARM_CATEGORY_MEDICAL = 5
+    HARM_CATEGORY_DANGEROUS = 6
+    HARM_CATEGORY_HARASSMENT = 7
+    HARM_CATEGORY_HATE_SPEECH = 8
+    HARM_CATEGORY_SEXUALLY_EXPLICIT = 9
+    HARM_CATEGORY_DANGEROUS_CONTENT = 10
+    HARM_CATEGORY_CIVIC_INTEGRITY = 11
+
+
+class HarmBlockThreshold(IntEnum):
+    """From which probability on a safety setting blocks."""
+
+    HARM_BLOCK_THRESHOLD_UNSPECIFIED = 0
+    BLOCK_LOW_AND_ABOVE = 1
+    BLOCK_MEDIUM_AND_ABOVE = 2
+    BLOCK_ONLY_HIGH = 3
+    BLOCK_NONE = 4
+    OFF = 5
+
+
+class Blob(Message):
+    """Bytes in the request itself."""
+
+    mime_type: Text | None = None
+    data: Base64 | None = None
+    display_name: Text | None = None
+
+
+class FileData(Message):
+    """A file by its URI."""
+
+    mime_type: Text | None = None
+    file_uri: Text | None = None
+    display_name: Text | None = None
+
+
+class MediaResolution(Message):
+    """The media resolution of one part."""
+
+    level: Annotated[PartResolution, enum_of(PartResolution, "MediaResolution.Level")] | None = None
+    num_tokens: Int32 | None = None
+
+
+class Part(Message):
+    """One piece of a content; exactly one of its data fields must be set."""
+
+    text: Text | None = None
+    inline_data: Blob | None = None
+    file_data: FileData | None = None
+    function_call: Struct | None = None
+    function_response: Struct | None = None
+    executable_code: Struct | None = None
+    code_execution_result: Struct | None = None
+    tool_call: Struct | None = None
+    tool_response: Struct | None = None
+
+    thought: Bool | None = None
+    thought_signature: Base64 | None = None
+    media_resolution: MediaResolution | None = None
+    part_metadata: Struct | None = None
+    video_metadata: Struct | None = None
+    audio_metadata: Struct | None = None
+    audio_transcription: Struct | None = None
+    document_metadata: Struct | None = None
+    media_processing: Struct | None = None
+    speech_metadata: Struct | None = None
+    spreadsheet_metadata: Struct | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_of(cls, raw: object) -> object:
+        if isinstance(raw, dict):
+            given = [name for name in raw if _DATA.get(name) and raw[name] is not None]
+            if len(given) > 1:
+                text = "(oneof), oneof field 'data' is already set. Cannot set '{name}'"
+                raise PydanticCustomError(WRONG_MESSAGE, text, {"name": _DATA[given[1]]})
+        return raw
+
+
+UNSERVED_PARTS = (
+    "function_call",
+    "function_response",
+    "executable_code",
+    "code_execution_result",
+    "tool_call",
+    "tool_response",
+)
+_DATA_FIELDS = ("text", "inline_data", "file_data", *UNSERVED_PARTS)
+_DATA = {spelling: to_camel(name) for name in _DATA_FIELDS for spelling in (name, to_camel(name))}
+
+
+class Content(Message):
+    """One turn of the conversation."""
+
+    role: Text | None = None
+    parts: Listed[Part] | None = None
+
+
+def _instruction(value: object) -> object:
+    """A bare string is taken for a content of one text part, as the SDKs' own callers write it."""
+    return {"parts": [{"text": value}]} if isinstance(value, str) else value
+
+
+class SafetySetting(Message):
+    """A threshold for one category."""
+
+    category: Annotated[HarmCategory, enum_of(HarmCategory, "HarmCategory")] | None = None
+    threshold: (
+        Annotated[HarmBlockThreshold, enum_of(HarmBlockThreshold, "SafetySetting.HarmBlockThreshold")] | None
+    ) = None
+
+
+class ThinkingConfig(Message):
+    """Whether and how much the model thinks first."""
+
+    include_thoughts: Bool | None = None
+    thinking_budget: Int32 | None = None
+    thinking_level: (
+        Annotated[ThinkingLevel, enum_of(ThinkingLevel, "ThinkingConfig.ThinkingLevel")] | None
+    ) = None
+
+
+class TextResponseFormat(Message):
+    """The newer spelling of responseMimeType and responseJsonSchema."""
+
+    mime_type: Text | None = None
+    json_schema: Annotated[
+        object, Field(validation_alias=AliasChoices("jsonSchema", "json_schema", "schema"))
+    ] = None
+
+
+class ResponseFormat(Message):
+    """One form that the answer may take; only text is served."""
+
+    text: TextResponseFormat | None = None
+    image: Struct | None = None
+    audio: Struct | None = None
+    video: Struct | None = None
+
+
+_JSON_SCHEMA_NAMES = AliasChoices(
+    "responseJsonSchema", "response_json_schema", "_responseJsonSchema", "_response_json_schema"
+)
+
+
+class GenerationConfig(Message):
+    """How to generate."""
+
+    candidate_count: Int32 | None = None
+    stop_sequences: Listed[Text] | None = None
+    max_output_tokens: Int32 | None = None
+    temperature: Float | None = None
+    top_p: Float | None = None
+    top_k: Int32 | None = None
+    seed: Int32 | None = None
+    presence_penalty: Float | None = None
+    frequency_penalty: Float | None = None
+    response_mime_type: Text | None = None
+    response_schema: Struct | None = None
+    response_json_schema: Annotated[object, Field(validation_alias=_JSON_SCHEMA_NAMES)] = None
+    response_format: Listed[ResponseFormat] | None = None
+    response_modalities: (
+        Listed[Annotated[Modality, enum_of(Modality, "GenerationConfig.Modality")]] | None
+    ) = None
+    media_resolution: (
+        Annotated[Resolution, enum_of(Resolution, "GenerationConfig.MediaResolution")] | None
+    ) = None
+    thinking_config: ThinkingConfig | None = None
+    response_logprobs: Bool | None = None
+    logprobs: Int32 | None = None
+    enable_enhanced_civic_answers: Bool | None = None
+    speech_config: Struct | None = None
+    image_config: Struct | None = None
+    translation_config: Struct | None = None
+    audio_transcription_config: Struct | None = None
+    continuation_token: Text | None = None
+
+
+class GenerateContentRequest(Message):
+    """A question to a model."""
+
+    model: Text | None = None
+    contents: Listed[Content] | None = None
+    system_instruction: Annotated[Content, BeforeValidator(_instruction)] | None = None
+    generation_config: GenerationConfig | None = None
+    safety_settings: Listed[SafetySetting] | None = None
+    tools: Listed[Struct] | None = None
+    tool_config: Struct | None = None
+    cached_content: Text | None = None
+    service_tier: Text | None = None
+    labels: Struct | None = None
+    store: Bool | None = None
+    continuation_token: Text | None = None
+
+
+class CountTokensRequest(Message):
+    """A question of what a prompt would cost."""
+
+    model: Text | None = None
+    contents: Listed[Content] | None = None
+    generate_content_request: GenerateContentRequest | None = None

@@ -1,0 +1,118 @@
+"""What is wrong with a request's fields, in the words of Google's own service.
+
+It uses two forms: reading a body stops with `Invalid JSON payload received. Unknown name ...` or `Invalid
+value at ...`; a body that reads but makes no sense gets one `* Request.field: ...` line for each fault.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from vidi.domain.errors import InvalidRequest
+
+TYPE_URL = "type.googleapis.com/google.ai.generativelanguage.v1beta."
+WRONG_VALUE = "proto_value"
+"""Error type of a scalar or enum of the wrong kind; its message is the kind."""
+WRONG_MESSAGE = "proto_message"
+"""Error type of a message that is wrong as a whole; its message is what to say about it."""
+
+_STRUCT = "type.googleapis.com/google.protobuf.Struct"
+_MAX_SHOWN = 120
+_MAX_VIOLATIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One fault: the field's path in snake_case ("" for the root) and what to say about it."""
+
+    field: str
+    description: str
+
+
+class InvalidFields(InvalidRequest):
+    """Fields of the request are wrong; `violations` holds each fault."""
+
+    def __init__(self, violations: Iterable[FieldViolation], *, joined_by: str = "\n") -> None:
+        self.violations = tuple(violations)
+        message = joined_by.join(violation.description for violation in self.violations)
+        super().__init__(message, where=self.violations[0].field if self.violations else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose fields are checked: the request's name and the path from it to them."""
+
+    request: str = "GenerateContentRequest"
+    prefix: str = ""
+
+    def path(self, field: str) -> str:
+        """The field's path from the root of the request."""
+        return self.prefix + field
+
+    def fault(self, field: str, text: str) -> FieldViolation:
+        """A fault of a field that was read but makes no sense."""
+        return FieldViolation(self.path(field), f"* {self.request}.{self.path(field)}: {text}\n")
+
+
+def refuse(faults: Iterable[FieldViolation]) -> None:
+    """Raise InvalidFields if there is any fault, one line each."""
+    found = tuple(faults)
+    if found:
+        raise InvalidFields(found, joined_by="")
+
+
+def shown(value: object) -> str:
+    """A value of the request as JSON, shortened."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+
+
+def unknown_name(name: str, parent: str, problem: str = "Cannot find field.") -> FieldViolation:
+    """A name that its message does not have."""
+    place = f" at '{parent}'" if parent else ""
+    text = f"Invalid JSON payload received. Unknown name {shown(name)}{place}: {problem}"
+    return FieldViolation(parent, text)
+
+
+def wrong_value(path: str, kind: str, value: object) -> FieldViolation:
+    """A value that its field cannot hold; `kind` is as `TYPE_STRING` or the type's URL."""
+    if isinstance(value, dict) and kind.startswith("TYPE_"):
+        return FieldViolation(
+            path, f"Invalid value at '{path}' ({kind}), Starting an object on a scalar field"
+        )
+    return FieldViolation(path, f"Invalid value at '{path}' ({kind}), {shown(value)}")
+
+
+def from_validation(error: ValidationError) -> InvalidFields:
+    """Pydantic's findings in Google's words."""
+    details = error.errors(include_url=False)[:_MAX_VIOLATIONS]
+    return InvalidFields(_violation(detail) for detail in details)
+
+
+def _violation(detail: ErrorDetails) -> FieldViolation:
+    place, value, kind = detail["loc"], detail["input"], detail["type"]
+    path, parent = _path(place), _path(place[:-1])
+    if kind == "extra_forbidden":
+        return unknown_name(str(place[-1]), parent)
+    if kind == WRONG_MESSAGE:
+        return FieldViolation(path, f"Invalid value at '{path}' {detail['msg']}")
+    if isinstance(value, list):
+        depth = max(at for at, step in enumerate(place) if isinstance(step, str))
+        parent = _path(place[:depth])
+        return unknown_name(str(place[depth]), parent, "Proto field is not repeating, cannot start list.")
+    if kind == WRONG_VALUE:
+        return wrong_value(path, detail["msg"], value)
+    message = detail.get("ctx", {}).get("class_name")
+    return wrong_value(path, f"{TYPE_URL}{message}" if message else _STRUCT, value)
+
+
+def _path(place: tuple[str | int, ...]) -> str:
+    text = ""
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
