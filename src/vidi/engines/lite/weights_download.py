@@ -24,7 +24,6 @@ _ASKING_SECONDS = 60
 _PACKING_SECONDS = 1800
 _TIMEOUT = httpx2.Timeout(30, connect=10)
 _ATTEMPTS = 4
-_CHUNK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,8 @@ class Package:
     sha512: str
 
 
-class _Refused(Exception):
-    """The registry does not give the file to a plain download."""
+class Refused(Exception):
+    """The file cannot be had by a plain download."""
 
 
 def download(package: Package, target: Path, progress: Progress) -> None:
@@ -58,7 +57,7 @@ def download(package: Package, target: Path, progress: Progress) -> None:
     address = _address(npm, package)
     try:
         fetch(address, target, package.size, progress)
-    except _Refused:
+    except Refused:
         progress("Downloading with npm", 0, 0)
         _pack(npm, package, target)
 
@@ -131,7 +130,7 @@ def fetch(
     Gives up after four requests in a row that brought nothing new.
 
     Raises:
-        _Refused: It cannot be had this way: not an address, no connection, or a status of 4xx or 5xx.
+        Refused: The server wants something else, or cannot be reached.
         Unavailable: The file does not fit on the disk.
     """
     failures = 0
@@ -141,14 +140,21 @@ def fetch(
                 _continue(client, address, target, size, progress)
             except (httpx2.HTTPError, httpx2.InvalidURL) as failure:
                 failures = 0 if _length(target) > before else failures + 1
-                if failures == _ATTEMPTS:
-                    raise _Refused from failure
+                if failures == _ATTEMPTS or _final(failure):
+                    raise Refused from failure
                 sleep(2**failures / 2)
             except OSError as failure:
                 raise Unavailable(
                     f"The weights of vidi-lite need {size / 1e6:.0f} MB of disk space while they are "
                     "downloaded. Free some and try again."
                 ) from failure
+
+
+def _final(failure: Exception) -> bool:
+    """Whether asking again cannot help."""
+    if isinstance(failure, httpx2.HTTPStatusError):
+        return failure.response.is_client_error
+    return isinstance(failure, httpx2.UnsupportedProtocol | httpx2.InvalidURL)
 
 
 def _continue(client: httpx2.Client, address: str, target: Path, size: int, progress: Progress) -> None:
@@ -160,7 +166,7 @@ def _continue(client: httpx2.Client, address: str, target: Path, size: int, prog
         resumed = response.status_code == HTTPStatus.PARTIAL_CONTENT
         have = have if resumed else 0
         with target.open("ab" if resumed else "wb") as file:
-            for chunk in response.iter_raw(_CHUNK):
+            for chunk in response.iter_raw():
                 file.write(chunk[: size - have])
                 have += len(chunk)
                 progress("Downloading the detector", min(have, size), size)
