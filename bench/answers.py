@@ -15,7 +15,7 @@ Accepted = bool | int | str
 _CANT_TELL = re.compile(
     r"\bcan(?:no|')t (?:\w+ )?(?:tell|say|determine|answer|know|identify|judge)\b"
     r"|\b(?:un|not )able to\b|\b(?:do not|don't) know\b|\bnot sure\b|\bimpossible to (?:tell|say|know)\b"
-    r"|\w*(?:söyley|anlay|belirley|bil)em(?:em|iyorum)\b|\bbilmiyorum\b|\bemin değilim\b"
+    r"|\b(?:söyleye|anlaya|belirleye|bile)m(?:[ea]m|[iı]yorum)\b|\bbilmiyorum\b|\bemin değilim\b"
 )
 _YES = frozenset({"yes", "yeah", "yep", "evet", "var"})
 _NO = frozenset({"no", "nope", "hayır", "yok"})
