@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from vidi.domain.errors import Unavailable
@@ -16,7 +17,7 @@ from vidi.engines.registry import Registry, best_offer, installed_offers
 from vidi.generate import Studio
 from vidi.http import models
 from vidi.http.body import Bodies
-from vidi.http.guard import Door, Guard
+from vidi.http.guard import Door, Guard, nothing_here
 from vidi.images.load import ImageLimits
 from vidi.images.pool import DecoderPool
 from vidi.settings import Settings
@@ -113,7 +114,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         yield
         await parts.close()
 
-    endpoints = models.Endpoints(
+    calls = models.Calls(
         studio=parts.studio,
         registry=parts.registry,
         bodies=Bodies(settings.max_request_bytes),
@@ -121,7 +122,8 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         seconds=settings.request_seconds,
     )
     return Starlette(
-        routes=[*models.routes(endpoints)],
+        routes=models.routes(models.Catalogue(parts.registry), calls),
         middleware=[Middleware(Guard, door=door)],
+        exception_handlers={HTTPException: nothing_here},
         lifespan=lifespan,
     )

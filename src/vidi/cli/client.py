@@ -84,7 +84,8 @@ class Client:
         try:
             response = await self.http.request(method, path, json=body)
         except httpx2.HTTPError as error:
-            raise ClientError(f"{self.http.base_url} cannot be reached: {error or type(error).__name__}") from None
+            why = str(error) or type(error).__name__
+            raise ClientError(f"{self.http.base_url} cannot be reached: {why}") from None
         try:
             answer: object = response.json()
         except json.JSONDecodeError:

@@ -54,7 +54,7 @@ async def prepare(settings: Settings, file: Path) -> Picture:
     Raises:
         InvalidImage: It is unsupported, broken or over a limit.
     """
-    source = ImageSource(file.read_bytes(), where=str(file))
+    source = read(file)
     limits = ImageLimits(max_pixels=settings.max_image_pixels)
     header = read_header(source.data, where=source.where, limits=limits)
     pool = DecoderPool(size=1, deadline=settings.decode_seconds, memory_limit=DECODER_MEMORY)
@@ -73,5 +73,14 @@ async def draw(settings: Settings, file: Path, found: list[Found], target: Path)
     """
     picture = await prepare(settings, file)
     boxes = [Labelled(item.label, Box(*item.box_2d), None) for item in found]
+    _write(target, draw_boxes(picture, boxes))
+
+
+def read(file: Path) -> ImageSource:
+    """A file of the disk as a picture's source, named by its path."""
+    return ImageSource(file.read_bytes(), where=str(file))
+
+
+def _write(target: Path, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(draw_boxes(picture, boxes))
+    target.write_bytes(content)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from vidi.cli.drawing import prepare
+from vidi.cli.drawing import prepare, read
 from vidi.cli.look import expand, photos_argument
 from vidi.cli.options import config_option, settings_from
 from vidi.domain.errors import VidiError
@@ -56,7 +56,9 @@ class Inspection:
     def as_text(self) -> str:
         """A few lines for people."""
         width, height = self.upright
-        turned = f", turned upright (orientation {self.header.orientation})" if self.header.orientation > 1 else ""
+        turned = (
+            f", turned upright (orientation {self.header.orientation})" if self.header.orientation > 1 else ""
+        )
         frames = f", first of {self.header.frames} frames" if self.header.frames > 1 else ""
         tokens = ", ".join(f"{name} {count}" for name, count in self.tokens.items())
         blur = "looks blurred: expect worse answers" if self.blurred else "sharp enough"
@@ -92,7 +94,8 @@ def inspect(photos: tuple[Path, ...], as_json: bool, config: Path | None) -> Non
 
 async def _look(settings: Settings, file: Path) -> Inspection:
     limits = ImageLimits(max_pixels=settings.max_image_pixels)
-    header = read_header(file.read_bytes(), where=str(file), limits=limits)
+    source = read(file)
+    header = read_header(source.data, where=source.where, limits=limits)
     picture = await prepare(settings, file)
     placement = picture.placement
     names = {

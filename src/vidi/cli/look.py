@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from vidi.cli.client import Client, ClientError, Reply, connect
-from vidi.cli.drawing import Found, draw, parse_boxes
+from vidi.cli.drawing import Found, draw, parse_boxes, read
 from vidi.cli.options import Common, common_options
 from vidi.domain.errors import VidiError
 
@@ -76,7 +76,7 @@ def ask(words: tuple[str, ...], common: Common) -> None:
 
     async def run() -> Reply:
         async with connect(common.settings, common.server) as client:
-            return await client.ask(common.model, [file.read_bytes() for file in files], question)
+            return await client.ask(common.model, [read(file).data for file in files], question)
 
     try:
         reply = asyncio.run(run())
@@ -144,9 +144,7 @@ def _each(common: Common, files: list[Path], question: str, show: Show, *, json_
     sys.exit(1 if failed else 0)
 
 
-async def _ask_each(
-    common: Common, files: list[Path], question: str, show: Show, *, json_only: bool
-) -> bool:
+async def _ask_each(common: Common, files: list[Path], question: str, show: Show, *, json_only: bool) -> bool:
     failed = False
     turns = asyncio.Semaphore(IN_FLIGHT)
     async with connect(common.settings, common.server) as client:
@@ -174,7 +172,7 @@ async def _ask_one(
     client: Client, model: str, file: Path, question: str, turns: asyncio.Semaphore, *, json_only: bool
 ) -> Reply:
     async with turns:
-        return await client.ask(model, [file.read_bytes()], question, json_only=json_only)
+        return await client.ask(model, [read(file).data], question, json_only=json_only)
 
 
 async def _shown(file: Path, answer: asyncio.Task[Reply], show: Show) -> bool:

@@ -130,7 +130,8 @@ def _installed_models(settings: Settings) -> list[dict[str, object]]:
             "description": offer.card.description,
             "ready": offer.ready,
             "default": offer.card.id == default,
-            "state": f"{'ready' if offer.ready else 'to be fetched'}{', default' * (offer.card.id == default)}",
+            "state": ("ready" if offer.ready else "to be fetched")
+            + (", default" if offer.card.id == default else ""),
         }
         for offer in installed(settings).values()
     ]

@@ -5,9 +5,9 @@ It says what it got:
     Echo: 1 image (640x480), text: Caption this image.
 
 Sizes are those of the caller's upright images. The text is the last turn's; the answer streams word by
-word. With JSON output it answers the same facts as `{"images": [{"width": ..., "height": ...}], "text": ...}`.
-With a schema it answers the value that says least among those that satisfy it (`engines/blank.py`), which for
-text/x.enum is the first option. Token limits and stop sequences hold.
+word. With JSON output it answers the same facts as `{"images": [{"width": ..., "height": ...}], "text": ...}`,
+with a schema the value that says least among those that satisfy it (`engines/blank.py`), which for text/x.enum
+is the first option. Token limits and stop sequences hold.
 
 Words in the last text steer it, for tests of long answers and of cancellation:
 
@@ -22,13 +22,13 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Outline, Picture, Prompt, TextFormat
-from vidi.engines.base import EngineContext, ModelCard
+from vidi.engines.base import EngineContext, ModelCard, Offer
 from vidi.engines.blank import blank
 from vidi.engines.grammar import JsonValue
 from vidi.engines.limits import bounded, estimate_tokens
@@ -79,6 +79,11 @@ def open_engine(context: EngineContext) -> Echo:
     return Echo()
 
 
+def offers(context: EngineContext) -> Sequence[Offer]:
+    """The one model of this adapter; never a default."""
+    return (Offer(CARD, opener="vidi.engines.echo:open_engine", ready=True, rank=-1),)
+
+
 @dataclass(frozen=True, slots=True)
 class _Heard:
     pictures: tuple[Picture, ...]
@@ -98,9 +103,8 @@ def _reply(prompt: Prompt, heard: _Heard) -> str:
     schema = prompt.output.schema
     if schema is not None:
         value = blank(schema)
-        return (
-            str(value) if prompt.output.format is TextFormat.ENUM else json.dumps(value, ensure_ascii=False)
-        )
+        bare = prompt.output.format is TextFormat.ENUM and isinstance(value, str)
+        return str(value) if bare else json.dumps(value, ensure_ascii=False)
     if prompt.output.format is TextFormat.JSON:
         return json.dumps(_facts(heard), ensure_ascii=False)
     wanted = _WORDS.search(heard.text)

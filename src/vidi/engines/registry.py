@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -16,8 +17,8 @@ from vidi.engines.worker import Worker
 GROUP = "vidi.engines"
 """The entry point group in which installed packages publish their models."""
 
-ALIAS = "gemini-"
-"""An id with this prefix runs the default model, so that code written for Gemini runs as it is."""
+ALIAS = re.compile(r"gemini-[\w.-]{1,100}", re.ASCII)
+"""A name like these runs the default model, so that code written for Gemini runs as it is."""
 
 
 def installed_offers(context: EngineContext) -> dict[str, Offer]:
@@ -73,6 +74,10 @@ class Resolved:
     alias: bool
 
 
+def _is_alias(model: str) -> bool:
+    return ALIAS.fullmatch(model) is not None
+
+
 class Registry:
     """Opens each engine once, when it is first asked, and closes them all."""
 
@@ -115,7 +120,7 @@ class Registry:
         Raises:
             NotFound: If the name is neither known nor a Gemini name.
         """
-        if model.startswith(ALIAS):
+        if _is_alias(model):
             return self.default
         offer = self._offers.get(model)
         if offer is None:
@@ -139,7 +144,7 @@ class Registry:
             opening = asyncio.create_task(self._open(offer))
             self._opening[offer.card.id] = opening
         worker = await asyncio.shield(opening)
-        return Resolved(worker, alias=model.startswith(ALIAS))
+        return Resolved(worker, alias=_is_alias(model))
 
     async def _open(self, offer: Offer) -> Worker:
         factory: EngineFactory = resolve_name(offer.opener)

@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
-from vidi.domain.errors import Cancelled, InvalidRequest, RequestTooLarge, SlowRequest, Unavailable
+from vidi.domain.errors import Cancelled, InvalidRequest, SlowRequest, Unavailable
+from vidi.wire.refusals import body_too_large
 
 GRACE_S = 10.0
 """How long a body may take before its rate is looked at."""
@@ -38,7 +39,7 @@ class Bodies:
 
     @asynccontextmanager
     async def read(self, scope: Scope, receive: Receive) -> AsyncIterator[bytearray]:
-        """The whole body; its bytes count as held until the block is left.
+        """The whole body; its bytes count as held until the block is left, even if it is cleared before.
 
         Raises:
             RequestTooLarge: Longer than the limit, whatever its header says.
@@ -48,29 +49,27 @@ class Bodies:
             Cancelled: The client went away before the end.
         """
         body = bytearray()
+        held = 0
         try:
             async for chunk in self._unpacked(scope, receive):
-                if len(body) + len(chunk) > self._limit:
-                    raise self._too_large()
-                self._take(len(chunk))
+                if held + len(chunk) > self._limit:
+                    raise body_too_large(self._limit)
+                if len(chunk) > self._free:
+                    raise Unavailable(
+                        "The server holds too many large requests. Please try again.", retry_after=1.0
+                    )
+                self._free -= len(chunk)
+                held += len(chunk)
                 body += chunk
             yield body
         finally:
-            self._free += len(body)
-
-    def _take(self, size: int) -> None:
-        if size > self._free:
-            raise Unavailable("The server holds too many large requests. Please try again.", retry_after=1.0)
-        self._free -= size
-
-    def _too_large(self) -> RequestTooLarge:
-        return RequestTooLarge(f"Request payload size exceeds the limit: {self._limit} bytes.")
+            self._free += held
 
     async def _unpacked(self, scope: Scope, receive: Receive) -> AsyncIterator[bytes]:
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > self._limit:
-            raise self._too_large()
+            raise body_too_large(self._limit)
         encoding = headers.get("content-encoding", "identity").strip().lower()
         if encoding in ("", "identity"):
             async for chunk in chunks(receive):
@@ -88,7 +87,7 @@ class Bodies:
                 # One byte over the limit is enough to refuse; a bomb never unfolds further.
                 yield inflater.decompress(chunk, self._limit + 1)
                 if inflater.unconsumed_tail:
-                    raise self._too_large()
+                    raise body_too_large(self._limit)
         except zlib.error:
             raise InvalidRequest("The body is not what its Content-Encoding says.") from None
         if not inflater.eof:

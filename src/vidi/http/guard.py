@@ -15,18 +15,14 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import URL, Headers, MutableHeaders, QueryParams
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vidi.domain.errors import Cancelled, Internal, PermissionDenied, Unauthenticated, VidiError
-from vidi.wire.encode import (
-    BAD_KEY,
-    MANY_KEYS,
-    NO_KEY,
-    encode_error,
-    encode_error_array,
-    status_of,
-)
+from vidi.domain.errors import Cancelled, Internal, NotFound, PermissionDenied, VidiError
+from vidi.wire.encode import encode_error, status_of
+from vidi.wire.frames import array_error
+from vidi.wire.refusals import invalid_key, missing_key, several_keys
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +54,8 @@ class Door:
         """Who calls: a digest of the key, or "" on an open server.
 
         Raises:
-            Unauthenticated: No key, a wrong key or several.
-            PermissionDenied: An open server is called under a foreign name or from a foreign page.
+            PermissionDenied: No key; or an open server is called under a foreign name or from a foreign page.
+            InvalidRequest: A wrong key, or several.
         """
         if not self.key_digests:
             self._at_home(headers)
@@ -67,12 +63,12 @@ class Door:
         shown = [headers.get("x-goog-api-key", ""), query.get("key", ""), _bearer(headers)]
         keys = [key for key in shown if key]
         if not keys:
-            raise Unauthenticated(NO_KEY, reason="API_KEY_MISSING")
+            raise missing_key()
         if len(keys) > 1:
-            raise Unauthenticated(MANY_KEYS, reason="MULTIPLE_CREDENTIALS")
+            raise several_keys()
         digest = hashlib.sha256(keys[0].encode()).digest()
         if not any(hmac.compare_digest(digest, known) for known in self.key_digests):
-            raise Unauthenticated(BAD_KEY, reason="API_KEY_INVALID")
+            raise invalid_key()
         return digest.hex()[:16]
 
     def _at_home(self, headers: Headers) -> None:
@@ -138,6 +134,11 @@ class Guard:
         await self._app(scope, receive, reply)
 
 
+async def nothing_here(request: Request, error: Exception) -> Response:
+    """Starlette's answer to an unknown path or verb, in Google's shape."""
+    raise NotFound(f"There is no {request.method} {request.url.path[:200]} here.") from error
+
+
 class _Reply:
     """The way out: remembers whether the answer has begun, and grants other sites what keys allow."""
 
@@ -165,7 +166,7 @@ class _Reply:
             return
         url = URL(scope=scope)
         in_array = url.path.endswith(":streamGenerateContent") and "alt=sse" not in url.query
-        body = encode_error_array(error) if in_array else encode_error(error)
+        body = array_error(error) if in_array else encode_error(error)
         headers = {} if error.retry_after is None else {"retry-after": str(max(1, round(error.retry_after)))}
         response = Response(body, status_of(error).code, headers=headers, media_type=JSON)
         await response(scope, receive, self)

@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from vidi.domain.errors import Cancelled, DeadlineExceeded, Internal, VidiError
+from vidi.domain.errors import Cancelled, DeadlineExceeded, VidiError
+from vidi.wire.frames import ARRAY_END, array_element, array_error, sse_error, sse_event
 
-Frames = Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]]
-"""Opens an answer as encoded frames; leaving the block cancels what still runs."""
+Messages = Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+"""Opens an answer as encoded messages; leaving the block cancels what still runs."""
 
 
 @asynccontextmanager
@@ -66,50 +67,64 @@ async def within(seconds: float) -> AsyncIterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How an answer lies on the wire."""
+    """How messages lie on the wire."""
 
-    media_type: str
-    first: bytes
-    between: bytes
-    last: bytes
+    media_type: bytes
+    message: Callable[[bytes, bool], bytes]
     error: Callable[[VidiError], bytes]
+    end: bytes
+
+
+EVENTS = Framing(
+    media_type=b"text/event-stream",
+    message=lambda message, first: sse_event(message),
+    error=sse_error,
+    end=b"",
+)
+
+ARRAY = Framing(
+    media_type=b"application/json; charset=UTF-8",
+    message=lambda message, first: array_element(message, first=first),
+    error=lambda error: array_error(error, first=False),
+    end=ARRAY_END,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An ASGI response that sends frames as they are made."""
+    """An ASGI response that sends messages as they are made.
 
-    frames: Frames
+    Attributes:
+        messages: Opens the answer.
+        framing: How the messages lie on the wire.
+        seconds: How long the whole answer may take.
+    """
+
+    messages: Messages
     framing: Framing
     seconds: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the whole answer, or as much as the client wants of it."""
-        async with until_hangup(receive):
-            opened = False
-            try:
-                async with within(self.seconds), self.frames() as frames:
-                    async for frame in frames:
-                        if not opened:
-                            await self._open(send)
-                            await _send(send, self.framing.first + frame)
-                            opened = True
-                        else:
-                            await _send(send, self.framing.between + frame)
-                await _send(send, self.framing.last, more=False)
-            except VidiError as error:
-                if not opened:
-                    raise
-                await _send(send, self.framing.error(error), more=False)
+        """Send the answer; an error before its first message is raised, a later one is sent."""
+        begun = False
+        last = self.framing.end
+        try:
+            async with within(self.seconds), self.messages() as messages:
+                async for message in messages:
+                    if not begun:
+                        await send(self._start())
+                    await send(_body(self.framing.message(message, not begun)))
+                    begun = True
+        except VidiError as error:
+            if not begun:
+                raise
+            last = self.framing.error(error)
+        await send(_body(last, more=False))
 
-    async def _open(self, send: Send) -> None:
-        headers = [
-            (b"content-type", self.framing.media_type.encode()),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+    def _start(self) -> Message:
+        headers = [(b"content-type", self.framing.media_type), (b"cache-control", b"no-cache")]
+        return {"type": "http.response.start", "status": 200, "headers": headers}
 
 
-async def _send(send: Send, body: bytes, *, more: bool = True) -> None:
-    await send({"type": "http.response.body", "body": body, "more_body": more})
+def _body(content: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": content, "more_body": more}

@@ -1,0 +1,46 @@
+"""What every test may ask for: pictures, settings, an app on the echo engine."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+from starlette.testclient import TestClient
+
+from vidi.app import create_app
+from vidi.settings import Settings
+
+
+def picture(width: int, height: int, kind: str = "PNG", **options: object) -> bytes:
+    """A drawn picture, encoded: an orange block and a blue ball on grey."""
+    image = Image.new("RGB", (width, height), (200, 200, 200))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((width // 10, height // 10, width // 2, height // 2), fill=(230, 120, 20))
+    draw.ellipse((width // 2, height // 2, width - 2, height - 2), fill=(20, 60, 200))
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def inline(data: bytes, mime_type: str = "image/png") -> dict[str, object]:
+    """An inline image part."""
+    return {"inlineData": {"mimeType": mime_type, "data": base64.b64encode(data).decode()}}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """An echo server that keeps everything in the test's own folder."""
+    return Settings(
+        model="echo", data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", decoders=1, decode_seconds=5.0
+    )
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """A client of an echo server in this process."""
+    with TestClient(create_app(settings), base_url="http://localhost") as started:
+        yield started

@@ -1,0 +1,181 @@
+"""What only a real socket shows: hang-ups, drips, broken HTTP, signals."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.conftest import inline, picture
+from tests.http.live import Live, live, read_all, request
+
+PATH = "/v1beta/models/echo:generateContent"
+STREAM = "/v1beta/models/echo:streamGenerateContent?alt=sse"
+
+
+def _body(text: str) -> bytes:
+    return json.dumps({"contents": [{"parts": [{"text": text}]}]}).encode()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live(tmp_path_factory.mktemp("live")) as started:
+        yield started
+
+
+def _threads_at_work(server: Live) -> float:
+    """CPU seconds that the server spends in half a second."""
+    before = sum(server.process.cpu_times()[:2])
+    time.sleep(0.5)
+    return float(sum(server.process.cpu_times()[:2]) - before)
+
+
+def test_a_hung_up_stream_stops_its_generation(server: Live) -> None:
+    streams = []
+    for _ in range(8):
+        connection = server.connect()
+        connection.sendall(request(STREAM, _body("echo words=1000000")))
+        assert connection.recv(100)
+        streams.append(connection)
+    for connection in streams:
+        connection.close()
+    deadline = time.monotonic() + 3
+    while _threads_at_work(server) > 0.1:
+        assert time.monotonic() < deadline
+    assert server.works()
+
+
+def test_a_client_that_leaves_before_the_answer_frees_its_slot(server: Live) -> None:
+    for _ in range(70):
+        connection = server.connect()
+        connection.sendall(request(PATH, _body("echo words=100000 sleep=0.01")))
+        connection.close()
+    began = time.monotonic()
+    assert server.works()
+    assert time.monotonic() - began < 5
+
+
+def test_sixty_four_dripping_clients_cost_sixty_four_connections(tmp_path: Path) -> None:
+    """Every kind of drip is cut within a minute, and good requests are answered meanwhile."""
+    head = f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n"
+    with live(tmp_path) as server:
+        drips = []
+        for index in range(64):
+            connection = server.connect()
+            # A third drips its headers, a third its body, a third sends nothing at all.
+            connection.sendall((head.encode(), head.encode() + b"\r\n", b"")[index % 3])
+            drips.append((connection, index % 3))
+        began = time.monotonic()
+        while drips and time.monotonic() - began < 60:
+            asked = time.monotonic()
+            assert server.works()
+            assert time.monotonic() - asked < 5
+            drips = [(connection, kind) for connection, kind in drips if _drip(connection, kind)]
+            time.sleep(0.5)
+        assert not drips
+
+
+def _drip(connection: socket.socket, kind: int) -> bool:
+    """Send one more byte; False when the server has had enough."""
+    connection.setblocking(False)
+    try:
+        if kind < 2:
+            connection.sendall(b"x")
+        # Anything to read is the refusal or the end of the connection.
+        connection.recv(1)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    connection.close()
+    return False
+
+
+_POST = b"POST /v1beta/models/echo:generateContent HTTP/1.1\r\nhost: localhost\r\n"
+_GET = b"GET /v1beta/models HTTP/1.1\r\nhost: localhost\r\n"
+
+BROKEN = [
+    b"\r\n\r\n",
+    b"GET\r\n\r\n",
+    b"\x00\x01\x02\xff" * 50 + b"\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    _POST + b"content-length: -1\r\n\r\n",
+    _POST + b"content-length: 1e9\r\n\r\n",
+    _POST + b"content-length: 99999999999999999999999\r\n\r\n",
+    _POST + b"content-length: 5\r\ncontent-length: 6\r\n\r\nhello",
+    _POST + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
+    _POST + b"transfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+    _POST + b"no colon here\r\n\r\n",
+    b"POST /%ff%fe HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n",
+    b"POST /\xc3\xbc HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n",
+    b"GET /v1beta/models HTTP/9.9\r\nhost: localhost\r\n\r\n",
+    b"GET http://[ HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    _GET + b"x: " + b"a" * 1_000_000 + b"\r\n\r\n",
+    b"GET /" + b"a" * 1_000_000 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    _GET + b"x: y\r\n" * 100_000 + b"\r\n",
+    _GET + b"upgrade: websocket\r\nconnection: upgrade\r\n\r\n",
+]
+
+
+def _poke(server: Live, data: bytes) -> bytes:
+    """Send bytes, end the sending side, and read what comes."""
+    with server.connect() as connection:
+        try:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            return read_all(connection)
+        except OSError:
+            return b""
+
+
+def test_broken_http_hurts_nobody_else(server: Live) -> None:
+    maker = random.Random(20261123)
+    good = request(PATH, _body("hi"))
+    cases = list(BROKEN)
+    for _ in range(150):
+        spoilt = bytearray(good)
+        for _ in range(maker.randint(1, 8)):
+            spoilt[maker.randrange(len(spoilt))] = maker.randrange(256)
+        cases.append(bytes(spoilt[: maker.randint(1, len(spoilt))]))
+    for index, case in enumerate(cases):
+        answer = _poke(server, case)
+        assert not answer.startswith((b"HTTP/1.1 500", b"HTTP/1.1 502")), case[:200]
+        if answer.startswith(b"HTTP/1.1 4"):
+            assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] // 100 == 4
+        if index % 25 == 0:
+            assert server.works()
+    assert server.works()
+
+
+def test_a_body_over_the_limit_is_refused_while_it_comes(tmp_path: Path) -> None:
+    with live(tmp_path, "--max-request-bytes", "1000000") as server:
+        declared = server.post(PATH, b"x" * 1_000_001)
+        assert b"exceeds the limit: 1000000 bytes" in declared
+        with server.connect() as connection:
+            connection.sendall(
+                f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n"
+                "connection: close\r\n\r\n".encode()
+            )
+            for _ in range(40):
+                connection.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+            connection.sendall(b"0\r\n\r\n")
+            assert b"exceeds the limit" in read_all(connection)
+        assert server.works()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_and_everything_it_started(tmp_path: Path, sent: signal.Signals) -> None:
+    with live(tmp_path) as server:
+        body = {"contents": [{"parts": [inline(picture(32, 32))]}]}
+        assert b"32x32" in server.post(PATH, json.dumps(body).encode())
+        children = server.process.children(recursive=True)
+        assert children
+        server.process.send_signal(sent)
+        psutil.wait_procs([server.process, *children], timeout=20)
+        assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
