@@ -85,11 +85,12 @@ def _conversation(request: GenerateContentRequest, scope: Scope, limits: Limits)
     refuse((*_faults(request, scope), *configuration.faults(config, scope)))
     _check_image_count(contents, scope, limits)
     thinking = configuration.thinking(config.thinking_config or ThinkingConfig())
+    output = configuration.output(config, scope)
     return Ask(
-        turns=tuple(_turns(contents, scope)),
+        turns=_turns(contents, scope),
         system=_system(request.system_instruction),
         sampling=configuration.sampling(config),
-        output=configuration.output(config, scope),
+        output=output,
         thinking=thinking,
         resolution=configuration.resolution(config),
         candidates=config.candidate_count or 1,
@@ -155,17 +156,21 @@ def _check_image_count(contents: list[Content], scope: Scope, limits: Limits) ->
         raise InvalidRequest(text, where=scope.path("contents"))
 
 
-def _turns(contents: list[Content], scope: Scope) -> Iterator[Turn[ImageSource | FileReference]]:
+def _turns(contents: list[Content], scope: Scope) -> tuple[Turn[ImageSource | FileReference], ...]:
+    """The turns in their order, without those of a model that said nothing."""
+    turns: list[Turn[ImageSource | FileReference]] = []
     for at, content in enumerate(contents):
         role = _role(content)
-        parts = (
+        parts = tuple(
             _piece(part, scope.path(f"contents[{at}].parts[{index}]"))
             for index, part in enumerate(content.parts or [])
             if not (role is Role.MODEL and (part.thought or _is_empty(part)))
         )
-        turn: Turn[ImageSource | FileReference] = Turn(role, tuple(parts))
-        if turn.parts:
-            yield turn
+        if parts:
+            turns.append(Turn(role, parts))
+    if not turns:
+        refuse([scope.fault("contents", "contents is not specified")])
+    return tuple(turns)
 
 
 def _piece(part: Part, path: str) -> Piece:

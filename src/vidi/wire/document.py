@@ -7,7 +7,7 @@ import re
 from pydantic_core import from_json
 
 from vidi.domain.errors import InvalidRequest, MalformedJson
-from vidi.wire.lenient import complaint, to_strict
+from vidi.wire.lenient import MAX_DEPTH, TOO_DEEP, complaint, to_strict
 from vidi.wire.violations import InvalidFields, unknown_name
 
 MAX_VALUES = 1_000_000
@@ -17,7 +17,7 @@ model's prompt; without a bound a body of 100 MB grows to gigabytes of small obj
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _PLACE = re.compile(r" at line (\d+) column (\d+)$")
 _PROBLEMS = {
-    "recursion limit exceeded": "The body nests its values too deeply.",
+    "recursion limit exceeded": TOO_DEEP,
     "number out of range": "A number has too many digits.",
     "lone leading surrogate in hex escape": "An escape holds half a character.",
     "unexpected end of hex escape": "An escape holds half a character.",
@@ -35,7 +35,7 @@ def read_object(body: bytes | bytearray) -> dict[str, object]:
         InvalidFields: It is JSON but no object.
         InvalidRequest: It holds too many values.
     """
-    if body.count(b",") + body.count(b"{") + body.count(b"[") > MAX_VALUES:
+    if _has_many_values(body):
         raise InvalidRequest(f"The body holds more than {MAX_VALUES} JSON values. Send a shorter request.")
     try:
         tree: object = from_json(body, allow_inf_nan=False, cache_strings="keys")
@@ -44,6 +44,16 @@ def read_object(body: bytes | bytearray) -> dict[str, object]:
     if not isinstance(tree, dict):
         raise InvalidFields([unknown_name("", "", "Root element must be a message.")])
     return tree
+
+
+def _has_many_values(body: bytes | bytearray) -> bool:
+    """Whether there are more than MAX_VALUES; looks closely only where commas and depth allow for so many."""
+    at = -1
+    for _ in range(MAX_VALUES // (MAX_DEPTH + 1)):
+        at = body.find(b",", at + 1)
+        if at < 0:
+            return False
+    return body.count(b",") + body.count(b"{") + body.count(b"[") > MAX_VALUES
 
 
 def _read_leniently(body: bytes) -> object:

@@ -30,10 +30,17 @@ _LITERALS = frozenset({b"true", b"false", b"null"})
 _NO_NUMBER = re.compile(rb"-?0[0-9xX]")
 
 _CONTROLS = bytes(range(0x20))
-_CONTROL = re.compile(rb"[\x00-\x1f]")
 _UNKNOWN_ESCAPE = re.compile(rb"\\([^\"/bfnrtu])", re.DOTALL)
 _BACKSLASH = b"\xff"
 """Stands for an escaped backslash while a string is rewritten; never occurs in UTF-8."""
+
+MAX_DEPTH = 200
+"""The strict parser's limit on nesting; known here too, so that a hopeless body is given up early."""
+
+_MAX_PIECES = 500_000
+"""Most pieces of a body that is not strict: nobody writes more by hand, and each one takes a microsecond."""
+
+TOO_DEEP = "The body nests its values too deeply."
 
 _CONTEXT = 20
 """Characters shown on either side of an error."""
@@ -54,7 +61,7 @@ class _Want(Enum):
 def to_strict(text: bytes) -> bytes:
     """Rewrite lenient JSON as strict JSON, in time linear in its length.
 
-    Numbers, `\\u` escapes and nesting are left for the strict parser to judge.
+    The size of numbers and the validity of `\\u` escapes are left for the strict parser to judge.
 
     Args:
         text: Valid UTF-8.
@@ -98,6 +105,10 @@ class _Rewriter:
         at = 0
         while True:
             token = _TOKEN.match(self._text, at)
+            if len(self._out) > _MAX_PIECES:
+                raise complaint(
+                    "The body is too long to be read leniently. Send strict JSON.", self._text, at
+                )
             if token is None:
                 raise self._unexpected(at + len(self._blanks(at)))
             kind = token.lastgroup or "end"
@@ -132,6 +143,8 @@ class _Rewriter:
 
     def _mark(self, mark: bytes, at: int) -> None:
         if mark in b"{[" and self._want in _VALUES:
+            if len(self._open) == MAX_DEPTH:
+                raise complaint(TOO_DEEP, self._text, at)
             self._emit(mark)
             self._open.append(mark)
             self._want = _Want.KEY if mark == b"{" else _Want.ELEMENT
@@ -182,6 +195,10 @@ class _Rewriter:
         return b'"' + _strict_string(self._text[at:end], quote) + b'"', end + 1
 
 
+def _has_controls(raw: bytes) -> bool:
+    return len(raw.translate(None, _CONTROLS)) != len(raw)
+
+
 def _strict_string(raw: bytes, quote: bytes) -> bytes:
     escaped = b"\\" in raw
     if escaped:
@@ -189,7 +206,8 @@ def _strict_string(raw: bytes, quote: bytes) -> bytes:
         raw = _UNKNOWN_ESCAPE.sub(rb"\1", raw)
     if quote == b"'":
         raw = raw.replace(b'\\"', b'"').replace(b'"', b'\\"')
-    if len(raw.translate(None, _CONTROLS)) != len(raw):
+    if _has_controls(raw):
         raw = raw.replace(b"\n", b"\\n").replace(b"\r", b"\\r").replace(b"\t", b"\\t")
-        raw = _CONTROL.sub(lambda found: b"\\u%04x" % found[0][0], raw)
+        for control in _CONTROLS if _has_controls(raw) else b"":
+            raw = raw.replace(bytes((control,)), b"\\u%04x" % control)
     return raw.replace(_BACKSLASH, b"\\\\") if escaped else raw

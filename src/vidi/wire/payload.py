@@ -12,6 +12,8 @@ IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/heic", "image/hei
 
 _ALIASES = {"image/jpg": "image/jpeg"}
 _MAX_SHOWN = 64
+_ALPHABETS = ((None, ""), (b"-_", "+/"))
+"""Standard, then URL-safe, whose decoder lets the letters of the first pass: they must not occur."""
 
 
 def decode_base64(text: str, where: str) -> bytes:
@@ -27,21 +29,27 @@ def decode_base64(text: str, where: str) -> bytes:
     Raises:
         InvalidFields: It is no base64.
     """
-    compact = text.replace("\n", "").replace("\r", "")
-    url_safe = "-" in compact or "_" in compact
-    alphabet = b"-_" if url_safe else b"+/"
-    if url_safe and ("+" in compact or "/" in compact):
-        raise _junk(text, where)
-    if len(compact) % 4 and not compact.endswith("="):
-        compact += "=" * (-len(compact) % 4)
-    try:
-        data = pybase64.b64decode(compact, alphabet if url_safe else None, validate=True)
-    except ValueError:
-        raise _junk(text, where) from None
-    tail = len(data) % 3
-    if tail and pybase64.b64encode(data[-tail:], alphabet) != compact[-4:].encode():
+    data = _decoded(text)
+    if data is None and ("\n" in text or "\r" in text):
+        data = _decoded(text.replace("\n", "").replace("\r", ""))
+    if data is None:
         raise _junk(text, where)
     return data
+
+
+def _decoded(text: str) -> bytes | None:
+    """The bytes, None if the text is no base64."""
+    padding = "" if text.endswith("=") else "=" * (-len(text) % 4)
+    for alphabet, foreign in _ALPHABETS:
+        try:
+            data = pybase64.b64decode(text + padding, alphabet, validate=True)
+        except ValueError:
+            continue
+        tail = len(data) % 3
+        last = (text[-4:] + padding)[-4:].encode()
+        exact = not tail or pybase64.b64encode(data[-tail:], alphabet) == last
+        return data if exact and not any(letter in text for letter in foreign) else None
+    return None
 
 
 def _junk(text: str, where: str) -> InvalidFields:

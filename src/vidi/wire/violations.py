@@ -67,8 +67,10 @@ def refuse(faults: Iterable[FieldViolation]) -> None:
 
 
 def shown(value: object) -> str:
-    """A value of the request as JSON, shortened."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    """A scalar of the request as JSON, shortened."""
+    if isinstance(value, dict | list):
+        return "[...]" if isinstance(value, list) else "{...}"
+    text = json.dumps(value[: _MAX_SHOWN + 1] if isinstance(value, str) else value, ensure_ascii=False)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
@@ -81,7 +83,7 @@ def unknown_name(name: str, parent: str, problem: str = "Cannot find field.") ->
 
 def wrong_value(path: str, kind: str, value: object) -> FieldViolation:
     """A value that its field cannot hold; `kind` is as `TYPE_STRING` or the type's URL."""
-    if isinstance(value, dict) and kind.startswith("TYPE_"):
+    if isinstance(value, dict):
         return FieldViolation(
             path, f"Invalid value at '{path}' ({kind}), Starting an object on a scalar field"
         )
