@@ -32,6 +32,22 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """How the questions of one kind went."""
+
+    right: Share
+    cant_tell: Share
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Wall time a request, in milliseconds."""
+
+    median: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """A question's reply and its verdict."""
 
@@ -71,9 +87,9 @@ class Report:
     accuracy: Share
     cant_tell: Share
     admitted: Share
-    kinds: dict[str, tuple[Share, Share]]
+    kinds: dict[str, Kind]
     json_validity: Share
-    milliseconds: dict[str, tuple[float, float]]
+    milliseconds: dict[str, Times]
     errors: int
 
 
@@ -128,7 +144,7 @@ def report(
         cant_tell=_cant_tell(answered),
         admitted=_right(unanswerable),
         kinds={
-            kind: (_right(some), _cant_tell(some))
+            kind: Kind(_right(some), _cant_tell(some))
             for kind in sorted({one.question.kind for one in answered})
             for some in [[one for one in answered if one.question.kind == kind]]
         },
@@ -180,10 +196,10 @@ def _cant_tell(some: Sequence[Judged]) -> Share:
     return Share(sum(one.verdict.cant_tell for one in some), len(some))
 
 
-def _times(replies: Sequence[Reply]) -> dict[str, tuple[float, float]]:
+def _times(replies: Sequence[Reply]) -> dict[str, Times]:
     kinds = dict.fromkeys(reply.ask.kind for reply in replies)
     return {
-        kind: (float(np.median(taken)), float(np.percentile(taken, 95)))
+        kind: Times(float(np.median(taken)), float(np.percentile(taken, 95)))
         for kind in kinds
         for taken in [[reply.milliseconds for reply in replies if reply.ask.kind == kind]]
     }
@@ -202,12 +218,12 @@ def table(result: Report) -> str:
         ("can't tell", _written(result.cant_tell)),
         ("admits what is not to be seen", _written(result.admitted)),
         *(
-            (f"  {kind}", f"{_written(right)}   can't tell {unknown.count}")
-            for kind, (right, unknown) in result.kinds.items()
+            (f"  {name}", f"{_written(kind.right)}   can't tell {kind.cant_tell.count}")
+            for name, kind in result.kinds.items()
         ),
         *(
-            (f"ms, {kind}", f"{median:.1f} median, {p95:.1f} p95")
-            for kind, (median, p95) in result.milliseconds.items()
+            (f"ms, {name}", f"{times.median:.1f} median, {times.p95:.1f} p95")
+            for name, times in result.milliseconds.items()
         ),
         ("errors", str(result.errors)),
     ]
@@ -224,13 +240,8 @@ def as_json(result: Report) -> str:
     """The same figures for programs; null where nothing was asked."""
 
     def plain(value: object) -> object:
-        if isinstance(value, Share):
-            return {"share": plain(value.value), "count": value.count, "of": value.of}
         if isinstance(value, dict):
             return {key: plain(one) for key, one in value.items()}
-        if isinstance(value, tuple):
-            return [plain(one) for one in value]
         return None if isinstance(value, float) and math.isnan(value) else value
 
-    fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
-    return json.dumps(plain(fields), indent=1)
+    return json.dumps(plain(dataclasses.asdict(result)), indent=1)

@@ -8,7 +8,7 @@ import pytest
 from bench.asking import Ask, Reply
 from bench.dataset import Photo, Question, Thing
 from bench.quality import Item, Scene, photo_asks, run
-from bench.report import Report, as_json, report, table
+from bench.report import Report, Times, as_json, report, table
 
 PHOTOS = (
     Photo("a.jpg", 400, 200, ("a black dog on a chair",), (Thing("dog", (100, 50, 300, 150), False),)),
@@ -58,7 +58,7 @@ def test_the_figures_of_a_good_model() -> None:
     assert (figures.accuracy.count, figures.accuracy.of) == (1, 2)
     assert (figures.cant_tell.count, figures.admitted.count, figures.admitted.of) == (1, 1, 1)
     assert sorted(figures.kinds) == ["count", "yes/no"]
-    assert figures.milliseconds["structured"] == (4.0, 4.0)
+    assert figures.milliseconds["structured"] == Times(median=4.0, p95=4.0)
     assert figures.errors == 0
 
 
@@ -100,7 +100,7 @@ def test_the_table_and_the_json_hold_the_figures() -> None:
     figures = result(good)
     assert "mAP" in table(figures)
     assert "0.750" in table(figures)
-    assert json.loads(as_json(figures))["accuracy"] == {"share": 0.5, "count": 1, "of": 2}
+    assert json.loads(as_json(figures))["accuracy"] == {"count": 1, "of": 2}
     nothing = report("made-up", (), (), ())
     assert json.loads(as_json(nothing))["mean_ap"] is None
     assert "nan" in table(nothing)
