@@ -22,8 +22,8 @@ class ImageLimits:
     """What a header may announce; more is refused before anything is decoded.
 
     Attributes:
-        max_pixels: Width times height. The default of 2^26 takes every 64-megapixel camera; a decoder
-            then needs at most about 0.6 GB, so two at a time stay within 1.5 GB.
+        max_pixels: Width times height. The default of 2^26 takes a 64-megapixel camera's pictures, and a
+            decoder then needs at most a gigabyte (WEBP with alpha; 0.75 for HEIC, 0.65 for PNG).
         max_side: Longest side in pixels; the default is what JPEG can write.
         max_frames: Frames of an animation, though only the first is decoded.
         max_scans: Passes of a JPEG. Encoders write 10 to 20; a small file with thousands of empty scans

@@ -13,6 +13,7 @@ reused in a doubtful state.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import socket
@@ -24,7 +25,7 @@ import weakref
 
 from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import Placement
-from vidi.domain.prompt import ImageHeader, ImageSource, Picture
+from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, Picture
 from vidi.images import refusal
 from vidi.images.protocol import REPLY_SIZE, Job, Reply, Verdict, write_at
 
@@ -35,6 +36,8 @@ _SLICE = 4 << 20
 
 _KEEP = 16 << 20
 """A shared file larger than this many bytes gives its memory back after the job."""
+_HEAVY_PIXELS = 1 << 24
+"""Pictures with more pixels are decoded one at a time, since each may need up to a gigabyte."""
 _LARGE = 256 << 10
 _CLOSED = "The server is shutting down."
 
@@ -136,6 +139,7 @@ class DecoderPool:
         self._deadline = deadline
         self._memory_limit = memory_limit
         self._turns = asyncio.Semaphore(size)
+        self._alone = asyncio.Lock()
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._reaping: set[asyncio.Future[int]] = set()
@@ -156,7 +160,7 @@ class DecoderPool:
         """
         digest = _digest(source.data)
         job = Job(header.format, header.orientation, header.width, header.height, max_pixels)
-        async with self._turns:
+        async with self._alone if _is_heavy(job) else contextlib.nullcontext(), self._turns:
             reply, rgb = await self._decode(source, job)
         return Picture(
             reply.width,
@@ -261,6 +265,11 @@ class DecoderPool:
         reaped = worker.kill()
         self._reaping.add(reaped)
         reaped.add_done_callback(self._reaping.discard)
+
+
+def _is_heavy(job: Job) -> bool:
+    """Whether the decoder holds all pixels of a big picture at once; JPEG is scaled while it is read."""
+    return job.format is not ImageFormat.JPEG and job.width * job.height > _HEAVY_PIXELS
 
 
 def _count(reply: Reply, job: Job) -> int:
