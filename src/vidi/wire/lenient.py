@@ -104,13 +104,7 @@ class _Rewriter:
     def run(self) -> bytes:
         at = 0
         while True:
-            token = _TOKEN.match(self._text, at)
-            if len(self._out) > _MAX_PIECES:
-                raise complaint(
-                    "The body is too long to be read leniently. Send strict JSON.", self._text, at
-                )
-            if token is None:
-                raise self._unexpected(at + len(self._blanks(at)))
+            token = self._token(at)
             kind = token.lastgroup or "end"
             start, at = token.span(kind)
             if kind == "end":
@@ -121,16 +115,27 @@ class _Rewriter:
             elif kind == "quote":
                 string, at = self._string(token[kind], at)
                 self._scalar(string, start, may_be_key=True)
-            elif kind == "word" and self._want is _Want.KEY:
-                self._scalar(b'"' + token[kind] + b'"', start, may_be_key=True)
-            elif kind == "word" and token[kind] not in _LITERALS:
-                raise complaint("Unexpected token.", self._text, start)
+            elif kind == "word":
+                self._word(token[kind], start)
             else:
                 self._scalar(token[kind], start, may_be_key=False)
 
-    def _blanks(self, at: int) -> bytes:
-        blanks = _BLANKS.match(self._text, at)
-        return blanks[0] if blanks else b""
+    def _token(self, at: int) -> re.Match[bytes]:
+        if len(self._out) > _MAX_PIECES:
+            raise complaint("The body is too long to be read leniently. Send strict JSON.", self._text, at)
+        token = _TOKEN.match(self._text, at)
+        if token is None:
+            blanks = _BLANKS.match(self._text, at)
+            raise self._unexpected(blanks.end() if blanks else at)
+        return token
+
+    def _word(self, word: bytes, at: int) -> None:
+        if self._want is _Want.KEY:
+            self._scalar(b'"' + word + b'"', at, may_be_key=True)
+        elif self._want in _VALUES and word not in _LITERALS:
+            raise complaint("Unexpected token.", self._text, at)
+        else:
+            self._scalar(word, at, may_be_key=False)
 
     def _end(self, at: int) -> None:
         if self._want is not _Want.NOTHING:
