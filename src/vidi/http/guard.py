@@ -7,6 +7,8 @@ other site is granted anything.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -27,6 +29,9 @@ from vidi.wire.refusals import invalid_key, missing_key, several_keys
 log = logging.getLogger(__name__)
 
 JSON = "application/json; charset=UTF-8"
+
+DRAIN_SECONDS = 20.0
+"""How long the rest of a refused body is read and forgotten."""
 
 GRANTED_HEADERS = (
     "authorization, content-type, x-goog-api-client, x-goog-api-key, x-goog-upload-command, "
@@ -109,17 +114,18 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        body = _Body(receive)
         reply = _Reply(send, cors=bool(self._door.key_digests))
         began = time.perf_counter()
         try:
-            await self._serve(scope, receive, reply)
+            await self._serve(scope, body, reply)
         except Cancelled:
             reply.status = 499
         except VidiError as error:
-            await reply.error(scope, receive, error)
+            await reply.error(scope, body, error)
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
-            await reply.error(scope, receive, Internal("Internal error encountered."))
+            await reply.error(scope, body, Internal("Internal error encountered."))
         finally:
             # The query is left out: it may hold a key.
             took = (time.perf_counter() - began) * 1000
@@ -137,6 +143,26 @@ class Guard:
 async def nothing_here(request: Request, error: Exception) -> Response:
     """Starlette's answer to an unknown path or verb, in Google's shape."""
     raise NotFound(f"There is no {request.method} {request.url.path[:200]} here.") from error
+
+
+class _Body:
+    """The way in: remembers whether there is more to come."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._ended = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._ended = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        """Read and forget the rest, so that a client that still sends finds time to read the refusal."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self._ended:
+                    await self()
 
 
 class _Reply:
@@ -161,12 +187,17 @@ class _Reply:
                 headers["access-control-expose-headers"] = EXPOSED_HEADERS
         await self._send(message)
 
-    async def error(self, scope: Scope, receive: Receive, error: VidiError) -> None:
+    async def error(self, scope: Scope, body: _Body, error: VidiError) -> None:
+        """Send an error, unless an answer has begun."""
         if self._begun:
             return
         url = URL(scope=scope)
         in_array = url.path.endswith(":streamGenerateContent") and "alt=sse" not in url.query
-        body = array_error(error) if in_array else encode_error(error)
-        headers = {} if error.retry_after is None else {"retry-after": str(max(1, round(error.retry_after)))}
-        response = Response(body, status_of(error).code, headers=headers, media_type=JSON)
-        await response(scope, receive, self)
+        content = array_error(error) if in_array else encode_error(error)
+        headers = [(b"content-type", JSON.encode()), (b"content-length", b"%d" % len(content))]
+        if error.retry_after is not None:
+            headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
+        await self({"type": "http.response.start", "status": status_of(error).code, "headers": headers})
+        await self({"type": "http.response.body", "body": content, "more_body": True})
+        await body.drain()
+        await self({"type": "http.response.body", "body": b""})
