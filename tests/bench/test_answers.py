@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from bench.answers import Accepted, Verdict, count_in, is_json, judge, read_boxes, says_cant_tell
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bench.answers import Accepted, Verdict, count_in, is_json, judge, read_boxes, says_cant_tell
 
 RIGHT = Verdict(right=True, cant_tell=False)
 WRONG = Verdict(right=False, cant_tell=False)

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from bench.dataset import Photo, Thing, load_photos, load_questions
 from pydantic import ValidationError
+
+from bench.dataset import Photo, Thing, load_photos, load_questions
 
 DOG = Thing("dog", (1, 2, 4, 6), crowd=False)
 CAT = Thing("cat", (0, 0, 9, 9), crowd=True)

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 
 import pytest
+
 from bench.asking import Ask, Reply
 from bench.dataset import Photo, Question, Thing
 from bench.quality import Item, Scene, photo_asks, run

@@ -3,9 +3,10 @@
 import math
 
 import pytest
-from bench.scores import Detection, Truth, average_precision, bleu4, cider_d, ngrams, words
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bench.scores import Detection, Truth, average_precision, bleu4, cider_d, ngrams, words
 
 Box = tuple[float, float, float, float]
 

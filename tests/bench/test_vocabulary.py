@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import pytest
+
 from bench.vocabulary import Faithfulness, Vocabulary
 
 VOCABULARY = Vocabulary.load()
