@@ -73,7 +73,11 @@ def main() -> None:
         OUTPUT.mkdir(exist_ok=True)
         drawing = OUTPUT / f"{photo.stem}.png"
         vidi = Path(sys.executable).with_name("vidi")
-        subprocess.run([vidi, "detect", photo, "--server", url, "--draw", drawing, "--json"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [vidi, "detect", photo, "--server", url, "--draw", drawing, "--json"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         sys.stdout.write(f"\nannotated: {drawing}\n")
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from vidi.app import DECODER_MEMORY
 from vidi.cli.client import ClientError
 from vidi.domain.geometry import Box
-from vidi.domain.prompt import ImageSource, Picture
+from vidi.domain.prompt import ImageHeader, ImageSource, Picture
 from vidi.images.draw import Labelled, draw_boxes
 from vidi.images.load import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
@@ -16,8 +19,6 @@ from vidi.settings import Settings
 
 DRAWN_PIXELS = 4_000_000
 """A larger picture is drawn smaller: enough for any screen."""
-
-DECODER_MEMORY = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +49,43 @@ def _found(item: object) -> Found:
     raise ClientError(f"The model answered something that is no box: {json.dumps(item)[:200]}")
 
 
-async def prepare(settings: Settings, file: Path) -> Picture:
-    """Decode a picture of the disk, upright.
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """Decodes files of the disk."""
 
-    Raises:
-        InvalidImage: It is unsupported, broken or over a limit.
-    """
-    source = read(file)
-    limits = ImageLimits(max_pixels=settings.max_image_pixels)
-    header = read_header(source.data, where=source.where, limits=limits)
-    pool = DecoderPool(size=1, deadline=settings.decode_seconds, memory_limit=DECODER_MEMORY)
-    try:
-        return await pool.prepare(source, header, DRAWN_PIXELS)
-    finally:
-        await pool.close()
+    pool: DecoderPool
+    limits: ImageLimits
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[Decoder]:
+        """A decoder that ends with the block."""
+        pool = DecoderPool(size=1, deadline=settings.decode_seconds, memory_limit=DECODER_MEMORY)
+        try:
+            yield cls(pool, ImageLimits(max_pixels=settings.max_image_pixels))
+        finally:
+            await pool.close()
+
+    async def prepare(self, file: Path) -> tuple[ImageHeader, Picture]:
+        """What a file's header says, and its picture, upright.
+
+        Raises:
+            InvalidImage: It is unsupported, broken or over a limit.
+            OSError: It cannot be read.
+        """
+        source = read(file)
+        header = read_header(source.data, where=source.where, limits=self.limits)
+        return header, await self.pool.prepare(source, header, DRAWN_PIXELS)
 
 
-async def draw(settings: Settings, file: Path, found: list[Found], target: Path) -> None:
+async def draw(decoder: Decoder, file: Path, found: list[Found], target: Path) -> None:
     """Write `file` with its boxes drawn as the PNG `target`.
 
     Raises:
-        InvalidImage: As `prepare`.
-        OSError: The target cannot be written.
+        InvalidImage: The file is no picture that can be read.
+        OSError: A file cannot be read or written.
     """
-    picture = await prepare(settings, file)
+    _, picture = await decoder.prepare(file)
     boxes = [Labelled(item.label, Box(*item.box_2d), None) for item in found]
     _write(target, draw_boxes(picture, boxes))
 

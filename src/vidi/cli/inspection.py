@@ -10,12 +10,11 @@ from pathlib import Path
 
 import click
 
-from vidi.cli.drawing import prepare, read
+from vidi.cli.drawing import Decoder
 from vidi.cli.look import expand, photos_argument
 from vidi.cli.options import config_option, settings_from
-from vidi.domain.errors import VidiError
-from vidi.domain.prompt import ImageHeader, MediaResolution
-from vidi.images.load import ImageLimits, read_header
+from vidi.domain.errors import InvalidImage
+from vidi.domain.prompt import ImageHeader, MediaResolution, Picture
 from vidi.images.sharpness import BLURRED_BELOW, sharpness
 from vidi.images.tokens import image_tokens
 from vidi.settings import Settings
@@ -47,7 +46,7 @@ class Inspection:
                 "orientation": self.header.orientation,
                 "frames": self.header.frames,
                 "tokens": self.tokens,
-                "sharpness": round(self.sharpness, 1),
+                "sharpness": round(self.sharpness, 3),
                 "blurred": self.blurred,
             },
             ensure_ascii=False,
@@ -61,16 +60,16 @@ class Inspection:
         )
         frames = f", first of {self.header.frames} frames" if self.header.frames > 1 else ""
         tokens = ", ".join(f"{name} {count}" for name, count in self.tokens.items())
-        blur = "looks blurred: expect worse answers" if self.blurred else "sharp enough"
+        blur = "looks blurred, expect worse answers" if self.blurred else "sharp"
         return (
             f"{click.style(self.photo, bold=True)}\n"
             f"  format     {self.header.format.value}, {width} x {height} pixels{turned}{frames}\n"
             f"  tokens     {tokens}\n"
-            f"  sharpness  {self.sharpness:.0f}, {blur}"
+            f"  focus      {blur} ({self.sharpness:.2f}; blurred is below {BLURRED_BELOW:g})"
         )
 
 
-@click.command()
+@click.command(short_help="Show format, size, token cost and sharpness.")
 @photos_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 @config_option
@@ -80,30 +79,32 @@ def inspect(photos: tuple[Path, ...], as_json: bool, config: Path | None) -> Non
     Tokens are given as a Gemini name charges them: by default, and at each media resolution.
     """
     settings = settings_from(config, {})
-    failed = False
-    for file in expand(photos):
-        try:
-            inspection = asyncio.run(_look(settings, file))
-        except (VidiError, OSError) as error:
-            click.echo(f"{file}: {error}", err=True)
-            failed = True
-            continue
-        click.echo(inspection.as_json() if as_json else inspection.as_text())
+    failed = asyncio.run(_inspect(settings, expand(photos), as_json=as_json))
     sys.exit(1 if failed else 0)
 
 
-async def _look(settings: Settings, file: Path) -> Inspection:
-    limits = ImageLimits(max_pixels=settings.max_image_pixels)
-    source = read(file)
-    header = read_header(source.data, where=source.where, limits=limits)
-    picture = await prepare(settings, file)
+async def _inspect(settings: Settings, files: list[Path], *, as_json: bool) -> bool:
+    failed = False
+    async with Decoder.open(settings) as decoder:
+        for file in files:
+            try:
+                inspection = _inspection(str(file), *await decoder.prepare(file))
+            except (InvalidImage, FileNotFoundError, PermissionError) as error:
+                click.echo(f"{file}: {error}", err=True)
+                failed = True
+            else:
+                click.echo(inspection.as_json() if as_json else inspection.as_text())
+    return failed
+
+
+def _inspection(photo: str, header: ImageHeader, picture: Picture) -> Inspection:
     placement = picture.placement
     names = {
         level: "default" if level is MediaResolution.UNSPECIFIED else level.name.lower()
         for level in MediaResolution
     }
     return Inspection(
-        photo=str(file),
+        photo=photo,
         header=header,
         upright=(placement.source_width, placement.source_height),
         tokens={name: image_tokens(replace(header, resolution=level)) for level, name in names.items()},

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from vidi.cli.client import Client, ClientError, Reply, connect
-from vidi.cli.drawing import Found, draw, parse_boxes, read
+from vidi.cli.drawing import Decoder, Found, draw, parse_boxes, read
 from vidi.cli.options import Common, common_options
 from vidi.domain.errors import VidiError
 
@@ -36,7 +36,7 @@ photos_argument = click.argument(
 )
 
 
-@click.command()
+@click.command(short_help="Say what is in each photo.")
 @photos_argument
 @common_options
 def caption(photos: tuple[Path, ...], common: Common) -> None:
@@ -57,7 +57,7 @@ def caption(photos: tuple[Path, ...], common: Common) -> None:
     _each(common, files, CAPTION, show)
 
 
-@click.command()
+@click.command(short_help="Ask one question about one or several photos.")
 @click.argument("words", nargs=-1, required=True, metavar="PHOTO... QUESTION")
 @common_options
 def ask(words: tuple[str, ...], common: Common) -> None:
@@ -88,7 +88,7 @@ def ask(words: tuple[str, ...], common: Common) -> None:
         click.echo(reply.text)
 
 
-@click.command()
+@click.command(short_help="Box the objects in each photo, and draw them.")
 @photos_argument
 @click.option(
     "--draw",
@@ -113,7 +113,8 @@ def detect(photos: tuple[Path, ...], target: Path | None, what: str, common: Com
     async def show(file: Path, reply: Reply) -> None:
         found = parse_boxes(reply.text)
         if file in drawings:
-            await draw(common.settings, file, found, drawings[file])
+            async with Decoder.open(common.settings) as decoder:
+                await draw(decoder, file, found, drawings[file])
         if common.as_json:
             _line({"photo": str(file), "model": reply.model, "objects": [asdict(item) for item in found]})
         else:
@@ -139,8 +140,8 @@ def _each(common: Common, files: list[Path], question: str, show: Show, *, json_
     """Ask about each file, show the answers in order, and exit with 1 if one failed."""
     try:
         failed = asyncio.run(_ask_each(common, files, question, show, json_only=json_only))
-    except (VidiError, OSError) as error:
-        raise click.ClickException(str(error)) from None
+    except VidiError as error:
+        raise click.ClickException(error.message) from None
     sys.exit(1 if failed else 0)
 
 
@@ -178,6 +179,9 @@ async def _ask_one(
 async def _shown(file: Path, answer: asyncio.Task[Reply], show: Show) -> bool:
     try:
         await show(file, await answer)
+    except BrokenPipeError:
+        # Whoever read our output has gone: click ends the program quietly.
+        raise
     except (ClientError, VidiError, OSError) as error:
         click.echo(f"{file}: {error}", err=True)
         return False

@@ -75,7 +75,7 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
     server.serve(app, listener)
 
 
-@main.command()
+@main.command(short_help="Put a model's weights on this disk.")
 @click.argument("model")
 @click.option(
     "--from",
@@ -110,7 +110,7 @@ def models(common: Common) -> None:
             click.echo(json.dumps(model, ensure_ascii=False))
         else:
             click.echo(f"{click.style(str(model['name']), bold=True)}  {model.get('state', '')}".rstrip())
-            click.echo(f"    {model['description']}")
+            click.echo(click.wrap_text(str(model["description"]), 100, "    ", "    "))
 
 
 for command in (caption, ask, detect, inspect):
