@@ -25,7 +25,7 @@ from vidi.settings import Settings
 log = logging.getLogger(__name__)
 
 DECODER_MEMORY = 2_000_000_000
-"""Address space of one decoder process in bytes: a 100-megapixel picture takes 4 bytes a pixel twice over."""
+"""Address space of one decoder process in bytes: a 64-megapixel WEBP with alpha takes one gigabyte of it."""
 
 HOME = ("localhost", "127.0.0.1", "::1")
 """Names under which a server without keys may be called."""

@@ -55,7 +55,7 @@ class Settings(BaseModel):
     )
     max_images: int = Field(3600, ge=1, description="Most pictures in one request.")
     max_image_pixels: int = Field(
-        100_000_000, ge=1, description="Largest picture, by the width and height in its header."
+        64 * 2**20, ge=1, description="Largest picture, by the width and height in its header."
     )
     decoders: int = Field(
         default_factory=lambda: max(1, min(4, os.cpu_count() or 1)),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+
 from tests.conftest import inline, picture
 
 MODEL = "/v1beta/models/gemini-3-flash-preview"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from tests.conftest import inline, picture
 from tests.http.live import Live, live, read_all, request
 

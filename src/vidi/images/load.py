@@ -82,6 +82,9 @@ def _foreign(data: bytes, where: str) -> InvalidImage:
     name = sniff.foreign_name(data)
     if name:
         return refusal.unsupported(where, name)
+    mistake = sniff.mistake(data)
+    if mistake:
+        return refusal.broken(where, mistake)
     return refusal.broken(where, f"its bytes begin like no picture. {refusal.SUPPORTED[:-1]}")
 
 

@@ -30,10 +30,12 @@ _FOREIGN_STARTS = (
     (b"PK\3\4", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
-    (b"iVBORw0KGgo", "base64 text of a PNG, so it was encoded twice"),
-    (b"/9j/", "base64 text of a JPEG, so it was encoded twice"),
-    (b"UklGR", "base64 text of a WEBP, so it was encoded twice"),
-    (b"data:", "a data URL, of which only the part after the comma belongs here"),
+)
+_STILL_TEXT = (
+    (b"iVBORw0KGgo", "it is a PNG encoded as base64 twice; encode it once"),
+    (b"/9j/", "it is a JPEG encoded as base64 twice; encode it once"),
+    (b"UklGR", "it is a WEBP encoded as base64 twice; encode it once"),
+    (b"data:", "it is a data URL; send only what comes after the comma"),
 )
 _MARKUP = ((b"<svg", "an SVG"), (b"<!doctype html", "an HTML page"), (b"<html", "an HTML page"))
 _MARKUP_WINDOW = 4_096
@@ -63,6 +65,11 @@ def _heif_format(brands: tuple[bytes, ...]) -> ImageFormat | None:
     if present & heif.AVIF_BRANDS or not present & heif.HEIF_BRANDS:
         return None
     return ImageFormat.HEIF
+
+
+def mistake(data: bytes) -> str:
+    """What a caller did to a picture that is still text, and how to undo it; "" if it is no such text."""
+    return next((advice for start, advice in _STILL_TEXT if data.startswith(start)), "")
 
 
 def foreign_name(data: bytes) -> str:

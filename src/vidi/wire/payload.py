@@ -13,7 +13,7 @@ IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/heic", "image/hei
 _ALIASES = {"image/jpg": "image/jpeg"}
 _MAX_SHOWN = 64
 _ALPHABETS = ((None, ""), (b"-_", "+/"))
-"""Standard, then URL-safe, whose decoder lets the letters of the first pass: they must not occur."""
+"""Standard, then URL-safe, with the letters of the other that its decoder would let pass."""
 
 
 def decode_base64(text: str, where: str) -> bytes:
@@ -41,14 +41,15 @@ def _decoded(text: str) -> bytes | None:
     """The bytes, None if the text is no base64."""
     padding = "" if text.endswith("=") else "=" * (-len(text) % 4)
     for alphabet, foreign in _ALPHABETS:
+        if any(letter in text for letter in foreign):
+            continue
         try:
             data = pybase64.b64decode(text + padding, alphabet, validate=True)
         except ValueError:
             continue
         tail = len(data) % 3
         last = (text[-4:] + padding)[-4:].encode()
-        exact = not tail or pybase64.b64encode(data[-tail:], alphabet) == last
-        return data if exact and not any(letter in text for letter in foreign) else None
+        return data if not tail or pybase64.b64encode(data[-tail:], alphabet) == last else None
     return None
 
 

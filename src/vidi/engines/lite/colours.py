@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,14 +69,14 @@ def palette(picture: Picture, *, white: float, least: float = 0.12) -> tuple[str
 
 def names_of(rgb: NDArray[np.uint8], white: float) -> NDArray[np.int64]:
     """Index into COLOURS for each pixel of an array of shape (..., 3)."""
-    values = rgb.astype(np.float32) / 255
+    values: Numbers = rgb.astype(np.float32) / np.float32(255)
     high, low = values.max(axis=-1), values.min(axis=-1)
     chroma = high - low
     saturation = np.where(high > 0, chroma / np.maximum(high, 1e-6), 0)
     brightness = np.minimum(high / white, 1)
     hue = _hue(values, high, chroma)
     named = np.full(hue.shape, COLOURS.index("red"), np.int64)
-    for (start, _), (stop, name) in zip(_HUES, _HUES[1:], strict=False):
+    for (start, _), (stop, name) in pairwise(_HUES):
         named[(hue >= start) & (hue < stop)] = COLOURS.index(name)
     warm = (hue < 50) | (hue >= 345)
     # Brown is dark or dull orange; pink is light red.

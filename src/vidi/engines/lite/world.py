@@ -47,6 +47,14 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
+class Theme:
+    """The subject of a whole picture, told by detector classes and places."""
+
+    things: frozenset[str]
+    scenes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """The tables of `vocabulary/world.toml`, ready to ask.
 
@@ -61,6 +69,7 @@ class World:
         relations: What things do with each other, most telling first.
         coloured: Detector classes whose colour is worth a word.
         known_colours: Detector classes that have one colour.
+        themes: Subjects of whole pictures.
     """
 
     groups: Mapping[str, frozenset[str]]
@@ -75,6 +84,7 @@ class World:
     relations: tuple[Relation, ...]
     coloured: frozenset[str]
     known_colours: Mapping[str, str]
+    themes: Mapping[str, Theme]
 
     def confusable(self, one: str, other: str) -> bool:
         """Whether two detector classes are often taken for each other."""
@@ -118,6 +128,10 @@ def load_world() -> World:
         ),
         coloured=frozenset(worth["colour"]),
         known_colours=worth["colour_known"],
+        themes={
+            name: Theme(frozenset(theme["things"]), frozenset(theme["scenes"]))
+            for name, theme in tables["themes"].items()
+        },
     )
 
 
