@@ -1,0 +1,301 @@
+"""The rows in SQLite.
+
+WAL with synchronous=FULL: a commit is on the platter before the method returns. One connection writes,
+another reads beside it, so a look-up does not wait for a commit's sync.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from vidi.files.store import FileSource, FileState, Phase, Position, Session, StoredFile
+
+VERSION = 1
+"""Of the tables; kept in the database's user_version."""
+
+SCHEMA = """
+BEGIN IMMEDIATE;
+CREATE TABLE files (
+    owner TEXT NOT NULL, id TEXT NOT NULL, blob TEXT NOT NULL UNIQUE,
+    display_name TEXT NOT NULL, mime_type TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    created INTEGER NOT NULL, updated INTEGER NOT NULL, expires INTEGER NOT NULL,
+    state TEXT NOT NULL, error TEXT, source TEXT NOT NULL,
+    PRIMARY KEY (owner, id)
+);
+CREATE INDEX files_by_age ON files (owner, created DESC, id DESC);
+CREATE INDEX files_by_expiry ON files (expires);
+CREATE TABLE sessions (
+    id TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, blob TEXT NOT NULL UNIQUE, file_id TEXT NOT NULL,
+    display_name TEXT NOT NULL, mime_type TEXT NOT NULL, length INTEGER,
+    touched INTEGER NOT NULL, phase TEXT NOT NULL
+);
+CREATE INDEX sessions_by_touch ON sessions (touched);
+CREATE TABLE totals (reserved INTEGER NOT NULL);
+INSERT INTO totals VALUES (0);
+CREATE TRIGGER file_comes AFTER INSERT ON files BEGIN
+    UPDATE totals SET reserved = reserved + new.size;
+END;
+CREATE TRIGGER file_goes AFTER DELETE ON files BEGIN
+    UPDATE totals SET reserved = reserved - old.size;
+END;
+CREATE TRIGGER session_comes AFTER INSERT ON sessions WHEN new.phase = 'active' BEGIN
+    UPDATE totals SET reserved = reserved + coalesce(new.length, 0);
+END;
+CREATE TRIGGER session_ends AFTER UPDATE OF phase ON sessions WHEN old.phase = 'active' BEGIN
+    UPDATE totals SET reserved = reserved - coalesce(old.length, 0);
+END;
+CREATE TRIGGER session_goes AFTER DELETE ON sessions WHEN old.phase = 'active' BEGIN
+    UPDATE totals SET reserved = reserved - coalesce(old.length, 0);
+END;
+PRAGMA user_version = 1;
+COMMIT;
+"""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END_OF_TIME = 1 << 62
+_FULL_OR_IO = {sqlite3.SQLITE_FULL: errno.ENOSPC}
+
+
+class SqliteIndex:
+    """A `FileIndex` in one SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the database, or make it.
+
+        Raises:
+            OSError: It cannot be opened, or a newer version made it.
+        """
+        self._write_lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        with _as_os_error():
+            self._writer = _connect(path)
+            (version,) = self._writer.execute("PRAGMA user_version").fetchone()
+            if version > VERSION:
+                self._writer.close()
+                raise OSError(errno.EINVAL, "it was made by a newer version")
+            if version == 0:
+                self._writer.executescript(SCHEMA)
+            self._reader = _connect(path)
+
+    def close(self) -> None:
+        """Close the database. Nothing is lost without it."""
+        with self._write_lock, self._read_lock:
+            self._reader.close()
+            self._writer.close()
+
+    def start(self, session: Session) -> None:
+        """See `FileIndex.start`."""
+        with self._writing() as database:
+            database.execute(f"INSERT INTO sessions VALUES ({_marks(9)})", _session_row(session))
+
+    def session(self, upload_id: str) -> Session | None:
+        """See `FileIndex.session`."""
+        rows = self._read("SELECT * FROM sessions WHERE id = ?", upload_id)
+        return _session(rows[0]) if rows else None
+
+    def touch(self, upload_id: str, now: datetime) -> None:
+        """See `FileIndex.touch`."""
+        with self._writing() as database:
+            database.execute("UPDATE sessions SET touched = ? WHERE id = ?", (_micros(now), upload_id))
+
+    def cancel(self, upload_id: str, now: datetime) -> None:
+        """See `FileIndex.cancel`."""
+        with self._writing() as database:
+            database.execute(
+                "UPDATE sessions SET phase = 'cancelled', touched = ? WHERE id = ? AND phase = 'active'",
+                (_micros(now), upload_id),
+            )
+
+    def finish(self, upload_id: str, file: StoredFile) -> bool:
+        """See `FileIndex.finish`."""
+        with self._writing() as database:
+            added = database.execute(
+                f"INSERT INTO files VALUES ({_marks(13)}) ON CONFLICT (owner, id) DO NOTHING", _file_row(file)
+            )
+            if added.rowcount == 1:
+                database.execute(
+                    "UPDATE sessions SET phase = 'final', file_id = ?, length = ?, touched = ? WHERE id = ?",
+                    (file.id, file.size_bytes, _micros(file.created), upload_id),
+                )
+            return added.rowcount == 1
+
+    def idle(self, before: datetime) -> Sequence[Session]:
+        """See `FileIndex.idle`."""
+        rows = self._read("SELECT * FROM sessions WHERE touched < ?", _micros(before))
+        return [_session(row) for row in rows]
+
+    def forget(self, upload_id: str) -> None:
+        """See `FileIndex.forget`."""
+        with self._writing() as database:
+            database.execute("DELETE FROM sessions WHERE id = ?", (upload_id,))
+
+    def file(self, owner: str, file_id: str) -> StoredFile | None:
+        """See `FileIndex.file`."""
+        rows = self._read("SELECT * FROM files WHERE owner = ? AND id = ?", owner, file_id)
+        return _file(rows[0]) if rows else None
+
+    def holder(self, blob: str) -> StoredFile | None:
+        """See `FileIndex.holder`."""
+        rows = self._read("SELECT * FROM files WHERE blob = ?", blob)
+        return _file(rows[0]) if rows else None
+
+    def page(self, owner: str, after: Position | None, limit: int, now: datetime) -> Sequence[StoredFile]:
+        """See `FileIndex.page`."""
+        created, file_id = (_micros(after.created), after.id) if after else (_END_OF_TIME, "")
+        rows = self._read(
+            "SELECT * FROM files WHERE owner = ? AND (created, id) < (?, ?) AND expires > ? "
+            "ORDER BY created DESC, id DESC LIMIT ?",
+            owner,
+            created,
+            file_id,
+            _micros(now),
+            limit,
+        )
+        return [_file(row) for row in rows]
+
+    def delete(self, owner: str, file_id: str) -> StoredFile | None:
+        """See `FileIndex.delete`."""
+        with self._writing() as database:
+            named = (owner, file_id)
+            row = database.execute("SELECT * FROM files WHERE owner = ? AND id = ?", named).fetchone()
+            if row is not None:
+                database.execute("DELETE FROM files WHERE owner = ? AND id = ?", named)
+        return _file(row) if row is not None else None
+
+    def expire(self, now: datetime, limit: int) -> Sequence[StoredFile]:
+        """See `FileIndex.expire`. Nothing is written when nothing has expired."""
+        chosen = "SELECT * FROM files WHERE expires <= ? ORDER BY expires LIMIT ?"
+        if not self._read(chosen, _micros(now), 1):
+            return []
+        with self._writing() as database:
+            rows = database.execute(chosen, (_micros(now), limit)).fetchall()
+            database.executemany(
+                "DELETE FROM files WHERE owner = ? AND id = ?", [(row["owner"], row["id"]) for row in rows]
+            )
+        return [_file(row) for row in rows]
+
+    def blobs(self) -> frozenset[str]:
+        """See `FileIndex.blobs`."""
+        rows = self._read("SELECT blob FROM files UNION ALL SELECT blob FROM sessions WHERE phase = 'active'")
+        return frozenset(str(row["blob"]) for row in rows)
+
+    def reserved(self) -> int:
+        """See `FileIndex.reserved`. Kept by triggers, so it costs the same however many files there are."""
+        return int(self._read("SELECT reserved FROM totals")[0]["reserved"])
+
+    def _read(self, statement: str, *values: str | int) -> list[sqlite3.Row]:
+        with _as_os_error(), self._read_lock:
+            return self._reader.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: committed at the end of the block, rolled back if the block raises."""
+        with _as_os_error(), self._write_lock:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            finally:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    database.row_factory = sqlite3.Row
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("PRAGMA temp_store = MEMORY")
+    return database
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = _FULL_OR_IO.get(getattr(error, "sqlite_errorcode", 0), errno.EIO)
+        raise OSError(code, f"the file index failed: {error}") from error
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _micros(moment: datetime) -> int:
+    """Microseconds since 1970, exactly."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def _session_row(session: Session) -> tuple[str | int | None, ...]:
+    return (
+        session.id,
+        session.owner,
+        session.blob,
+        session.file_id,
+        session.display_name,
+        session.mime_type,
+        session.length,
+        _micros(session.touched),
+        session.phase.value,
+    )
+
+
+def _session(row: sqlite3.Row) -> Session:
+    return Session(
+        id=row["id"],
+        owner=row["owner"],
+        blob=row["blob"],
+        file_id=row["file_id"],
+        display_name=row["display_name"],
+        mime_type=row["mime_type"],
+        length=row["length"],
+        touched=_moment(row["touched"]),
+        phase=Phase(row["phase"]),
+    )
+
+
+def _file_row(file: StoredFile) -> tuple[str | int | None, ...]:
+    return (
+        file.owner,
+        file.id,
+        file.blob,
+        file.display_name,
+        file.mime_type,
+        file.size_bytes,
+        file.sha256,
+        _micros(file.created),
+        _micros(file.updated),
+        _micros(file.expires),
+        file.state.value,
+        file.error,
+        file.source.value,
+    )
+
+
+def _file(row: sqlite3.Row) -> StoredFile:
+    return StoredFile(
+        id=row["id"],
+        owner=row["owner"],
+        blob=row["blob"],
+        display_name=row["display_name"],
+        mime_type=row["mime_type"],
+        size_bytes=row["size"],
+        sha256=row["sha256"],
+        created=_moment(row["created"]),
+        updated=_moment(row["updated"]),
+        expires=_moment(row["expires"]),
+        state=FileState(row["state"]),
+        error=row["error"],
+        source=FileSource(row["source"]),
+    )

@@ -1,0 +1,305 @@
+"""Resumable upload as a state machine that knows no HTTP.
+
+    start -> ACTIVE -- append at the offset, any number of times -- finalize -> FINAL
+                  `-- cancel ------------------------------------------------> CANCELLED
+
+The server alone knows the offset, which is how many bytes are stored. The rules:
+
+* A chunk is acknowledged after its bytes are synced, a file after its bytes, its directory entry and its
+  row are. What was acknowledged outlives a killed process and a power cut.
+* A chunk may begin before the offset: what is stored already is compared and not stored again. So
+  repeating a chunk is harmless, and of two clients with different bytes only one can go on. A chunk that
+  begins after the offset is refused with the size received.
+* Each block of bytes holds the session's lock while it is stored; no client holds it while it is silent.
+* Bytes that came before a client hung up stay.
+* A wanted name goes to whoever finalizes first.
+* Finalizing again gives the same file. An ended session answers until `Limits.patience` is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from vidi.domain.errors import FailedPrecondition, InvalidImage, InvalidRequest
+from vidi.files.announcement import Announcement, checked
+from vidi.files.catalogue import Files
+from vidi.files.faults import storage_faults
+from vidi.files.received import Received
+from vidi.files.sessions import Sessions
+from vidi.files.store import FileState, IdMaker, Phase, Session, StoredFile
+
+Inspect = Callable[[BinaryIO, str], str]
+"""Looks at all bytes before they become a file: `(reader, declared MIME type or "") -> MIME type`.
+
+Raises InvalidImage for what can never be used: it becomes a FAILED file with that message as its error.
+Any other error leaves the upload open."""
+
+ANY_TYPE = "application/octet-stream"
+"""MIME type of a file of which nobody said or found one."""
+
+TOUCHES_PER_PATIENCE = 48
+"""How often in `Limits.patience` a busy session's row is touched at most: once an hour of two days."""
+
+
+def trust_label(_: BinaryIO, declared: str) -> str:
+    """An `Inspect` that looks at nothing."""
+    return declared or ANY_TYPE
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an upload is.
+
+    Attributes:
+        upload_id: Which.
+        phase: As `x-goog-upload-status` says it.
+        received: Bytes stored, durably; 0 for a cancelled upload.
+        file: The file of a FINAL upload; None otherwise, and after it was deleted or has expired.
+    """
+
+    upload_id: str
+    phase: Phase
+    received: int = 0
+    file: StoredFile | None = None
+
+
+class Intake:
+    """The bytes of one request on their way into an upload; `position` is where the next one belongs."""
+
+    def __init__(self, uploads: Uploads, upload_id: str, offset: int) -> None:
+        """Made by `Uploads.open`."""
+        self.upload_id = upload_id
+        self.position = offset
+        self._uploads = uploads
+
+    def write(self, data: bytes) -> None:
+        """Store the next bytes. Blocks of a megabyte or so are best: each is a few calls to the system.
+
+        Raises:
+            InvalidRequest: More than declared, or other bytes than those stored at the same place.
+            FailedPrecondition: The upload has ended meanwhile.
+            ResourceExhausted: No room on the disk: the upload can go on later; or too much for the
+                quota, by an upload of unknown length: it is cancelled.
+        """
+        self._uploads.store(self.upload_id, self.position, data)
+        self.position += len(data)
+
+
+class Uploads:
+    """All uploads of a server. Every method may be called from any thread, and may wait for the disk."""
+
+    def __init__(self, files: Files, ids: IdMaker, inspect: Inspect = trust_label) -> None:
+        """Take up what an earlier run left."""
+        self._files = files
+        self._ids = ids
+        self._inspect = inspect
+        self._index = files.storage.index
+        self._limits = files.limits
+        self._clock = files.clock
+        self._sessions = Sessions(files)
+
+    def start(self, announcement: Announcement) -> Progress:
+        """Begin an upload; its id is a secret that lets whoever knows it send bytes.
+
+        Raises:
+            InvalidRequest: A bad name, display name, MIME type or length, or a name that is taken.
+            ResourceExhausted: The file is too large, or the store or the disk is full.
+        """
+        wanted = checked(announcement)
+        session = Session(
+            id=self._ids() + self._ids() + self._ids(),
+            owner=wanted.owner,
+            blob=self._ids() + self._ids(),
+            file_id=wanted.name,
+            display_name=wanted.display_name,
+            mime_type=wanted.mime_type,
+            length=wanted.length,
+            touched=self._clock(),
+        )
+        with storage_faults():
+            self._refuse_taken(session)
+            self._sessions.admit(session)
+        return Progress(session.id, Phase.ACTIVE)
+
+    def open(self, upload_id: str, offset: int, size: int | None = None) -> Intake:
+        """Take bytes from `offset` on; call `query` or `finalize` after the last one.
+
+        Args:
+            upload_id: Which upload.
+            offset: Where the first byte belongs; at most the size received.
+            size: How many bytes will come, if known: too many are refused before the first.
+
+        Raises:
+            NotFound: No such upload.
+            FailedPrecondition: It was cancelled.
+            InvalidRequest: A wrong offset or too many bytes; nothing is changed.
+        """
+        with self._sessions.held(upload_id) as (session, received):
+            stored = _stored(session, received)
+            if not 0 <= offset <= stored:
+                raise InvalidRequest(
+                    f"Wrong upload offset {offset}: {stored} bytes are received; continue at {stored}.",
+                    where="X-Goog-Upload-Offset",
+                )
+            _refuse_excess(session, offset + (size or 0))
+            if self._clock() - session.touched > self._limits.patience / TOUCHES_PER_PATIENCE:
+                self._index.touch(upload_id, self._clock())
+        return Intake(self, upload_id, offset)
+
+    def store(self, upload_id: str, position: int, data: bytes) -> None:
+        """Store one block of an `Intake`; errors are listed there."""
+        with self._sessions.held(upload_id) as (session, received):
+            end = position + len(data)
+            _refuse_excess(session, end)
+            if session.phase is Phase.FINAL:
+                with suppress(FileNotFoundError):
+                    received.compare(position, data)
+                return
+            if session.length is None:
+                self._sessions.grow(session, received, end)
+            received.write(position, data)
+
+    def append(self, upload_id: str, offset: int, data: bytes) -> Progress:
+        """Take one chunk that is in memory: `open`, `Intake.write`, `query`."""
+        self.open(upload_id, offset, len(data)).write(data)
+        return self.query(upload_id)
+
+    def query(self, upload_id: str) -> Progress:
+        """How far an upload is; acknowledges what it says is received, by making it durable first.
+
+        Raises:
+            NotFound: No such upload.
+            Unavailable, ResourceExhausted: The bytes cannot be made durable; the upload is cancelled.
+        """
+        with self._sessions.held(upload_id, cancelled=True) as (session, received):
+            if session.phase is Phase.CANCELLED:
+                return Progress(upload_id, Phase.CANCELLED)
+            if session.phase is Phase.FINAL:
+                return self._final(session)
+            with self._sessions.or_drop(session, received):
+                received.sync()
+            return Progress(upload_id, Phase.ACTIVE, received.size())
+
+    def finalize(self, upload_id: str, size: int | None = None) -> Progress:
+        """Make the bytes a file, or say again which file they became.
+
+        Args:
+            upload_id: Which upload.
+            size: What the client takes for the size of the file, if it says.
+
+        Raises:
+            NotFound: No such upload.
+            InvalidRequest: Bytes are missing, or the wanted name is taken; the upload stays open.
+            FailedPrecondition: The upload was cancelled, or its file is gone.
+            Unavailable, ResourceExhausted: The bytes cannot be made durable; the upload is cancelled.
+        """
+        with self._sessions.held(upload_id) as (session, received):
+            _refuse_other_size(session, _stored(session, received), size)
+            if session.phase is Phase.FINAL:
+                done = self._final(session)
+                if done.file is None:
+                    raise FailedPrecondition("This upload is final, and its file is gone. Start a new one.")
+                return done
+            self._refuse_taken(session)
+            file = self._file(session, received)
+            with self._sessions.or_drop(session, received):
+                received.finish()
+            with self._sessions.ending(session):
+                if not self._index.finish(upload_id, file):
+                    raise _taken(file.id)
+        return Progress(upload_id, Phase.FINAL, file.size_bytes, file)
+
+    def cancel(self, upload_id: str) -> Progress:
+        """Give an upload up and its bytes back; a second time changes nothing.
+
+        Raises:
+            NotFound: No such upload.
+            FailedPrecondition: It is final.
+        """
+        with self._sessions.held(upload_id, cancelled=True) as (session, received):
+            if session.phase is Phase.FINAL:
+                raise FailedPrecondition("This upload is final. Delete its file instead.")
+            if session.phase is Phase.ACTIVE:
+                self._sessions.drop(session, received)
+        return Progress(upload_id, Phase.CANCELLED)
+
+    def give_up(self) -> int:
+        """Forget the uploads that nobody touched for `Limits.patience`; returns how many."""
+        return self._sessions.give_up()
+
+    def _file(self, session: Session, received: Received) -> StoredFile:
+        """The row of the file that the bytes become now."""
+        error = None
+        mime_type = session.mime_type or ANY_TYPE
+        try:
+            with received.open() as reader:
+                mime_type = self._inspect(reader, session.mime_type)
+        except InvalidImage as found:
+            error = found.message
+        now = self._clock()
+        return StoredFile(
+            id=session.file_id or self._ids(),
+            owner=session.owner,
+            blob=session.blob,
+            display_name=session.display_name,
+            mime_type=mime_type,
+            size_bytes=received.size(),
+            sha256=received.digest(),
+            created=now,
+            updated=now,
+            expires=now + self._limits.lifetime,
+            state=FileState.ACTIVE if error is None else FileState.FAILED,
+            error=error,
+        )
+
+    def _final(self, session: Session) -> Progress:
+        """What a final session says; its file's name may belong to another file by now."""
+        file = self._index.holder(session.blob)
+        alive = file is not None and file.expires > self._clock()
+        return Progress(session.id, Phase.FINAL, session.length or 0, file if alive else None)
+
+    def _refuse_taken(self, session: Session) -> None:
+        """Refuse a wanted name that is in use; a file whose time is over makes room for it."""
+        present = self._index.file(session.owner, session.file_id) if session.file_id else None
+        if present is None:
+            return
+        if present.expires > self._clock():
+            raise _taken(present.id)
+        self._files.expire()
+
+
+def _stored(session: Session, received: Received) -> int:
+    """Bytes received; a final session's may be deleted already."""
+    return received.size() if session.phase is Phase.ACTIVE else session.length or 0
+
+
+def _refuse_excess(session: Session, end: int) -> None:
+    if session.length is None or end <= session.length:
+        return
+    if session.phase is Phase.FINAL:
+        raise FailedPrecondition(f"This upload is final with {session.length} bytes. Start a new one.")
+    raise InvalidRequest(
+        f"More bytes than declared: the upload has {session.length} bytes and these would end at {end}. "
+        "Send the rest that is missing, or cancel.",
+        where="X-Goog-Upload-Offset",
+    )
+
+
+def _refuse_other_size(session: Session, stored: int, size: int | None) -> None:
+    for wanted in (session.length, size):
+        if wanted not in (None, stored):
+            raise InvalidRequest(
+                f"The upload is not complete: {stored} of {wanted} bytes are received; continue at {stored}.",
+                where="X-Goog-Upload-Command",
+            )
+
+
+def _taken(file_id: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"The name files/{file_id} is taken. Delete that file, or choose another name or none.",
+        where="file.name",
+        reason="ALREADY_EXISTS",
+    )
