@@ -5,9 +5,9 @@ It says what it got:
     Echo: 1 image (640x480), text: Caption this image.
 
 Sizes are those of the caller's upright images. The text is the last turn's; the answer streams word by
-word. With JSON output it answers the same facts as `{"images": [{"width": ..., "height": ...}], "text": ...}`,
-with a schema the value that says least among those that satisfy it (`engines/blank.py`), which for text/x.enum
-is the first option. Token limits and stop sequences hold.
+word. With JSON output it answers the same facts, `{"images": [{"width": 640, "height": 480}], "text": ""}`;
+with a schema the value that says least among those that satisfy it (`engines/blank.py`), which for
+text/x.enum is the first option. Token limits and stop sequences hold.
 
 Words in the last text steer it, for tests of long answers and of cancellation:
 

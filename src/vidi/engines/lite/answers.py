@@ -1,0 +1,83 @@
+"""From an intent and a picture to an answer in words: one function for each aim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from vidi.engines.lite import captions, judgements, listing, questions, spatial
+from vidi.engines.lite.evidence import Evidence
+from vidi.engines.lite.intents import Intent
+from vidi.engines.lite.lookup import cannot_tell
+from vidi.engines.lite.said import Said
+
+Answerer = Callable[[Intent, Evidence], Said]
+
+
+def answer(intent: Intent, evidence: Evidence) -> Said:
+    """Answer one question about one picture; what no rule knows is said to be unknown."""
+    return ANSWERERS.get(intent.aim, _unknown)(intent, evidence)
+
+
+def _caption(intent: Intent, evidence: Evidence) -> Said:
+    sentences = intent.manner.sentences or 1
+    if (intent.manner.long or sentences > 1) and not intent.manner.short:
+        return captions.describe(evidence, intent.language)
+    return captions.caption(evidence, intent.language)
+
+
+def _describe(intent: Intent, evidence: Evidence) -> Said:
+    if intent.manner.short or intent.manner.sentences == 1:
+        return captions.caption(evidence, intent.language)
+    return captions.describe(evidence, intent.language)
+
+
+def _read(intent: Intent, evidence: Evidence) -> Said:
+    language = intent.language
+    lines = evidence.text
+    if lines is None:
+        sentences = [language.sentence("cannot_read")]
+        seen = captions.what_is_seen(evidence, language)
+        if seen:
+            sentences.append(language.sentence("see", things=seen))
+        return Said(" ".join(sentences), known=False)
+    if not lines:
+        return Said(language.sentence("no_text"), brief=language.say("none"))
+    said = tuple(line.text for line in lines)
+    return Said("\n".join(said), brief=" ".join(said), items=said)
+
+
+def _creative(intent: Intent, evidence: Evidence) -> Said:
+    first = intent.language.sentence("cannot_creative")
+    return Said(f"{first} {captions.describe(evidence, intent.language).text}", known=False)
+
+
+def _unknown(intent: Intent, evidence: Evidence) -> Said:
+    return cannot_tell(evidence, intent.language)
+
+
+ANSWERERS: Mapping[str, Answerer] = {
+    "caption": _caption,
+    "alt": _caption,
+    "describe": _describe,
+    "greeting": _caption,
+    "creative": _creative,
+    "read": _read,
+    "list": listing.things_listed,
+    "tags": listing.tags,
+    "hashtags": listing.hashtags,
+    "count": questions.count,
+    "exists": questions.exists,
+    "colour": questions.colour,
+    "extreme": questions.extreme,
+    "where": spatial.where,
+    "near": spatial.near,
+    "where_part": spatial.part,
+    "activity": spatial.activity,
+    "scene": judgements.scene,
+    "side": judgements.side,
+    "kind": judgements.kind,
+    "state": judgements.state,
+    "size": judgements.size,
+    "choose": judgements.choose,
+}
+"""Which function answers which aim; the others are not about one picture, or cannot be answered."""

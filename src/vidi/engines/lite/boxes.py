@@ -1,0 +1,75 @@
+"""Boxes and points as the guide wants them: a bare JSON array, y first, plain integers 0..1000."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+from vidi.engines.lite.evidence import Evidence, Thing
+from vidi.engines.lite.intents import Intent
+from vidi.engines.lite.lookup import SHOWN, find, kind_in
+
+NAMED = 0.25
+"""Lowest score of a box whose class the prompt names."""
+
+MOST = 50
+"""Most boxes where the prompt gives no limit."""
+
+KIND_SURE = 0.2
+"""Probability of a classifier class from which a box gets its name, as "golden retriever" for a dog."""
+
+
+def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
+    """The things that a request for boxes or points means, most prominent first."""
+    named = [mention for mention in intent.mentions if mention.labels]
+    if not named:
+        things = () if _only_unknown(intent) else evidence.things(SHOWN)
+    else:
+        found = {thing for mention in named for thing in find(mention, evidence, NAMED)}
+        things = tuple(thing for thing in evidence.things(NAMED) if thing in found)
+    return things[: intent.manner.limit or MOST]
+
+
+def label_of(thing: Thing, intent: Intent, evidence: Evidence) -> str:
+    """What a box is called: the named kind where the classifier agrees, else the class."""
+    for mention in intent.mentions:
+        kinds = mention.kinds if mention.name in mention.kinds else frozenset()
+        if kinds and thing.label in mention.labels and kind_in(mention, evidence) >= KIND_SURE:
+            return mention.name
+    return intent.language.noun(thing.label).one
+
+
+def boxes(things: Iterable[Thing], intent: Intent, evidence: Evidence) -> Iterator[str]:
+    """Boxes as JSON, object by object."""
+    return array(
+        json.dumps(
+            {"box_2d": list(thing.box.box_2d()), "label": label_of(thing, intent, evidence)},
+            ensure_ascii=False,
+        )
+        for thing in things
+    )
+
+
+def points(things: Iterable[Thing], intent: Intent, evidence: Evidence) -> Iterator[str]:
+    """Middles of the boxes as JSON, object by object."""
+    return array(
+        json.dumps(
+            {"point": list(thing.box.centre().point()), "label": label_of(thing, intent, evidence)},
+            ensure_ascii=False,
+        )
+        for thing in things
+    )
+
+
+def array(objects: Iterable[str]) -> Iterator[str]:
+    """A JSON array in stretches, one for each object."""
+    before = "["
+    for each in objects:
+        yield before + each
+        before = ", "
+    yield "]" if before != "[" else "[]"
+
+
+def _only_unknown(intent: Intent) -> bool:
+    """Whether a request names things, but none that the detector knows."""
+    return bool(intent.mentions)

@@ -1,0 +1,264 @@
+"""One sentence, or a few, that say what a picture shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from vidi.domain.geometry import Box
+from vidi.engines.lite import places
+from vidi.engines.lite.evidence import Evidence, Thing
+from vidi.engines.lite.language import Language
+from vidi.engines.lite.said import Said
+from vidi.engines.lite.scenery import Scene, indoors, scene_of
+from vidi.engines.lite.world import Relation
+
+WORTH_TELLING = 0.25
+"""Lowest score of a thing that a caption states."""
+
+LEADING = 0.35
+"""Lowest score of the thing that a caption is about, if there is a better one."""
+
+MINOR = 0.3
+"""Prominence, as a part of the leading thing's, from which another thing is worth a word."""
+
+GUESS_SURE = 0.4
+GUESS_LIKELY = 0.15
+"""Probability from which the classifier's word for a picture without things is stated, or as a maybe."""
+
+DETAILS = 0.3
+"""Lowest score of a thing that a detailed description states."""
+
+MOST_OTHERS = 2
+MOST_IN_ROOM = 4
+
+HOW: Mapping[str, Callable[[Box, Box], bool]] = {
+    "touching": places.touching,
+    "at_feet": places.at_feet,
+    "mounted": places.mounted,
+    "held": places.held,
+    "resting_on": places.resting_on,
+    "apart": lambda one, other: True,
+}
+"""The relations that the tables name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All things of one class."""
+
+    label: str
+    things: tuple[Thing, ...]
+
+    @property
+    def prominence(self) -> float:
+        """That of its most prominent thing, a little more where there are several."""
+        return self.things[0].prominence * (1 + 0.1 * min(4, len(self.things) - 1))
+
+    @property
+    def colour(self) -> str:
+        """The colour that all of them have, or ""."""
+        colours = {thing.colour for thing in self.things}
+        return next(iter(colours)) if len(colours) == 1 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """A relation that was found: who does it, with what."""
+
+    rule: Relation
+    who: Group
+    what: Group
+
+
+def grouped(things: Sequence[Thing]) -> tuple[Group, ...]:
+    """Things by class, the most prominent class first."""
+    by_label: dict[str, list[Thing]] = {}
+    for thing in things:
+        by_label.setdefault(thing.label, []).append(thing)
+    groups = (Group(label, tuple(members)) for label, members in by_label.items())
+    return tuple(sorted(groups, key=lambda group: -group.prominence))
+
+
+def in_words(group: Group, language: Language, evidence: Evidence, *, exact: bool = False) -> str:
+    """A group as a caption names it: "a red bus", "two dogs", "several cars"."""
+    count = len(group.things)
+    colour = group.colour if count == 1 and group.label in evidence.world.coloured else ""
+    return (language.counted if exact else language.roughly)(group.label, count, colour)
+
+
+def what_is_seen(evidence: Evidence, language: Language) -> str:
+    """The things in a picture as a list in words: "a dog and two people"; "" if there are none."""
+    groups = grouped(evidence.things(WORTH_TELLING))[:6]
+    return language.listed([in_words(group, language, evidence) for group in groups])
+
+
+def caption(evidence: Evidence, language: Language) -> Said:
+    """One sentence about a picture."""
+    groups = _worth_telling(evidence)
+    if not groups:
+        return without_things(evidence, language)
+    scene = scene_of(evidence)
+    doing = relation_in(groups, evidence)
+    leading = doing.who if doing else groups[0]
+    room = _room(groups, leading, scene, doing, evidence, language)
+    if room:
+        return Said(language.as_sentence(room), brief=language.noun(leading.label).one)
+    told = {leading.label, doing.what.label} if doing else {leading.label}
+    others = [group for group in groups if group.label not in told][:MOST_OTHERS]
+    text = language.say(
+        "caption",
+        subject=in_words(leading, language, evidence),
+        doing=_doing_in_words(doing, language, evidence),
+        others=_others_in_words(leading, others, language, evidence),
+        place=_place_in_words(scene, leading, language, evidence),
+    )
+    return Said(language.as_sentence(text), brief=language.noun(leading.label).one)
+
+
+def describe(evidence: Evidence, language: Language) -> Said:
+    """A caption, then where each thing is, the place and the colours."""
+    first = caption(evidence, language)
+    groups = grouped(evidence.things(DETAILS))[:6]
+    details = (language.as_sentence(_detail(group, language, evidence)) for group in groups)
+    sentences = [first.text, *details]
+    inside = indoors(evidence)
+    if inside is not None:
+        side = language.say("indoors" if inside else "outdoors")
+        sentences.append(language.sentence("side_is", side=side))
+    colours = [language.colour(name) for name in evidence.sight.palette[:3]]
+    if colours and not evidence.sight.flat:
+        phrase = "main_colours" if len(colours) > 1 else "main_colour"
+        sentences.append(
+            language.sentence(phrase, colours=language.listed(colours), colour=language.listed(colours))
+        )
+    return Said(" ".join(sentences), brief=first.brief, known=first.known)
+
+
+def without_things(evidence: Evidence, language: Language) -> Said:
+    """A sentence about a picture in which the detector found nothing."""
+    colours = language.listed([language.colour(name) for name in evidence.sight.palette[:2]])
+    if evidence.sight.flat:
+        return Said(language.sentence("blank", colours=colours), known=False)
+    scene = scene_of(evidence)
+    if scene:
+        word = language.one(language.scenes[scene.id].one)
+        return Said(language.sentence("looks_like", thing=word), brief=language.scenes[scene.id].one)
+    label, probability = evidence.labels[0] if evidence.labels else ("", 0.0)
+    if probability >= GUESS_LIKELY:
+        phrase = "looks_like" if probability >= GUESS_SURE else "may_be"
+        return Said(language.sentence(phrase, thing=language.one(label)), brief=label)
+    if colours:
+        return Said(language.sentence("mostly", colours=colours), known=False)
+    return Said(language.sentence("nothing"), known=False)
+
+
+def relation_in(groups: Sequence[Group], evidence: Evidence) -> Doing | None:
+    """What the things that stand out do with each other: the first relation of the tables that holds."""
+    for rule in evidence.world.relations:
+        for who in groups:
+            if who.label not in rule.who:
+                continue
+            for what in groups:
+                if what.label in rule.what and what.label != who.label:
+                    pairs = _pairs(rule, who, what)
+                    if pairs:
+                        return Doing(rule, who, Group(what.label, pairs))
+    return None
+
+
+def doing_in_words(doing: Doing, language: Language, evidence: Evidence) -> str:
+    """A relation as a phrase: "riding a wave on a surfboard"."""
+    return _doing_in_words(doing, language, evidence)
+
+
+def place_in_words(thing: Thing, language: Language) -> str:
+    """Where a thing is: "in the top left"."""
+    return language.cells[thing.cell].at
+
+
+def _pairs(rule: Relation, who: Group, what: Group) -> tuple[Thing, ...]:
+    """The things of `what` that stand in the relation to a thing of `who`."""
+    holds = HOW[rule.how]
+    return tuple(other for other in what.things if any(holds(one.box, other.box) for one in who.things[:4]))
+
+
+def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
+    """The groups that a caption may state, the leading one first."""
+    groups = grouped(evidence.things(WORTH_TELLING))
+    if not groups:
+        return ()
+    sure = [group for group in groups if max(thing.score for thing in group.things) >= LEADING]
+    leading = sure[0] if sure else groups[0]
+    rest = [group for group in groups if group is not leading]
+    return (leading, *(group for group in rest if _notable(group, leading)))
+
+
+def _notable(group: Group, leading: Group) -> bool:
+    return group.prominence >= MINOR * leading.prominence or group.things[0].score > 0.5
+
+
+def _doing_in_words(doing: Doing | None, language: Language, evidence: Evidence) -> str:
+    if doing is None:
+        return ""
+    return language.relations[doing.rule.says].format(what=in_words(doing.what, language, evidence))
+
+
+def _others_in_words(leading: Group, others: Sequence[Group], language: Language, evidence: Evidence) -> str:
+    if not others:
+        return ""
+    things = language.listed([in_words(group, language, evidence) for group in others])
+    first = others[0]
+    near = len(others) == 1 and len(leading.things) == len(first.things) == 1
+    side_by_side = near and places.beside(leading.things[0].box, first.things[0].box)
+    return language.say("next_to" if side_by_side else "with", things=things)
+
+
+def _place_in_words(scene: Scene | None, leading: Group, language: Language, evidence: Evidence) -> str:
+    if scene is None or language.scenes[scene.id].one == language.noun(leading.label).one:
+        return ""
+    return language.scenes[scene.id].at
+
+
+def _room(
+    groups: Sequence[Group],
+    leading: Group,
+    scene: Scene | None,
+    doing: Doing | None,
+    evidence: Evidence,
+    language: Language,
+) -> str:
+    """A caption that begins with the place, for rooms in which furniture stands out."""
+    world = evidence.world
+    alive = leading.label == "person" or leading.label in world.groups["animal"] | world.groups["food"]
+    if alive or scene is None or scene.id not in world.inside:
+        return ""
+    words = [in_words(group, language, evidence) for group in groups[:MOST_IN_ROOM]]
+    return language.say("room", scene=language.scenes[scene.id].one, things=language.listed(words))
+
+
+def _detail(group: Group, language: Language, evidence: Evidence) -> str:
+    """Where the things of a group are, with their colour."""
+    things = group.things
+    named = [_coloured(thing, language) for thing in things]
+    if len(things) == 1:
+        phrase = "there_is_at"
+        return language.say(phrase, things=language.one(named[0]), place=place_in_words(things[0], language))
+    total = language.counted(group.label, len(things))
+    if len(things) > 4:
+        total = language.roughly(group.label, len(things))
+        return language.say("there_are_at", things=total, place="")
+    spots = [language.say("one_at", place=f"{place_in_words(thing, language)}") for thing in things]
+    return language.say("there_are_at", things=total, place=": " + language.listed(spots)).replace(" :", ":")
+
+
+def thing_in_words(thing: Thing, language: Language) -> str:
+    """A thing with its colour and place: "a brown dog on the left"."""
+    return f"{language.one(_coloured(thing, language))} {place_in_words(thing, language)}"
+
+
+def _coloured(thing: Thing, language: Language) -> str:
+    noun = language.noun(thing.label).one
+    if not thing.colour or thing.label == "person":
+        return noun
+    return language.say("coloured", colour=language.colour(thing.colour), noun=noun)

@@ -1,0 +1,105 @@
+"""Which things a text speaks of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vidi.engines.lite.evidence import Thing
+from vidi.engines.lite.labels import IMAGENET_CLASSES
+from vidi.engines.lite.language import Language
+from vidi.engines.lite.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A thing that a text names.
+
+    Attributes:
+        name: Detector class, hypernym or classifier class that was named.
+        word: The word that the text used.
+        labels: Detector classes that are meant; empty if the detector knows none.
+        kinds: Classifier classes that are meant.
+        narrow: Whether the word says more than can be seen, as "woman" for a person.
+        colour: The colour named with it, or "".
+        start: Where it stands in the text.
+    """
+
+    name: str
+    word: str
+    labels: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    narrow: bool = False
+    colour: str = ""
+    start: int = 0
+
+    @property
+    def group(self) -> bool:
+        """Whether several classes are meant."""
+        return len(self.labels) > 1
+
+    def means(self, thing: Thing) -> bool:
+        """Whether a thing is of the kind and colour that is meant."""
+        return thing.label in self.labels and self.colour in ("", thing.colour)
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Every word of a language for things, in one pattern."""
+
+    language: Language
+    pattern: re.Pattern[str]
+    meanings: dict[str, Mention]
+    colours: dict[str, str]
+
+    def mentions(self, text: str) -> tuple[Mention, ...]:
+        """The things that a text names, in its order, longest words first where they overlap."""
+        lowered = text.lower()
+        return tuple(self._found(lowered))
+
+    def colour_in(self, text: str) -> str:
+        """The first colour that a text names, or ""."""
+        words = re.findall(r"[^\W\d_]+", text.lower())
+        return next((self.colours[word] for word in words if word in self.colours), "")
+
+    def _found(self, text: str) -> Iterator[Mention]:
+        matches = list(self.pattern.finditer(text))
+        for match, following in zip(matches, [*matches[1:], None], strict=False):
+            word = match["word"]
+            adjective = following is not None and following.start() <= match.end() + 1
+            if word in self.colours and adjective:
+                continue
+            meaning = self.meanings[word]
+            before = re.search(r"([^\W\d_]+)\W*$", text[: match.start()])
+            colour = self.colours.get(before[1], "") if before else ""
+            yield Mention(
+                name=meaning.name,
+                word=match[0],
+                labels=meaning.labels,
+                kinds=meaning.kinds,
+                narrow=meaning.narrow,
+                colour=colour,
+                start=match.start(),
+            )
+
+
+def build_lexicon(language: Language, world: World) -> Lexicon:
+    """Gather a language's words for the detector's classes, the hypernyms and the classifier's classes."""
+    meanings: dict[str, Mention] = {}
+    for name in IMAGENET_CLASSES:
+        family = world.family.get(name)
+        labels = frozenset({family} if family else ())
+        meanings[name.lower()] = Mention(name, name.lower(), labels, frozenset({name}))
+    for group, noun in language.groups.items():
+        for word in noun.words:
+            meanings[word.lower()] = Mention(group, word.lower(), world.groups[group])
+    for label, noun in language.nouns.items():
+        kinds = frozenset(kind for kind, family in world.family.items() if family == label)
+        for word in noun.words:
+            narrow = word in noun.narrower
+            meanings[word.lower()] = Mention(label, word.lower(), frozenset({label}), kinds, narrow)
+    words = sorted(meanings, key=len, reverse=True)
+    pattern = re.compile(rf"\b(?P<word>{'|'.join(map(re.escape, words))}){language.suffix}\b")
+    colours = {word: name for name, noun in language.colours.items() for word in noun.words}
+    return Lexicon(language, pattern, meanings, colours)
