@@ -1,0 +1,29 @@
+"""A warm decoder pool for the tests of pictures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from vidi.domain.prompt import ImageSource, MediaResolution, Picture
+from vidi.images.load import ImageLimits, read_header
+from vidi.images.pool import DecoderPool
+
+Prepare = Callable[..., Picture]
+WHERE = "contents[0].parts[1].inline_data"
+
+
+@pytest.fixture(scope="module")
+def prepare() -> Iterator[Prepare]:
+    """Reads a file's header and prepares it in a real decoder process, which all tests of a module share."""
+    with asyncio.Runner() as runner:
+        pool = DecoderPool(size=1, deadline=20, memory_limit=1 << 30)
+
+        def run(data: bytes, max_pixels: int = 1 << 20) -> Picture:
+            header = read_header(data, where=WHERE, limits=ImageLimits(), resolution=MediaResolution.LOW)
+            return runner.run(pool.prepare(ImageSource(data, WHERE), header, max_pixels))
+
+        yield run
+        runner.run(pool.close())
