@@ -23,7 +23,7 @@ _REFERENCES = ("$ref", "ref")
 
 
 class _TooLarge(Exception):
-    """More nodes than allowed at this number of unrollings."""
+    """More nodes or levels than allowed at this number of unrollings."""
 
 
 def compile_schema(raw: object, field: str, scope: Scope, *, closed: bool) -> Schema:
@@ -65,9 +65,10 @@ class _Compiler:
     def node(self, raw: object, place: Place, chain: tuple[str, ...]) -> Schema | None:
         """Read one node; None where a recursive reference ends."""
         self._nodes += 1
-        if self._nodes > MAX_NODES:
+        too_deep = len(chain) >= MAX_DEPTH
+        if self._nodes > MAX_NODES or (too_deep and any(chain) and self._unrollings > _UNROLLINGS[-1]):
             raise _TooLarge
-        if len(chain) >= MAX_DEPTH:
+        if too_deep:
             raise place.fault(f"the schema is nested more than {MAX_DEPTH} levels deep.")
         if raw is True:
             return Schema()
