@@ -1,0 +1,72 @@
+"""`python -m bench`: run the benchmarks and print a table; bench/README.md says what the rows mean.
+
+    python -m bench                  speed and memory
+    python -m bench speed            time, beside yardsticks timed in the same run
+    python -m bench memory           memory of the process tree
+    python -m bench quality ...      how well a model answers (-h for its flags)
+
+Figures never fail anything: the exit code is 0 unless something did not work at all (1).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from bench import memory, quality, speed
+from bench.servers import Broken
+from bench.table import Row, as_json, table
+
+BENCHMARKS: Mapping[str, Callable[[], Iterable[Row]]] = {"speed": speed.run, "memory": memory.run}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what was asked for."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["quality"]:
+        return quality.main(given[1:])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", nargs="?", choices=[*BENCHMARKS, "quality"], help="only this one")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON instead of tables")
+    options = parser.parse_args(given)
+    names = [options.name] if options.name else list(BENCHMARKS)
+    if not options.name:
+        print("speed and memory; quality needs photographs: python -m bench quality -h", file=sys.stderr)
+    found: list[Row] = []
+    whole = True
+    for name in names:
+        rows, broken = _run(BENCHMARKS[name])
+        found += rows
+        if not options.json:
+            print(f"{name}, {machine()}\n{table(rows)}\n", flush=True)
+        if broken:
+            whole = False
+            print(f"{name} ended early: {broken}", file=sys.stderr)
+    if options.json:
+        print(as_json(found))
+    return 0 if whole else 1
+
+
+def _run(benchmark: Callable[[], Iterable[Row]]) -> tuple[list[Row], str]:
+    """The rows, and why there are not more of them."""
+    rows: list[Row] = []
+    try:
+        rows.extend(benchmark())
+    except (Broken, OSError) as error:
+        return rows, str(error)
+    return rows, ""
+
+
+def machine() -> str:
+    """What it ran on, and how busy that was with other work."""
+    load = os.getloadavg()[0]
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}, load {load:.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""Servers to measure, each a process of its own, and the client that measures them.
+
+The client is a plain blocking socket: what it costs itself is the same small amount for every server.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+START_SECONDS = 60.0
+ANSWER_SECONDS = 120.0
+
+GENERATE = "/v1beta/models/echo:generateContent"
+STREAM = "/v1beta/models/echo:streamGenerateContent?alt=sse"
+COUNT = "/v1beta/models/echo:countTokens"
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+class Broken(Exception):
+    """Something that was to be measured does not work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server."""
+
+    port: int
+    process: psutil.Process
+
+    def tree(self) -> list[psutil.Process]:
+        """The process and all that it has started, as far as they live."""
+        return [self.process, *self.process.children(recursive=True)]
+
+
+def post(path: str, body: bytes) -> bytes:
+    """A POST as bytes."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class Connection:
+    """One keep-alive connection."""
+
+    def __init__(self, server: Server) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", server.port), timeout=ANSWER_SECONDS)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+    def send(self, request: bytes) -> None:
+        """Send and do not wait."""
+        self._socket.sendall(request)
+
+    def receive(self) -> bytes:
+        """What has come, at least a byte."""
+        received = self._socket.recv(1 << 16)
+        if not received:
+            raise Broken("the server closed the connection")
+        return received
+
+    def is_quiet(self, seconds: float) -> bool:
+        """Whether nothing comes for so long."""
+        return not select.select([self._socket], [], [], seconds)[0]
+
+    def ask(self, request: bytes) -> bytes:
+        """Send a request and read its answer's body.
+
+        Raises:
+            Broken: The answer is not a 200 of a declared length.
+        """
+        self.send(request)
+        return self.answer()
+
+    def answer(self) -> bytes:
+        """Read the body of an answer that is due. Raises Broken, as `ask`."""
+        received = self.receive()
+        while (end := received.find(b"\r\n\r\n")) < 0:
+            received += self.receive()
+        length = _LENGTH.search(received, 0, end)
+        if not received.startswith(b"HTTP/1.1 200") or length is None:
+            raise Broken(f"a request was refused: {received[:600].decode(errors='replace')}")
+        whole = end + 4 + int(length[1])
+        while len(received) < whole:
+            received += self.receive()
+        return received[end + 4 :]
+
+
+@contextmanager
+def vidi(model: str, folder: Path, cache: Path | None = None) -> Iterator[Server]:
+    """`vidi serve` with every setting at its default, but for where it keeps its data.
+
+    Args:
+        model: The default model.
+        folder: Where uploaded files go.
+        cache: Where weights lie; None takes the usual place.
+
+    Raises:
+        Broken: It does not start.
+    """
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("VIDI_")}
+    variables["VIDI_DATA_DIR"] = str(folder)
+    if cache is not None:
+        variables["VIDI_CACHE_DIR"] = str(cache)
+    port = _free_port()
+    arguments = ["vidi.cli.main", "serve", "--port", str(port), "--model", model]
+    with _running(arguments, port, variables) as server:
+        yield server
+
+
+@contextmanager
+def yardstick(answer: Path) -> Iterator[Server]:
+    """The peers of `yardsticks.py`, all in one server; `answer` holds the bytes that they answer with.
+
+    Raises:
+        Broken: It does not start.
+    """
+    port = _free_port()
+    with _running(["bench.yardsticks", str(port), str(answer)], port, dict(os.environ)) as server:
+        yield server
+
+
+@contextmanager
+def _running(module: Sequence[str], port: int, variables: dict[str, str]) -> Iterator[Server]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", *module], stdout=sys.stderr, stderr=subprocess.PIPE, env=variables
+    )
+    try:
+        _wait_until_up(process, port)
+        yield Server(port, psutil.Process(process.pid))
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], port: int) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            _, said = process.communicate()
+            raise Broken(f"the server ended at once: {said.decode(errors='replace').strip()[-600:]}")
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as probe:
+                probe.sendall(b"GET /v1beta/models HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+                if probe.recv(100):
+                    return
+        except OSError:
+            time.sleep(0.05)
+    raise Broken(f"the server did not answer within {START_SECONDS:g} s")
