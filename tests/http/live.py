@@ -23,6 +23,7 @@ class Live:
 
     port: int
     process: psutil.Process
+    key: str = ""
 
     def connect(self) -> socket.socket:
         """A connection with a timeout."""
@@ -37,7 +38,8 @@ class Live:
     def works(self) -> bool:
         """Whether a good request is answered."""
         body = json.dumps({"contents": [{"parts": [{"text": "hi"}]}]}).encode()
-        return b"Echo" in self.post("/v1beta/models/echo:generateContent", body)
+        key = f"x-goog-api-key: {self.key}\r\n" if self.key else ""
+        return b"Echo" in self.post("/v1beta/models/echo:generateContent", body, key)
 
 
 def request(path: str, body: bytes, headers: str = "") -> bytes:
@@ -58,8 +60,8 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def live(folder: Path, *flags: str, **environment: str) -> Iterator[Live]:
-    """Start `vidi serve` on a free port with everything in `folder`, and stop it."""
+def live(folder: Path, *flags: str, key: str = "", **environment: str) -> Iterator[Live]:
+    """Start `vidi serve` on a free port with everything in `folder`, and stop it; `key` opens it."""
     command = [sys.executable, "-m", "vidi.cli.main", "serve", "--port", "0", "--model", "echo", *flags]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("VIDI_")}
     variables |= {
@@ -74,7 +76,7 @@ def live(folder: Path, *flags: str, **environment: str) -> Iterator[Live]:
         for line in process.stderr:
             told += line
             if found := re.search(r"BASE_URL=http://127\.0\.0\.1:(\d+)", line):
-                server = Live(int(found[1]), psutil.Process(process.pid))
+                server = Live(int(found[1]), psutil.Process(process.pid), key)
                 _wait_until_listening(server)
                 yield server
                 return
@@ -89,8 +91,8 @@ def _wait_until_listening(server: Live) -> None:
     deadline = time.monotonic() + 20
     while True:
         try:
-            if server.works():
-                return
+            assert server.works()
+            return
         except OSError:
             if time.monotonic() > deadline:
                 raise
