@@ -122,6 +122,14 @@ def test_pictures_are_counted_before_they_are_decoded() -> None:
         _generate(_asked(*many, {"fileData": {"fileUri": "files/a"}}), limits)
 
 
+def test_a_flood_of_parts_is_refused() -> None:
+    for contents in ([{"parts": [{"text": "a"}] * 50_000}], [{"parts": {"text": "a"}}] * 50_001):
+        body = json.dumps({"contents": contents}).encode()
+        for decode in (decode_generate, decode_count):
+            with pytest.raises(InvalidRequest, match="more than 50000 parts"):
+                decode(body, LIMITS)
+
+
 def test_what_clients_may_always_send_is_accepted() -> None:
     part: Json = {
         "text": "a",

@@ -16,7 +16,7 @@ from vidi.wire.violations import InvalidFields
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
-_LINE_ENDS = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029", "\x85": "\\u0085"})
+_LINE_ENDS = (("\u2028", "\\u2028"), ("\u2029", "\\u2029"), ("\x85", "\\u0085"))
 """Line ends to some readers of event streams, though not to JSON."""
 
 _RPC = "type.googleapis.com/google.rpc."
@@ -226,4 +226,6 @@ def _details(error: errors.VidiError, message: str) -> list[Json]:
 def _dump(message: dict[str, Json]) -> bytes:
     """One line of JSON; what is no valid Unicode becomes a question mark."""
     text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
-    return text.translate(_LINE_ENDS).encode("utf-8", "replace")
+    for line_end, escape in _LINE_ENDS:
+        text = text.replace(line_end, escape)
+    return text.encode("utf-8", "replace")

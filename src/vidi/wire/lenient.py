@@ -30,7 +30,7 @@ _LITERALS = frozenset({b"true", b"false", b"null"})
 _NO_NUMBER = re.compile(rb"-?0[0-9xX]")
 
 _CONTROLS = bytes(range(0x20))
-_UNKNOWN_ESCAPE = re.compile(rb"\\([^\"/bfnrtu])", re.DOTALL)
+_UNKNOWN_ESCAPE = re.compile(rb"\\[^\"/bfnrtu]", re.DOTALL)
 _BACKSLASH = b"\xff"
 """Stands for an escaped backslash while a string is rewritten; never occurs in UTF-8."""
 
@@ -208,7 +208,8 @@ def _strict_string(raw: bytes, quote: bytes) -> bytes:
     escaped = b"\\" in raw
     if escaped:
         raw = raw.replace(b"\\\\", _BACKSLASH).replace(b"\\v", b"\\u000b")
-        raw = _UNKNOWN_ESCAPE.sub(rb"\1", raw)
+        for unknown in set(_UNKNOWN_ESCAPE.findall(raw)):  # few kinds, perhaps millions of places
+            raw = raw.replace(unknown, unknown[1:])
     if quote == b"'":
         raw = raw.replace(b'\\"', b'"').replace(b'"', b'\\"')
     if _has_controls(raw):

@@ -19,6 +19,9 @@ from vidi.wire.violations import WRONG_MESSAGE
 _MAX_NAMES = 64
 """No message has more fields; bounds the report on a hostile one."""
 
+MAX_PARTS = 50_000
+"""Contents and parts together; far more than 3,600 pictures with texts between them need."""
+
 Struct = dict[str, object]
 """A free JSON object."""
 
@@ -272,11 +275,30 @@ class GenerationConfig(Message):
     continuation_token: Text | None = None
 
 
-class GenerateContentRequest(Message):
-    """A question to a model."""
+class _Asking(Message):
+    """What holds a conversation."""
 
     model: Text | None = None
     contents: Listed[Content] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_parts(cls, raw: object) -> object:
+        if isinstance(raw, dict) and _parts_in(raw.get("contents")) > MAX_PARTS:
+            raise PydanticCustomError(WRONG_MESSAGE, f"(contents), it has more than {MAX_PARTS} parts")
+        return raw
+
+
+def _parts_in(contents: object) -> int:
+    if not isinstance(contents, list):
+        return 0
+    parts = (each.get("parts") for each in contents if isinstance(each, dict))
+    return len(contents) + sum(len(each) for each in parts if isinstance(each, list))
+
+
+class GenerateContentRequest(_Asking):
+    """A question to a model."""
+
     system_instruction: Annotated[Content, BeforeValidator(_instruction)] | None = None
     generation_config: GenerationConfig | None = None
     safety_settings: Listed[SafetySetting] | None = None
@@ -289,9 +311,7 @@ class GenerateContentRequest(Message):
     continuation_token: Text | None = None
 
 
-class CountTokensRequest(Message):
+class CountTokensRequest(_Asking):
     """A question of what a prompt would cost."""
 
-    model: Text | None = None
-    contents: Listed[Content] | None = None
     generate_content_request: GenerateContentRequest | None = None

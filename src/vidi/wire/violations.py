@@ -102,7 +102,7 @@ def _violation(detail: ErrorDetails) -> FieldViolation:
     if kind == "extra_forbidden":
         return unknown_name(str(place[-1]), parent)
     if kind == WRONG_MESSAGE:
-        return FieldViolation(path, f"Invalid value at '{path}' {detail['msg']}")
+        return FieldViolation(path, f"Invalid value at '{path}' {detail['msg']}".replace(" at ''", ""))
     if isinstance(value, list):
         depth = max(at for at, step in enumerate(place) if isinstance(step, str))
         parent = _path(place[:depth])
