@@ -74,14 +74,14 @@ class SqliteIndex:
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
         with _as_os_error():
-            self._writer = _connect(path)
+            self._writer = connect(path)
             (version,) = self._writer.execute("PRAGMA user_version").fetchone()
             if version > VERSION:
                 self._writer.close()
                 raise OSError(errno.EINVAL, "it was made by a newer version")
             if version == 0:
                 self._writer.executescript(SCHEMA)
-            self._reader = _connect(path)
+            self._reader = connect(path)
 
     def close(self) -> None:
         """Close the database. Nothing is lost without it."""
@@ -206,7 +206,8 @@ class SqliteIndex:
                     self._writer.execute("ROLLBACK")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection whose commits are on the platter when they return; for any thread, one at a time."""
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     database.row_factory = sqlite3.Row
     database.execute("PRAGMA journal_mode = WAL")

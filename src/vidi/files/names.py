@@ -21,7 +21,7 @@ _WANTED = re.compile(rf"(?:files/)?({_ID})")
 _SPELLING = re.compile(
     r"/?(?:files/)*"
     r"(?:https?:/{1,2}[^/?#\s]+(?:/[^?#\s]*)?/v[0-9][a-z0-9]*/(?:files/)+)?"
-    rf"({_ID})/?(?:[?#]\S*)?"
+    rf"({_ID})(?:[?#]\S*)?"
 )
 
 

@@ -1,0 +1,31 @@
+"""Every BlobStore runs the same suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.contract.blobstore_suite import BlobStoreSuite
+from tests.files.memory import MemoryBlobs
+from tests.files.simulated import SimulatedDisk
+from vidi.files.local import LocalBlobs
+from vidi.files.store import BlobStore
+
+
+class TestLocalBlobs(BlobStoreSuite):
+    @pytest.fixture
+    def blobs(self, tmp_path: Path) -> BlobStore:
+        return LocalBlobs(tmp_path / "store")
+
+
+class TestLocalBlobsOnASimulatedDisk(BlobStoreSuite):
+    @pytest.fixture
+    def blobs(self) -> BlobStore:
+        return LocalBlobs(Path("store"), SimulatedDisk())
+
+
+class TestMemoryBlobs(BlobStoreSuite):
+    @pytest.fixture
+    def blobs(self) -> BlobStore:
+        return MemoryBlobs()

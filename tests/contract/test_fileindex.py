@@ -1,0 +1,27 @@
+"""Every FileIndex runs the same suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.contract.fileindex_suite import FileIndexSuite
+from tests.files.memory import MemoryIndex
+from vidi.files.index import SqliteIndex
+from vidi.files.store import FileIndex
+
+
+class TestSqliteIndex(FileIndexSuite):
+    @pytest.fixture
+    def index(self, tmp_path: Path) -> Iterator[FileIndex]:
+        with closing(SqliteIndex(tmp_path / "index.sqlite3")) as index:
+            yield index
+
+
+class TestMemoryIndex(FileIndexSuite):
+    @pytest.fixture
+    def index(self) -> FileIndex:
+        return MemoryIndex()
