@@ -73,7 +73,7 @@ def test_what_is_over_a_limit_is_refused_with_both_figures(name: str, data: byte
     ("data", "limits"),
     [
         (hostile.jpeg_of_size(1_000, 1_000), {"max_pixels": 1_000_000}),
-        (hostile.jpeg_of_size(65_535, 1), {"max_side": 65_535}),
+        (drawn.png(65_535, 1, 1, 0, b""), {"max_side": 65_535}),
         (hostile.webp_of_frames(7), {"max_frames": 7}),
         (hostile.jpeg_of_scans(64, 64, 10), {"max_scans": 16}),
     ],

@@ -14,6 +14,8 @@ SIGNATURE = b"\xff\xd8\xff"
 
 _SEGMENT = struct.Struct(">BBH")
 _FRAME = struct.Struct(">HHB")
+_MAX_SIDE = 65_500
+"""libjpeg's own limit (JPEG_MAX_DIMENSION)."""
 _SCAN, _END, _APP1 = 0xDA, 0xD9, 0xE1
 # Start-of-frame markers: C0..CF without DHT (C4), JPG (C8) and DAC (CC).
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -45,6 +47,8 @@ def parse(data: bytes) -> Facts:
             orientation = exif.orientation(data, at + 4, end)
     if frame is None:
         raise Unreadable("it has no frame header before its picture data")
+    if max(frame.width, frame.height) > _MAX_SIDE:
+        raise Unreadable(f"a side of more than {_MAX_SIDE:,} pixels is beyond what JPEG decoders take")
     return Facts(frame.width, frame.height, 1, orientation or 1, _scans(data, at, frame))
 
 

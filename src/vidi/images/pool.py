@@ -54,6 +54,13 @@ def _shared_file() -> int:
         return os.dup(file.fileno())
 
 
+def _process(channel: int, shared: int, memory_limit: int, deadline: float) -> subprocess.Popen[bytes]:
+    arguments = ["-P", "-m", "vidi.images.decoder", str(shared), str(memory_limit), str(deadline)]
+    return subprocess.Popen(
+        [sys.executable, *arguments], stdin=channel, stdout=subprocess.DEVNULL, pass_fds=[shared]
+    )
+
+
 def _end(process: subprocess.Popen[bytes], channel: socket.socket, shared: int) -> None:
     """Kill and close; the process is left to be reaped."""
     process.kill()
@@ -61,31 +68,41 @@ def _end(process: subprocess.Popen[bytes], channel: socket.socket, shared: int) 
     os.close(shared)
 
 
+def _abandon(process: subprocess.Popen[bytes], channel: socket.socket, shared: int) -> None:
+    """Clean up after a worker that was forgotten, or that the interpreter's exit finds."""
+    _end(process, channel, shared)
+    process.wait()
+
+
 class _Worker:
     """One decoder process, with its socket and its shared memory file."""
 
     def __init__(self, memory_limit: int, deadline: float) -> None:
-        self._shared = _shared_file()
-        self._channel, theirs = socket.socketpair()
-        self._channel.setblocking(False)
-        arguments = ["-P", "-m", "vidi.images.decoder", str(self._shared), str(memory_limit), str(deadline)]
-        with theirs:
-            self._process: subprocess.Popen[bytes] = subprocess.Popen(
-                [sys.executable, *arguments],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                pass_fds=[self._shared],
-            )
-        # Also runs when a pool is forgotten, and at the interpreter's exit.
-        self._end = weakref.finalize(self, _end, self._process, self._channel, self._shared)
+        """Start the process. Raises OSError."""
+        with contextlib.ExitStack() as undo:
+            self._channel, theirs = socket.socketpair()
+            undo.callback(self._channel.close)
+            with theirs:
+                self._channel.setblocking(False)
+                self._shared = _shared_file()
+                undo.callback(os.close, self._shared)
+                self._process = _process(theirs.fileno(), self._shared, memory_limit, deadline)
+            undo.pop_all()
+        self._abandoned = weakref.finalize(self, _abandon, self._process, self._channel, self._shared)
 
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
 
+    def stop(self) -> asyncio.Future[int]:
+        """End the process but leave the socket to whoever waits on it, who will find it closed."""
+        self._process.kill()
+        return asyncio.get_running_loop().run_in_executor(None, self._process.wait)
+
     def kill(self) -> asyncio.Future[int]:
-        """End the process now; the future is done when it has been reaped."""
-        self._end()
+        """End the process and free all; the future is done when the process has been reaped."""
+        if self._abandoned.detach():
+            _end(self._process, self._channel, self._shared)
         return asyncio.get_running_loop().run_in_executor(None, self._process.wait)
 
     async def ready(self) -> None:
@@ -128,16 +145,20 @@ class DecoderPool:
     are let go. One pool belongs to one event loop.
     """
 
-    def __init__(self, *, size: int, deadline: float, memory_limit: int) -> None:
+    def __init__(
+        self, *, size: int, deadline: float, memory_limit: int, idle_seconds: float = _IDLE_SECONDS
+    ) -> None:
         """Start nothing yet.
 
         Args:
             size: Most decoder processes at the same time.
             deadline: Most seconds that one picture may take to decode; waiting for a turn is not counted.
             memory_limit: Most address space of a decoder process, in bytes.
+            idle_seconds: After so long without a picture, all decoders but one are let go.
         """
         self._deadline = deadline
         self._memory_limit = memory_limit
+        self._idle_seconds = idle_seconds
         self._turns = asyncio.Semaphore(size)
         self._alone = asyncio.Lock()
         self._idle: list[_Worker] = []
@@ -176,9 +197,9 @@ class DecoderPool:
         self._closed = True
         if self._retirement is not None:
             self._retirement.cancel()
-        for worker in (*self._idle, *self._busy):
-            self._discard(worker)
-        self._idle.clear()
+        while self._idle:
+            self._discard(self._idle.pop())
+        await asyncio.gather(*(worker.stop() for worker in self._busy))
         await asyncio.gather(*self._reaping)
 
     async def _decode(self, source: ImageSource, job: Job) -> tuple[Reply, bytes]:
@@ -242,6 +263,8 @@ class DecoderPool:
                 await worker.ready()
             ready = True
         except (TimeoutError, _Died):
+            if self._closed:
+                raise Unavailable(_CLOSED) from None
             raise Unavailable("The picture decoder does not start; the server's log says why.") from None
         finally:
             if not ready:
@@ -253,7 +276,7 @@ class DecoderPool:
         self._idle.append(worker)
         if self._retirement is not None:
             self._retirement.cancel()
-        self._retirement = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._retire)
+        self._retirement = asyncio.get_running_loop().call_later(self._idle_seconds, self._retire)
 
     def _retire(self) -> None:
         """Nothing has been decoded for a while: give memory back, but keep one worker warm."""

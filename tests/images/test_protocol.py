@@ -1,0 +1,44 @@
+"""The messages between server and decoder."""
+
+from __future__ import annotations
+
+import os
+import struct
+import tempfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidi.domain.prompt import ImageFormat
+from vidi.images.protocol import JOB_SIZE, REPLY_SIZE, Job, Reply, Verdict, write_at
+
+SIZES = st.integers(0, 2**32 - 1)
+
+
+@given(
+    st.builds(Job, st.sampled_from(ImageFormat), st.integers(1, 8), SIZES, SIZES, st.integers(0, 2**64 - 1))
+)
+def test_jobs_survive_the_way(job: Job) -> None:
+    assert len(job.pack()) == JOB_SIZE
+    assert Job.unpack(job.pack()) == job
+
+
+@given(st.builds(Reply, st.sampled_from(Verdict), SIZES, SIZES, SIZES, SIZES))
+def test_replies_survive_the_way(reply: Reply) -> None:
+    assert len(reply.pack()) == REPLY_SIZE
+    assert Reply.unpack(reply.pack()) == reply
+
+
+@pytest.mark.parametrize("message", [b"", b"\1", b"\xff" * REPLY_SIZE])
+def test_what_is_no_reply_is_not_read_as_one(message: bytes) -> None:
+    with pytest.raises((ValueError, struct.error)):
+        Reply.unpack(message)
+
+
+def test_writing_leaves_the_position_alone() -> None:
+    with tempfile.TemporaryFile() as file:
+        write_at(file.fileno(), b"world", 6)
+        write_at(file.fileno(), memoryview(b"hello "), 0)
+        assert os.lseek(file.fileno(), 0, os.SEEK_CUR) == 0
+        assert file.read() == b"hello world"
