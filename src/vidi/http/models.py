@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from vidi.domain.answer import Piece
-from vidi.domain.errors import InvalidRequest
+from vidi.domain.errors import InvalidRequest, NotFound
 from vidi.domain.prompt import Conversation
 from vidi.engines.base import ModelCard
 from vidi.engines.registry import Registry
@@ -88,10 +88,9 @@ class Calls:
         """Read the request, answer, and free everything, whoever leaves first."""
         request = Request(scope, receive)
         model, _, method = str(request.path_params["call"]).rpartition(":")
-        if method not in METHODS:
+        if not self._offers(model, method):
             version = request.url.path.split("/")[1]
             raise unknown_model(_shortened(model or method), version, _shortened(method))
-        self.registry.find(model)
         async with self.bodies.read(scope, receive) as body:
             conversation = await self._decode(
                 body, model, decode_count if method == COUNT else decode_generate
@@ -100,6 +99,13 @@ class Calls:
             async with until_hangup(receive):
                 response = await self._answer(request, model, method, conversation)
                 await response(scope, receive, send)
+
+    def _offers(self, model: str, method: str) -> bool:
+        try:
+            self.registry.find(model)
+        except NotFound:
+            return False
+        return method in METHODS
 
     async def _decode(self, body: bytearray, model: str, decode: Decode) -> Conversation:
         limits = Limits(model=model, max_images=self.max_images)
