@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import zlib
 
 import pytest
 from PIL import Image, ImageChops
@@ -40,6 +41,11 @@ def _coarse_difference(picture: Picture, expected: Image.Image) -> int:
     return max(high for _, high in ImageChops.difference(small, expected.reduce(4)).getextrema())  # type: ignore[misc]
 
 
+def _with_chunk(chunk: bytes) -> bytes:
+    data = drawn.encoded(drawn.drawing(), "PNG")
+    return data[:33] + chunk + data[33:]
+
+
 LOSSLESS = {
     "png": drawn.encoded(drawn.drawing(), "PNG"),
     "png palette": drawn.encoded(drawn.drawing().quantize(8), "PNG"),
@@ -52,9 +58,13 @@ LOSSLESS = {
     "webp animation": drawn.encoded(
         drawn.drawing(), "WEBP", lossless=True, save_all=True, append_images=[Image.new("RGB", drawn.SIZE)]
     ),
-    "long text in png": drawn.encoded(drawn.drawing(), "PNG")[:33]
-    + drawn.chunk(b"tEXt", b"Comment\0" + b"x" * 3_000_000)
-    + drawn.encoded(drawn.drawing(), "PNG")[33:],
+    "png with a long text": _with_chunk(drawn.chunk(b"tEXt", b"Comment\0" + b"x" * 3_000_000)),
+    "png with a long packed text": _with_chunk(
+        drawn.chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(3_000_000)))
+    ),
+    "png with a long profile": _with_chunk(
+        drawn.chunk(b"iCCP", b"Icc\0\0" + zlib.compress(bytes(3_000_000)))
+    ),
     "garbage for exif": drawn.encoded(drawn.drawing(), "PNG", exif=b"Exif\0\0garbage"),
     "impossible orientation": drawn.encoded(drawn.drawing(), "PNG", exif=drawn.exif(9)),
     "garbage for a colour profile": drawn.encoded(drawn.drawing(), "PNG", icc_profile=b"garbage" * 999),

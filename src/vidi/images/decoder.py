@@ -20,9 +20,8 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 import pi_heif
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from vidi.domain.prompt import ImageFormat
@@ -56,7 +55,7 @@ class _NotAsAnnounced(Exception):
 
 
 def _open_png(file: BinaryIO) -> Image.Image:
-    return PngImageFile(file)
+    return PngImagePlugin.PngImageFile(file)
 
 
 def _open_jpeg(file: BinaryIO) -> Image.Image:
@@ -151,6 +150,8 @@ def _harden(memory: int) -> None:
     # The header reader has held the limit already; this is for what it may have missed.
     Image.MAX_IMAGE_PIXELS = 1 << 28
     ImageFile.LOAD_TRUNCATED_IMAGES = False
+    # Pillow refuses a PNG whose text or colour profile is longer than 1 MB when unpacked; such files exist.
+    PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
     warnings.simplefilter("ignore")
     pi_heif.options.THUMBNAILS = False
     pi_heif.options.DEPTH_IMAGES = False
