@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,10 +16,14 @@ from starlette.middleware import Middleware
 from vidi.domain.errors import Unavailable
 from vidi.engines.base import EngineContext, Offer, Progress
 from vidi.engines.registry import Registry, best_offer, installed_offers
-from vidi.generate import Studio
-from vidi.http import models
+from vidi.files.desk import Desk
+from vidi.files.library import open_library
+from vidi.files.store import Limits
+from vidi.generate import LARGEST_PICTURE_FILE, Studio
+from vidi.http import files, models
 from vidi.http.body import Bodies
 from vidi.http.guard import Door, Guard, nothing_here
+from vidi.images.label import true_type
 from vidi.images.load import ImageLimits
 from vidi.images.pool import DecoderPool
 from vidi.settings import Settings
@@ -33,20 +39,6 @@ HOME = ("localhost", "127.0.0.1", "::1")
 
 def quiet(step: str, done: int, total: int) -> None:
     """A Progress that says nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a running Vidi is made of."""
-
-    registry: Registry
-    decoders: DecoderPool
-    studio: Studio
-
-    async def close(self) -> None:
-        """Stop what runs."""
-        await self.registry.close()
-        await self.decoders.close()
 
 
 def context(settings: Settings, progress: Progress = quiet) -> EngineContext:
@@ -76,53 +68,60 @@ def _registry(settings: Settings, progress: Progress) -> Registry:
     return Registry(offers, default=default, context=engines, queue=settings.queue)
 
 
-def build(settings: Settings, progress: Progress = quiet) -> Parts:
-    """Put the parts together; nothing is loaded or started yet.
-
-    Raises:
-        NotFound: The chosen model is unknown.
-        Unavailable: No model is installed.
-    """
-    registry = _registry(settings, progress)
-    decoders = DecoderPool(
-        size=settings.decoders, deadline=settings.decode_seconds, memory_limit=DECODER_MEMORY
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        file_bytes=settings.max_file_bytes,
+        total_bytes=settings.max_storage_bytes,
+        lifetime=timedelta(hours=settings.file_hours),
     )
-    limits = ImageLimits(max_pixels=settings.max_image_pixels)
-    return Parts(registry, decoders, Studio(registry, decoders, limits))
 
 
 def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
-    """The server as an ASGI application.
+    """The server as an ASGI application; what it opens is closed when its lifespan ends.
 
     Raises:
         NotFound: The chosen model is unknown.
-        Unavailable: No model is installed.
+        Unavailable: No model is installed, or another server uses the data directory.
     """
-    parts = build(settings, progress)
-    door = Door(
-        key_digests=settings.key_digests,
-        hosts=frozenset(name.lower() for name in (*HOME, settings.host, *settings.allowed_hosts)),
+    registry = _registry(settings, progress)
+    images = ImageLimits(max_pixels=settings.max_image_pixels)
+    decoders = DecoderPool(
+        size=settings.decoders, deadline=settings.decode_seconds, memory_limit=DECODER_MEMORY
     )
+    opened = contextlib.ExitStack()
+    look = partial(true_type, limits=images, largest=LARGEST_PICTURE_FILE)
+    desk = Desk(opened.enter_context(open_library(settings.data_dir, _limits(settings), inspect=look)))
+    opened.callback(desk.close)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        if parts.registry.default.ready:
+        sweeper = asyncio.create_task(desk.keep_in_order())
+        if registry.default.ready:
             try:
-                await parts.registry.open(parts.registry.default.card.id)
+                await registry.open(registry.default.card.id)
             except Unavailable as error:
                 log.warning("%s", error.message)
         yield
-        await parts.close()
+        sweeper.cancel()
+        await registry.close()
+        await decoders.close()
+        opened.close()
 
+    bodies = Bodies(settings.max_request_bytes)
     calls = models.Calls(
-        studio=parts.studio,
-        registry=parts.registry,
-        bodies=Bodies(settings.max_request_bytes),
+        studio=Studio(registry, decoders, desk, images),
+        registry=registry,
+        bodies=bodies,
         max_images=settings.max_images,
         seconds=settings.request_seconds,
     )
+    hosts = (*HOME, settings.host, *settings.allowed_hosts)
+    door = Door(settings.key_digests, frozenset(name.lower() for name in hosts))
     return Starlette(
-        routes=models.routes(models.Catalogue(parts.registry), calls),
+        routes=[
+            *models.routes(models.Catalogue(registry), calls),
+            *files.routes(files.Shelf(desk), files.Intake(desk, bodies)),
+        ],
         middleware=[Middleware(Guard, door=door)],
         exception_handlers={HTTPException: nothing_here},
         lifespan=lifespan,

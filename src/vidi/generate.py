@@ -1,7 +1,8 @@
 """The story on one page: from a conversation to pieces of an answer.
 
     Conversation  image references, as decoded from the wire
-      -> find the engine, read the pictures' headers           -> Outline, and what it costs
+      -> find the engine, hold the files that are named
+      -> read the pictures' headers                            -> Outline, and what it costs
       -> decode, turn upright, fit each picture to the model   -> Prompt
       -> run the engine, candidate after candidate             -> Piece, Piece, ...
 
@@ -16,8 +17,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.errors import InvalidRequest
+from vidi.domain.errors import InvalidImage, InvalidRequest, VidiError
 from vidi.domain.prompt import (
+    Ask,
     Conversation,
     FileReference,
     ImageHeader,
@@ -30,12 +32,20 @@ from vidi.domain.prompt import (
 from vidi.engines.base import ModelCard
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
+from vidi.files.catalogue import Lease
+from vidi.files.desk import Desk
 from vidi.images.load import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
 from vidi.images.tokens import image_tokens
 
 PICTURE_PIXELS_PER_REQUEST = 64_000_000
 """All prepared pictures of one request together: 192 MB of RGB. Many pictures are each made smaller."""
+
+PICTURES_AT_ONCE = 8
+"""How many pictures of one request are read and decoded, or wait for a decoder, at the same time."""
+
+LARGEST_PICTURE_FILE = 100_000_000
+"""Most bytes of an uploaded file that is used as a picture: as many as an inline request may have."""
 
 HEADERS_PER_TURN = 100
 """How many headers are read before other requests get their turn on the loop: a few milliseconds."""
@@ -56,89 +66,143 @@ class Running:
     pieces: AsyncIterator[Piece]
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An uploaded picture, held for as long as the request runs even if somebody deletes it."""
+
+    lease: Lease
+    where: str
+    resolution: MediaResolution
+
+
+Asked = Ask[ImageSource | Held]
+"""A conversation whose files are held."""
+
+
 class Studio:
     """Where prompts are prepared and answered; one for the life of the server."""
 
-    def __init__(self, registry: Registry, decoders: DecoderPool, limits: ImageLimits) -> None:
+    def __init__(self, registry: Registry, decoders: DecoderPool, desk: Desk, limits: ImageLimits) -> None:
         """Take the parts; none of them is closed here."""
         self._registry = registry
         self._decoders = decoders
+        self._desk = desk
         self._limits = limits
 
-    async def count(self, model: str, conversation: Conversation) -> TokenCount:
+    async def count(self, model: str, conversation: Conversation, owner: str) -> TokenCount:
         """What a conversation costs as a prompt, from the pictures' headers alone.
 
         Raises:
             VidiError: As `generate`, as far as headers tell.
         """
         resolved = await self._registry.open(model)
-        return _cost(resolved, await self._outline(conversation))
+        async with self._held(conversation, owner) as asked:
+            return _cost(resolved, await self._outline(asked))
 
     @asynccontextmanager
-    async def generate(self, model: str, conversation: Conversation) -> AsyncIterator[Running]:
+    async def generate(self, model: str, conversation: Conversation, owner: str) -> AsyncIterator[Running]:
         """Answer a conversation; leaving the block cancels what still runs.
 
         Args:
             model: A model id, or any Gemini name for the default model.
             conversation: What was asked.
+            owner: Whose files it may name.
 
         Raises:
             NotFound: No such model.
+            PermissionDenied: A file is unknown, expired, deleted or somebody else's.
             InvalidImage: A picture is unsupported, broken or over a limit; names the part.
             InvalidRequest: The prompt is longer than the model takes.
             Unavailable: The model cannot be opened or has too much to do.
         """
         resolved = await self._registry.open(model)
         card = resolved.worker.card
-        outline = await self._outline(conversation)
-        cost = _cost(resolved, outline)
-        if cost.total > card.input_token_limit:
-            raise InvalidRequest(
-                f"The input token count ({cost.total}) exceeds the maximum number of tokens allowed "
-                f"({card.input_token_limit})."
-            )
-        prompt = await self._prepare(conversation, outline, card)
+        async with self._held(conversation, owner) as asked:
+            outline = await self._outline(asked)
+            cost = _cost(resolved, outline)
+            if cost.total > card.input_token_limit:
+                raise InvalidRequest(
+                    f"The input token count ({cost.total}) exceeds the maximum number of tokens allowed "
+                    f"({card.input_token_limit})."
+                )
+            prompt = await self._prepare(asked, outline, card)
         yield Running(card, cost, _candidates(resolved.worker, prompt))
 
-    async def _outline(self, conversation: Conversation) -> Outline:
+    @asynccontextmanager
+    async def _held(self, conversation: Conversation, owner: str) -> AsyncIterator[Asked]:
+        """Hold every file that is named, until the block is left."""
+        references = [image for image in conversation.images() if isinstance(image, FileReference)]
+        leases = await self._desk.run(self._lease_all, references, owner) if references else []
+        held = iter(leases)
+        try:
+            yield conversation.with_images(
+                Held(next(held), image.where, image.resolution) if isinstance(image, FileReference) else image
+                for image in conversation.images()
+            )
+        finally:
+            for lease in leases:
+                lease.close()
+
+    def _lease_all(self, references: list[FileReference], owner: str) -> list[Lease]:
+        leases: list[Lease] = []
+        for reference in references:
+            try:
+                leases.append(self._desk.library.files.lease(owner, reference.uri))
+                _refuse_huge(leases[-1], reference.where)
+            except VidiError as error:
+                for lease in leases:
+                    lease.close()
+                error.where = reference.where
+                raise
+        return leases
+
+    async def _outline(self, asked: Asked) -> Outline:
         """Read every header; refuses what no decoder should see."""
         headers: list[ImageHeader] = []
-        for index, image in enumerate(conversation.images(), start=1):
+        for index, image in enumerate(asked.images(), start=1):
             if index % HEADERS_PER_TURN == 0:
                 await asyncio.sleep(0)
             own = image.resolution
-            resolution = conversation.resolution if own is MediaResolution.UNSPECIFIED else own
-            source = await self._fetch(image)
+            resolution = asked.resolution if own is MediaResolution.UNSPECIFIED else own
+            source = await self._source(image)
             headers.append(
                 read_header(source.data, where=source.where, limits=self._limits, resolution=resolution)
             )
-        return conversation.with_images(headers)
+        return asked.with_images(headers)
 
-    async def _prepare(self, conversation: Conversation, outline: Outline, card: ModelCard) -> Prompt:
+    async def _prepare(self, asked: Asked, outline: Outline, card: ModelCard) -> Prompt:
         """Decode every picture, as many at a time as there are decoders."""
-        pairs = list(zip(conversation.images(), outline.images(), strict=True))
+        pairs = list(zip(asked.images(), outline.images(), strict=True))
         share = PICTURE_PIXELS_PER_REQUEST // max(1, len(pairs))
-        tasks = [
-            asyncio.create_task(self._picture(image, header, min(share, card.pixels.at(header.resolution))))
-            for image, header in pairs
-        ]
+        turns = asyncio.Semaphore(PICTURES_AT_ONCE)
+
+        async def prepare(image: ImageSource | Held, header: ImageHeader) -> Picture:
+            async with turns:
+                budget = min(share, card.pixels.at(header.resolution))
+                return await self._decoders.prepare(await self._source(image), header, budget)
+
+        tasks = [asyncio.create_task(prepare(image, header)) for image, header in pairs]
         try:
-            return conversation.with_images([await task for task in tasks])
+            return asked.with_images([await task for task in tasks])
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _picture(
-        self, image: ImageSource | FileReference, header: ImageHeader, max_pixels: int
-    ) -> Picture:
-        return await self._decoders.prepare(await self._fetch(image), header, max_pixels)
-
-    async def _fetch(self, image: ImageSource | FileReference) -> ImageSource:
-        """The bytes of an image; a file's are read anew each time, so that few are held at once."""
+    async def _source(self, image: ImageSource | Held) -> ImageSource:
+        """The bytes of an image; a file's are read anew each time, so that few are in memory at once."""
         if isinstance(image, ImageSource):
             return image
-        raise InvalidRequest("This server keeps no files yet; send the picture inline.", where=image.where)
+        return ImageSource(await self._desk.run(image.lease.read), image.where, image.resolution)
+
+
+def _refuse_huge(lease: Lease, where: str) -> None:
+    size = lease.file.size_bytes
+    if size > LARGEST_PICTURE_FILE:
+        raise InvalidImage(
+            f"The File {lease.file.id} has {size} bytes; a picture may have {LARGEST_PICTURE_FILE}.",
+            where=where,
+        )
 
 
 def _cost(resolved: Resolved, outline: Outline) -> TokenCount:

@@ -17,6 +17,7 @@ PREFIX = "VIDI_"
 """A setting `port` is read from the environment as VIDI_PORT."""
 
 MEGABYTE = 1_000_000
+GIBIBYTE = 1 << 30
 
 
 class SettingsError(Exception):
@@ -66,6 +67,11 @@ class Settings(BaseModel):
     decode_seconds: float = Field(10.0, gt=0, description="How long one picture may take to decode.")
     threads: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) - 1), ge=1, description="Threads for models."
+    )
+    file_hours: float = Field(48.0, gt=0, description="How long an uploaded file is kept.")
+    max_file_bytes: int = Field(2 * GIBIBYTE, ge=0, description="Largest uploaded file in bytes.")
+    max_storage_bytes: int = Field(
+        20 * GIBIBYTE, ge=0, description="Most bytes of all uploaded files together."
     )
     queue: int = Field(64, ge=0, description="How many prompts may wait for a model; one more gets 503.")
     request_seconds: float = Field(600.0, gt=0, description="How long one request may take in all.")

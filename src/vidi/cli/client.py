@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx2
 import pybase64
@@ -114,12 +116,14 @@ async def connect(settings: Settings, server: str) -> AsyncIterator[Client]:
         async with httpx2.AsyncClient(base_url=server, headers=keys, timeout=timeout) as http:
             yield Client(http)
         return
-    app = create_app(settings, Bars())
-    transport = httpx2.ASGITransport(app=app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(
-            transport=transport, base_url="http://localhost", headers=keys, timeout=timeout
-        ) as http,
-    ):
-        yield Client(http)
+    with tempfile.TemporaryDirectory(prefix="vidi-") as folder:
+        # A server may be using the data directory; here nothing is kept.
+        app = create_app(settings.model_copy(update={"data_dir": Path(folder)}), Bars())
+        inside = httpx2.ASGITransport(app=app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx2.AsyncClient(
+                transport=inside, base_url="http://localhost", headers=keys, timeout=timeout
+            ) as http,
+        ):
+            yield Client(http)

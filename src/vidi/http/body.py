@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from starlette.datastructures import Headers
@@ -23,10 +23,17 @@ GRACE_S = 10.0
 MIN_BYTES_PER_S = 1000
 """Slowest rate at which a body may come, after the grace."""
 
+LONGEST_PAUSE_S = 60.0
+"""How long an upload may pause; it may take as long as it wants in all."""
+
 BODIES_IN_FLIGHT = 4
 """How many bodies of the largest size may be held at the same time, or more of smaller ones."""
 
+Due = Callable[[float, float, int], float]
+"""When the next bytes are due, from when the body began, the time now and the bytes received so far."""
+
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+_PIECE = 1 << 20
 
 
 class Bodies:
@@ -51,7 +58,8 @@ class Bodies:
         body = bytearray()
         held = 0
         try:
-            async for chunk in self._unpacked(scope, receive):
+            self._refuse_declared(scope)
+            async for chunk in unpacked(scope, arriving(receive, at_a_rate)):
                 if held + len(chunk) > self._limit:
                     raise body_too_large(self._limit)
                 if len(chunk) > self._free:
@@ -65,53 +73,64 @@ class Bodies:
         finally:
             self._free += held
 
-    async def _unpacked(self, scope: Scope, receive: Receive) -> AsyncIterator[bytes]:
-        headers = Headers(scope=scope)
-        declared = headers.get("content-length", "")
+    def _refuse_declared(self, scope: Scope) -> None:
+        declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > self._limit:
             raise body_too_large(self._limit)
-        encoding = headers.get("content-encoding", "identity").strip().lower()
-        if encoding in ("", "identity"):
-            async for chunk in chunks(receive):
-                yield chunk
-        elif encoding in ("gzip", "x-gzip", "deflate"):
-            async for chunk in self._inflated(receive):
-                yield chunk
-        else:
-            raise InvalidRequest(f"Content-Encoding {encoding[:50]!r} is not read here. Use gzip or none.")
-
-    async def _inflated(self, receive: Receive) -> AsyncIterator[bytes]:
-        inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
-        try:
-            async for chunk in chunks(receive):
-                # One byte over the limit is enough to refuse; a bomb never unfolds further.
-                yield inflater.decompress(chunk, self._limit + 1)
-                if inflater.unconsumed_tail:
-                    raise body_too_large(self._limit)
-        except zlib.error:
-            raise InvalidRequest("The body is not what its Content-Encoding says.") from None
-        if not inflater.eof:
-            raise InvalidRequest("The compressed body ends too early.")
 
 
-async def chunks(receive: Receive) -> AsyncIterator[bytes]:
-    """The body as it comes.
+async def unpacked(scope: Scope, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The body's bytes without their Content-Encoding, in pieces of a megabyte or less if they had one.
 
     Raises:
-        SlowRequest: It came slower than MIN_BYTES_PER_S, after GRACE_S.
+        InvalidRequest: It is compressed in a way that is not read, or wrongly.
+    """
+    encoding = Headers(scope=scope).get("content-encoding", "identity").strip().lower()
+    if encoding in ("", "identity"):
+        async for chunk in chunks:
+            yield chunk
+    elif encoding in ("gzip", "x-gzip", "deflate"):
+        async for chunk in _inflated(chunks):
+            yield chunk
+    else:
+        raise InvalidRequest(f"Content-Encoding {encoding[:50]!r} is not read here. Use gzip or none.")
+
+
+async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
+    try:
+        async for chunk in chunks:
+            # In small pieces, so that a bomb unfolds no further than its reader lets it.
+            while chunk:
+                yield inflater.decompress(chunk, _PIECE)
+                chunk = inflater.unconsumed_tail
+        yield inflater.flush()
+    except zlib.error:
+        raise InvalidRequest("The body is not what its Content-Encoding says.") from None
+    if not inflater.eof:
+        raise InvalidRequest("The compressed body ends too early.")
+
+
+async def arriving(receive: Receive, due: Due) -> AsyncIterator[bytes]:
+    """The body as it comes.
+
+    Args:
+        receive: Of the request.
+        due: Until when the next bytes must be here.
+
+    Raises:
+        SlowRequest: They were not.
         Cancelled: The client went away before the end.
     """
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+    clock = asyncio.get_running_loop().time
+    began = clock()
     received = 0
     while True:
         try:
-            async with asyncio.timeout_at(began + GRACE_S + received / MIN_BYTES_PER_S):
+            async with asyncio.timeout_at(due(began, clock(), received)):
                 message = await receive()
         except TimeoutError:
-            raise SlowRequest(
-                f"The request body came slower than {MIN_BYTES_PER_S} bytes a second."
-            ) from None
+            raise SlowRequest("The request body came too slowly. Send it faster, or in parts.") from None
         if message["type"] == "http.disconnect":
             raise Cancelled("The client went away before the end of its request.")
         chunk: bytes = message.get("body", b"")
@@ -120,3 +139,13 @@ async def chunks(receive: Receive) -> AsyncIterator[bytes]:
             yield chunk
         if not message.get("more_body", False):
             return
+
+
+def at_a_rate(began: float, now: float, received: int) -> float:
+    """Due at MIN_BYTES_PER_S on the whole, after a grace."""
+    return began + GRACE_S + received / MIN_BYTES_PER_S
+
+
+def without_a_pause(began: float, now: float, received: int) -> float:
+    """Due within LONGEST_PAUSE_S of the bytes before."""
+    return now + LONGEST_PAUSE_S

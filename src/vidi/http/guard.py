@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -29,6 +30,9 @@ from vidi.wire.refusals import invalid_key, missing_key, several_keys
 log = logging.getLogger(__name__)
 
 JSON = "application/json; charset=UTF-8"
+
+ADDED_HEADERS = "added_headers"
+"""Key in a request's state: headers that go with whatever reply leaves, an error's too."""
 
 DRAIN_SECONDS = 20.0
 """How long the rest of a refused body is read and forgotten."""
@@ -55,8 +59,10 @@ class Door:
     key_digests: frozenset[bytes]
     hosts: frozenset[str]
 
-    def owner(self, headers: Headers, query: QueryParams) -> str:
+    def owner(self, headers: Headers, query: QueryParams, path: str) -> str:
         """Who calls: a digest of the key, or "" on an open server.
+
+        An upload's URL holds a secret of its own and needs no key: most clients send none with the bytes.
 
         Raises:
             PermissionDenied: No key; or an open server is called under a foreign name or from a foreign page.
@@ -64,6 +70,8 @@ class Door:
         """
         if not self.key_digests:
             self._at_home(headers)
+            return ""
+        if "/upload/" in path and "upload_id" in query:
             return ""
         shown = [headers.get("x-goog-api-key", ""), query.get("key", ""), _bearer(headers)]
         keys = [key for key in shown if key]
@@ -115,7 +123,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         body = _Body(receive)
-        reply = _Reply(send, cors=bool(self._door.key_digests))
+        added: dict[str, str] = {}
+        scope.setdefault("state", {})[ADDED_HEADERS] = added
+        reply = _Reply(send, added, cors=bool(self._door.key_digests))
         began = time.perf_counter()
         try:
             await self._serve(scope, body, reply)
@@ -136,7 +146,8 @@ class Guard:
         if scope["method"] == "OPTIONS" and self._door.key_digests:
             await Response(status_code=204)(scope, receive, reply)
             return
-        scope.setdefault("state", {})["owner"] = self._door.owner(headers, QueryParams(scope["query_string"]))
+        query = QueryParams(scope["query_string"])
+        scope["state"]["owner"] = self._door.owner(headers, query, scope["path"])
         await self._app(scope, receive, reply)
 
 
@@ -168,8 +179,9 @@ class _Body:
 class _Reply:
     """The way out: remembers whether the answer has begun, and grants other sites what keys allow."""
 
-    def __init__(self, send: Send, *, cors: bool) -> None:
+    def __init__(self, send: Send, added: Mapping[str, str], *, cors: bool) -> None:
         self._send = send
+        self._added = added
         self._cors = cors
         self._begun = False
         self.status = 0
@@ -180,6 +192,8 @@ class _Reply:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["x-content-type-options"] = "nosniff"
+            for name, value in self._added.items():
+                headers[name] = value
             if self._cors:
                 headers["access-control-allow-origin"] = "*"
                 headers["access-control-allow-methods"] = "GET, POST, PUT, DELETE, OPTIONS"

@@ -117,19 +117,23 @@ class Calls:
         self, request: Request, model: str, method: str, conversation: Conversation
     ) -> Response | Stream:
         patience = self._patience(request)
+        owner: str = request.state.owner
         if method == STREAM:
             framing = EVENTS if request.query_params.get("alt") == "sse" else ARRAY
-            return Stream(lambda: self._messages(model, conversation), framing, patience)
+            return Stream(lambda: self._messages(model, conversation, owner), framing, patience)
         async with within(patience):
             if method == COUNT:
-                return Response(encode_count(await self.studio.count(model, conversation)), media_type=JSON)
-            async with self.studio.generate(model, conversation) as running:
+                cost = await self.studio.count(model, conversation, owner)
+                return Response(encode_count(cost), media_type=JSON)
+            async with self.studio.generate(model, conversation, owner) as running:
                 pieces = [piece async for piece in running.pieces]
         return Response(encode_response(pieces, reply=_reply(running, conversation)), media_type=JSON)
 
     @asynccontextmanager
-    async def _messages(self, model: str, conversation: Conversation) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with self.studio.generate(model, conversation) as running:
+    async def _messages(
+        self, model: str, conversation: Conversation, owner: str
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        async with self.studio.generate(model, conversation, owner) as running:
             yield _encoded(running.pieces, _reply(running, conversation))
 
     def _patience(self, request: Request) -> float:

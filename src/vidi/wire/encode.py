@@ -60,7 +60,7 @@ def encode_response(pieces: Sequence[Piece], *, reply: Reply) -> bytes:
     candidates: list[Json] = [
         _candidate([piece for piece in pieces if piece.candidate == index], index, reply) for index in told
     ]
-    return _dump(
+    return dump(
         {
             **({"candidates": candidates} if candidates else {}),
             "usageMetadata": _usage(reply.after(pieces)),
@@ -113,7 +113,7 @@ def _modalities(count: TokenCount) -> list[Json]:
 def encode_count(count: TokenCount) -> bytes:
     """A CountTokensResponse."""
     details = _modalities(count)
-    return _dump({"totalTokens": count.total, **({"promptTokensDetails": details} if details else {})})
+    return dump({"totalTokens": count.total, **({"promptTokensDetails": details} if details else {})})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +139,13 @@ class ModelInfo:
 
 def encode_model(info: ModelInfo) -> bytes:
     """A Model."""
-    return _dump(_model(info))
+    return dump(_model(info))
 
 
 def encode_models(infos: Sequence[ModelInfo], next_page_token: str = "") -> bytes:
     """A ListModelsResponse; `models` is there even if empty, since one SDK warns without it."""
     token: dict[str, Json] = {"nextPageToken": next_page_token} if next_page_token else {}
-    return _dump({"models": [_model(info) for info in infos], **token})
+    return dump({"models": [_model(info) for info in infos], **token})
 
 
 def _model(info: ModelInfo) -> dict[str, Json]:
@@ -198,7 +198,7 @@ def encode_error(error: errors.VidiError) -> bytes:
         message = f"{message} ({error.where})"
     details = _details(error, message)
     body: dict[str, Json] = {"code": status.code, "message": message, "status": status.name}
-    return _dump({"error": {**body, **({"details": details} if details else {})}})
+    return dump({"error": {**body, **({"details": details} if details else {})}})
 
 
 def _details(error: errors.VidiError, message: str) -> list[Json]:
@@ -223,7 +223,7 @@ def _details(error: errors.VidiError, message: str) -> list[Json]:
     return details
 
 
-def _dump(message: dict[str, Json]) -> bytes:
+def dump(message: dict[str, Json]) -> bytes:
     """One line of JSON; what is no valid Unicode becomes a question mark."""
     text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
     for line_end, escape in _LINE_ENDS:

@@ -74,7 +74,7 @@ def encode_file(file: StoredFile, base: str) -> bytes:
 
     Args:
         file: The file.
-        base: Scheme, host and path prefix under which the client knows this server, without a slash at the end.
+        base: Scheme, host and path prefix under which the client knows this server; no slash at the end.
     """
     return dump(_file(file, base))
 

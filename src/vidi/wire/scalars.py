@@ -82,6 +82,13 @@ def _int32(value: object) -> int:
     return read
 
 
+def _int64(value: object) -> int:
+    read = integer(value)
+    if read is None:
+        raise _wrong("TYPE_INT64")
+    return read
+
+
 def _float(value: object) -> float:
     read = number(value)
     if read is None or abs(read) > 3.4028235e38:
@@ -94,6 +101,7 @@ Base64 = Annotated[str, PlainValidator(_bytes)]
 """A bytes field, not decoded yet."""
 Bool = Annotated[bool, PlainValidator(_bool)]
 Int32 = Annotated[int, PlainValidator(_int32)]
+Int64 = Annotated[int, PlainValidator(_int64)]
 Float = Annotated[float, PlainValidator(_float)]
 
 E = TypeVar("E", bound=IntEnum)
