@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
+from tests.files.memory import MemoryBlobs, MemoryIndex
 from tests.files.shelf import Shelf
 from vidi.domain.errors import ResourceExhausted
-from vidi.files.store import Limits
+from vidi.files.store import Limits, Storage
 
 SMALL = Limits(file_bytes=100, total_bytes=1000)
 
@@ -96,7 +98,8 @@ def test_reservations_outlive_a_restart() -> None:
 
 @pytest.mark.parametrize("declared", [True, False])
 def test_racing_uploads_do_not_exceed_the_quota_by_a_byte(declared: bool) -> None:
-    shelf = Shelf(Limits(file_bytes=100, total_bytes=1000))
+    index = MemoryIndex(lambda call: time.sleep(0.001))
+    shelf = Shelf(Limits(file_bytes=100, total_bytes=1000), Storage(MemoryBlobs(), index))
     barrier = threading.Barrier(16)
     done: list[int] = []
 

@@ -29,7 +29,8 @@ def test_the_digest_is_made_while_bytes_come() -> None:
     blobs = CountingBlobs()
     received = Received(blobs, "k")
     for position in range(0, 100, 10):
-        received.write(position, b"0123456789")
+        assert position == received.size()
+        received.append(b"0123456789")
     assert received.digest() == sha256(b"0123456789" * 10)
     assert blobs.opened == 0
 
@@ -37,10 +38,10 @@ def test_the_digest_is_made_while_bytes_come() -> None:
 @pytest.mark.parametrize("size", [0, 1, REHASHED_AT_ONCE, REHASHED_AT_ONCE + 1])
 def test_the_digest_can_be_had_from_the_stored_bytes(size: int) -> None:
     blobs = MemoryBlobs()
-    Received(blobs, "k").write(0, b"x" * size)
+    Received(blobs, "k").append(b"x" * size)
     again = Received(blobs, "k")
     assert again.digest() == sha256(b"x" * size)
-    again.write(size, b"y")
+    again.append(b"y")
     assert again.digest() == sha256(b"x" * size + b"y")
 
 
@@ -49,32 +50,29 @@ def test_bytes_are_synced_once() -> None:
     received = Received(blobs, "k")
     received.sync()
     assert blobs.syncs == 0
-    received.write(0, b"abc")
+    received.append(b"abc")
     received.sync()
-    received.sync()
-    assert blobs.syncs == 1
-    received.write(0, b"abc")
+    received.append(b"")
     received.sync()
     assert blobs.syncs == 1
-    received.write(0, b"abcd")
+    received.append(b"d")
     received.sync()
     assert blobs.syncs == 2
     Received(blobs, "k").sync()
     assert blobs.syncs == 3
 
 
-def test_what_repeats_is_compared_and_what_follows_is_stored() -> None:
-    blobs = MemoryBlobs()
-    received = Received(blobs, "k")
-    received.write(0, b"abcdef")
-    received.write(2, b"cdefgh")
-    received.compare(6, b"gh")
-    with pytest.raises(InvalidRequest):
-        received.write(2, b"cdXfgh")
-    with pytest.raises(InvalidRequest):
-        received.write(0, b"X")
-    assert received.size() == 8
-    assert received.digest() == sha256(b"abcdefgh")
+def test_what_repeats_is_compared_and_what_follows_is_fresh() -> None:
+    received = Received(MemoryBlobs(), "k")
+    received.append(b"abcdef")
+    assert received.fresh(6, b"gh") == b"gh"
+    assert received.fresh(2, b"cdefgh") == b"gh"
+    assert received.fresh(2, b"cd") == b""
+    assert received.fresh(0, b"") == b""
+    for position, data in ((2, b"cdXfgh"), (0, b"X")):
+        with pytest.raises(InvalidRequest):
+            received.fresh(position, data)
+    assert received.size() == 6
 
 
 def test_nothing_received_makes_an_empty_blob() -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-from tests.files.memory import MemoryIndex
+from tests.files.memory import MemoryBlobs, MemoryIndex
 from tests.files.shelf import ME, NOON, YOU, Shelf, sha256
 from tests.files.simulated import Fuse, SimulatedDisk
 from vidi.domain.errors import (
@@ -20,7 +22,7 @@ from vidi.domain.errors import (
 )
 from vidi.files.announcement import Announcement
 from vidi.files.local import LocalBlobs
-from vidi.files.store import FileState, Limits, Phase, Storage
+from vidi.files.store import FileState, Limits, Phase, Session, Storage
 from vidi.files.uploads import ANY_TYPE
 
 
@@ -319,6 +321,21 @@ def test_uploads_are_given_up_after_a_while_without_bytes() -> None:
     assert shelf.stored() == 47
 
 
+def test_an_upload_that_wakes_up_while_it_is_given_up_stays() -> None:
+    class Slow(MemoryIndex):
+        def idle(self, before: datetime) -> Sequence[Session]:
+            idle = super().idle(before)
+            for session in idle:
+                self.touch(session.id, before + timedelta(days=9))
+            return idle
+
+    shelf = Shelf(storage=Storage(MemoryBlobs(), Slow()))
+    upload = shelf.start(1)
+    shelf.clock.turn(days=3)
+    assert shelf.library.uploads.give_up() == 0
+    assert shelf.library.uploads.query(upload).phase is Phase.ACTIVE
+
+
 def test_the_inspector_reads_the_bytes_and_says_the_type() -> None:
     seen: list[tuple[bytes, str]] = []
 
@@ -365,7 +382,7 @@ def test_an_inspector_that_is_busy_leaves_the_upload_open() -> None:
 
 
 def test_two_clients_with_the_same_bytes_make_one_file() -> None:
-    shelf = Shelf()
+    shelf = on_disk(SimulatedDisk(lambda call: time.sleep(0.0001)))
     uploads = shelf.library.uploads
     content = bytes(range(256)) * 40
     upload = shelf.start(len(content))

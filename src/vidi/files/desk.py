@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from vidi.domain.errors import VidiError
 from vidi.files.announcement import Announcement
@@ -18,6 +18,7 @@ from vidi.files.uploads import Intake, Progress
 
 log = logging.getLogger(__name__)
 
+P = ParamSpec("P")
 Result = TypeVar("Result")
 
 BLOCK_BYTES = 1 << 20
@@ -44,9 +45,10 @@ class Desk:
         """Wait for the calls that run; no more may be made."""
         self._threads.shutdown()
 
-    async def run(self, call: Callable[..., Result], *values: object) -> Result:
-        """The result of `call(*values)`, made on a thread: any method of `Files`, `Uploads` or `Lease`."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *values))
+    async def run(self, call: Callable[P, Result], *values: P.args, **named: P.kwargs) -> Result:
+        """The result of `call(*values, **named)`, made on a thread: for `Files`, `Uploads` and `Lease`."""
+        made = partial(call, *values, **named)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, made)
 
     async def receive(
         self, upload_id: str, offset: int, chunk: AsyncIterable[bytes], size: int | None = None

@@ -35,29 +35,35 @@ class Received:
             self._size = self._blobs.size(self._key) or 0
         return self._size
 
-    def write(self, position: int, data: bytes) -> None:
-        """Store those of `data` that are not stored yet.
+    def fresh(self, position: int, data: bytes) -> bytes:
+        """Those of `data` that are not stored yet.
 
         Args:
             position: Where the first of `data` belongs; at most `size`.
             data: Any bytes.
 
         Raises:
-            InvalidRequest: Other bytes are stored at that place; nothing is changed.
-            OSError: Not all was stored; `size` tells how much.
+            InvalidRequest: Other bytes are stored at that place.
         """
-        stored = self.size()
-        self.compare(position, data[: stored - position])
-        new = data[stored - position :]
-        if not new:
+        repeated = self.size() - position
+        self.compare(position, data[:repeated])
+        return data[repeated:]
+
+    def append(self, data: bytes) -> None:
+        """Store bytes behind those that are stored.
+
+        Raises:
+            OSError: Not all was stored; `size` tells how much is.
+        """
+        if not data:
             return
-        digest, synced = self._digest_so_far(), self._synced
+        stored, synced, digest = self.size(), self._synced, self._digest_so_far()
         self.forget()
         if stored == 0:
             self._blobs.create(self._key)
-        self._blobs.append(self._key, stored, new)
-        digest.update(new)
-        self._size, self._synced, self._digest = stored + len(new), synced, digest
+        self._blobs.append(self._key, stored, data)
+        digest.update(data)
+        self._size, self._synced, self._digest = stored + len(data), synced, digest
 
     def compare(self, position: int, data: bytes) -> None:
         """Check that `data` is what is stored from `position` on.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
@@ -34,17 +34,12 @@ class Sessions:
                     self._quota.restore(session.id, self._blobs.size(session.blob) or 0)
 
     def admit(self, session: Session) -> None:
-        """Add a session if there is room, after files whose time is over have made some.
+        """Add a session if there is room.
 
         Raises:
             ResourceExhausted: There is none.
         """
-        try:
-            self._quota.admit(session)
-        except ResourceExhausted:
-            if not self._files.expire():
-                raise
-            self._quota.admit(session)
+        self._with_room(lambda: self._quota.admit(session))
 
     @contextmanager
     def held(self, upload_id: str, *, cancelled: bool = False) -> Iterator[tuple[Session, Received]]:
@@ -78,7 +73,7 @@ class Sessions:
             ResourceExhausted: There is none; the session is cancelled, so that nothing half-stored stays.
         """
         try:
-            self._quota.grow(session.id, size)
+            self._with_room(lambda: self._quota.grow(session.id, size))
         except ResourceExhausted:
             self.drop(session, received)
             raise
@@ -122,6 +117,15 @@ class Sessions:
                 self._index.forget(session.id)
                 gone += 1
         return gone
+
+    def _with_room(self, claim: Callable[[], None]) -> None:
+        """Claim room; if there is none, once more after files whose time is over have made some."""
+        try:
+            claim()
+        except ResourceExhausted:
+            if not self._files.expire():
+                raise
+            claim()
 
     def _received_of(self, upload_id: str) -> Received:
         with self._guard:

@@ -19,7 +19,6 @@ The server alone knows the offset, which is how many bytes are stored. The rules
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -152,15 +151,15 @@ class Uploads:
     def store(self, upload_id: str, position: int, data: bytes) -> None:
         """Store one block of an `Intake`; errors are listed there."""
         with self._sessions.held(upload_id) as (session, received):
-            end = position + len(data)
-            _refuse_excess(session, end)
+            _refuse_excess(session, position + len(data))
             if session.phase is Phase.FINAL:
-                with suppress(FileNotFoundError):
+                if self._final(session).file is not None:
                     received.compare(position, data)
                 return
+            fresh = received.fresh(position, data)
             if session.length is None:
-                self._sessions.grow(session, received, end)
-            received.write(position, data)
+                self._sessions.grow(session, received, received.size() + len(fresh))
+            received.append(fresh)
 
     def append(self, upload_id: str, offset: int, data: bytes) -> Progress:
         """Take one chunk that is in memory: `open`, `Intake.write`, `query`."""
