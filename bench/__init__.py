@@ -1,1 +1,1 @@
-"""Measurements that anyone can repeat: run them from the repository root, as `python -m bench.NAME`."""
+"""Measurements that anyone can repeat: run them from the repository root, as `python -m bench`."""

@@ -20,6 +20,7 @@ import psutil
 from bench import pictures
 from bench.servers import COUNT, GENERATE, Connection, Server, post, vidi, yardstick
 from bench.table import Row
+from bench.yardsticks import BARE
 from vidi.app import installed
 from vidi.settings import load
 
@@ -27,7 +28,6 @@ PICTURES = 3600
 SMALL_REQUESTS = 100
 SETTLED_SECONDS = 1.0
 SAMPLE_SECONDS = 0.02
-BARE = "bare Starlette handler"
 LITE = "vidi-lite"
 
 

@@ -85,12 +85,12 @@ def as_json(rows: Sequence[Row]) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     if row.skipped:
         return (row.figure, "skipped", row.skipped, "", "", "")
-    theirs = "" if row.theirs is None else f"{_number(row.theirs, row.unit)}  "
+    theirs = "" if row.theirs is None else f"{_number(row.theirs, row.unit)} "
     met = {True: "yes", False: "NO", None: ""}[row.met]
     return (
         row.figure,
         _number(row.ours, row.unit),
-        f"{theirs}{row.yardstick}",
+        f"{theirs}{row.yardstick}".rstrip(),
         _comparison(row),
         _target(row),
         met,
@@ -116,5 +116,5 @@ def _target(row: Row) -> str:
 
 def _number(value: float, unit: str) -> str:
     """Three figures that count."""
-    digits = max(0, 2 - len(f"{abs(int(value))}".lstrip("0")))
+    digits = max(0, 3 - len(f"{abs(int(value))}"))
     return f"{value:,.{digits}f} {unit}".rstrip()

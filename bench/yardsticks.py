@@ -28,6 +28,9 @@ from starlette.routing import Route
 
 from vidi.http.body import Bodies
 
+BARE = "bare Starlette handler"
+"""What rows call one of the handlers."""
+
 LARGEST_BODY = 100_000_000
 LOOK_SIZE = (1182, 886)
 """What fits into 1024 x 1024 pixels of a 12-megapixel picture: what Vidi makes of it for `echo`."""

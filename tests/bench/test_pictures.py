@@ -1,0 +1,38 @@
+import io
+import json
+
+import pytest
+from PIL import Image
+
+from bench import pictures
+from vidi.domain.prompt import ImageSource
+from vidi.wire.decode import Limits, decode_generate
+
+
+@pytest.mark.parametrize(
+    ("data", "size", "megabytes"),
+    [(pictures.camera_jpeg(), (4000, 3000), 3.0), (pictures.huge_jpeg(), (4000, 3000), 15.0)],
+    ids=["camera", "huge"],
+)
+def test_pictures_have_the_size_that_rows_name(data: bytes, size: tuple[int, int], megabytes: float) -> None:
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, image.size) == ("JPEG", size)
+    assert len(data) / 1e6 == pytest.approx(megabytes, rel=0.05)
+
+
+def test_small_pictures_are_always_the_same_sixty() -> None:
+    many = pictures.small_jpegs(130)
+    assert many == pictures.small_jpegs(130)
+    assert len(set(many)) == 60
+    assert sum(map(len, many)) / len(many) == pytest.approx(5000, rel=0.05)
+
+
+def test_a_trailing_comma_takes_the_lenient_way_to_the_same_request() -> None:
+    body = pictures.request(pictures.small_jpegs(2))
+    sloppy = pictures.with_trailing_comma(body)
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(sloppy)
+    asked = decode_generate(body, Limits(model="echo"))
+    assert decode_generate(sloppy, Limits(model="echo")) == asked
+    found = [image.data for image in asked.images() if isinstance(image, ImageSource)]
+    assert found == pictures.small_jpegs(2)
