@@ -19,10 +19,11 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A running server."""
+    """A running server; `log` holds what it has said."""
 
     port: int
     process: psutil.Process
+    log: Path
     key: str = ""
 
     def connect(self) -> socket.socket:
@@ -69,31 +70,27 @@ def live(folder: Path, *flags: str, key: str = "", **environment: str) -> Iterat
         "VIDI_CACHE_DIR": str(folder / "cache"),
         **environment,
     }
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=variables)
-    assert process.stderr is not None
+    log = folder / "log.txt"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(command, stderr=sink, env=variables)
     try:
-        told = ""
-        for line in process.stderr:
-            told += line
-            if found := re.search(r"BASE_URL=http://127\.0\.0\.1:(\d+)", line):
-                server = Live(int(found[1]), psutil.Process(process.pid), key)
-                _wait_until_listening(server)
-                yield server
-                return
-        raise AssertionError(f"vidi serve did not start: {told}")
+        server = Live(_port(process, log), psutil.Process(process.pid), log, key)
+        assert server.works()
+        yield server
     finally:
         process.terminate()
-        process.wait(20)
-        process.stderr.close()
-
-
-def _wait_until_listening(server: Live) -> None:
-    deadline = time.monotonic() + 20
-    while True:
         try:
-            assert server.works()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.05)
+            process.wait(20)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _port(process: subprocess.Popen[bytes], log: Path) -> int:
+    """The port that the server says it listens on; its socket takes connections from then on."""
+    deadline = time.monotonic() + 30
+    while not (found := re.search(r"BASE_URL=http://127\.0\.0\.1:(\d+)", log.read_text())):
+        assert process.poll() is None, f"vidi serve did not start: {log.read_text()}"
+        assert time.monotonic() < deadline, f"vidi serve says no address: {log.read_text()}"
+        time.sleep(0.02)
+    return int(found[1])
