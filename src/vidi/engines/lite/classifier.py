@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from vidi.domain.prompt import Picture
 from vidi.engines.lite.labels import IMAGENET_CLASSES
-from vidi.engines.lite.weights_session import open_session
+from vidi.engines.lite.weights_network import Floats, Network
 
 _SIDE = 260
 _SHOWN = 10
@@ -27,7 +26,7 @@ class Classification:
     """
 
     labels: tuple[tuple[str, float], ...]
-    embedding: npt.NDArray[np.float32]
+    embedding: Floats
 
 
 class Classifier:
@@ -40,19 +39,19 @@ class Classifier:
             model: The ONNX file that `weights.ensure` names.
             threads: How many threads one run may keep busy.
         """
-        self._session = open_session(model, threads)
+        self._network = Network(model, threads)
 
     def classify(self, picture: Picture) -> Classification:
         """Look at the whole picture, squeezed into a square."""
-        logits, features = self._session.run(["logits", "features"], {"input": _prepare(picture)})
-        weights = np.exp(logits[0] - logits[0].max())
+        logits, features = (output[0] for output in self._network.run(_prepare(picture)))
+        weights = np.exp(logits - logits.max())
         probabilities = weights / weights.sum()
         best = np.argsort(-probabilities, kind="stable")[:_SHOWN]
         labels = tuple((IMAGENET_CLASSES[index], float(probabilities[index])) for index in best)
-        return Classification(labels, features[0] / max(float(np.linalg.norm(features[0])), 1e-9))
+        return Classification(labels, features / max(float(np.linalg.norm(features)), 1e-9))
 
 
-def _prepare(picture: Picture) -> npt.NDArray[np.float32]:
+def _prepare(picture: Picture) -> Floats:
     image = Image.frombuffer("RGB", (picture.width, picture.height), picture.rgb)
     square = np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC), np.float32)
     return np.ascontiguousarray(((square - 127) / 128).transpose(2, 0, 1)[None])

@@ -20,6 +20,7 @@ _SAME_THING = 0.6
 _MOST = 1000
 
 Floats = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,11 @@ class Found:
         corners: x0, y0, x1, y1 in pixels, (n, 4).
     """
 
-    labels: npt.NDArray[np.intp]
+    labels: Indices
     scores: Floats
     corners: Floats
 
-    def at(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Found:
+    def at(self, index: Indices | npt.NDArray[np.bool_]) -> Found:
         """The chosen ones, in the order of the index."""
         return Found(self.labels[index], self.scores[index], self.corners[index])
 
@@ -79,23 +80,25 @@ def _level(output: Floats, stride: int, floor: float) -> Found:
 def suppress(found: Found) -> Found:
     """Keep the best of every group of boxes that show the same thing as the same class, best first."""
     found = found.at(np.argsort(-found.scores, kind="stable")[:_MOST])
-    # Moved apart by class, boxes of different classes cannot meet.
-    apart = found.corners + (found.labels * (found.corners.max(initial=0.0) + 1))[:, None]
-    kept: list[int] = []
-    waiting = np.arange(len(found.scores))
-    while len(waiting):
-        best, waiting = waiting[0], waiting[1:]
-        kept.append(int(best))
-        waiting = waiting[overlaps(apart[best], apart[waiting]) <= _SAME_THING]
-    return found.at(np.array(kept, np.intp))
+    kept = np.zeros(len(found.scores), np.bool_)
+    for label in np.unique(found.labels):
+        members = np.flatnonzero(found.labels == label)
+        rivals = overlaps(found.corners[members], found.corners[members]) > _SAME_THING
+        waiting = np.ones(len(members), np.bool_)
+        for index, member in enumerate(members):
+            if waiting[index]:
+                kept[member] = True
+                waiting &= ~rivals[index]
+    return found.at(kept)
 
 
-def overlaps(box: Floats, others: Floats) -> Floats:
-    """Intersection over union of one box (4,) with many (n, 4), as (n,)."""
-    shared = _area(
-        np.concatenate([np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])], axis=1)
-    )
-    union = _area(box[None]) + _area(others) - shared
+def overlaps(boxes: Floats, others: Floats) -> Floats:
+    """Intersection over union of each of (n, 4) boxes with each of (m, 4), as (n, m)."""
+    top_left = np.maximum(boxes[:, None, :2], others[:, :2])
+    bottom_right = np.minimum(boxes[:, None, 2:], others[:, 2:])
+    width, height = np.moveaxis(np.maximum(bottom_right - top_left, 0), 2, 0)
+    shared = width * height
+    union = _area(boxes)[:, None] + _area(others) - shared
     ratio: Floats = shared / np.maximum(union, np.float32(1e-9))
     return ratio
 
