@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from vidi.engines.lite import captions, judgements, listing, questions, spatial
+from vidi.engines.lite import captions, judgements, listing, questions, spatial, whether
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.lookup import cannot_tell
@@ -51,6 +51,13 @@ def _creative(intent: Intent, evidence: Evidence) -> Said:
     return Said(f"{first} {captions.describe(evidence, intent.language).text}", known=False)
 
 
+def _state(intent: Intent, evidence: Evidence) -> Said:
+    place = judgements.scene_in(intent.text, intent.language)
+    if place and not intent.mentions:
+        return judgements.scene(intent, evidence)
+    return whether.state(intent, evidence)
+
+
 def _unknown(intent: Intent, evidence: Evidence) -> Said:
     return cannot_tell(evidence, intent.language)
 
@@ -66,17 +73,18 @@ ANSWERERS: Mapping[str, Answerer] = {
     "tags": listing.tags,
     "hashtags": listing.hashtags,
     "count": questions.count,
-    "exists": questions.exists,
+    "exists": whether.exists,
     "colour": questions.colour,
     "extreme": questions.extreme,
     "where": spatial.where,
+    "where_first": spatial.where,
     "near": spatial.near,
     "where_part": spatial.part,
     "activity": spatial.activity,
     "scene": judgements.scene,
     "side": judgements.side,
     "kind": judgements.kind,
-    "state": judgements.state,
+    "state": _state,
     "size": judgements.size,
     "choose": judgements.choose,
 }

@@ -25,8 +25,8 @@ def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
     if not named:
         things = () if _only_unknown(intent) else evidence.things(SHOWN)
     else:
-        found = {thing for mention in named for thing in find(mention, evidence, NAMED)}
-        things = tuple(thing for thing in evidence.things(NAMED) if thing in found)
+        found = {thing.box: thing for mention in named for thing in find(mention, evidence, NAMED)}
+        things = tuple(sorted(found.values(), key=lambda thing: -thing.prominence))
     return things[: intent.manner.limit or MOST]
 
 

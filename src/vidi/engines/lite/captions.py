@@ -13,10 +13,16 @@ from vidi.engines.lite.said import Said
 from vidi.engines.lite.scenery import Scene, indoors, scene_of
 from vidi.engines.lite.world import Relation
 
-WORTH_TELLING = 0.25
-"""Lowest score of a thing that a caption states."""
+WORTH_TELLING = 0.35
+"""Lowest score of a thing that a caption states, if there is one."""
 
-LEADING = 0.35
+WORTH_GUESSING = 0.25
+"""Lowest score of the one thing that a caption states where none is better."""
+
+COUNTED = 0.45
+"""Lowest score of a thing that counts in a caption's "two" or "several"."""
+
+LEADING = 0.4
 """Lowest score of the thing that a caption is about, if there is a better one."""
 
 MINOR = 0.3
@@ -29,6 +35,12 @@ GUESS_LIKELY = 0.15
 DETAILS = 0.3
 """Lowest score of a thing that a detailed description states."""
 
+SURE_APART = 0.5
+"""Lowest score of a thing that someone is said to play with from afar."""
+
+PARTICIPANT = 0.5
+"""Prominence, as a part of the leading one's, from which one of a group is worth telling what it does."""
+
 MOST_OTHERS = 2
 MOST_IN_ROOM = 4
 
@@ -38,9 +50,12 @@ HOW: Mapping[str, Callable[[Box, Box], bool]] = {
     "mounted": places.mounted,
     "held": places.held,
     "resting_on": places.resting_on,
-    "apart": lambda one, other: True,
+    "apart": lambda one, other: True,  # being in the same picture is enough
 }
 """The relations that the tables name."""
+
+ONE_EACH = frozenset({"at_feet", "mounted", "held"})
+"""Relations in which a thing is with one other at most: the most prominent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +114,7 @@ def caption(evidence: Evidence, language: Language) -> Said:
     if not groups:
         return without_things(evidence, language)
     scene = scene_of(evidence)
-    doing = relation_in(groups, evidence)
+    doing = relation_in(groups, groups, evidence)
     leading = doing.who if doing else groups[0]
     room = _room(groups, leading, scene, doing, evidence, language)
     if room:
@@ -153,17 +168,24 @@ def without_things(evidence: Evidence, language: Language) -> Said:
     return Said(language.sentence("nothing"), known=False)
 
 
-def relation_in(groups: Sequence[Group], evidence: Evidence) -> Doing | None:
-    """What the things that stand out do with each other: the first relation of the tables that holds."""
+def relation_in(
+    whos: Sequence[Group], groups: Sequence[Group], evidence: Evidence, only: frozenset[str] | None = None
+) -> Doing | None:
+    """What some do with the things around them: the first relation of the tables that holds.
+
+    Args:
+        whos: Those who may do it.
+        groups: What they may do it with.
+        evidence: Gives the tables.
+        only: Phrases to which the search is limited; None for all.
+    """
     for rule in evidence.world.relations:
-        for who in groups:
-            if who.label not in rule.who:
-                continue
-            for what in groups:
-                if what.label in rule.what and what.label != who.label:
-                    pairs = _pairs(rule, who, what)
-                    if pairs:
-                        return Doing(rule, who, Group(what.label, pairs))
+        if only is None or rule.says in only:
+            for who in whos:
+                found = (_doing(rule, who, what) for what in groups if who.label in rule.who)
+                doing = next((each for each in found if each), None)
+                if doing:
+                    return doing
     return None
 
 
@@ -177,21 +199,39 @@ def place_in_words(thing: Thing, language: Language) -> str:
     return language.cells[thing.cell].at
 
 
-def _pairs(rule: Relation, who: Group, what: Group) -> tuple[Thing, ...]:
-    """The things of `what` that stand in the relation to a thing of `who`."""
+def _doing(rule: Relation, who: Group, what: Group) -> Doing | None:
+    """Those of two groups that stand in a relation, if one that stands out is among them."""
+    if what.label not in rule.what or what.label == who.label:
+        return None
     holds = HOW[rule.how]
-    return tuple(other for other in what.things if any(holds(one.box, other.box) for one in who.things[:4]))
+    if rule.how == "apart" and what.things[0].score < SURE_APART:
+        return None
+    pairs = [(one, other) for other in what.things for one in who.things if holds(one.box, other.box)]
+    if rule.how in ONE_EACH:
+        pairs = [pair for at, pair in enumerate(pairs) if at == 0 or pairs[at - 1][1] is not pair[1]]
+    ones = tuple(one for one in who.things if any(one is a for a, _ in pairs))
+    others = tuple(other for other in what.things if any(other is b for _, b in pairs))
+    if not ones or ones[0].prominence < PARTICIPANT * who.things[0].prominence:
+        return None
+    return Doing(rule, Group(who.label, ones), Group(what.label, others))
 
 
 def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
     """The groups that a caption may state, the leading one first."""
-    groups = grouped(evidence.things(WORTH_TELLING))
+    told = evidence.things(WORTH_TELLING) or evidence.things(WORTH_GUESSING)[:1]
+    groups = [_surely(group) for group in grouped(told)]
     if not groups:
         return ()
     sure = [group for group in groups if max(thing.score for thing in group.things) >= LEADING]
     leading = sure[0] if sure else groups[0]
     rest = [group for group in groups if group is not leading]
     return (leading, *(group for group in rest if _notable(group, leading)))
+
+
+def _surely(group: Group) -> Group:
+    """A group without the members whose number would only be guessed."""
+    sure = tuple(thing for thing in group.things if thing.score >= COUNTED)
+    return Group(group.label, sure or (max(group.things, key=lambda thing: thing.score),))
 
 
 def _notable(group: Group, leading: Group) -> bool:
@@ -234,7 +274,7 @@ def _room(
     if alive or scene is None or scene.id not in world.inside:
         return ""
     words = [in_words(group, language, evidence) for group in groups[:MOST_IN_ROOM]]
-    return language.say("room", scene=language.scenes[scene.id].one, things=language.listed(words))
+    return language.say("room", scene=language.scenes[scene.id].room, things=language.listed(words))
 
 
 def _detail(group: Group, language: Language, evidence: Evidence) -> str:

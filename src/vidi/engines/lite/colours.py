@@ -27,6 +27,13 @@ _HUES = (
     (335, "pink"),
 )
 
+_GREYS = frozenset({"black", "white", "gray"})
+_SKIN = frozenset({"brown", "orange", "red", "pink"})
+
+_SEEN = 0.15
+_TELLING = 0.35
+"""Least part of a region that a colour takes, and as a part of black's, to outweigh it: shadows are black."""
+
 Pixels = NDArray[np.uint8]
 Numbers = NDArray[np.float32]
 
@@ -54,9 +61,18 @@ def colour_of(picture: Picture, box: Box, *, white: float, upper: bool = False) 
     region = _inner(picture, box, upper=upper)
     if region.size == 0:
         return ""
-    names = names_of(_sample(region), white)
-    counts = {name: int((names == index).sum()) for index, name in enumerate(COLOURS)}
-    return max(counts, key=lambda name: counts[name])
+    names = names_of(_sample(region), white).ravel()
+    parts = np.bincount(names, minlength=len(COLOURS)) / names.size
+    best = COLOURS[int(parts.argmax())]
+    bright = {name: float(parts[at]) for at, name in enumerate(COLOURS) if name not in _unsaid(upper=upper)}
+    brightest = max(bright, key=lambda name: bright[name])
+    shadow = best in {"black", "gray"} and bright[brightest] >= max(_SEEN, _TELLING * float(parts.max()))
+    return brightest if shadow else best
+
+
+def _unsaid(*, upper: bool) -> frozenset[str]:
+    """Names that do not outweigh a dark colour: greys, and on a person the colours of skin and hair."""
+    return _GREYS | _SKIN if upper else _GREYS
 
 
 def palette(picture: Picture, *, white: float, least: float = 0.12) -> tuple[str, ...]:
@@ -78,16 +94,16 @@ def names_of(rgb: NDArray[np.uint8], white: float) -> NDArray[np.int64]:
     named = np.full(hue.shape, COLOURS.index("red"), np.int64)
     for (start, _), (stop, name) in pairwise(_HUES):
         named[(hue >= start) & (hue < stop)] = COLOURS.index(name)
-    warm = (hue < 50) | (hue >= 345)
-    # Brown is dark or dull orange; pink is light red.
-    named[warm & (hue >= 8) & (hue < 50) & ((brightness < 0.68) | (saturation < 0.45))] = COLOURS.index(
-        "brown"
-    )
-    named[warm & (hue < 14) & (brightness < 0.45) & (saturation < 0.6)] = COLOURS.index("brown")
-    named[((hue < 14) | (hue >= 335)) & (brightness > 0.8) & (saturation < 0.5)] = COLOURS.index("pink")
-    dull = (saturation < 0.16) | ((saturation < 0.26) & (brightness > 0.82)) | (chroma < 0.06)
+    reddish, orange, olive = (hue < 14) | (hue >= 335), (hue >= 8) & (hue < 50), (hue >= 52) & (hue < 68)
+    named[olive & (brightness < 0.65)] = COLOURS.index("green")
+    named[orange & ((brightness < 0.68) | (saturation < 0.45))] = COLOURS.index("brown")
+    named[(hue < 14) & (brightness < 0.45) & (saturation < 0.6)] = COLOURS.index("brown")
+    named[reddish & (brightness > 0.8) & (saturation < 0.5)] = COLOURS.index("pink")
+    # Lamps and walls tint white things yellow.
+    tinted = (hue >= 40) & (hue < 80) & (saturation < 0.3) & (brightness > 0.5)
+    dull = (saturation < 0.16) | ((saturation < 0.26) & (brightness > 0.82)) | (chroma < 0.06) | tinted
     named[dull] = COLOURS.index("gray")
-    named[dull & (brightness > 0.74)] = COLOURS.index("white")
+    named[dull & (brightness > np.where(tinted, 0.62, 0.74))] = COLOURS.index("white")
     named[(brightness < 0.22) | (dull & (brightness < 0.3))] = COLOURS.index("black")
     return named
 

@@ -2,20 +2,150 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from vidi.engines.lite.captions import caption
-from vidi.engines.lite.evidence import Evidence
+from vidi.domain.geometry import Box
+from vidi.engines.lite.alignment import Alignment, Change, align
+from vidi.engines.lite.captions import caption, grouped, in_words
+from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.intents import Intent
+from vidi.engines.lite.language import Language
+from vidi.engines.lite.lookup import SHOWN
+from vidi.engines.lite.places import cell, shared
 from vidi.engines.lite.said import Said
+
+ALIKE = 0.72
+"""Cosine of embeddings from which two pictures show much the same scene; unrelated ones stay under .66."""
+
+MOST_CHANGES = 4
+"""How many changed places are told."""
 
 
 def compare(intent: Intent, evidences: Sequence[Evidence]) -> Said:
-    """Compare pictures."""
+    """Compare pictures: two in detail, more of them by what each shows."""
     language = intent.language
     if len(evidences) < 2:
         return Said(language.sentence("one_picture"), known=False)
-    sentences = [language.sentence("different_pictures")]
-    for at, evidence in enumerate(evidences):
-        sentences.append(language.say("image_n", n=str(at + 1), answer=caption(evidence, language).text))
-    return Said(" ".join(sentences))
+    if len(evidences) > 2:
+        return _each(evidences, language)
+    one, other = evidences
+    alignment = align(one.picture, other.picture)
+    asks_same = intent.aim == "same"
+    if alignment is not None:
+        return _edited(_edits(alignment, one, other, language), asks_same, language)
+    likeness = float(one.embedding @ other.embedding)
+    alike = likeness >= ALIKE
+    opening = language.sentence("same_scene" if alike else "different_pictures")
+    if asks_same:
+        opening = f"{language.sentence('yes' if alike else 'no')} {opening}"
+    rest = _contrast(one, other, language)
+    return Said(f"{opening} {rest}", brief=language.say("yes" if alike else "no"))
+
+
+def _edited(edits: Sequence[str], asks_same: bool, language: Language) -> Said:
+    """That two pictures are the same photo, and what was done to it."""
+    parts = [language.sentence("yes")] if asks_same else []
+    parts += [language.sentence("same_photo"), *edits] if edits else [language.sentence("identical")]
+    return Said(" ".join(parts), brief=language.say("yes"), items=tuple(edits))
+
+
+def _each(evidences: Sequence[Evidence], language: Language) -> Said:
+    """What each of many pictures shows, and what all do."""
+    shown = [
+        language.sentence("nth_shows", n=str(at + 1), what=_what(evidence, language))
+        for at, evidence in enumerate(evidences)
+    ]
+    common = set.intersection(*({thing.label for thing in each.things(SHOWN)} for each in evidences))
+    if common:
+        names = [language.noun(label).many for label in sorted(common)]
+        shown.append(language.sentence("all_show", things=language.listed(names)))
+    return Said(" ".join(shown), items=tuple(shown))
+
+
+def _contrast(one: Evidence, other: Evidence, language: Language) -> str:
+    """What the first shows, what the second shows, what both do."""
+    sentences = [
+        language.sentence("first_shows", what=_what(one, language)),
+        language.sentence("second_shows", what=_what(other, language)),
+    ]
+    labels = {thing.label for thing in one.things(SHOWN)} & {thing.label for thing in other.things(SHOWN)}
+    if labels:
+        ranked = [group.label for group in grouped(one.things(SHOWN)) if group.label in labels]
+        names = [language.noun(label).many for label in ranked[:4]]
+        sentences.append(language.sentence("both_show", things=language.listed(names)))
+    return " ".join(sentences)
+
+
+def _what(evidence: Evidence, language: Language) -> str:
+    """A caption in the middle of a sentence."""
+    text = caption(evidence, language).text.rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _edits(alignment: Alignment, one: Evidence, other: Evidence, language: Language) -> list[str]:
+    """What was done to the first picture to make the second; nothing if they look the same."""
+    sentences: list[str] = []
+    if alignment.turned:
+        sentences.append(language.sentence(alignment.turned))
+    if alignment.crop is not None:
+        phrase = "cropped" if alignment.crop_of_first else "cropped_back"
+        sentences.append(language.sentence(phrase, place=_part(alignment.crop, language)))
+    sentences += [language.sentence(tone, colour=language.colour(alignment.tint)) for tone in alignment.tones]
+    changes = alignment.changes[:MOST_CHANGES]
+    sentences += [_change(each, alignment, one, other, language) for each in changes]
+    return sentences
+
+
+def _part(crop: Box, language: Language) -> str:
+    """Which part a crop shows."""
+    name = cell(crop)
+    if name == "middle centre":
+        return language.say("middle_part")
+    return language.say("part_of_it", place=language.cells[name].at)
+
+
+def _change(change: Change, alignment: Alignment, one: Evidence, other: Evidence, language: Language) -> str:
+    """What happened at one place: a thing added, removed, recoloured, or only that something changed."""
+    before = _in_region(one, change.before)
+    after = _in_region(other, change.after)
+    place = language.cells[cell(change.after)].at
+    gone, new = _missing(before, after), _missing(after, before)
+    if new and not gone:
+        return language.sentence("added", thing=_things(new, other, language), place=place)
+    if gone and not new:
+        return language.sentence("removed", thing=_things(gone, one, language), place=place)
+    both = [(a, b) for a in before for b in after if a.label == b.label and a.colour != b.colour]
+    if both and not (gone or new):
+        was, now = both[0]
+        return language.sentence(
+            "recoloured",
+            noun=language.noun(now.label).one,
+            place=place,
+            old=language.colour(was.colour),
+            new=language.colour(now.colour),
+        )
+    if gone and new:
+        return language.sentence(
+            "replaced", old=_things(gone, one, language), new=_things(new, other, language), place=place
+        )
+    return language.sentence("changed", place=place)
+
+
+def _in_region(evidence: Evidence, region: Box) -> tuple[Thing, ...]:
+    """The things that lie mostly in a changed region, or that it mostly covers."""
+    return tuple(
+        thing
+        for thing in evidence.things(SHOWN)
+        if shared(thing.box, region) > 0.5 or (shared(region, thing.box) > 0.7 and thing.share < 0.4)
+    )
+
+
+def _missing(these: Sequence[Thing], those: Sequence[Thing]) -> tuple[Thing, ...]:
+    """The things of a class that there are more of in the first."""
+    counts = Counter(thing.label for thing in these) - Counter(thing.label for thing in those)
+    return tuple(thing for thing in these if counts[thing.label] > 0)
+
+
+def _things(things: Sequence[Thing], evidence: Evidence, language: Language) -> str:
+    return language.listed([in_words(group, language, evidence) for group in grouped(things)[:3]])

@@ -7,7 +7,7 @@ costs no model time. The memory holds findings only, no pixels.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -18,15 +18,12 @@ from vidi.domain.prompt import Picture
 from vidi.engines.lite import colours, places
 from vidi.engines.lite.classifier import Classification
 from vidi.engines.lite.detector import Detection
+from vidi.engines.lite.duplicates import Distinct, distinct
 from vidi.engines.lite.memory import Memory
 from vidi.engines.lite.world import World
 
 REMEMBERED_PICTURES = 512
 """How many pictures' findings are kept; some 20 kB each."""
-
-SAME_THING = 0.65
-SAME_PLACE = 0.85
-"""Overlap from which two boxes of confusable classes, and of any two classes, are one thing."""
 
 
 class Detects(Protocol):
@@ -77,12 +74,14 @@ class Thing:
         score: How sure the detector is, 0..1.
         box: Where it lies, on the caller's image.
         colour: One of `colours.COLOURS`, or "".
+        also: Classes that it may be as well: the detector was nearly as sure of them.
     """
 
     label: str
     score: float
     box: Box
     colour: str = ""
+    also: frozenset[str] = frozenset()
 
     @property
     def cell(self) -> str:
@@ -194,7 +193,7 @@ class Evidence:
     def _look(self) -> Sight:
         white = colours.white_point(self.picture)
         found = self.senses.detector.detect(self.picture)
-        things = [self._thing(each, white) for each in merged(found, self.world)]
+        things = [self._coloured(each, white) for each in distinct(found, self.world)]
         small = _shrunk(self.picture)
         return Sight(
             things=tuple(sorted(things, key=lambda thing: -thing.prominence)),
@@ -203,29 +202,11 @@ class Evidence:
             flat=float(small.std()) < 3,
         )
 
-    def _thing(self, found: Detection, white: float) -> Thing:
-        thing = Thing(found.label, found.score, found.box)
+    def _coloured(self, found: Distinct, white: float) -> Thing:
         known = self.world.known_colours.get(found.label)
         upper = found.label == "person"
-        return replace(
-            thing, colour=known or colours.colour_of(self.picture, found.box, white=white, upper=upper)
-        )
-
-
-def merged(found: tuple[Detection, ...], world: World) -> tuple[Detection, ...]:
-    """One detection for each thing: where boxes of confusable classes coincide, the best score stays."""
-    kept: list[Detection] = []
-    for each in sorted(found, key=lambda detection: -detection.score):
-        if not any(_same(each, other, world) for other in kept):
-            kept.append(each)
-    return tuple(kept)
-
-
-def _same(weaker: Detection, stronger: Detection, world: World) -> bool:
-    overlap = weaker.box.overlap(stronger.box)
-    if overlap > SAME_PLACE:
-        return weaker.label != "person" or stronger.label == "person"
-    return overlap > SAME_THING and world.confusable(weaker.label, stronger.label)
+        colour = known or colours.colour_of(self.picture, found.box, white=white, upper=upper)
+        return Thing(found.label, found.score, found.box, colour, found.also)
 
 
 def _shrunk(picture: Picture, side: int = 256) -> NDArray[np.float32]:

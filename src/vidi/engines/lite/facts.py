@@ -15,16 +15,13 @@ from vidi.engines.lite.fields import Meaning
 from vidi.engines.lite.intents import UNKNOWN, Intent, Tongues, lowered
 from vidi.engines.lite.judgements import BLURRY
 from vidi.engines.lite.language import Language
-from vidi.engines.lite.lookup import SHOWN, THERE, find, kind_in
+from vidi.engines.lite.lookup import KIND_THERE, SHOWN, THERE, find, kind_in
 from vidi.engines.lite.mentions import Mention
 from vidi.engines.lite.scenery import indoors, scene_of
 
 LARGE = 0.25
 MEDIUM = 0.05
 """Part of the picture from which a thing is large, and medium."""
-
-KIND_THERE = 0.1
-"""Probability of a classifier class from which a field that names it is true."""
 
 _EDGES = {
     **dict.fromkeys(("ymin", "top", "y1", "y0", "y"), "ymin"),
@@ -184,7 +181,8 @@ def _scene_in_words(evidence: Evidence, language: Language) -> str | None:
 
 
 def _activity_in_words(evidence: Evidence, language: Language) -> str | None:
-    doing = captions.relation_in(captions.grouped(evidence.things(THERE)), evidence)
+    groups = captions.grouped(evidence.things(THERE))
+    doing = captions.relation_in(groups, groups, evidence)
     return captions.doing_in_words(doing, language, evidence) if doing else None
 
 

@@ -93,6 +93,8 @@ class Tongues:
         aim, match = _aim(text, language)
         named = match.groupdict() if match else {}
         mentions = lexicon.mentions(text)
+        if mentions and language.matches(language.pronouns, "which", text[: mentions[0].start]):
+            aim = "kind" if mentions[0].group else aim
         if aim == UNKNOWN and mentions and len(text.split()) <= 4:
             aim = "exists"
         if aim == UNKNOWN and not text.strip():

@@ -1,15 +1,13 @@
-"""Answers about the picture as a whole, or about what a thing is: place, kind, size, state, choice."""
+"""Answers about the picture as a whole, or about what a thing is: place, kind, size, choice."""
 
 from __future__ import annotations
 
-from vidi.engines.lite import places
-from vidi.engines.lite.captions import grouped, in_words, place_in_words, what_is_seen
+from vidi.engines.lite.captions import grouped, in_words, what_is_seen
 from vidi.engines.lite.choices import best_option
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.language import Language
-from vidi.engines.lite.lookup import SHOWN, THERE, cannot_tell, cell_in, find, lies_in, name_of, not_seen
-from vidi.engines.lite.questions import exists
+from vidi.engines.lite.lookup import SHOWN, cannot_tell, kind_in, meant, not_seen
 from vidi.engines.lite.said import Said
 from vidi.engines.lite.scenery import indoors, scene_of, scores_of
 
@@ -27,7 +25,7 @@ SCENE_THERE = 0.1
 def scene(intent: Intent, evidence: Evidence) -> Said:
     """Which room or place a picture shows, or whether it is the one named."""
     language = intent.language
-    named = scene_in(intent.thing, language) if intent.thing else ""
+    named = scene_in(intent.thing or "", language)
     seen = scene_of(evidence)
     if named:
         if seen is None and scores_of(evidence).get(named, 0) < SCENE_THERE:
@@ -68,49 +66,21 @@ def kind(intent: Intent, evidence: Evidence) -> Said:
     if not intent.mentions:
         return _what_is_it(evidence, language)
     mention = intent.mentions[0]
-    found = find(mention, evidence, SHOWN) or find(mention, evidence, THERE)
+    found = meant(intent, mention, evidence)
     if mention.group:
         if not found:
             return not_seen(mention, evidence, language)
         names = [in_words(group, language, evidence) for group in grouped(found)[:5]]
         listed = language.listed(names)
         return Said(language.sentence("kind_are", things=listed), brief=listed, items=tuple(names))
+    agreed = kind_in(mention, evidence) > 0
     for label, probability in evidence.labels:
-        if label in mention.kinds and probability >= KIND_LIKELY:
+        if agreed and label in mention.kinds and probability >= KIND_LIKELY:
             phrase = "kind_sure" if probability >= KIND_SURE else "kind_is"
             return Said(language.sentence(phrase, thing=language.one(label)), brief=label)
     if not found:
         return not_seen(mention, evidence, language)
     return Said(language.sentence("kind_unsure", things=what_is_seen(evidence, language)), known=False)
-
-
-def state(intent: Intent, evidence: Evidence) -> Said:
-    """Whether a thing has the colour or place named, or is on another; other states cannot be seen."""
-    language = intent.language
-    if not intent.mentions:
-        place = scene_in(intent.text, language)
-        return scene(intent, evidence) if place else cannot_tell(evidence, language)
-    mention = intent.mentions[0]
-    found = find(mention, evidence, THERE)
-    if not found:
-        return not_seen(mention, evidence, language) if len(intent.mentions) > 1 else exists(intent, evidence)
-    noun = language.noun(name_of(mention, found)).one
-    if intent.colour and not mention.colour:
-        holds = any(thing.colour == intent.colour for thing in found)
-        own = language.colour(intent.colour if holds else found[0].colour)
-        text = language.sentence("colour_yes" if holds else "colour_no", noun=noun, colour=own)
-        return Said(text, brief=language.say("yes" if holds else "no"))
-    cell = cell_in(intent.text, language)
-    if cell:
-        holds = any(lies_in(thing, cell) for thing in found)
-        own = language.cells[cell].at if holds else place_in_words(found[0], language)
-        text = language.sentence("where_yes" if holds else "where_no", noun=noun, place=own)
-        return Said(text, brief=language.say("yes" if holds else "no"))
-    if len(intent.mentions) > 1:
-        return _whether_together(intent, evidence)
-    if language.matches(language.pronouns, "plain_is", intent.text):
-        return exists(intent, evidence)
-    return cannot_tell(evidence, language)
 
 
 def size(intent: Intent, evidence: Evidence) -> Said:
@@ -160,16 +130,3 @@ def _what_is_it(evidence: Evidence, language: Language) -> Said:
         noun = language.noun(things[0].label).one
         return Said(language.sentence("kind_is", thing=language.one(noun)), brief=noun)
     return cannot_tell(evidence, language)
-
-
-def _whether_together(intent: Intent, evidence: Evidence) -> Said:
-    """Whether two named things touch."""
-    language = intent.language
-    one, other = intent.mentions[:2]
-    ones, others = find(one, evidence, THERE), find(other, evidence, THERE)
-    if not others:
-        return not_seen(other, evidence, language)
-    together = any(places.touching(a.box, b.box) for a in ones for b in others)
-    listed = language.listed([in_words(group, language, evidence) for group in grouped((*ones, *others))])
-    phrase, brief = ("together_yes", "yes") if together else ("together_no", "no")
-    return Said(language.sentence(phrase, things=listed), brief=language.say(brief))

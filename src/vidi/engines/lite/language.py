@@ -64,11 +64,13 @@ class Place:
         one: The bare name.
         at: What says that something is there.
         also: Other words for it.
+        room: What it is called as a place with things in it.
     """
 
     one: str
     at: str
     also: tuple[str, ...] = ()
+    room: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Language:
     themes: Mapping[str, tuple[str, ...]]
     others: Mapping[str, tuple[str, ...]]
     fields: Patterns
+    sports: Mapping[str, str]
+    comparisons: Mapping[str, tuple[str, ...]]
 
     def say(self, phrase: str, **slots: str) -> str:
         """A phrase of the file with its slots filled; slots without a filling close up."""
@@ -222,6 +226,8 @@ def _load(name: str) -> Language:
         phrases=tables["say"],
         themes={name: tuple(words) for name, words in tables["themes"].items()},
         fields=_patterns(tables["fields"]),
+        sports=tables["sports"],
+        comparisons={name: tuple(words) for name, words in tables["comparisons"].items()},
         others={name: tuple(words) for name, words in tables["others"].items()},
     )
 
@@ -243,7 +249,12 @@ def _nouns(table: Words) -> dict[str, Noun]:
 
 def _places(table: Words) -> dict[str, Place]:
     return {
-        label: Place(str(words["one"]), str(words["at"]), tuple(words.get("also", ())))
+        label: Place(
+            one=str(words["one"]),
+            at=str(words["at"]),
+            also=tuple(words.get("also", ())),
+            room=str(words.get("room", words["one"])),
+        )
         for label, words in table.items()
     }
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from vidi.domain.geometry import GRID
 from vidi.engines.lite.captions import what_is_seen
 from vidi.engines.lite.evidence import Evidence, Thing
+from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.language import Language
 from vidi.engines.lite.mentions import Mention
 from vidi.engines.lite.said import Said
@@ -16,8 +19,11 @@ SHOWN = 0.30
 THERE = 0.20
 """Lowest score of a thing that answers "is there"."""
 
-KIND_THERE = 0.10
+KIND_THERE = 0.15
 """Lowest probability of a classifier class that answers "is there"."""
+
+TAKEN = 0.35
+"""A thing of this score stands in the way of a classifier class that it is often taken for."""
 
 
 def cannot_tell(evidence: Evidence, language: Language) -> Said:
@@ -30,25 +36,62 @@ def cannot_tell(evidence: Evidence, language: Language) -> Said:
 
 
 def find(mention: Mention, evidence: Evidence, floor: float) -> tuple[Thing, ...]:
-    """The things that a mention means, most prominent first; of one colour where it names one."""
-    return tuple(thing for thing in evidence.things(floor) if mention.means(thing))
+    """The things that a mention means, under the class that it means, most prominent first."""
+    things = (thing for thing in evidence.things(floor) if mention.means(thing))
+    return tuple(replace(thing, label=mention.names(thing)) for thing in things)
+
+
+def meant(intent: Intent, mention: Mention, evidence: Evidence) -> tuple[Thing, ...]:
+    """The things that a question with "the" speaks of: of the side or rank that it names, if it names one."""
+    found = find(mention, evidence, SHOWN) or find(mention, evidence, THERE)
+    if len(found) < 2:
+        return found
+    language = intent.language
+    ranks = {
+        "leftmost": lambda thing: thing.box.centre().x,
+        "rightmost": lambda thing: -thing.box.centre().x,
+        "topmost": lambda thing: thing.box.centre().y,
+        "bottommost": lambda thing: -thing.box.centre().y,
+        "midmost": lambda thing: abs(thing.box.centre().x - GRID / 2),
+        "nearest": lambda thing: -thing.share,
+        "largest": lambda thing: -thing.share,
+        "smallest": lambda thing: thing.share,
+    }
+    for name, rank in ranks.items():
+        if language.matches(language.pronouns, name, intent.text):
+            return (min(found, key=rank),)
+    return found
 
 
 def kind_in(mention: Mention, evidence: Evidence) -> float:
-    """The classifier's probability of what a mention names."""
-    return sum(probability for label, probability in evidence.labels if label in mention.kinds)
+    """The classifier's probability of what a mention names, unless the detector sees something like it."""
+    probability = sum(share for label, share in evidence.labels if label in mention.kinds)
+    families = {evidence.world.family.get(kind) for kind in mention.kinds}
+    for thing in evidence.things(TAKEN):
+        for family in families:
+            if family and family != thing.label and evidence.world.confusable(family, thing.label):
+                return 0.0
+    return probability
 
 
 def not_seen(mention: Mention, evidence: Evidence, language: Language) -> Said:
     """That what is named is not seen, and what is."""
     if not mention.labels:
         return cannot_tell(evidence, language)
+    return Said(
+        _and_seen(_unseen(mention, evidence, language), evidence, language),
+        brief=language.say("unknown"),
+        known=False,
+    )
+
+
+def no_such(mention: Mention, evidence: Evidence, language: Language) -> Said:
+    """No: what is named is not there."""
+    if not mention.labels and not mention.kinds:
+        return cannot_tell(evidence, language)
     noun = language.noun(mention.name)
-    sentences = [language.sentence("not_seen", things=language.say("any", nouns=noun.many, noun=noun.one))]
-    seen = what_is_seen(evidence, language)
-    if seen:
-        sentences.append(language.sentence("see", things=seen))
-    return Said(" ".join(sentences), brief=language.say("unknown"), known=False)
+    things = language.say("any", nouns=noun.many, noun=noun.one)
+    return Said(language.sentence("no_see", things=things), brief=language.say("no"))
 
 
 def cell_in(text: str, language: Language) -> str:
@@ -72,6 +115,23 @@ def lies_in(thing: Thing, cell: str) -> bool:
 
 
 def name_of(mention: Mention, found: Sequence[Thing]) -> str:
-    """What to call the things that were found: the class where they share one."""
+    """What to call the things that were found: the class that was asked for, or the one that they share."""
     labels = {thing.label for thing in found}
+    if not mention.group and mention.labels:
+        return next(iter(mention.labels))
     return next(iter(labels)) if len(labels) == 1 else mention.name
+
+
+def _unseen(mention: Mention, evidence: Evidence, language: Language) -> str:
+    noun = language.noun(mention.name)
+    others = tuple(thing for thing in evidence.things(SHOWN) if thing.label in mention.labels)
+    if mention.colour and others:
+        name = others[0].label if len({thing.label for thing in others}) == 1 else mention.name
+        things = language.counted(name, len(others))
+        return language.sentence("none_such", things=things, colour=language.colour(mention.colour))
+    return language.sentence("not_seen", things=language.say("any", nouns=noun.many, noun=noun.one))
+
+
+def _and_seen(sentence: str, evidence: Evidence, language: Language) -> str:
+    seen = what_is_seen(evidence, language)
+    return f"{sentence} {language.sentence('see', things=seen)}" if seen else sentence

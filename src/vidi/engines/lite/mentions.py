@@ -24,6 +24,7 @@ class Mention:
         narrow: Whether the word says more than can be seen, as "woman" for a person.
         colour: The colour named with it, or "".
         start: Where it stands in the text.
+        anchor: Whether it only says where: "on the table".
     """
 
     name: str
@@ -33,6 +34,7 @@ class Mention:
     narrow: bool = False
     colour: str = ""
     start: int = 0
+    anchor: bool = False
 
     @property
     def group(self) -> bool:
@@ -41,7 +43,13 @@ class Mention:
 
     def means(self, thing: Thing) -> bool:
         """Whether a thing is of the kind and colour that is meant."""
-        return thing.label in self.labels and self.colour in ("", thing.colour)
+        return self.names(thing) != "" and self.colour in ("", thing.colour)
+
+    def names(self, thing: Thing) -> str:
+        """The class by which a thing is meant: its own, or one that it may be as well; "" if it is not."""
+        if thing.label in self.labels:
+            return thing.label
+        return min(thing.also & self.labels, default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,8 @@ class Lexicon:
                 narrow=meaning.narrow,
                 colour=colour,
                 start=match.start(),
+                anchor=self.language.matches(self.language.pronouns, "anchor", text[: match.start()])
+                is not None,
             )
 
 

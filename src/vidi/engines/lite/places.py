@@ -44,9 +44,9 @@ def touching(one: Box, other: Box) -> bool:
 
 
 def resting_on(one: Box, other: Box) -> bool:
-    """Whether the foot of `one` lies within `other` and most of its width is carried by it."""
-    foot = Box(one.ymax - (one.ymax - one.ymin) * 0.15, one.xmin, one.ymax, one.xmax)
-    return shared(foot, other) > 0.6 and one.ymin < other.centre().y and one.area() < other.area() * 1.5
+    """Whether `one` ends within `other` and stands over it: its foot is covered, its middle is higher."""
+    foot = Box(one.ymax - (one.ymax - one.ymin) * 0.25, one.xmin, one.ymax, one.xmax)
+    return shared(foot, other) > 0.35 and one.centre().y < other.centre().y
 
 
 def at_feet(one: Box, other: Box) -> bool:

@@ -18,6 +18,7 @@ from vidi.engines.lite.filler import fill
 from vidi.engines.lite.intents import Intent, Tongues
 from vidi.engines.lite.manner import dressed
 from vidi.engines.lite.said import Said
+from vidi.engines.lite.several import over_all
 
 COMPARING = frozenset({"compare", "same"})
 
@@ -79,6 +80,10 @@ def _prose(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
     if intent.aim in COMPARING:
         said = compare(intent, evidences)
         yield from _words(dressed(said, intent.manner, intent.language))
+        return
+    together = over_all(intent, evidences)
+    if together:
+        yield from _words(dressed(together, intent.manner, intent.language))
         return
     for index, evidence in enumerate(evidences):
         text = _answer(intent, evidence)

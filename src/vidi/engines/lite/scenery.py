@@ -43,7 +43,7 @@ def scene_of(evidence: Evidence) -> Scene | None:
         return Scene(best, sure=True)
     things = evidence.things(TELLING)
     for room in evidence.world.rooms:
-        if _fits(room, things):
+        if told.get(room.scene, 0.0) >= room.hint and _fits(room, things):
             return Scene(room.scene, sure=False)
     if best and told[best] >= LIKELY:
         return Scene(best, sure=False)
@@ -70,7 +70,7 @@ def indoors(evidence: Evidence) -> bool | None:
     for thing in evidence.things(TELLING):
         weight += thing.score * ((thing.label in world.inside_things) - (thing.label in world.outside_things))
     if scene:
-        weight += 1.0 if scene.id in world.inside else -1.0
+        weight = max(-1.0, min(1.0, weight)) + (1.5 if scene.id in world.inside else -1.5)
     return None if abs(weight) < 0.3 else weight > 0
 
 

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from vidi.engines.lite import places
-from vidi.engines.lite.captions import doing_in_words, grouped, in_words, place_in_words, relation_in
+from vidi.engines.lite.captions import Group, doing_in_words, grouped, in_words, place_in_words, relation_in
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.language import Language
-from vidi.engines.lite.lookup import SHOWN, THERE, cannot_tell, cell_in, find, lies_in, name_of, not_seen
+from vidi.engines.lite.lookup import (
+    SHOWN,
+    THERE,
+    cannot_tell,
+    cell_in,
+    find,
+    lies_in,
+    meant,
+    name_of,
+    not_seen,
+)
 from vidi.engines.lite.said import Said
+from vidi.engines.lite.scenery import scene_of
+
+ONLY = {
+    "holding": frozenset({"holding"}),
+    "wearing": frozenset({"wearing"}),
+    "riding": frozenset({"riding", "riding_wave", "skiing", "snowboarding"}),
+    "sitting": frozenset({"sitting_on", "on", "at", "riding"}),
+}
+"""What a question with a verb wants: the phrases of the relations that answer it."""
 
 
 def where(intent: Intent, evidence: Evidence) -> Said:
@@ -30,25 +50,24 @@ def where(intent: Intent, evidence: Evidence) -> Said:
     if len(found) > 4 and len(cells) > 3:
         place = cells.most_common(1)[0][0]
         return Said(language.sentence("where_many", nouns=noun.many, place=place), brief=place)
-    spots = [_spot(place, number, language) for place, number in cells.most_common()]
-    said = spots[0] if len(cells) > 1 else next(iter(cells))
-    listed = language.listed(spots) if len(cells) > 1 else said
+    if len(cells) == 1:
+        place = next(iter(cells))
+        return Said(language.sentence("where_are", nouns=noun.many, places=place), brief=place)
+    listed = language.listed([_spot(place, number, language) for place, number in cells.most_common()])
     return Said(language.sentence("where_are", nouns=noun.many, places=listed), brief=listed)
 
 
 def near(intent: Intent, evidence: Evidence) -> Said:
     """What is on or beside the thing named."""
     language = intent.language
-    anchors = find(intent.mentions[-1], evidence, SHOWN) if intent.mentions else ()
+    if not intent.mentions:
+        return cannot_tell(evidence, language)
+    mention = intent.mentions[-1]
+    anchors = meant(intent, mention, evidence)
     if not anchors:
-        return (
-            not_seen(intent.mentions[-1], evidence, language)
-            if intent.mentions
-            else cannot_tell(evidence, language)
-        )
-    anchor = anchors[0]
-    others = [thing for thing in evidence.things(SHOWN) if thing.label not in intent.mentions[-1].labels]
-    close = [thing for thing in others if places.touching(thing.box, anchor.box)]
+        return not_seen(mention, evidence, language)
+    others = [thing for thing in evidence.things(SHOWN) if thing.label not in mention.labels]
+    close = [thing for thing in others if places.touching(thing.box, anchors[0].box)]
     if not close:
         return Said(language.sentence("near_none"), brief=language.say("none"), known=False)
     names = [in_words(group, language, evidence) for group in grouped(close)[:5]]
@@ -68,37 +87,67 @@ def part(intent: Intent, evidence: Evidence) -> Said:
         return Said(language.sentence("part_none", place=place), brief=language.say("none"), known=False)
     names = [in_words(group, language, evidence) for group in grouped(there)[:5]]
     listed = language.listed(names)
-    return Said(
-        language.sentence("part_things", place=place, things=listed), brief=listed, items=tuple(names)
-    )
+    text = language.sentence("part_things", place=place, things=listed)
+    return Said(text, brief=listed, items=tuple(names))
 
 
 def activity(intent: Intent, evidence: Evidence) -> Said:
     """What the one named, or the leading one, does with another thing."""
     language = intent.language
-    groups = grouped(evidence.things(THERE))
-    if intent.mentions:
-        labels = intent.mentions[0].labels
-        whos = [group for group in groups if group.label in labels]
-    else:
-        whos = [group for group in groups if group.label in {"person"} | evidence.world.groups["animal"]]
+    if language.matches(language.pronouns, "sport", intent.text):
+        return _sport(evidence, language)
+    groups = grouped(evidence.things(SHOWN))
+    whos = _whos(intent, groups, evidence)
     if not whos:
-        return (
-            not_seen(intent.mentions[0], evidence, language)
-            if intent.mentions
-            else cannot_tell(evidence, language)
-        )
+        mention = intent.mentions[0] if intent.mentions else None
+        return not_seen(mention, evidence, language) if mention else cannot_tell(evidence, language)
     who = whos[0]
-    doing = relation_in((who, *(group for group in groups if group is not who)), evidence)
-    plural = len(who.things) > 1
+    only = next((ONLY[verb] for verb in ONLY if language.matches(language.pronouns, verb, intent.text)), None)
+    doing = relation_in((who,), groups, evidence, only=only)
+    if doing is None:
+        return _beside(who, groups, evidence, language)
+    done = doing_in_words(doing, language, evidence)
+    plural = len(doing.who.things) > 1
     subject = language.noun(who.label).many if plural else language.noun(who.label).one
-    if doing and doing.who is who:
-        done = doing_in_words(doing, language, evidence)
-        phrase = "doing_many" if plural else "doing"
-        return Said(
-            language.sentence(phrase, subject=language.say("the", noun=subject), doing=done), brief=done
-        )
-    return cannot_tell(evidence, language)
+    phrase = "doing_many" if plural else "doing"
+    return Said(language.sentence(phrase, subject=language.say("the", noun=subject), doing=done), brief=done)
+
+
+def _whos(intent: Intent, groups: Sequence[Group], evidence: Evidence) -> list[Group]:
+    """The groups that a question about doing is about."""
+    if not intent.mentions:
+        alive = {"person"} | evidence.world.groups["animal"]
+        return [group for group in groups if group.label in alive]
+    found = meant(intent, intent.mentions[0], evidence)
+    return list(grouped(found))
+
+
+def _sport(evidence: Evidence, language: Language) -> Said:
+    """Which sport the place or the gear tells."""
+    scene = scene_of(evidence)
+    told = [scene.id] if scene else []
+    told += [thing.label for thing in evidence.things(SHOWN)]
+    sport = next((language.sports[name] for name in told if name in language.sports), "")
+    if not sport:
+        return cannot_tell(evidence, language)
+    return Said(language.sentence("sport_is", sport=sport), brief=sport)
+
+
+def _beside(who: Group, groups: Sequence[Group], evidence: Evidence, language: Language) -> Said:
+    """That it cannot be told what someone does, and what they are near."""
+    box = who.things[0].box
+    close = [
+        thing
+        for group in groups
+        for thing in group.things
+        if group.label != who.label and thing.score >= SHOWN and places.touching(thing.box, box)
+    ]
+    subject = language.say("the", noun=language.noun(who.label).one)
+    text = language.sentence("cannot_doing", subject=subject)
+    if close:
+        names = [in_words(group, language, evidence) for group in grouped(close)[:3]]
+        text += " " + language.sentence("is_with", subject=subject, things=language.listed(names))
+    return Said(text, brief=language.say("unknown"), known=False)
 
 
 def _spot(place: str, number: int, language: Language) -> str:

@@ -20,6 +20,7 @@ class Room:
         some: Classes of which one must be there; empty asks for none.
         large: Whether one of them must take a good part of the picture.
         many: Whether there must be at least two of them.
+        hint: Least probability that the classifier must give the place.
     """
 
     scene: str
@@ -27,6 +28,7 @@ class Room:
     some: frozenset[str]
     large: bool = False
     many: bool = False
+    hint: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,13 @@ class World:
     known_colours: Mapping[str, str]
     themes: Mapping[str, Theme]
 
+    @property
+    def herds(self) -> tuple[frozenset[str], ...]:
+        """Sets of confusable classes of which one rules where many stand together."""
+        return tuple(
+            group for group in self.confusions if group & (self.groups["animal"] | self.groups["vehicle"])
+        )
+
     def confusable(self, one: str, other: str) -> bool:
         """Whether two detector classes are often taken for each other."""
         return one == other or any(one in group and other in group for group in self.confusions)
@@ -110,6 +119,7 @@ def load_world() -> World:
                 some=frozenset(room.get("any", ())),
                 large=room.get("large", False),
                 many=room.get("many", False),
+                hint=room.get("hint", 0.0),
             )
             for room in tables["rooms"]
         ),
