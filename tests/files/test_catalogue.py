@@ -195,7 +195,7 @@ def test_tidy_removes_bytes_without_a_row_and_rows_without_bytes() -> None:
 
 def test_an_acknowledged_delete_is_done_even_if_the_bytes_stay_behind() -> None:
     disk = SimulatedDisk()
-    shelf = Shelf(storage=Storage(LocalBlobs(Path("store"), disk), MemoryIndex()))
+    shelf = Shelf(storage=Storage(LocalBlobs(Path("store"), disk, reserved_bytes=8), MemoryIndex()))
     file = shelf.add(b"bytes")
 
     def fail(call: str) -> None:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import resource
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.contract.fileindex_suite import NOON, add, file, session
-from vidi.files.index import VERSION, SqliteIndex, connect
+from vidi.files.index import LOG_PAGES, VERSION, SqliteIndex, connect
+from vidi.files.reserve import RESERVED_BYTES
 
 
 def test_rows_outlive_the_process(tmp_path: Path) -> None:
@@ -71,6 +75,50 @@ def test_a_full_disk_is_said_as_such(tmp_path: Path) -> None:
         assert caught.value.errno == 28
         stored = len(index.page("me", None, 1000, NOON))
         assert index.reserved() - 10 * stored in (0, 10)
+
+
+@pytest.mark.parametrize(
+    "remove",
+    [
+        lambda index: index.delete("me", "file0001"),
+        lambda index: index.expire(NOON + timedelta(days=3), 10),
+        lambda index: index.cancel("upload2", NOON),
+        lambda index: index.forget("upload2"),
+    ],
+)
+def test_a_removal_has_room_made_for_it(tmp_path: Path, remove: Callable[[SqliteIndex], object]) -> None:
+    path = tmp_path / "index.sqlite3"
+    log = tmp_path / "index.sqlite3-wal"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    made: list[str] = []
+
+    def make_room() -> None:
+        made.append("room")
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    with closing(SqliteIndex(path, make_room)) as index:
+        add(index, file(1))
+        index.start(session(2))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size, before[1]))
+        try:
+            with pytest.raises(OSError):
+                index.start(session(3))
+            assert made == []
+            remove(index)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert made == ["room"]
+        assert index.reserved() == 10
+
+
+def test_the_log_stays_small(tmp_path: Path) -> None:
+    with closing(SqliteIndex(tmp_path / "index.sqlite3")) as index:
+        for number in range(100):
+            add(index, file(number))
+        for number in range(100):
+            index.delete("me", f"file{number:04}")
+        assert LOG_PAGES * 4096 < RESERVED_BYTES / 2
+        assert (tmp_path / "index.sqlite3-wal").stat().st_size < RESERVED_BYTES
 
 
 def test_a_page_is_read_along_its_index(tmp_path: Path) -> None:

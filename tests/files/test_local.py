@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from vidi.domain.errors import Unavailable
 from vidi.files.disk import PosixDisk
 from vidi.files.local import LocalBlobs, open_local
+from vidi.files.reserve import RESERVED_BYTES
 
 
 def test_a_store_is_made_and_found_again(tmp_path: Path) -> None:
@@ -18,6 +20,7 @@ def test_a_store_is_made_and_found_again(tmp_path: Path) -> None:
     with open_local(directory) as storage:
         assert storage.blobs.size("k") == 5
         assert storage.index.reserved() == 0
+    assert stat.S_IMODE((directory / "index.sqlite3").stat().st_mode) == 0o600
 
 
 def test_a_store_has_one_server(tmp_path: Path) -> None:
@@ -51,6 +54,16 @@ def test_foreign_names_are_left_alone(tmp_path: Path) -> None:
     assert list(blobs.keys()) == []
 
 
+def test_a_directory_without_its_reserve_is_opened(tmp_path: Path) -> None:
+    with open_local(tmp_path) as storage:
+        storage.blobs.create("k")
+        storage.blobs.append("k", 0, b"x")
+    (tmp_path / "reserve").unlink()
+    with open_local(tmp_path) as storage:
+        storage.blobs.append("k", 1, b"y")
+    assert (tmp_path / "reserve").stat().st_size == RESERVED_BYTES
+
+
 class Witness(PosixDisk):
     """Writes down what is called, by the last part of each path."""
 
@@ -73,6 +86,7 @@ class Witness(PosixDisk):
 def test_the_order_that_survives_a_power_cut(tmp_path: Path) -> None:
     disk = Witness()
     blobs = LocalBlobs(tmp_path, disk)
+    blobs.reserve.ensure()
     disk.calls.clear()
     blobs.create("k")
     blobs.append("k", 0, b"x")

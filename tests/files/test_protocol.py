@@ -55,7 +55,9 @@ class Protocol(RuleBasedStateMachine):
         super().__init__()
         self.disk = SimulatedDisk()
         self.index = MemoryIndex()
-        self.shelf = Shelf(LIMITS, Storage(LocalBlobs(Path("store"), self.disk), self.index))
+        self.shelf = Shelf(
+            LIMITS, Storage(LocalBlobs(Path("store"), self.disk, reserved_bytes=8), self.index)
+        )
         self.uploads: dict[str, Model] = {}
         self.cancelled = False
 
@@ -223,7 +225,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(cut=st.sampled_from(list(Cut)), seed=st.integers(0, 99))
     def server_ends(self, cut: Cut, seed: int) -> None:
         self.disk.end(cut, random.Random(seed))
-        self.shelf.storage = Storage(LocalBlobs(Path("store"), self.disk), self.index)
+        self.shelf.storage = Storage(LocalBlobs(Path("store"), self.disk, reserved_bytes=8), self.index)
         self.shelf.restart()
 
     @invariant()

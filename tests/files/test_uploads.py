@@ -27,7 +27,7 @@ from vidi.files.uploads import ANY_TYPE
 
 
 def on_disk(disk: SimulatedDisk, limits: Limits | None = None) -> Shelf:
-    return Shelf(limits, Storage(LocalBlobs(Path("store"), disk), MemoryIndex()))
+    return Shelf(limits, Storage(LocalBlobs(Path("store"), disk, reserved_bytes=8), MemoryIndex()))
 
 
 def test_a_file_as_it_was_sent() -> None:
@@ -461,7 +461,7 @@ def test_a_failed_sync_ends_the_upload_for_good(number: int) -> None:
 
 def test_a_row_that_cannot_be_written_leaves_the_upload_to_be_finalized_later() -> None:
     index = MemoryIndex()
-    shelf = Shelf(storage=Storage(LocalBlobs(Path("store"), SimulatedDisk()), index))
+    shelf = Shelf(storage=Storage(LocalBlobs(Path("store"), SimulatedDisk(), reserved_bytes=8), index))
     upload = shelf.start(3)
     shelf.library.uploads.append(upload, 0, b"abc")
     index.fault = Fuse(0, OSError(28, "database or disk is full"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,20 +57,32 @@ PRAGMA user_version = 1;
 COMMIT;
 """
 
+LOG_PAGES = 100
+"""Pages of 4 KiB after which the log is emptied; bounds the space that removals need on a full disk."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END_OF_TIME = 1 << 62
 _FULL_OR_IO = {sqlite3.SQLITE_FULL: errno.ENOSPC}
 
 
+def _nothing() -> None:
+    """Frees no space."""
+
+
 class SqliteIndex:
     """A `FileIndex` in one SQLite file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, make_room: Callable[[], None] = _nothing) -> None:
         """Open the database, or make it.
+
+        Args:
+            path: Of the database.
+            make_room: Called when a removal fails; should free some space, after which it is tried again.
 
         Raises:
             OSError: It cannot be opened, or a newer version made it.
         """
+        self._make_room = make_room
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
         with _as_os_error():
@@ -91,8 +103,7 @@ class SqliteIndex:
 
     def start(self, session: Session) -> None:
         """See `FileIndex.start`."""
-        with self._writing() as database:
-            database.execute(f"INSERT INTO sessions VALUES ({_marks(9)})", _session_row(session))
+        self._change(f"INSERT INTO sessions VALUES ({_marks(9)})", *_session_row(session))
 
     def session(self, upload_id: str) -> Session | None:
         """See `FileIndex.session`."""
@@ -101,16 +112,16 @@ class SqliteIndex:
 
     def touch(self, upload_id: str, now: datetime) -> None:
         """See `FileIndex.touch`."""
-        with self._writing() as database:
-            database.execute("UPDATE sessions SET touched = ? WHERE id = ?", (_micros(now), upload_id))
+        self._change("UPDATE sessions SET touched = ? WHERE id = ?", _micros(now), upload_id)
 
     def cancel(self, upload_id: str, now: datetime) -> None:
         """See `FileIndex.cancel`."""
-        with self._writing() as database:
-            database.execute(
-                "UPDATE sessions SET phase = 'cancelled', touched = ? WHERE id = ? AND phase = 'active'",
-                (_micros(now), upload_id),
-            )
+        self._remove(
+            "UPDATE sessions SET phase = 'cancelled', touched = ? WHERE id = ? AND phase = 'active' "
+            "RETURNING id",
+            _micros(now),
+            upload_id,
+        )
 
     def finish(self, upload_id: str, file: StoredFile) -> bool:
         """See `FileIndex.finish`."""
@@ -132,8 +143,7 @@ class SqliteIndex:
 
     def forget(self, upload_id: str) -> None:
         """See `FileIndex.forget`."""
-        with self._writing() as database:
-            database.execute("DELETE FROM sessions WHERE id = ?", (upload_id,))
+        self._remove("DELETE FROM sessions WHERE id = ? RETURNING id", upload_id)
 
     def file(self, owner: str, file_id: str) -> StoredFile | None:
         """See `FileIndex.file`."""
@@ -161,24 +171,16 @@ class SqliteIndex:
 
     def delete(self, owner: str, file_id: str) -> StoredFile | None:
         """See `FileIndex.delete`."""
-        with self._writing() as database:
-            named = (owner, file_id)
-            row = database.execute("SELECT * FROM files WHERE owner = ? AND id = ?", named).fetchone()
-            if row is not None:
-                database.execute("DELETE FROM files WHERE owner = ? AND id = ?", named)
-        return _file(row) if row is not None else None
+        rows = self._remove("DELETE FROM files WHERE owner = ? AND id = ? RETURNING *", owner, file_id)
+        return _file(rows[0]) if rows else None
 
     def expire(self, now: datetime, limit: int) -> Sequence[StoredFile]:
         """See `FileIndex.expire`. Nothing is written when nothing has expired."""
-        chosen = "SELECT * FROM files WHERE expires <= ? ORDER BY expires LIMIT ?"
+        chosen = "SELECT rowid FROM files WHERE expires <= ? ORDER BY expires LIMIT ?"
         if not self._read(chosen, _micros(now), 1):
             return []
-        with self._writing() as database:
-            rows = database.execute(chosen, (_micros(now), limit)).fetchall()
-            database.executemany(
-                "DELETE FROM files WHERE owner = ? AND id = ?", [(row["owner"], row["id"]) for row in rows]
-            )
-        return [_file(row) for row in rows]
+        rows = self._remove(f"DELETE FROM files WHERE rowid IN ({chosen}) RETURNING *", _micros(now), limit)
+        return sorted((_file(row) for row in rows), key=lambda file: file.expires)
 
     def blobs(self) -> frozenset[str]:
         """See `FileIndex.blobs`."""
@@ -192,6 +194,19 @@ class SqliteIndex:
     def _read(self, statement: str, *values: str | int) -> list[sqlite3.Row]:
         with _as_os_error(), self._read_lock:
             return self._reader.execute(statement, values).fetchall()
+
+    def _change(self, statement: str, *values: str | int | None) -> list[sqlite3.Row]:
+        """One statement as a transaction, and the rows it returns."""
+        with self._writing() as database:
+            return database.execute(statement, values).fetchall()
+
+    def _remove(self, statement: str, *values: str | int | None) -> list[sqlite3.Row]:
+        """A change that makes room, for which room is made if need be."""
+        try:
+            return self._change(statement, *values)
+        except OSError:
+            self._make_room()
+            return self._change(statement, *values)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -213,6 +228,7 @@ def connect(path: Path) -> sqlite3.Connection:
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")
     database.execute("PRAGMA temp_store = MEMORY")
+    database.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
     return database
 
 

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from vidi.domain.errors import Unavailable
 from vidi.files.disk import Disk, PosixDisk
 from vidi.files.index import SqliteIndex
+from vidi.files.reserve import RESERVED_BYTES, Reserve
 from vidi.files.store import Storage
 
 _KEY = re.compile(r"[a-z0-9]{1,64}")
@@ -31,13 +32,16 @@ class LocalBlobs:
     A blob that was finished but whose row was never written is still found under its key.
     """
 
-    def __init__(self, directory: Path, disk: Disk | None = None) -> None:
+    def __init__(
+        self, directory: Path, disk: Disk | None = None, reserved_bytes: int = RESERVED_BYTES
+    ) -> None:
         """Use `directory`, made if it is not there.
 
         Raises:
             OSError: The directory cannot be made.
         """
         self._disk = disk or PosixDisk()
+        self.reserve = Reserve(directory / "reserve", self._disk, reserved_bytes)
         self._parts = directory / "parts"
         self._whole = directory / "blobs"
         for path in (directory, self._parts, self._whole):
@@ -51,6 +55,7 @@ class LocalBlobs:
 
     def append(self, key: str, offset: int, data: bytes) -> None:
         """See `BlobStore.append`."""
+        self.reserve.ensure()
         self._disk.write(self._find(key), offset, data)
 
     def sync(self, key: str) -> None:
@@ -121,8 +126,9 @@ def open_local(directory: Path) -> Iterator[Storage]:
         _lock(lock)
         try:
             blobs = LocalBlobs(directory)
-            index = SqliteIndex(directory / "index.sqlite3")
-            PosixDisk().sync(directory)
+            index = _open_index(directory / "index.sqlite3", blobs.reserve)
+            for changed in (directory, directory.parent):
+                PosixDisk().sync(changed)
         except OSError as error:
             raise _unusable(error) from error
         try:
@@ -131,6 +137,16 @@ def open_local(directory: Path) -> Iterator[Storage]:
             index.close()
     finally:
         os.close(lock)
+
+
+def _open_index(path: Path, reserve: Reserve) -> SqliteIndex:
+    """The database, which only the owner may read. Even to be opened it needs a little space."""
+    try:
+        PosixDisk().create(path)
+        return SqliteIndex(path, reserve.release)
+    except OSError:
+        reserve.release()
+        return SqliteIndex(path, reserve.release)
 
 
 def _lock(descriptor: int) -> None:
