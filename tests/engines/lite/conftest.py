@@ -9,8 +9,6 @@ import platformdirs
 import pytest
 
 from vidi.domain.errors import Unavailable
-from vidi.domain.geometry import Placement
-from vidi.domain.prompt import Picture
 from vidi.engines.base import EngineContext
 from vidi.engines.lite.weights import Weights, ensure
 
@@ -24,8 +22,3 @@ def real_weights() -> Weights:
         return ensure(EngineContext(cache, threads=1, progress=lambda step, done, total: None))
     except Unavailable as missing:
         pytest.skip(f"the weights of vidi-lite cannot be had here: {missing.message}")
-
-
-def plain_picture(width: int, height: int, rgb: bytes) -> Picture:
-    """A picture that lies on the caller's image as it is."""
-    return Picture(width, height, rgb, Placement(width, height, 0, 0, width, height), digest=str(hash(rgb)))

@@ -38,7 +38,7 @@ def fuse(overview: Found, close_up: Found, long_side: float) -> Found:
     far_share = overview.scores * (1 - _trust(overview, long_side))
     near_share = close_up.scores * _trust(close_up, long_side)
     scores = far_share[far] + near_share[near]
-    part: Floats = (far_share[far] / np.maximum(scores, np.float32(1e-9)))[:, None]
+    part = (far_share[far] / scores)[:, None].astype(np.float32)
     corners = close_up.corners[near] + (overview.corners[far] - close_up.corners[near]) * part
     both = Found(overview.labels[far], scores, corners)
     only_far = np.delete(np.arange(len(far_share)), far)
