@@ -89,7 +89,7 @@ class Protocol(RuleBasedStateMachine):
         upload, model = self._any(data)
         offset = len(model.stored) - back
         new = bytes((offset + place) % 251 for place in range(size))
-        repeated = model.stored[max(0, offset) : offset + size]
+        repeated = model.stored[offset : offset + size] if offset >= 0 else b""
         changed = other and bool(repeated)
         if changed:
             new = bytes([new[0] ^ 1]) + new[1:]
