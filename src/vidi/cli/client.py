@@ -88,16 +88,30 @@ class Client:
         except httpx2.HTTPError as error:
             why = str(error) or type(error).__name__
             raise ClientError(f"{self.http.base_url} cannot be reached: {why}") from None
-        try:
-            answer: object = response.json()
-        except json.JSONDecodeError:
-            answer = None
-        if response.status_code != httpx2.codes.OK:
-            match answer:
-                case {"error": {"message": str(message)}}:
-                    raise ClientError(message.strip())
-            raise ClientError(f"{self.http.base_url} answered {response.status_code}.")
-        return answer
+        return answer_of(response)
+
+
+def answer_of(response: httpx2.Response) -> object:
+    """The JSON that a server answered; None if it is none.
+
+    Raises:
+        ClientError: It refused; the text is its own.
+    """
+    try:
+        answer: object = response.json()
+    except json.JSONDecodeError:
+        answer = None
+    if response.status_code != httpx2.codes.OK:
+        match answer:
+            case {"error": {"message": str(message)}}:
+                raise ClientError(message.strip())
+        raise ClientError(f"{response.url.copy_with(path='/', query=None)} answered {response.status_code}.")
+    return answer
+
+
+def keys_of(settings: Settings) -> dict[str, str]:
+    """The headers that open the server: the first key, if there are any."""
+    return {"x-goog-api-key": settings.api_keys[0]} if settings.api_keys else {}
 
 
 def _text(part: object) -> str:
@@ -110,7 +124,7 @@ def _text(part: object) -> str:
 @asynccontextmanager
 async def connect(settings: Settings, server: str) -> AsyncIterator[Client]:
     """A client of the server at that URL, or, with "", of one inside this process."""
-    keys = {"x-goog-api-key": settings.api_keys[0]} if settings.api_keys else {}
+    keys = keys_of(settings)
     timeout = httpx2.Timeout(settings.request_seconds, connect=CONNECT_SECONDS)
     if server:
         async with httpx2.AsyncClient(base_url=server, headers=keys, timeout=timeout) as http:

@@ -13,6 +13,7 @@ import click
 from vidi import __version__
 from vidi.app import context, create_app, default_model, installed
 from vidi.cli.client import ClientError, connect
+from vidi.cli.files import files
 from vidi.cli.inspection import inspect
 from vidi.cli.look import ask, caption, detect
 from vidi.cli.options import Common, common_options, config_option, settings_from
@@ -113,7 +114,7 @@ def models(common: Common) -> None:
             click.echo(click.wrap_text(str(model["description"]), 100, "    ", "    "))
 
 
-for command in (caption, ask, detect, inspect):
+for command in (caption, ask, detect, inspect, files):
     main.add_command(command)
 
 

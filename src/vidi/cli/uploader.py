@@ -1,0 +1,239 @@
+"""The Files API from its other side: uploads that outlive a cut connection, and the files of a server."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import BinaryIO
+from urllib.parse import quote
+
+import httpx2
+
+from vidi.cli.client import CONNECT_SECONDS, ClientError, answer_of, keys_of
+from vidi.cli.unfinished import Unfinished, Upload
+from vidi.settings import Settings
+
+CHUNK_BYTES = 8 << 20
+"""How much is sent in one request: what Google's own clients send."""
+
+PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before each further try; any byte that gets through starts them over."""
+
+ACTIVE = "active"
+
+File = Mapping[str, object]
+"""A File resource as the API's JSON."""
+
+Report = Callable[[int], None]
+"""Is told how many bytes of a file the server has acknowledged."""
+
+
+class _Cut(Exception):
+    """The connection broke, or the server was not able to answer: the upload itself may be well."""
+
+
+class _Over(ClientError):
+    """The server takes no more bytes for this upload."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Where an upload stands, by the server's word."""
+
+    status: str
+    received: int
+    file: File | None = None
+
+
+class FilesClient:
+    """Speaks the Files API of one server."""
+
+    def __init__(self, http: httpx2.Client, unfinished: Unfinished, pauses: Sequence[float]) -> None:
+        """Send with `http`, whose base URL is the server's; wait `pauses` seconds before further tries."""
+        self._http = http
+        self._unfinished = unfinished
+        self._pauses = pauses
+
+    def list(self) -> Iterator[File]:
+        """All files, the newest first.
+
+        Raises:
+            ClientError: No answer came.
+        """
+        token = ""
+        while True:
+            match self._call("GET", f"/v1beta/files?pageSize=100&pageToken={quote(token)}"):
+                case {"files": [*files], **rest}:
+                    yield from (file for file in files if isinstance(file, dict))
+                    token = str(rest.get("nextPageToken", ""))
+                case _:
+                    return
+            if not token:
+                return
+
+    def get(self, name: str) -> File:
+        """One file, by its name or uri.
+
+        Raises:
+            ClientError: There is none, or no answer came.
+        """
+        answer = self._call("GET", _path(name))
+        if not isinstance(answer, dict):
+            raise ClientError("The server answered without a file.")
+        return answer
+
+    def delete(self, name: str) -> None:
+        """Remove a file.
+
+        Raises:
+            ClientError: There is none, or no answer came.
+        """
+        self._call("DELETE", _path(name))
+
+    def upload(self, upload: Upload, report: Report) -> File:
+        """Send a file, or the rest of one that an earlier run began.
+
+        Raises:
+            ClientError: The server refused it, or could not be reached for too long; then the same call
+                goes on where this one stopped.
+            OSError: The file cannot be read, or its upload not be remembered.
+        """
+        with upload.path.open("rb") as reader:
+            file = self._rest(upload, reader, report) or self._anew(upload, reader, report)
+        self._unfinished.forget(upload)
+        return file
+
+    def _rest(self, upload: Upload, reader: BinaryIO, report: Report) -> File | None:
+        """Go on with an upload that an earlier run began; None if there is none or it is over."""
+        url = self._unfinished.recall(upload)
+        if not url:
+            return None
+        try:
+            return self._send(url, upload, reader, report, asking=True)
+        except _Over:
+            return None
+
+    def _anew(self, upload: Upload, reader: BinaryIO, report: Report) -> File:
+        url = self._start(upload)
+        self._unfinished.remember(upload, url)
+        return self._send(url, upload, reader, report, asking=False)
+
+    def _start(self, upload: Upload) -> str:
+        names = {"name": upload.name, "displayName": upload.display_name, "mimeType": upload.mime_type}
+        try:
+            response = self._http.post(
+                "/upload/v1beta/files",
+                json={"file": {name: value for name, value in names.items() if value}},
+                headers={
+                    "x-goog-upload-protocol": "resumable",
+                    "x-goog-upload-command": "start",
+                    "x-goog-upload-header-content-length": str(upload.size),
+                },
+            )
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from None
+        answer_of(response)
+        url = response.headers.get("x-goog-upload-url", "")
+        if not url:
+            raise ClientError(f"{self._http.base_url} gave no place to upload to.")
+        # Only the way and the secret count: the host is the one that was reached.
+        return str(self._http.base_url.copy_with(raw_path=httpx2.URL(url).raw_path))
+
+    def _send(self, url: str, upload: Upload, reader: BinaryIO, report: Report, *, asking: bool) -> File:
+        """Send what is missing; at first if `asking`, and after each cut, ask how much that is."""
+        stands = _Standing(ACTIVE, 0)
+        failures = 0
+        while stands.file is None:
+            if stands.status != ACTIVE:
+                raise _Over("The server has ended this upload. The same command starts it anew.")
+            before = stands.received
+            try:
+                stands = (
+                    self._step(url, "query") if asking else self._chunk(url, upload, reader, stands.received)
+                )
+            except _Cut as cut:
+                if failures == len(self._pauses):
+                    raise ClientError(
+                        f"{cut} {stands.received} of {upload.size} bytes have arrived; "
+                        "the same command sends the rest."
+                    ) from None
+                time.sleep(self._pauses[failures])
+                failures += 1
+                asking = True
+                continue
+            asking = False
+            if stands.received > before:
+                failures = 0
+            report(stands.received)
+        return stands.file
+
+    def _chunk(self, url: str, upload: Upload, reader: BinaryIO, offset: int) -> _Standing:
+        """Send the bytes from `offset` on; the last ones end the upload."""
+        reader.seek(offset)
+        data = reader.read(min(CHUNK_BYTES, upload.size - offset))
+        now = os.fstat(reader.fileno())
+        if (now.st_size, now.st_mtime_ns) != (upload.size, upload.modified):
+            with suppress(_Cut, ClientError):
+                self._step(url, "cancel")
+            raise ClientError("The file changed while it was uploaded. The same command starts anew.")
+        last = offset + len(data) == upload.size
+        return self._step(url, "upload, finalize" if last else "upload", offset, data)
+
+    def _step(self, url: str, command: str, offset: int = 0, data: bytes = b"") -> _Standing:
+        """One request of an upload.
+
+        Raises:
+            _Cut: It may be worth another try.
+            ClientError: The server refused; `_Over` if it knows no such open upload.
+        """
+        headers = {"x-goog-upload-command": command, "x-goog-upload-offset": str(offset)}
+        try:
+            response = self._http.post(url, content=data, headers=headers)
+        except httpx2.TransportError as error:
+            raise _Cut(str(self._unreachable(error))) from None
+        status = response.headers.get("x-goog-upload-status", "")
+        if response.is_server_error:
+            raise _Cut(f"{self._http.base_url} answered {response.status_code}.")
+        try:
+            answer = answer_of(response)
+        except ClientError as error:
+            raise (error if status == ACTIVE else _Over(str(error))) from None
+        received = response.headers.get("x-goog-upload-size-received", "0")
+        size = int(received) if received.isdecimal() else 0
+        match answer:
+            case {"file": dict(file)}:
+                return _Standing(status, size, file)
+        return _Standing(status, size)
+
+    def _call(self, method: str, path: str) -> object:
+        try:
+            return answer_of(self._http.request(method, path))
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: httpx2.HTTPError) -> ClientError:
+        why = (str(error) or type(error).__name__).rstrip(".")
+        return ClientError(f"{self._http.base_url} cannot be reached: {why}.")
+
+
+@contextmanager
+def connect_files(settings: Settings, server: str) -> Iterator[FilesClient]:
+    """A client of the files of the server at that URL.
+
+    Raises:
+        ClientError: It is no URL.
+    """
+    timeout = httpx2.Timeout(settings.request_seconds, connect=CONNECT_SECONDS)
+    try:
+        http = httpx2.Client(base_url=server, headers=keys_of(settings), timeout=timeout)
+    except httpx2.InvalidURL as error:
+        raise ClientError(f"{server} is no URL: {error}.") from None
+    with http:
+        yield FilesClient(http, Unfinished(settings.cache_dir / "uploads"), PAUSES)
+
+
+def _path(name: str) -> str:
+    return f"/v1beta/files/{quote(name.removeprefix('files/'), safe='/:')}"
