@@ -42,6 +42,8 @@ CARD = ModelCard(
     id="echo",
     display_name="Echo",
     description="Repeats what it was given. For tests and documentation; it sees nothing.",
+    # It has no context window; a request's own limits come first.
+    input_token_limit=100_000_000,
     slots=64,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.prompt import Outline, Prompt
@@ -12,6 +13,7 @@ from vidi.engines.lite.classifier import Classifier
 from vidi.engines.lite.detector import Detector
 from vidi.engines.lite.evidence import Senses, open_senses
 from vidi.engines.lite.intents import Tongues, load_tongues
+from vidi.engines.lite.offer import CARD
 from vidi.engines.lite.replies import reply
 from vidi.engines.lite.weights import ensure
 from vidi.engines.lite.world import load_world
@@ -24,16 +26,7 @@ class Lite:
         """Take the models and the words; `slots` prompts are answered at the same time."""
         self._senses = senses
         self._tongues = tongues
-        self._card = ModelCard(
-            id="vidi-lite",
-            display_name="Vidi Lite",
-            description=(
-                "The built-in model: finds 80 kinds of everyday things and says what it sees. "
-                "It does not reason and invents nothing; for more, pull a vision-language model."
-            ),
-            output_token_limit=8192,
-            slots=slots,
-        )
+        self._card = replace(CARD, slots=slots)
 
     @property
     def card(self) -> ModelCard:

@@ -12,11 +12,12 @@ CARD = ModelCard(
     id="vidi-lite",
     display_name="Vidi Lite",
     description=(
-        "The built-in engine: captions, simple questions and boxes for 80 everyday kinds of things, by detector, "
-        "classifier and rules. Needs no GPU and no model hub; does not reason."
+        "The built-in engine: captions, simple questions and boxes for 80 kinds of everyday things, by a "
+        "detector, a classifier and rules. Needs no GPU and no model hub. Does not reason, invents nothing."
     ),
-    version="1",
-    slots=2,
+    # It has no context window; a request's own limits come first.
+    input_token_limit=100_000_000,
+    output_token_limit=8192,
 )
 
 
