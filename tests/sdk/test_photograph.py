@@ -1,0 +1,229 @@
+"""The guide's flows on photographs: the official SDK against the built-in engine, as a newcomer meets it."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+import pytest
+from google import genai
+from google.genai import types
+from PIL import Image
+from pydantic import BaseModel
+
+from tests.http.live import Live, live
+from tests.sdk.conftest import point_at
+
+PACKAGE = importlib.util.find_spec("skimage")
+PHOTOS = [Path(folder) / "data" for folder in (PACKAGE and PACKAGE.submodule_search_locations) or ()]
+
+pytestmark = [
+    pytest.mark.weights,
+    pytest.mark.skipif(
+        not PHOTOS,
+        reason="the photographs come with scikit-image, which is not installed (requirements/photos.txt)",
+    ),
+]
+
+MODEL = "gemini-3-flash-preview"
+CAPTION = "Caption this image."
+DETECT = (
+    "Detect the all of the prominent items in the image. "
+    "The box_2d should be [ymin, xmin, ymax, xmax] normalized to 0-1000."
+)
+JSON = types.GenerateContentConfig(response_mime_type="application/json")
+
+Box = tuple[int, int, int, int]
+"""ymin, xmin, ymax, xmax in thousandths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A photograph that scikit-image ships, what a caption of it must name, and where the thing is."""
+
+    file: str
+    names: tuple[str, ...]
+    label: str
+    box: Box
+
+
+SCENES = [
+    Scene("coffee.png", ("cup", "coffee"), "cup", (45, 288, 762, 690)),
+    Scene("chelsea.png", ("cat",), "cat", (0, 0, 1000, 890)),
+    Scene("astronaut.png", ("person", "people", "woman", "astronaut"), "person", (29, 39, 1000, 713)),
+]
+
+
+@pytest.fixture(params=SCENES, ids=lambda scene: scene.file)
+def scene(request: pytest.FixtureRequest) -> Scene:
+    chosen: Scene = request.param
+    return chosen
+
+
+@pytest.fixture
+def photo(scene: Scene) -> Image.Image:
+    return _photo(scene)
+
+
+def _photo(scene: Scene) -> Image.Image:
+    with Image.open(PHOTOS[0] / scene.file) as image:
+        return image.convert("RGB")
+
+
+@pytest.fixture(scope="module")
+def lite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """`vidi serve` on the weights in the user's own cache; `vidi pull` puts missing ones there."""
+    cache = os.environ.get("VIDI_CACHE_DIR") or str(platformdirs.user_cache_path("vidi"))
+    pull = [sys.executable, "-m", "vidi.cli.main", "pull", "vidi-lite"]
+    pulled = subprocess.run(pull, capture_output=True, text=True, env=os.environ | {"VIDI_CACHE_DIR": cache})
+    if pulled.returncode:
+        pytest.skip(f"the weights of vidi-lite cannot be had here: {pulled.stderr.strip()}")
+    folder = tmp_path_factory.mktemp("lite")
+    with live(folder, "--model", "vidi-lite", VIDI_CACHE_DIR=cache) as started:
+        yield started
+
+
+@pytest.fixture
+def client(lite_server: Live, monkeypatch: pytest.MonkeyPatch) -> Iterator[genai.Client]:
+    point_at(lite_server, monkeypatch)
+    with genai.Client() as made:
+        yield made
+
+
+def _part(image: Image.Image, kind: str, **options: object) -> types.Part:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return types.Part.from_bytes(data=buffer.getvalue(), mime_type=f"image/{kind.lower()}")
+
+
+def _contents(*parts: types.PartUnionDict) -> list[types.PartUnionDict]:
+    return list(parts)
+
+
+def _caption(client: genai.Client, picture: types.PartUnionDict) -> str:
+    return client.models.generate_content(model=MODEL, contents=_contents(picture, CAPTION)).text or ""
+
+
+def _boxes(client: genai.Client, picture: types.PartUnionDict) -> list[tuple[str, Box]]:
+    """What the guide's detection sample finds, each box checked."""
+    response = client.models.generate_content(model=MODEL, contents=_contents(picture, DETECT), config=JSON)
+    found = json.loads(response.text or "")
+    assert found
+    for each in found:
+        assert set(each) >= {"box_2d", "label"}
+        assert all(type(side) is int for side in each["box_2d"])
+        top, left, bottom, right = each["box_2d"]
+        assert 0 <= top < bottom <= 1000
+        assert 0 <= left < right <= 1000
+        assert each["label"].strip()
+    return [(each["label"], (*each["box_2d"],)) for each in found]
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Intersection over union."""
+    high = max(0, min(one[2], other[2]) - max(one[0], other[0]))
+    wide = max(0, min(one[3], other[3]) - max(one[1], other[1]))
+    areas = sum((each[2] - each[0]) * (each[3] - each[1]) for each in (one, other))
+    return high * wide / (areas - high * wide)
+
+
+def _turned(image: Image.Image) -> tuple[Image.Image, Image.Exif]:
+    """The picture as a camera held upright stores it, and the EXIF data that say so (orientation 6)."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return image.transpose(Image.Transpose.ROTATE_90), exif
+
+
+def test_a_caption_names_the_thing(client: genai.Client, photo: Image.Image, scene: Scene) -> None:
+    caption = _caption(client, _part(photo, "JPEG", quality=95))
+    assert any(name in caption.lower() for name in scene.names), caption
+    assert _caption(client, photo)
+
+
+def test_boxes_are_on_the_thing(client: genai.Client, photo: Image.Image, scene: Scene) -> None:
+    found = _boxes(client, photo)
+    best = max((_overlap(box, scene.box) for label, box in found if label == scene.label), default=0.0)
+    assert best > 0.5, found
+
+
+def test_boxes_fit_the_picture_when_scaled(client: genai.Client, photo: Image.Image) -> None:
+    width, height = photo.size
+    for _, (top, left, bottom, right) in _boxes(client, photo):
+        assert 0 <= int(left / 1000 * width) <= int(right / 1000 * width) <= width
+        assert 0 <= int(top / 1000 * height) <= int(bottom / 1000 * height) <= height
+
+
+def test_a_turned_file_is_answered_like_its_upright_twin(client: genai.Client, photo: Image.Image) -> None:
+    stored, exif = _turned(photo)
+    file = io.BytesIO()
+    stored.save(file, "JPEG", quality=90, exif=exif)
+    with Image.open(file) as decoded:
+        upright = decoded.transpose(Image.Transpose.ROTATE_270)
+    turned = types.Part.from_bytes(data=file.getvalue(), mime_type="image/jpeg")
+    # The same pixels, so that a difference of one in a thousand would be the server's.
+    twin = _part(upright, "PNG")
+    assert _caption(client, turned) == _caption(client, twin)
+    assert _boxes(client, turned) == _boxes(client, twin)
+    assert _boxes(client, _part(stored, "PNG", exif=exif)) == _boxes(client, _part(photo, "PNG"))
+
+
+def test_a_webp_is_answered_like_its_png(client: genai.Client, photo: Image.Image) -> None:
+    webp, png = _part(photo, "WEBP", lossless=True), _part(photo, "PNG")
+    assert _caption(client, webp) == _caption(client, png)
+    assert _boxes(client, webp) == _boxes(client, png)
+
+
+@pytest.mark.parametrize("scene", SCENES[:2], ids=lambda scene: scene.file)
+def test_a_lossy_twin_has_the_same_caption(client: genai.Client, scene: Scene) -> None:
+    photo = _photo(scene)
+    assert _caption(client, _part(photo, "WEBP", quality=90)) == _caption(client, photo)
+    assert _caption(client, _part(photo, "JPEG", quality=90)) == _caption(client, photo)
+
+
+def test_a_stream_adds_up_to_the_whole_answer(client: genai.Client, photo: Image.Image) -> None:
+    chunks = list(client.models.generate_content_stream(model=MODEL, contents=_contents(photo, CAPTION)))
+    assert "".join(chunk.text or "" for chunk in chunks) == _caption(client, photo)
+
+
+def test_counted_tokens_are_billed(client: genai.Client, photo: Image.Image) -> None:
+    contents = _contents(photo, CAPTION)
+    for model in (MODEL, "vidi-lite"):
+        counted = client.models.count_tokens(model=model, contents=contents).total_tokens
+        usage = client.models.generate_content(model=model, contents=contents).usage_metadata
+        assert usage is not None
+        assert counted == usage.prompt_token_count
+
+
+def test_boxes_are_parsed_into_a_model(client: genai.Client, photo: Image.Image, scene: Scene) -> None:
+    class Item(BaseModel):
+        box_2d: list[int]
+        label: str
+
+    config = types.GenerateContentConfig(response_mime_type="application/json", response_schema=list[Item])
+    response = client.models.generate_content(model=MODEL, contents=_contents(photo, DETECT), config=config)
+    parsed: object = response.parsed
+    assert isinstance(parsed, list)
+    assert scene.label in [item.label for item in parsed]
+
+
+def test_several_pictures_are_each_looked_at(client: genai.Client) -> None:
+    coffee, cat = map(_photo, SCENES[:2])
+    question = "What is different between these two images?"
+    answer = client.models.generate_content(model=MODEL, contents=_contents(question, coffee, cat)).text or ""
+    assert "cup" in answer
+    assert "cat" in answer
+    assert answer.index("cup") < answer.index("cat")
+
+
+def test_a_media_resolution_is_taken(client: genai.Client) -> None:
+    config = types.GenerateContentConfig(media_resolution=types.MediaResolution.MEDIA_RESOLUTION_HIGH)
+    contents = _contents(_photo(SCENES[1]), CAPTION)
+    assert "cat" in (client.models.generate_content(model=MODEL, contents=contents, config=config).text or "")
