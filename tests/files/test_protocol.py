@@ -114,14 +114,16 @@ class Protocol(RuleBasedStateMachine):
                 return FailedPrecondition
             # What a deleted file held is not known any more.
             return InvalidRequest if changed and model.file is not None else None
-        if model.length is not None and end > model.length:
+        if changed or (model.length is not None and end > model.length):
             return InvalidRequest
-        if model.length is None and end > len(model.stored):
-            more = end - len(model.stored)
-            if end > LIMITS.file_bytes or self._taken() + more > LIMITS.total_bytes:
-                model.phase, model.stored = Phase.CANCELLED, b""
-                return ResourceExhausted
-        return InvalidRequest if changed else None
+        if model.length is None and not self._has_room(model, end):
+            model.phase, model.stored = Phase.CANCELLED, b""
+            return ResourceExhausted
+        return None
+
+    def _has_room(self, model: Model, end: int) -> bool:
+        more = max(0, end - len(model.stored))
+        return more == 0 or (end <= LIMITS.file_bytes and self._taken() + more <= LIMITS.total_bytes)
 
     @precondition(lambda self: self.uploads)
     @rule(data=st.data(), off=st.sampled_from([None, 0, 0, 0, -1, 1]))
