@@ -9,7 +9,7 @@ from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.lookup import SHOWN, find, kind_in
 
-NAMED = 0.25
+NAMED = 0.2
 """Lowest score of a box whose class the prompt names."""
 
 MOST = 50

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vidi.domain.geometry import Box
 from vidi.engines.lite import places
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language import Language
+from vidi.engines.lite.language import SEVERAL, Language
 from vidi.engines.lite.said import Said
 from vidi.engines.lite.scenery import Scene, indoors, scene_of
 from vidi.engines.lite.world import Relation
@@ -19,7 +20,7 @@ WORTH_TELLING = 0.35
 WORTH_GUESSING = 0.25
 """Lowest score of the one thing that a caption states where none is better."""
 
-COUNTED = 0.45
+COUNTED = 0.4
 """Lowest score of a thing that counts in a caption's "two" or "several"."""
 
 LEADING = 0.4
@@ -32,7 +33,7 @@ GUESS_SURE = 0.4
 GUESS_LIKELY = 0.15
 """Probability from which the classifier's word for a picture without things is stated, or as a maybe."""
 
-DETAILS = 0.3
+DETAILS = 0.33
 """Lowest score of a thing that a detailed description states."""
 
 SURE_APART = 0.5
@@ -251,7 +252,9 @@ def _others_in_words(leading: Group, others: Sequence[Group], language: Language
     first = others[0]
     near = len(others) == 1 and len(leading.things) == len(first.things) == 1
     side_by_side = near and places.beside(leading.things[0].box, first.things[0].box)
-    return language.say("next_to" if side_by_side else "with", things=things)
+    return language.say(
+        "next_to" if side_by_side else "with" if len(others) == 1 else "with_more", things=things
+    )
 
 
 def _place_in_words(scene: Scene | None, leading: Group, language: Language, evidence: Evidence) -> str:
@@ -278,27 +281,34 @@ def _room(
 
 
 def _detail(group: Group, language: Language, evidence: Evidence) -> str:
-    """Where the things of a group are, with their colour."""
+    """Where the things of a group are, with the colour of a single one."""
     things = group.things
-    named = [_coloured(thing, language) for thing in things]
     if len(things) == 1:
-        phrase = "there_is_at"
-        return language.say(phrase, things=language.one(named[0]), place=place_in_words(things[0], language))
+        colour = "" if group.label == "person" else things[0].colour
+        one = language.counted(group.label, 1, colour)
+        return language.say("there_is_at", things=one, place=place_in_words(things[0], language))
+    if len(things) >= SEVERAL - 1:
+        return language.say("there_are_at", things=language.roughly(group.label, len(things)), place="")
     total = language.counted(group.label, len(things))
-    if len(things) > 4:
-        total = language.roughly(group.label, len(things))
-        return language.say("there_are_at", things=total, place="")
-    spots = [language.say("one_at", place=f"{place_in_words(thing, language)}") for thing in things]
-    return language.say("there_are_at", things=total, place=": " + language.listed(spots)).replace(" :", ":")
+    return language.say("there_are_at", things=total, place=f": {spots(things, language)}").replace(" :", ":")
+
+
+def spots(things: Sequence[Thing], language: Language) -> str:
+    """Where several things are: "one on the left and two at the top"."""
+    cells = Counter(place_in_words(thing, language) for thing in things)
+    if len(cells) == 1:
+        return next(iter(cells))
+    return language.listed(
+        [
+            language.say("one_at", place=place)
+            if number == 1
+            else language.say("n_at", number=language.number(number), place=place)
+            for place, number in cells.most_common()
+        ]
+    )
 
 
 def thing_in_words(thing: Thing, language: Language) -> str:
     """A thing with its colour and place: "a brown dog on the left"."""
-    return f"{language.one(_coloured(thing, language))} {place_in_words(thing, language)}"
-
-
-def _coloured(thing: Thing, language: Language) -> str:
-    noun = language.noun(thing.label).one
-    if not thing.colour or thing.label == "person":
-        return noun
-    return language.say("coloured", colour=language.colour(thing.colour), noun=noun)
+    colour = "" if thing.label == "person" else thing.colour
+    return f"{language.counted(thing.label, 1, colour)} {place_in_words(thing, language)}"

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from vidi.domain.errors import Internal
 
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "tr")
 """The files of `vocabulary/`; the first is the one for prompts in no known language."""
 
 SEVERAL = 5
@@ -79,6 +79,7 @@ class Language:
 
     id: str
     names: tuple[str, ...]
+    letters: str
     suffix: str
     plural_after_number: bool
     conjunction: str
@@ -145,6 +146,8 @@ class Language:
         """So many of a class, exactly: "a dog", "two red cars"."""
         noun = self.noun(label)
         word = noun.one if count == 1 or not self.plural_after_number else noun.many
+        if colour and count == 1 and "coloured_one" in self.phrases:
+            return self.say("coloured_one", colour=self.colour(colour), noun=word)
         if colour:
             word = self.say("coloured", colour=self.colour(colour), noun=word)
         return self.one(word) if count == 1 else f"{self.number(count)} {word}"
@@ -186,9 +189,12 @@ def load_languages() -> Mapping[str, Language]:
 
 
 def language_of(text: str, languages: Mapping[str, Language], usual: Language) -> Language:
-    """The language with most of its telling words in a text; `usual` where none has more than the others."""
+    """The language with most of its telling words and letters in a text; `usual` if none has the most."""
     words = re.findall(r"[^\W\d_]+", text.lower())
-    scores = {each.id: sum(word in each.telling for word in words) for each in languages.values()}
+    scores = {
+        each.id: sum(word in each.telling for word in words) + sum(letter in each.letters for letter in text)
+        for each in languages.values()
+    }
     best = max(scores.values(), default=0)
     if best == 0 or scores[usual.id] == best:
         return usual
@@ -203,6 +209,7 @@ def _load(name: str) -> Language:
     return Language(
         id=about["id"],
         names=tuple(about["names"]),
+        letters=about["letters"],
         suffix=about["suffix"],
         plural_after_number=about["plural_after_number"],
         conjunction=about["conjunction"],

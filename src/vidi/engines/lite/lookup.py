@@ -13,10 +13,10 @@ from vidi.engines.lite.language import Language
 from vidi.engines.lite.mentions import Mention
 from vidi.engines.lite.said import Said
 
-SHOWN = 0.30
+SHOWN = 0.25
 """Lowest score of a thing that is counted, boxed or placed."""
 
-THERE = 0.20
+THERE = 0.18
 """Lowest score of a thing that answers "is there"."""
 
 KIND_THERE = 0.15

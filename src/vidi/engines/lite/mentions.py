@@ -89,9 +89,14 @@ class Lexicon:
                 narrow=meaning.narrow,
                 colour=colour,
                 start=match.start(),
-                anchor=self.language.matches(self.language.pronouns, "anchor", text[: match.start()])
-                is not None,
+                anchor=self._is_anchor(text, match.start()),
             )
+
+    def _is_anchor(self, text: str, start: int) -> bool:
+        """Whether the word there only says where: by what stands before it, or by its ending."""
+        language = self.language
+        before = language.matches(language.pronouns, "anchor", text[:start])
+        return bool(before or language.matches(language.pronouns, "anchor_after", text[start : start + 40]))
 
 
 def build_lexicon(language: Language, world: World) -> Lexicon:

@@ -6,7 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from vidi.engines.lite import places
-from vidi.engines.lite.captions import Group, doing_in_words, grouped, in_words, place_in_words, relation_in
+from vidi.engines.lite.captions import (
+    Group,
+    doing_in_words,
+    grouped,
+    in_words,
+    place_in_words,
+    relation_in,
+    spots,
+)
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.language import Language
@@ -53,7 +61,7 @@ def where(intent: Intent, evidence: Evidence) -> Said:
     if len(cells) == 1:
         place = next(iter(cells))
         return Said(language.sentence("where_are", nouns=noun.many, places=place), brief=place)
-    listed = language.listed([_spot(place, number, language) for place, number in cells.most_common()])
+    listed = spots(found, language)
     return Said(language.sentence("where_are", nouns=noun.many, places=listed), brief=listed)
 
 
@@ -148,9 +156,3 @@ def _beside(who: Group, groups: Sequence[Group], evidence: Evidence, language: L
         names = [in_words(group, language, evidence) for group in grouped(close)[:3]]
         text += " " + language.sentence("is_with", subject=subject, things=language.listed(names))
     return Said(text, brief=language.say("unknown"), known=False)
-
-
-def _spot(place: str, number: int, language: Language) -> str:
-    if number == 1:
-        return language.say("one_at", place=place)
-    return language.say("n_at", number=language.number(number), place=place)
