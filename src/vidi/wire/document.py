@@ -14,6 +14,9 @@ MAX_VALUES = 1_000_000
 """Most commas and opening brackets in a body. Base64 has none, and a text with more is longer than any
 model's prompt; without a bound a body of 100 MB grows to gigabytes of small objects."""
 
+_FEW = 50_000
+"""So many marks are searched for faster than a body of megabytes is counted through."""
+
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _PLACE = re.compile(r" at line (\d+) column (\d+)$")
 _PROBLEMS = {
@@ -47,13 +50,21 @@ def read_object(body: bytes | bytearray) -> dict[str, object]:
 
 
 def _has_many_values(body: bytes | bytearray) -> bool:
-    """Whether there are more than MAX_VALUES; looks closely only where commas and depth allow for so many."""
+    """Whether there are more than MAX_VALUES; brackets matter only where commas and depth allow for many."""
+    commas = _count(body, b",")
+    if commas < MAX_VALUES // (MAX_DEPTH + 1):
+        return False
+    return commas + _count(body, b"{") + _count(body, b"[") > MAX_VALUES
+
+
+def _count(body: bytes | bytearray, mark: bytes) -> int:
+    """How often a byte occurs: searched for while there are few, as between pictures, else counted."""
     at = -1
-    for _ in range(MAX_VALUES // (MAX_DEPTH + 1)):
-        at = body.find(b",", at + 1)
+    for found in range(_FEW):
+        at = body.find(mark, at + 1)
         if at < 0:
-            return False
-    return body.count(b",") + body.count(b"{") + body.count(b"[") > MAX_VALUES
+            return found
+    return body.count(mark)
 
 
 def _read_leniently(body: bytes) -> object:
