@@ -320,9 +320,10 @@ def test_a_body_over_the_limit_is_refused(wire: httpx2.Client, declared: bool) -
 
 
 def test_a_prompt_that_is_too_long_for_the_model_is_refused(wire: httpx2.Client) -> None:
-    refused = refusal(wire.post(GENERATE, json=_ask({"text": "word " * 1_000_000})))
+    """Thin strips are the dearest pictures for their bytes: 66,048 tokens each."""
+    refused = refusal(wire.post(GENERATE, json=_ask(*[inline(picture(65_535, 4))] * 2000)))
     assert refused.code == 400
-    assert "exceeds the maximum number of tokens allowed" in refused.message
+    assert "(132096000) exceeds the maximum number of tokens allowed" in refused.message
 
 
 @pytest.mark.parametrize(
