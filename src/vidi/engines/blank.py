@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.schema import Kind, Property, Scalar, Schema
-from vidi.engines.grammar import JsonValue, readable
+from vidi.engines.grammar import JsonValue, readable, satisfies
 
 WHERE = "generation_config.response_schema"
 """The field that a refusal names."""
@@ -77,12 +77,9 @@ def alternatives(schema: Schema) -> Iterator[Schema]:
 
 
 def options(schema: Schema) -> tuple[Scalar, ...]:
-    """The values of an enum that its types allow; all of them where no type is given."""
-    return tuple(
-        value
-        for value in schema.enum or ()
-        if not schema.kinds or not schema.kinds.isdisjoint(_kinds_of(value))
-    )
+    """The values of an enum that its types and limits allow."""
+    bare = replace(schema, any_of=())
+    return tuple(value for value in schema.enum or () if satisfies(value, bare))
 
 
 def number(value: float, schema: Schema, path: str) -> int | float:
@@ -175,33 +172,23 @@ def _blank_text(schema: Schema, path: str) -> str:
 def _first_option(schema: Schema, path: str) -> Scalar:
     allowed = options(schema)
     if not allowed:
-        raise refuse(path, "its enum has no value of its type.")
+        raise refuse(path, "its enum has no value of its type and limits.")
     return None if None in allowed else allowed[0]
 
 
 def _first_alternative(schema: Schema, path: str) -> JsonValue:
-    if schema.nullable and (not schema.kinds or Kind.NULL in schema.kinds):
+    if satisfies(None, schema):
         return None
     refusal: Unfillable | None = None
     for option in alternatives(schema):
         try:
-            return blank(option, path)
+            value = blank(option, path)
         except Unfillable as error:
             refusal = refusal or error
+        else:
+            if satisfies(value, schema):
+                return value
     raise refusal or refuse(path, "none of its alternatives agrees with the rest.")
-
-
-def _kinds_of(value: Scalar) -> frozenset[Kind]:
-    match value:
-        case None:
-            return frozenset({Kind.NULL})
-        case bool():
-            return frozenset({Kind.BOOLEAN})
-        case str():
-            return frozenset({Kind.STRING})
-        case _:
-            whole = float(value).is_integer()
-            return frozenset({Kind.NUMBER, Kind.INTEGER} if whole else {Kind.NUMBER})
 
 
 def _joined(shared: Schema, option: Schema) -> Schema | None:

@@ -40,6 +40,11 @@ def validate(text: str, schema: Schema, form: TextFormat = TextFormat.JSON) -> N
         )
 
 
+def satisfies(value: JsonValue, schema: Schema) -> bool:
+    """Whether a value has a shape."""
+    return Draft202012Validator(to_json_schema(schema)).is_valid(value)
+
+
 def _value(text: str, form: TextFormat) -> JsonValue:
     if form is TextFormat.ENUM:
         return text

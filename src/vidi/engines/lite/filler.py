@@ -14,6 +14,7 @@ from vidi.domain.geometry import GRID
 from vidi.domain.schema import Kind, Property, Scalar, Schema
 from vidi.engines.blank import (
     LONGEST_TEXT,
+    Unfillable,
     alternatives,
     blank,
     demanded,
@@ -24,7 +25,7 @@ from vidi.engines.blank import (
     options,
     refuse,
 )
-from vidi.engines.grammar import JsonValue
+from vidi.engines.grammar import JsonValue, satisfies
 from vidi.engines.lite import facts, listing
 from vidi.engines.lite.boxes import label_of, wanted
 from vidi.engines.lite.choices import SUPPORTED, best_option, plain, score_of
@@ -111,10 +112,18 @@ def _fill_kind(kind: Kind, schema: Schema, meaning: Meaning, subject: Subject, p
 def _fill_alternative(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> Filled:
     for option in alternatives(schema):
         if option.kinds != {Kind.NULL}:
-            filled = _fill(option, meaning, subject, path)
-            if filled.known:
+            filled = _attempt(option, meaning, subject, path)
+            if filled.known and satisfies(filled.value, schema):
                 return filled
     return Filled(blank(schema, path), known=False)
+
+
+def _attempt(option: Schema, meaning: Meaning, subject: Subject, path: str) -> Filled:
+    """One alternative; one that cannot be filled is as good as unknown."""
+    try:
+        return _fill(option, meaning, subject, path)
+    except Unfillable:
+        return Filled(None, known=False)
 
 
 def _fill_enum(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> Filled:
