@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import io
 import json
-from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from google import genai
-from google.genai import errors, types
+from google.genai import types
 from PIL import Image
 from pydantic import BaseModel, Field
 
 from tests.conftest import picture
-from tests.http.live import Live, live
-from tests.sdk.conftest import point_at
-
-MODEL = "gemini-3-flash-preview"
-CAPTION = "Caption this image."
-T = TypeVar("T")
+from tests.http.live import Live
+from tests.sdk.asking import CAPTION, MODEL, contents_of, finish, part, usage
 
 
 class Box(BaseModel):
@@ -37,37 +30,15 @@ class Season(enum.Enum):
     SUMMER = "summer"
 
 
-def _part(width: int, height: int, kind: str = "PNG") -> types.Part:
-    return types.Part.from_bytes(data=picture(width, height, kind), mime_type=f"image/{kind.lower()}")
-
-
-def _contents(*parts: types.PartUnionDict) -> list[types.PartUnionDict]:
-    return list(parts)
-
-
-def _usage(response: types.GenerateContentResponse) -> types.GenerateContentResponseUsageMetadata:
-    assert response.usage_metadata is not None
-    return response.usage_metadata
-
-
-def _finish(response: types.GenerateContentResponse) -> str | None:
-    assert response.candidates
-    reason = response.candidates[0].finish_reason
-    return None if reason is None else reason.value
-
-
-# --- pictures
-
-
 def test_bytes_are_captioned(client: genai.Client, tmp_path: Path) -> None:
     path = tmp_path / "small.jpg"
     path.write_bytes(picture(640, 480, "JPEG"))
     response = client.models.generate_content(
         model=MODEL,
-        contents=_contents(types.Part.from_bytes(data=path.read_bytes(), mime_type="image/jpeg"), CAPTION),
+        contents=contents_of(types.Part.from_bytes(data=path.read_bytes(), mime_type="image/jpeg"), CAPTION),
     )
     assert response.text == f"Echo: 1 image (640x480), text: {CAPTION}"
-    assert _finish(response) == "STOP"
+    assert finish(response) == "STOP"
     assert response.model_version == "echo"
     assert response.response_id
 
@@ -77,7 +48,7 @@ def test_a_pillow_image_is_a_content(client: genai.Client, tmp_path: Path, kind:
     path = tmp_path / "picture"
     path.write_bytes(picture(120, 90, kind))
     with Image.open(path) as image:
-        response = client.models.generate_content(model=MODEL, contents=_contents(image, CAPTION))
+        response = client.models.generate_content(model=MODEL, contents=contents_of(image, CAPTION))
     assert response.text == f"Echo: 1 image (120x90), text: {CAPTION}"
 
 
@@ -91,7 +62,7 @@ def test_a_pillow_image_of_any_mode_is_taken(client: genai.Client, mode: str) ->
 def test_heic_bytes_are_taken(client: genai.Client, name: str) -> None:
     data = (Path(__file__).parents[1] / "images" / "data" / f"{name}.heic").read_bytes()
     part = types.Part.from_bytes(data=data, mime_type="image/heic")
-    response = client.models.generate_content(model=MODEL, contents=_contents(part, CAPTION))
+    response = client.models.generate_content(model=MODEL, contents=contents_of(part, CAPTION))
     assert (response.text or "").startswith("Echo: 1 image (")
 
 
@@ -99,7 +70,7 @@ def test_several_pictures_keep_their_order_among_the_texts(client: genai.Client)
     with Image.open(io.BytesIO(picture(30, 20))) as image:
         response = client.models.generate_content(
             model=MODEL,
-            contents=_contents("What differs?", _part(64, 48), image, _part(16, 16, "WEBP"), "Be brief."),
+            contents=contents_of("What differs?", part(64, 48), image, part(16, 16, "WEBP"), "Be brief."),
         )
     assert response.text == "Echo: 3 images (64x48, 30x20, 16x16), text: What differs? Be brief."
 
@@ -108,7 +79,7 @@ def test_a_picture_with_exif_is_seen_upright(client: genai.Client) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     part = types.Part.from_bytes(data=picture(80, 50, "JPEG", exif=exif), mime_type="image/jpeg")
-    response = client.models.generate_content(model=MODEL, contents=_contents(part, CAPTION))
+    response = client.models.generate_content(model=MODEL, contents=contents_of(part, CAPTION))
     assert (response.text or "").startswith("Echo: 1 image (50x80)")
 
 
@@ -116,7 +87,7 @@ def test_a_conversation_may_be_spelled_out(client: genai.Client) -> None:
     response = client.models.generate_content(
         model=MODEL,
         contents=[
-            types.Content(role="user", parts=[_part(20, 10), types.Part.from_text(text="First.")]),
+            types.Content(role="user", parts=[part(20, 10), types.Part.from_text(text="First.")]),
             types.Content(role="model", parts=[types.Part.from_text(text="A ball.")]),
             types.Content(role="user", parts=[types.Part.from_text(text="Which colour?")]),
         ],
@@ -124,13 +95,10 @@ def test_a_conversation_may_be_spelled_out(client: genai.Client) -> None:
     assert response.text == "Echo: 1 image (20x10), text: Which colour?"
 
 
-# --- boxes and structured answers
-
-
 def test_json_without_a_schema_is_bare(client: genai.Client) -> None:
     config = types.GenerateContentConfig(response_mime_type="application/json")
     response = client.models.generate_content(
-        model=MODEL, contents=_contents(_part(640, 480), "List it."), config=config
+        model=MODEL, contents=contents_of(part(640, 480), "List it."), config=config
     )
     assert json.loads(response.text or "") == {"images": [{"width": 640, "height": 480}], "text": "List it."}
 
@@ -142,7 +110,7 @@ def test_boxes_are_parsed_and_scaled_to_the_picture(client: genai.Client) -> Non
     with Image.open(io.BytesIO(picture(640, 480))) as image:
         response = client.models.generate_content(
             model=MODEL,
-            contents=_contents(image, "Detect all prominent items."),
+            contents=contents_of(image, "Detect all prominent items."),
             config=types.GenerateContentConfig(response_mime_type="application/json", response_schema=Found),
         )
         width, height = image.size
@@ -156,7 +124,7 @@ def test_boxes_are_parsed_and_scaled_to_the_picture(client: genai.Client) -> Non
 def test_a_list_of_models_is_parsed(client: genai.Client) -> None:
     response = client.models.generate_content(
         model=MODEL,
-        contents=_contents(_part(64, 48), "Detect."),
+        contents=contents_of(part(64, 48), "Detect."),
         config=types.GenerateContentConfig(response_mime_type="application/json", response_schema=list[Box]),
     )
     parsed: object = response.parsed
@@ -167,7 +135,7 @@ def test_a_list_of_models_is_parsed(client: genai.Client) -> None:
 def test_an_enum_is_parsed(client: genai.Client, mime_type: str, text: str) -> None:
     response = client.models.generate_content(
         model=MODEL,
-        contents=_contents(_part(64, 48), "Which season?"),
+        contents=contents_of(part(64, 48), "Which season?"),
         config=types.GenerateContentConfig(response_mime_type=mime_type, response_schema=Season),
     )
     assert response.text == text
@@ -182,7 +150,7 @@ def test_a_json_schema_is_kept(client: genai.Client) -> None:
 
     response = client.models.generate_content(
         model=MODEL,
-        contents=_contents(_part(64, 48), "Describe."),
+        contents=contents_of(part(64, 48), "Describe."),
         config=types.GenerateContentConfig(
             response_mime_type="application/json", response_json_schema=Scene.model_json_schema()
         ),
@@ -190,16 +158,13 @@ def test_a_json_schema_is_kept(client: genai.Client) -> None:
     assert len(Scene.model_validate_json(response.text or "").title) >= 3
 
 
-# --- tokens and media resolution
-
-
 @pytest.mark.parametrize(("width", "height", "tokens"), [(960, 540, 1548), (300, 300, 258)])
 def test_counted_tokens_are_the_guides(client: genai.Client, width: int, height: int, tokens: int) -> None:
-    alone = client.models.count_tokens(model=MODEL, contents=_contents(_part(width, height)))
+    alone = client.models.count_tokens(model=MODEL, contents=contents_of(part(width, height)))
     assert alone.total_tokens == tokens
-    contents = _contents(_part(width, height), CAPTION)
+    contents = contents_of(part(width, height), CAPTION)
     counted = client.models.count_tokens(model=MODEL, contents=contents)
-    billed = _usage(client.models.generate_content(model=MODEL, contents=contents))
+    billed = usage(client.models.generate_content(model=MODEL, contents=contents))
     assert counted.total_tokens == billed.prompt_token_count
     by_modality = {item.modality: item.token_count for item in billed.prompt_tokens_details or []}
     assert by_modality[types.MediaModality.IMAGE] == tokens
@@ -208,10 +173,10 @@ def test_counted_tokens_are_the_guides(client: genai.Client, width: int, height:
 
 def test_a_media_resolution_of_the_request_sets_its_price(client: genai.Client) -> None:
     prices = [
-        _usage(
+        usage(
             client.models.generate_content(
                 model=MODEL,
-                contents=_contents(_part(960, 540)),
+                contents=contents_of(part(960, 540)),
                 config=types.GenerateContentConfig(media_resolution=level),
             )
         ).prompt_token_count
@@ -234,106 +199,33 @@ def test_a_media_resolution_of_a_part_goes_before_the_requests(client: genai.Cli
         inline_data=types.Blob(data=picture(960, 540), mime_type="image/png"),
         media_resolution=types.PartMediaResolution(level=types.PartMediaResolutionLevel.MEDIA_RESOLUTION_LOW),
     )
-    contents = _contents(fine, coarse, _part(960, 540))
+    contents = contents_of(fine, coarse, part(960, 540))
     config = types.GenerateContentConfig(media_resolution=types.MediaResolution.MEDIA_RESOLUTION_HIGH)
     response = client.models.generate_content(model=MODEL, contents=contents, config=config)
-    assert _usage(response).prompt_token_count == 2205 + 264 + 1100
+    assert usage(response).prompt_token_count == 2205 + 264 + 1100
     assert client.models.count_tokens(model=MODEL, contents=contents).total_tokens == 2205 + 264 + 1548
-
-
-# --- streams, chats, asynchronous use
-
-
-def test_a_stream_adds_up_to_the_whole_answer(client: genai.Client) -> None:
-    contents = _contents(_part(64, 48), "one two\u2028three\u0085four five")
-    whole = client.models.generate_content(model=MODEL, contents=contents)
-    chunks = list(client.models.generate_content_stream(model=MODEL, contents=contents))
-    assert len(chunks) > 3
-    assert "".join(chunk.text or "" for chunk in chunks) == whole.text
-    assert [_finish(chunk) for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
-    assert _finish(chunks[-1]) == "STOP"
-    assert _usage(chunks[-1]) == _usage(whole)
-
-
-def test_the_asynchronous_client_asks_and_streams(client: genai.Client) -> None:
-    contents = _contents(_part(64, 48), CAPTION)
-    expected = f"Echo: 1 image (64x48), text: {CAPTION}"
-
-    async def ask(aio: genai.client.AsyncClient) -> list[str | None]:
-        whole = await aio.models.generate_content(model=MODEL, contents=contents)
-        stream = await aio.models.generate_content_stream(model=MODEL, contents=contents)
-        chunks = [chunk async for chunk in stream]
-        counted = await aio.models.count_tokens(model=MODEL, contents=contents)
-        assert counted.total_tokens == _usage(chunks[-1]).prompt_token_count
-        return [whole.text, "".join(chunk.text or "" for chunk in chunks)]
-
-    assert _run(ask) == [expected, expected]
-
-
-def test_many_asynchronous_calls_do_not_mix(client: genai.Client) -> None:
-    async def ask(aio: genai.client.AsyncClient) -> list[str | None]:
-        calls = (
-            aio.models.generate_content(model=MODEL, contents=_contents(_part(40 + n, 30), f"n{n}"))
-            for n in range(20)
-        )
-        return [reply.text for reply in await asyncio.gather(*calls)]
-
-    assert _run(ask) == [f"Echo: 1 image ({40 + n}x30), text: n{n}" for n in range(20)]
-
-
-def _run(work: Callable[[genai.client.AsyncClient], Coroutine[object, object, T]]) -> T:
-    """Run with an asynchronous client of its own, which belongs to one event loop."""
-
-    async def whole() -> T:
-        async with genai.Client().aio as aio:
-            return await work(aio)
-
-    return asyncio.run(whole())
-
-
-def test_a_chat_sends_its_history(client: genai.Client) -> None:
-    chat = client.chats.create(model=MODEL)
-    assert chat.send_message([_part(64, 48), "Look."]).text == "Echo: 1 image (64x48), text: Look."
-    streamed = "".join(chunk.text or "" for chunk in chat.send_message_stream("And again?"))
-    assert streamed == "Echo: 1 image (64x48), text: And again?"
-    assert chat.send_message("Third.").text == "Echo: 1 image (64x48), text: Third."
-    assert chat.get_history()[0].role == "user"
-
-
-def test_an_asynchronous_chat_sends_its_history(client: genai.Client) -> None:
-    async def talk(aio: genai.client.AsyncClient) -> str | None:
-        chat = aio.chats.create(model=MODEL)
-        await chat.send_message([_part(64, 48), "Look."])
-        async for _ in await chat.send_message_stream("And again?"):
-            pass
-        return (await chat.send_message("Third.")).text
-
-    assert _run(talk) == "Echo: 1 image (64x48), text: Third."
-
-
-# --- configuration
 
 
 def test_a_system_instruction_is_part_of_the_prompt(client: genai.Client) -> None:
     config = types.GenerateContentConfig(system_instruction="You are a cat. Your name is Neko.")
     bare = client.models.generate_content(model=MODEL, contents="hi")
     told = client.models.generate_content(model=MODEL, contents="hi", config=config)
-    assert (_usage(told).prompt_token_count or 0) - (_usage(bare).prompt_token_count or 0) == 9
+    assert (usage(told).prompt_token_count or 0) - (usage(bare).prompt_token_count or 0) == 9
 
 
 def test_the_task_may_stand_in_the_system_instruction_alone(client: genai.Client) -> None:
     config = types.GenerateContentConfig(system_instruction="Write a caption for each image.")
-    response = client.models.generate_content(model=MODEL, contents=_contents(_part(64, 48)), config=config)
+    response = client.models.generate_content(model=MODEL, contents=contents_of(part(64, 48)), config=config)
     assert response.text == "Echo: 1 image (64x48), text: "
 
 
 def test_limits_of_the_answer_hold(client: genai.Client) -> None:
     config = types.GenerateContentConfig(max_output_tokens=2)
     short = client.models.generate_content(model=MODEL, contents="one two three", config=config)
-    assert (short.text, _finish(short)) == ("Echo: 0 ", "MAX_TOKENS")
+    assert (short.text, finish(short)) == ("Echo: 0 ", "MAX_TOKENS")
     config = types.GenerateContentConfig(stop_sequences=["three", "never"])
     stopped = client.models.generate_content(model=MODEL, contents="one two three", config=config)
-    assert (stopped.text, _finish(stopped)) == ("Echo: 0 images, text: one two ", "STOP")
+    assert (stopped.text, finish(stopped)) == ("Echo: 0 images, text: one two ", "STOP")
     config = types.GenerateContentConfig(candidate_count=2)
     assert (
         len(client.models.generate_content(model=MODEL, contents="hi", config=config).candidates or []) == 2
@@ -378,9 +270,6 @@ def test_thinking_may_be_configured(client: genai.Client, thinking: types.Thinki
     assert client.models.generate_content(model=MODEL, contents="hi", config=config).text
 
 
-# --- models and versions
-
-
 def test_models_are_listed_and_described(client: genai.Client) -> None:
     names = [model.name for model in client.models.list()]
     assert names[0] == "models/echo"
@@ -407,96 +296,3 @@ def test_the_base_url_may_end_with_a_slash(
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", f"http://localhost:{echo_server.port}/")
     with genai.Client() as slashed:
         assert slashed.models.generate_content(model=MODEL, contents="hi").text
-
-
-# --- what goes wrong
-
-
-def test_refusals_are_client_errors(client: genai.Client) -> None:
-    with pytest.raises(errors.ClientError) as unknown:
-        client.models.generate_content(model="no-such-model", contents="hi")
-    assert (unknown.value.code, unknown.value.status) == (404, "NOT_FOUND")
-    assert "models/no-such-model is not found for API version v1" in (unknown.value.message or "")
-
-    broken = types.Part.from_bytes(data=picture(64, 48)[:60], mime_type="image/png")
-    for ask in (client.models.generate_content, client.models.count_tokens):
-        with pytest.raises(errors.ClientError) as refused:
-            ask(model=MODEL, contents=_contents("What is it?", broken))
-        assert (refused.value.code, refused.value.status) == (400, "INVALID_ARGUMENT")
-        assert "contents[0].parts[1].inline_data" in (refused.value.message or "")
-
-    with pytest.raises(errors.ClientError, match="Unsupported MIME type: image/gif"):
-        part = types.Part.from_bytes(data=b"GIF89a", mime_type="image/gif")
-        client.models.generate_content(model=MODEL, contents=_contents(part))
-
-
-def test_what_is_not_served_is_refused(client: genai.Client) -> None:
-    config = types.GenerateContentConfig(tools=[types.Tool(google_search=types.GoogleSearch())])
-    with pytest.raises(errors.ClientError, match="tools are not served") as refused:
-        client.models.generate_content(model=MODEL, contents="hi", config=config)
-    assert refused.value.code == 400
-
-
-def test_a_refused_stream_raises_before_its_first_chunk(client: genai.Client) -> None:
-    with pytest.raises(errors.ClientError) as refused:
-        list(client.models.generate_content_stream(model="no-such-model", contents="hi"))
-    assert refused.value.code == 404
-
-
-def test_an_engine_that_breaks_is_a_server_error(client: genai.Client) -> None:
-    with pytest.raises(errors.ServerError) as broken:
-        client.models.generate_content(model=MODEL, contents="echo fail=midway words=9")
-    assert (broken.value.code, broken.value.status) == (503, "UNAVAILABLE")
-
-
-def test_a_stream_that_breaks_raises_after_what_it_said(client: genai.Client) -> None:
-    said: list[str | None] = []
-    stream = client.models.generate_content_stream(model=MODEL, contents="echo fail=midway words=9")
-    with pytest.raises(errors.ServerError) as broken:
-        said.extend(chunk.text for chunk in stream)
-    assert said == ["word1 ", "word2 ", "word3 "]
-    assert (broken.value.code, broken.value.status) == (503, "UNAVAILABLE")
-
-    async def listen(aio: genai.client.AsyncClient) -> int:
-        count = 0
-        with pytest.raises(errors.ServerError):
-            async for _ in await aio.models.generate_content_stream(
-                model=MODEL, contents="echo fail=midway words=9"
-            ):
-                count += 1
-        return count
-
-    assert _run(listen) == 3
-
-
-def test_a_timeout_of_the_client_is_the_servers_too(client: genai.Client) -> None:
-    options = types.HttpOptions(timeout=1000)
-    config = types.GenerateContentConfig(http_options=options)
-    assert client.models.generate_content(model=MODEL, contents="hi", config=config).text
-    chunks = client.models.generate_content_stream(
-        model=MODEL, contents="echo words=1000 sleep=0.05", config=config
-    )
-    with pytest.raises(errors.ServerError) as late:
-        list(chunks)
-    assert (late.value.code, late.value.status) == (504, "DEADLINE_EXCEEDED")
-
-
-def test_a_stream_may_be_left_early(client: genai.Client) -> None:
-    stream = client.models.generate_content_stream(model=MODEL, contents="echo words=100000")
-    assert next(iter(stream)).text == "word1 "
-    assert isinstance(stream, Generator)
-    stream.close()
-    assert client.models.generate_content(model=MODEL, contents="hi").text
-
-
-def test_a_locked_server_takes_the_key_of_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with live(tmp_path, key="any", VIDI_API_KEYS="any,other") as locked:
-        point_at(locked, monkeypatch)
-        with genai.Client() as client:
-            assert client.models.generate_content(model=MODEL, contents="hi").text
-        with genai.Client(api_key="wrong") as client, pytest.raises(errors.ClientError) as refused:
-            client.models.generate_content(model=MODEL, contents="hi")
-        assert refused.value.code == 400
-        assert refused.value.message == "API key not valid. Please pass a valid API key."
