@@ -37,8 +37,9 @@ $(VENV)/.demo: $(VENV)/.base requirements/demo.txt requirements/photos.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/photos.txt
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.base requirements/dev.txt
+$(VENV)/.dev: $(VENV)/.base requirements/dev.txt requirements/photos.txt
 	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --require-hashes --no-deps -r requirements/photos.txt
 	touch $@
 
 # Needs uv. Hashes, and no addresses: the user's own index is asked.

@@ -198,3 +198,23 @@ def test_a_silent_engine_does_not_block_the_loop() -> None:
         return took
 
     assert asyncio.run(run()) < 1.0
+
+
+def test_an_engine_that_never_comes_back_does_not_keep_the_worker_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("vidi.engines.worker.CLOSE_SECONDS", 0.1)
+
+    async def run() -> Scripted:
+        engine = Scripted()
+        engine.gate.clear()
+        worker = Worker(engine, queue=0)
+        answer = asyncio.create_task(_answer(worker))
+        await _until(lambda: engine.running == 1)
+        answer.cancel()
+        async with asyncio.timeout(5):
+            await worker.close()
+        engine.gate.set()
+        return engine
+
+    assert not asyncio.run(run()).closed

@@ -7,11 +7,11 @@ the engine has slots; more prompts wait in a bounded queue, and beyond it they a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 
 from vidi.domain.answer import Piece, TokenCount
@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 PENDING_PIECES = 256
 """How far an engine may run ahead of a slow reader, in pieces."""
+
+CLOSE_SECONDS = 5.0
+"""How long a closing worker waits for engines to notice."""
 
 RETRY_AFTER_S = 2.0
 """What a refused caller is told to wait."""
@@ -42,7 +45,7 @@ class Worker:
         self._queue = queue
         self._waiting = 0
         self._slots = asyncio.Semaphore(engine.card.slots)
-        self._threads = ThreadPoolExecutor(engine.card.slots, thread_name_prefix=engine.card.id)
+        self._running: set[asyncio.Future[None]] = set()
 
     @property
     def card(self) -> ModelCard:
@@ -64,15 +67,17 @@ class Worker:
         """
         await self._take_slot()
         channel = _Channel(asyncio.get_running_loop())
-        running = asyncio.get_running_loop().run_in_executor(self._threads, self._run, prompt, channel)
-        running.add_done_callback(lambda _: self._slots.release())
+        self._running.add(channel.over)
+        channel.over.add_done_callback(self._free_slot)
+        # A daemon, so that an engine that never comes back cannot keep the program from ending.
+        threading.Thread(target=self._run, args=(prompt, channel), name=self.card.id, daemon=True).start()
         try:
             yield channel.pieces()
         finally:
             channel.cancel()
             if channel.ended:
                 # The thread is on its last instruction: the slot is free when the caller goes on.
-                await asyncio.wait({running})
+                await asyncio.wait({channel.over})
 
     async def _take_slot(self) -> None:
         if self._slots.locked() and self._waiting >= self._queue:
@@ -83,12 +88,16 @@ class Worker:
         finally:
             self._waiting -= 1
 
+    def _free_slot(self, over: asyncio.Future[None]) -> None:
+        self._running.discard(over)
+        self._slots.release()
+
     def _run(self, prompt: Prompt, channel: _Channel) -> None:
         try:
             with closing(self._engine.generate(prompt)) as pieces:
                 for piece in pieces:
                     if not channel.put(piece):
-                        return
+                        break
             channel.end(None)
         except VidiError as error:
             channel.end(error)
@@ -97,8 +106,12 @@ class Worker:
             channel.end(Internal("The model failed on this request. The server's log says more."))
 
     async def close(self) -> None:
-        """Wait for running prompts to notice that they are cancelled, then close the engine."""
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        """Give running prompts CLOSE_SECONDS to notice that they are cancelled, then close the engine."""
+        if self._running:
+            _, stuck = await asyncio.wait(self._running, timeout=CLOSE_SECONDS)
+            if stuck:
+                log.warning("%s is left behind at work on %d prompts", self.card.id, len(stuck))
+                return
         self._engine.close()
 
 
@@ -111,8 +124,10 @@ class _Channel:
         self._room = threading.Semaphore(PENDING_PIECES)
         self._arrived = asyncio.Event()
         self._cancelled = False
-        self.ended = False
         self._error: VidiError | None = None
+        self.ended = False
+        self.over: asyncio.Future[None] = loop.create_future()
+        """Done when the engine's thread has ended."""
 
     def put(self, piece: Piece) -> bool:
         """Called by the engine's thread; False tells it to stop."""
@@ -128,6 +143,7 @@ class _Channel:
         self._error = error
         self.ended = True
         self._wake()
+        self._tell(self._finish)
 
     def cancel(self) -> None:
         """Called by the reader; the engine's thread stops at its next piece."""
@@ -135,9 +151,16 @@ class _Channel:
         self._room.release()
 
     def _wake(self) -> None:
-        # A loop that is already closed has no reader left to wake.
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._arrived.set)
+        self._tell(self._arrived.set)
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        # A loop that is already closed has no reader left to tell.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call)
+
+    def _finish(self) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """Pieces in order; raises what the engine raised."""
