@@ -43,6 +43,7 @@ class Subject:
         tongues: The words that descriptions are read with.
         thing: The thing that an object stands for, if it stands for one.
         index: Its number, from 0.
+        count: How many of its class it stands for.
     """
 
     evidence: Evidence
@@ -50,6 +51,7 @@ class Subject:
     tongues: Tongues
     thing: Thing | None = None
     index: int = 0
+    count: int = 1
 
     @property
     def leading(self) -> Thing | None:
@@ -114,7 +116,7 @@ def number(meaning: Meaning, top: float | None, subject: Subject) -> float | Non
             said = answer(subject.intent, evidence)
             return int(said.brief) if said.brief.isdecimal() else None
     if meaning.role == "count" or meaning.mention:
-        return 1 if subject.thing and not meaning.mention else len(subject.about(meaning.mention))
+        return subject.count if subject.thing and not meaning.mention else len(subject.about(meaning.mention))
     return None
 
 
@@ -190,7 +192,7 @@ def _text_about_things(meaning: Meaning, subject: Subject) -> str | None:
     language = subject.intent.language
     things = subject.about(meaning.mention)
     if meaning.role == "count":
-        return str(len(things))
+        return str(subject.count if subject.thing else len(things))
     if meaning.role == "things":
         names = [captions.in_words(group, language, subject.evidence) for group in captions.grouped(things)]
         return language.listed(names) or None

@@ -28,6 +28,7 @@ from vidi.engines.blank import (
 from vidi.engines.grammar import JsonValue, satisfies
 from vidi.engines.lite import facts, listing
 from vidi.engines.lite.boxes import label_of, wanted
+from vidi.engines.lite.captions import grouped
 from vidi.engines.lite.choices import SUPPORTED, best_option, plain, score_of
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.facts import Subject
@@ -37,6 +38,9 @@ from vidi.engines.lite.intents import Intent, Tongues
 NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
 WHOLE = Meaning(role="answer")
 """What the whole value is for: the prompt's answer."""
+
+EDGES = 3
+"""So many members that are named like edges make a box."""
 
 OF_A_THING = frozenset({"label", "box", "point", "box_edge", "score", "position"})
 """Roles by which the objects of a list are known to stand for things."""
@@ -63,6 +67,16 @@ def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues:
     Raises:
         Unfillable: The schema contradicts itself, or wants more things than are seen.
     """
+    value = _value(schema, intent, evidences, tongues)
+    if satisfies(value, schema):
+        return value
+    least = blank(schema)
+    if satisfies(least, schema):
+        return least
+    raise refuse("$", "its parts contradict each other.")
+
+
+def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues: Tongues) -> JsonValue:
     subjects = [Subject(evidence, intent, tongues, index=at) for at, evidence in enumerate(evidences)]
     if len(subjects) > 1 and _for_each_picture(schema, tongues):
         shape = element(schema, 0)
@@ -201,10 +215,12 @@ def _fill_object(schema: Schema, meaning: Meaning, subject: Subject, path: str) 
 def _meaning_in(schema: Schema, each: Property, subject: Subject) -> Meaning:
     """What a member is for; `width` and `height` are a box's only beside its other edges."""
     meaning = meaning_of(each.name, subject.tongues)
-    if meaning.role == "box_edge" and len(schema.properties) < 3:
-        role = {"width": "image_width", "height": "image_height"}.get(meaning.words, "box_edge")
-        return replace(meaning, role=role)
-    return meaning
+    if meaning.role != "box_edge":
+        return meaning
+    roles = [meaning_of(other.name, subject.tongues).role for other in schema.properties]
+    if roles.count("box_edge") >= EDGES:
+        return meaning
+    return replace(meaning, role={"width": "image_width", "height": "image_height"}.get(meaning.words, ""))
 
 
 def _fill_array(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> Filled:
@@ -252,7 +268,7 @@ def _numbers(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> F
 
 def _fitting_options(shape: Schema, subject: Subject) -> list[JsonValue]:
     """The options that evidence supports, best first."""
-    words = [each for each in options(shape) if isinstance(each, str)]
+    words = [each for each in options(shape) if isinstance(each, str) and satisfies(each, shape)]
     scores = {each: score_of(each, subject.evidence, subject.intent.lexicon) for each in words}
     return [*sorted((each for each in words if scores[each] >= SUPPORTED), key=lambda each: -scores[each])]
 
@@ -285,15 +301,23 @@ def _all_texts(meaning: Meaning, subject: Subject) -> Sequence[str]:
 
 
 def _objects(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> list[JsonValue]:
-    """One element for each thing that is meant."""
+    """One element for each thing that is meant, or for each class where they are counted."""
     things: Sequence[Thing] = subject.about(meaning.mention)
     if not meaning.mention:
         things = wanted(subject.intent, subject.evidence)
+    groups = [(thing, 1) for thing in things]
+    if _counts_classes(element(schema, 0), subject):
+        groups = [(group.things[0], len(group.things)) for group in grouped(things)]
     values: list[JsonValue] = []
-    for at, thing in enumerate(things):
-        filled = _fill(
-            element(schema, at), Meaning(role="box"), replace(subject, thing=thing, index=at), f"{path}[{at}]"
-        )
+    for at, (thing, count) in enumerate(groups):
+        own = replace(subject, thing=thing, index=at, count=count)
+        filled = _fill(element(schema, at), Meaning(role="box"), own, f"{path}[{at}]")
         if filled.known:
             values.append(filled.value)
     return values
+
+
+def _counts_classes(shape: Schema, subject: Subject) -> bool:
+    """Whether the objects of a list have a count and no place of their own."""
+    roles = {meaning_of(each.name, subject.tongues).role for each in shape.properties}
+    return "count" in roles and not roles & {"box", "point", "box_edge", "score", "position"}

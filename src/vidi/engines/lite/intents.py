@@ -16,7 +16,19 @@ UNKNOWN = "unknown"
 """The aim of a prompt that no pattern knows."""
 
 ABOUT_THINGS = frozenset(
-    {"count", "colour", "where", "activity", "exists", "state", "kind", "near", "detect", "point"}
+    {
+        "count",
+        "colour",
+        "where",
+        "where_first",
+        "activity",
+        "exists",
+        "state",
+        "kind",
+        "near",
+        "detect",
+        "point",
+    }
 )
 """Aims that a pronoun may leave without a thing: it is then the one spoken of before."""
 

@@ -80,6 +80,7 @@ class Language:
     id: str
     names: tuple[str, ...]
     letters: str
+    dangling: frozenset[str]
     suffix: str
     plural_after_number: bool
     conjunction: str
@@ -210,6 +211,7 @@ def _load(name: str) -> Language:
         id=about["id"],
         names=tuple(about["names"]),
         letters=about["letters"],
+        dangling=frozenset(about["dangling"]),
         suffix=about["suffix"],
         plural_after_number=about["plural_after_number"],
         conjunction=about["conjunction"],

@@ -70,7 +70,7 @@ def dressed(said: Said, manner: Manner, language: Language) -> str:
     if manner.sentences:
         text = _sentences(text, manner.sentences)
     if manner.words:
-        text = _words(text, manner.words)
+        text = _words(text, manner.words, language)
     if manner.case == "upper":
         return text.upper()
     return text.lower() if manner.case == "lower" else text
@@ -102,12 +102,12 @@ def _sentences(text: str, most: int) -> str:
     return " ".join(parts[:most])
 
 
-def _words(text: str, most: int) -> str:
+def _words(text: str, most: int, language: Language) -> str:
     """A text cut to so many words, not after a word that leads on to another."""
     words = text.split()
     if len(words) <= most:
         return text
     kept = words[:most]
-    while len(kept) > 1 and (len(kept[-1]) <= 3 or kept[-1] in {"with", "next", "holding"}):
+    while len(kept) > 1 and kept[-1].lower() in language.dangling:
         kept.pop()
     return " ".join(kept).rstrip(",;:.") + "."

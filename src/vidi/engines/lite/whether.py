@@ -52,7 +52,9 @@ def state(intent: Intent, evidence: Evidence) -> Said:
     if not asked:
         return cannot_tell(evidence, language)
     found = meant(intent, asked[0], evidence) or find(asked[0], evidence, THERE)
-    if not found or _is_plain(intent):
+    if not found:
+        return _whether(asked[0], evidence, language)
+    if _is_plain(intent):
         return exists(intent, evidence)
     noun = language.noun(name_of(asked[0], found)).one
     if intent.colour and not asked[0].colour:

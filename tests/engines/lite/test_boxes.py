@@ -1,0 +1,97 @@
+"""Boxes and points in the guide's form."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.engines.lite.fakes import NOTHING, PARK, STREET, FakeModels, Painted, Scene, ask, ask_json, lite_of
+from vidi.domain.prompt import Ask, Prompt, Role, Turn
+
+GUIDE = (
+    "Detect the all of the prominent items in the image. "
+    "The box_2d should be [ymin, xmin, ymax, xmax] normalized to 0-1000."
+)
+SPATIAL_SYSTEM = (
+    "Return bounding boxes as a JSON array with labels. Never return masks or code fencing. Limit to 25 "
+    "objects. If an object is present multiple times, name them according to their unique characteristic."
+)
+
+
+def boxes(text: str) -> list[Any]:
+    value = json.loads(text)
+    assert isinstance(value, list)
+    return value
+
+
+def test_the_guides_prompt_gives_a_bare_array_most_prominent_first() -> None:
+    expected = [
+        {"box_2d": [300, 300, 700, 800], "label": "bus"},
+        {"box_2d": [600, 20, 700, 150], "label": "car"},
+        {"box_2d": [600, 850, 700, 980], "label": "car"},
+    ]
+    assert boxes(ask(STREET, GUIDE)) == expected
+    assert boxes(ask_json(STREET, GUIDE)) == expected
+    assert boxes(ask(STREET, "Detect everything.", system=SPATIAL_SYSTEM)) == expected
+
+
+def test_it_streams_object_by_object_in_plain_integers() -> None:
+    models = FakeModels()
+    prompt: Prompt = Ask(turns=(Turn(Role.USER, (models.know(STREET), GUIDE)),))
+    pieces = [piece.text for piece in lite_of(models).generate(prompt)]
+    assert pieces[0] == '[{"box_2d": [300, 300, 700, 800], "label": "bus"}'
+    assert len(pieces) == 5
+    assert "." not in "".join(pieces)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "labels"),
+    [
+        ("Detect the cars", ["car", "car"]),
+        ("Detect all vehicles", ["bus", "car", "car"]),
+        ("Detect no more than 2 items, with box_2d", ["bus", "car"]),
+        ("Detect the zebras", []),
+        ("Detect the unicorns and castles", []),
+    ],
+)
+def test_named_classes_and_limits_are_obeyed(prompt: str, labels: list[str]) -> None:
+    assert [each["label"] for each in boxes(ask(STREET, prompt))] == labels
+
+
+def test_a_breed_is_matched_to_the_box_of_its_family() -> None:
+    assert [each["label"] for each in boxes(ask(PARK, "Detect the golden retriever"))] == ["golden retriever"]
+    assert [each["label"] for each in boxes(ask(PARK, "Detect the beagle"))] == ["dog"]
+
+
+def test_points() -> None:
+    answer = ask(
+        PARK, 'Point to the dog. The answer should follow the JSON format: [{"point": [y, x], "label": ...}]'
+    )
+    assert boxes(answer) == [{"point": [650, 650], "label": "dog"}]
+
+
+def test_labels_follow_the_language() -> None:
+    assert boxes(ask(PARK, "Köpeği algıla"))[0]["label"] == "köpek"
+
+
+def test_several_pictures_give_a_list_each() -> None:
+    first, second = boxes(ask([STREET, PARK], GUIDE))
+    assert [first[0]["label"], second[0]["label"]] == ["bus", "person"]
+
+
+def test_nothing_is_an_empty_array() -> None:
+    assert ask(NOTHING, GUIDE) == "[]"
+
+
+def test_boxes_stay_on_the_grid() -> None:
+    over = replace(STREET, things=(Painted("car", (-20, -3, 1040, 1001)),))
+    assert boxes(ask(over, GUIDE))[0]["box_2d"] == [0, 0, 1000, 1000]
+
+
+def test_doubtful_things_are_boxed_only_when_named() -> None:
+    scene = Scene((Painted("dog", (100, 100, 300, 300), score=0.22),))
+    assert boxes(ask(scene, GUIDE)) == []
+    assert len(boxes(ask(scene, "Detect the dog"))) == 1

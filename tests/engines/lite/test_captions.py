@@ -1,0 +1,116 @@
+"""Captions and descriptions state what the evidence holds, and no more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.engines.lite.fakes import (
+    ENGLISH,
+    KITCHEN,
+    NOTHING,
+    PARK,
+    STREET,
+    TURKISH,
+    FakeModels,
+    Painted,
+    Scene,
+    evidence_of,
+    picture_of,
+    senses_of,
+)
+from vidi.engines.lite.captions import caption, describe
+from vidi.engines.lite.evidence import Evidence
+
+
+def told(*things: Painted, labels: tuple[tuple[str, float], ...] = ()) -> str:
+    return caption(evidence_of(Scene(things, labels)), ENGLISH).text
+
+
+def test_the_place_and_the_things_that_stand_out() -> None:
+    assert caption(evidence_of(STREET), ENGLISH).text == "A red bus with two cars on a street."
+
+
+def test_a_room_comes_first_where_furniture_stands_out() -> None:
+    assert caption(evidence_of(KITCHEN), ENGLISH).text == "A kitchen with a refrigerator, an oven and a sink."
+
+
+def test_what_someone_does_with_what_they_hold() -> None:
+    assert caption(evidence_of(PARK), ENGLISH).text.startswith(
+        "A person holding a frisbee next to a brown dog"
+    )
+
+
+@pytest.mark.parametrize(
+    ("things", "text"),
+    [
+        (
+            (
+                Painted("person", (100, 400, 700, 550)),
+                Painted("skateboard", (680, 400, 730, 560), score=0.6),
+            ),
+            "A person riding a skateboard.",
+        ),
+        (
+            (Painted("person", (150, 450, 650, 600)), Painted("horse", (400, 300, 900, 800), "brown", 0.8)),
+            "A person riding a brown horse.",
+        ),
+        (
+            (
+                Painted("cat", (300, 300, 600, 500), "black"),
+                Painted("couch", (400, 100, 900, 900), "brown", 0.5),
+            ),
+            "A black cat on a brown couch.",
+        ),
+        (tuple(Painted("sheep", (100, at, 200, at + 80)) for at in range(0, 700, 100)), "Several sheep."),
+        ((Painted("stop sign", (100, 100, 400, 400), "gray"),), "A red stop sign."),
+    ],
+)
+def test_relations_and_numbers(things: tuple[Painted, ...], text: str) -> None:
+    assert told(*things) == text
+
+
+def test_doubtful_things_are_not_stated() -> None:
+    sure = Painted("dog", (300, 300, 700, 700), "brown")
+    assert told(sure, Painted("cat", (0, 0, 300, 300), score=0.3)) == "A brown dog."
+
+
+def test_a_doubtful_thing_alone_is() -> None:
+    assert told(Painted("chair", (300, 300, 700, 700), score=0.3)) == "A chair."
+
+
+def test_without_things_the_classifier_speaks_with_care() -> None:
+    textured = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    for probability, start in ((0.6, "This looks like a lighthouse."), (0.2, "This may be a lighthouse.")):
+        models = FakeModels()
+        picture = picture_of(textured, str(probability))
+        models.scenes[picture.digest] = Scene(labels=(("lighthouse", probability),))
+        assert caption(Evidence(picture, senses_of(models)), ENGLISH).text == start
+
+
+def test_with_nothing_known_only_colours_are_told() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    said = caption(Evidence(picture_of(noise), senses_of(FakeModels())), ENGLISH)
+    assert said.text.startswith("I can't make out any object")
+    assert not said.known
+
+
+def test_one_colour_is_said_to_be_that() -> None:
+    assert (
+        caption(evidence_of(NOTHING), ENGLISH).text
+        == "This picture is all white; there is nothing to see in it."
+    )
+
+
+def test_a_description_says_where_and_in_what_colours() -> None:
+    text = describe(evidence_of(STREET), ENGLISH).text
+    assert text == (
+        "A red bus with two cars on a street. There is a red bus in the middle. There are two cars: one on "
+        "the left and one on the right. This looks like it was taken outdoors. The main "
+        "colors are gray and red."
+    )
+
+
+def test_the_same_in_turkish() -> None:
+    assert caption(evidence_of(STREET), TURKISH).text == "Sokakta kırmızı bir otobüs ve iki araba."
+    assert "kırmızı bir otobüs var" in describe(evidence_of(STREET), TURKISH).text

@@ -1,0 +1,63 @@
+"""What is known about a picture, found once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tests.engines.lite.fakes import PARK, STREET, FakeModels, Scene, evidence_of, picture_of, senses_of
+from vidi.domain.geometry import Box
+from vidi.engines.lite.evidence import Evidence, TextLine
+
+
+def test_each_part_is_found_when_it_is_asked_for_and_only_once() -> None:
+    models = FakeModels()
+    picture = models.know(replace(STREET, text=(TextLine("42", 0.9, Box(0, 0, 10, 10)),)))
+    senses = senses_of(models, models)
+    assert (models.looks, models.classifications, models.readings) == (0, 0, 0)
+    for _ in range(2):
+        evidence = Evidence(picture, senses)
+        assert len(evidence.things(0.5)) == 3
+        assert evidence.labels[0][0] == "trolleybus"
+        assert evidence.embedding.shape == (2,)
+        assert evidence.text is not None
+    assert (models.looks, models.classifications, models.readings) == (1, 1, 1)
+
+
+def test_the_same_file_at_another_size_is_looked_at_again() -> None:
+    models = FakeModels()
+    senses = senses_of(models)
+    small, large = models.know(STREET), models.know(replace(STREET, width=400, height=400))
+    for picture in (small, replace(large, digest=small.digest)):
+        assert Evidence(picture, senses).sight
+    assert models.looks == 2
+
+
+def test_without_a_reader_text_is_unknown() -> None:
+    assert evidence_of(PARK).text is None
+    assert evidence_of(PARK, reads=True).text == ()
+
+
+def test_things_come_with_colour_and_place_the_most_prominent_first() -> None:
+    first, *rest = evidence_of(STREET).things(0.3)
+    assert (first.label, first.colour, first.cell) == ("bus", "red", "middle centre")
+    assert [(each.label, each.colour) for each in rest] == [("car", "blue"), ("car", "blue")]
+    assert abs(first.share - 0.2) < 1e-9
+
+
+def test_things_under_the_floor_are_left_out() -> None:
+    assert len(evidence_of(STREET).things(0.75)) == 2
+
+
+def test_a_picture_of_one_colour_is_flat_and_noise_is_sharp() -> None:
+    assert evidence_of(Scene()).sight.flat
+    noise = np.random.default_rng(1).integers(0, 255, (300, 300, 3), np.uint8)
+    sight = Evidence(picture_of(noise), senses_of(FakeModels())).sight
+    assert not sight.flat
+    assert sight.sharpness > 1000
+
+
+def test_one_pixel_is_a_picture() -> None:
+    sight = Evidence(picture_of(np.zeros((1, 1, 3), np.uint8)), senses_of(FakeModels())).sight
+    assert (sight.things, sight.palette, sight.sharpness) == ((), ("black",), 0.0)

@@ -1,0 +1,68 @@
+"""How many, what colour, which stands out."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engines.lite.fakes import NOTHING, PARK, STREET, Painted, Scene, ask
+
+CROWD = Scene(tuple(Painted("person", (100, at, 200, at + 60), score=0.5) for at in range(0, 700, 70)))
+TABLE = Painted("dining table", (500, 100, 900, 900), "brown", 0.8)
+SITTING = [Painted("person", (300, at, 700, at + 150), "red") for at in (150, 400, 650)]
+APART = Painted("person", (0, 950, 100, 1000), "blue")
+
+
+@pytest.mark.parametrize(
+    ("scene", "question", "answer"),
+    [
+        (STREET, "How many cars are there?", "There are two cars."),
+        (STREET, "How many buses are there?", "There is a bus."),
+        (STREET, "How many dogs are there?", "I see no dogs."),
+        (STREET, "How many vehicles can you count?", "There are three vehicles."),
+        (STREET, "How many blue cars are there?", "There are two blue cars."),
+        (STREET, "How many red cars are there?", "I see no cars."),
+        (STREET, "How many objects are there?", "I see one bus and two cars."),
+        (CROWD, "How many people are there?", "There are about ten people."),
+        (Scene((TABLE, *SITTING, APART)), "How many people are at the table?", "There are three people."),
+        (STREET, "What color is the bus?", "The bus is red."),
+        (STREET, "What color are the cars?", "The cars are blue."),
+        (STREET, "What are the main colors of this image?", "The main colors are gray and red."),
+        (
+            STREET,
+            "What color is the dog?",
+            "I don't see any dogs in this picture. I see a red bus and two cars.",
+        ),
+        (STREET, "What is the main object?", "The most prominent thing is a bus."),
+        (STREET, "What is the smallest thing?", "The smallest thing that I see is a car."),
+    ],
+)
+def test_answers(scene: Scene, question: str, answer: str) -> None:
+    said = ask(scene, question)
+    assert said.replace("one bus", "a bus") == answer.replace("one bus", "a bus")
+
+
+def test_the_colour_of_something_unknown_is_not_guessed() -> None:
+    answer = ask(STREET, "What color is the tablecloth?")
+    assert answer.startswith("I can't tell the color of that. The main colors are")
+
+
+def test_the_one_on_the_side_that_is_named() -> None:
+    two = Scene((Painted("car", (400, 50, 500, 200), "blue"), Painted("car", (400, 800, 500, 950), "green")))
+    assert ask(two, "What color is the car on the left?") == "The car is blue."
+    assert ask(two, "What color is the car on the right?") == "The car is green."
+    assert ask(two, "What color are the cars?") == "The cars are blue and green."
+
+
+def test_a_colour_that_nothing_has() -> None:
+    assert ask(STREET, "Where is the green bus?").startswith("I see a bus, but none that looks green.")
+
+
+def test_nothing_to_count() -> None:
+    assert ask(NOTHING, "How many things are there?").startswith("I can't tell")
+    assert ask(PARK, "How many quarks are there?").startswith("I can't tell")
+
+
+def test_turkish() -> None:
+    assert ask(STREET, "Resimde kaç araba var?") == "İki araba var."
+    assert ask(STREET, "Otobüs ne renk?") == "Otobüs kırmızı."
+    assert ask(STREET, "Kaç köpek var?") == "Hiç köpek görmüyorum."

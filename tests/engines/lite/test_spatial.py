@@ -1,0 +1,57 @@
+"""Where things are and what they do."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engines.lite.fakes import PARK, STREET, Painted, Scene, ask
+
+RACKET = Scene(
+    (
+        Painted("person", (200, 400, 900, 600), "blue"),
+        Painted("tennis racket", (250, 570, 400, 660), score=0.6),
+    ),
+)
+SHEEP = Scene(tuple(Painted("sheep", (y, x, y + 90, x + 90)) for y in (50, 450, 850) for x in (50, 450, 850)))
+
+
+@pytest.mark.parametrize(
+    ("scene", "question", "answer"),
+    [
+        (STREET, "Where is the bus?", "The bus is in the middle."),
+        (STREET, "Where are the cars?", "The cars are one on the left and one on the right."),
+        (
+            STREET,
+            "Where is the zebra?",
+            "I don't see any zebras in this picture. I see a red bus and two cars.",
+        ),
+        (SHEEP, "Where are the sheep?", "The sheep are spread over the picture, most of them in the middle."),
+        (PARK, "What is the person holding?", "The person is holding a frisbee."),
+        (RACKET, "What is the man doing?", "The person is holding a tennis racket."),
+        (RACKET, "Which sport is this?", "This looks like tennis."),
+        (STREET, "What is on the left?", "On the left I see a blue car."),
+        (STREET, "What is in the top left?", "I can't make out anything in the top left."),
+    ],
+)
+def test_answers(scene: Scene, question: str, answer: str) -> None:
+    said = ask(scene, question)
+    if "spread" in answer:
+        assert said.startswith("The sheep are spread over the picture")
+    else:
+        assert said == answer
+
+
+def test_what_touches_a_thing_is_near_it() -> None:
+    desk = Scene(
+        (Painted("laptop", (400, 300, 700, 600), "gray"), Painted("mouse", (600, 610, 680, 660), "black"))
+    )
+    assert ask(desk, "What is next to the laptop?") == "I see a computer mouse there."
+
+
+def test_what_someone_does_with_nothing_is_not_guessed() -> None:
+    alone = Scene((Painted("person", (200, 400, 900, 600)),))
+    assert ask(alone, "What is the person doing?") == "I can't tell what the person is doing."
+
+
+def test_turkish() -> None:
+    assert ask(STREET, "Otobüs nerede?") == "Otobüs ortada."

@@ -1,0 +1,77 @@
+"""Yes or no."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engines.lite.fakes import KITCHEN, PARK, STREET, Painted, Scene, ask
+
+TABLE = Painted("dining table", (500, 100, 900, 900), "brown", 0.8)
+CUP_ON_TABLE = Painted("cup", (480, 450, 560, 520), "white", 0.7)
+CUP_FAR = Painted("cup", (50, 900, 120, 960), "white", 0.7)
+
+
+@pytest.mark.parametrize(
+    ("scene", "question", "answer"),
+    [
+        (STREET, "Is there a bus?", "Yes, there is a red bus."),
+        (STREET, "Is there a dog?", "No, I don't see any dogs."),
+        (STREET, "Are there any vehicles?", "Yes, there is a red bus and two cars."),
+        (STREET, "Is there a red bus?", "Yes, there is a red bus."),
+        (STREET, "Is there a green bus?", "No, I don't see any buses."),
+        (STREET, "Is the bus red?", "Yes, the bus is red."),
+        (STREET, "Is the bus green?", "No, the bus is red."),
+        (STREET, "Is the bus on the left?", "No, the bus is in the middle."),
+        (STREET, "Are there more than three cars?", "No, I see two cars."),
+        (STREET, "Are there at least two cars?", "Yes, I see two cars."),
+        (
+            STREET,
+            "Is the bus driving fast?",
+            "I can't tell that from this picture. I see a red bus and two cars.",
+        ),
+        (STREET, "Is anybody waiting for the bus?", "No, I don't see any people."),
+        (KITCHEN, "Is this a kitchen?", "Yes, this looks like a kitchen."),
+        (KITCHEN, "Is this a bathroom?", "No, this looks like a kitchen."),
+        (
+            Scene((TABLE, CUP_ON_TABLE)),
+            "Is there a cup on the table?",
+            "Yes, I see a table and a cup together.",
+        ),
+        (Scene((TABLE, CUP_FAR)), "Is there a cup on the table?", "No, I see a table and a cup, but apart."),
+        (Scene((CUP_FAR,)), "Is there a cup on the table?", "No, I don't see any tables."),
+    ],
+)
+def test_answers(scene: Scene, question: str, answer: str) -> None:
+    assert ask(scene, question) == answer
+
+
+def test_what_cannot_be_seen_is_admitted() -> None:
+    assert ask(PARK, "Is the person wearing a hat?").startswith("I can't tell")
+    assert ask(PARK, "Is there a unicorn?").startswith("I can't tell")
+
+
+def test_a_narrower_word_is_not_confirmed() -> None:
+    assert ask(PARK, "Is there a woman?") == "Yes, there is a person. It may or may not be a woman."
+
+
+def test_the_classifier_speaks_for_what_the_detector_does_not_know() -> None:
+    assert (
+        ask(Scene(labels=(("castle", 0.5),)), "Is there a castle?")
+        == "Yes, it looks as if there is a castle."
+    )
+    assert ask(Scene(labels=(("tench", 0.5),)), "Is there a castle?") == "No, I don't see any castles."
+
+
+def test_the_classifier_does_not_overrule_the_detector_among_look_alikes() -> None:
+    scene = Scene((Painted("cat", (100, 100, 900, 900), "white", 0.6),), labels=(("Samoyed", 0.5),))
+    assert ask(scene, "Is there a dog?") == "No, I don't see any dogs."
+
+
+def test_several_things_at_once() -> None:
+    assert ask(PARK, "Is there a dog and a frisbee?").startswith("Yes, there is a brown dog.")
+
+
+def test_turkish() -> None:
+    assert ask(STREET, "Bu resimde otobüs var mı?") == "Evet, kırmızı bir otobüs var."
+    assert ask(STREET, "Köpek var mı?") == "Hayır, köpek görmüyorum."
+    assert ask(STREET, "Otobüs yeşil mi?") == "Hayır, otobüs kırmızı."
