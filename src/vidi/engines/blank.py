@@ -7,21 +7,24 @@ nearest to zero, the first option. Dates and times are the zero of Go's `time.Ti
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.schema import Kind, Property, Scalar, Schema
-from vidi.engines.grammar import JsonValue, readable, satisfies
+from vidi.engines.grammar import JsonValue, matches, readable, satisfies
 
 WHERE = "generation_config.response_schema"
 """The field that a refusal names."""
 
 LONGEST_TEXT = 100_000
 MOST_ELEMENTS = 10_000
+MOST_VALUES = 100_000
 """Larger demands of a schema are refused before memory is spent on nothing."""
+
+_CHARACTERS_PER_VALUE = 100
+"""A demanded text of so many characters weighs as much as another value."""
 
 _ZERO_TEXTS = {"date": "0001-01-01", "date-time": "0001-01-01T00:00:00Z", "time": "00:00:00Z"}
 _PATTERN_GUESSES = ("", " ", "a", "A", "-", "0", "none", "n/a", "#000000", *_ZERO_TEXTS.values())
@@ -56,6 +59,30 @@ def blank(schema: Schema, path: str = "$") -> JsonValue:
     if schema.enum is not None:
         return _first_option(schema, path)
     return _blank_of(schema, leading_kind(schema), path)
+
+
+def refuse_huge(schema: Schema) -> None:
+    """Refuse a schema that demands more values, in all its nested arrays together, than can be made.
+
+    Raises:
+        Unfillable: It demands more than MOST_VALUES.
+    """
+    if _weight(schema) > MOST_VALUES:
+        raise refuse("$", f"it demands more than {MOST_VALUES} values; lower its minItems and minLength.")
+
+
+def _weight(schema: Schema) -> int:
+    """How many values the smallest whole instance has, roughly; counting stops above MOST_VALUES."""
+    # A demand that is too large by itself is refused in its place, with its own words.
+    weight = 1 + min(schema.min_length or 0, LONGEST_TEXT) // _CHARACTERS_PER_VALUE
+    weight += sum(_weight(each.schema) for each in schema.properties)
+    weight += max((_weight(option) for option in schema.any_of), default=0)
+    least = min(schema.min_items or 0, MOST_ELEMENTS)
+    named = schema.prefix_items[:least]
+    weight += sum(_weight(item) for item in named)
+    if least > len(named):
+        weight += (least - len(named)) * _weight(schema.items or Schema())
+    return min(weight, MOST_VALUES + 1)
 
 
 def leading_kind(schema: Schema) -> Kind:
@@ -102,7 +129,7 @@ def number(value: float, schema: Schema, path: str) -> int | float:
 
 def fits(text: str, schema: Schema) -> bool:
     """Whether a text obeys the lengths and the pattern of a schema."""
-    if schema.pattern is not None and not (readable(schema.pattern) and re.search(schema.pattern, text)):
+    if schema.pattern is not None and not (readable(schema.pattern) and matches(schema.pattern, text)):
         return False
     return (
         (schema.min_length or 0)

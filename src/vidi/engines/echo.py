@@ -29,7 +29,7 @@ from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Outline, Picture, Prompt, TextFormat
 from vidi.engines.base import EngineContext, ModelCard, Offer
-from vidi.engines.blank import blank
+from vidi.engines.blank import blank, refuse_huge
 from vidi.engines.grammar import JsonValue
 from vidi.engines.limits import bounded, estimate_tokens
 
@@ -104,6 +104,7 @@ def _hear(prompt: Prompt) -> _Heard:
 def _reply(prompt: Prompt, heard: _Heard) -> str:
     schema = prompt.output.schema
     if schema is not None:
+        refuse_huge(schema)
         value = blank(schema)
         bare = prompt.output.format is TextFormat.ENUM and isinstance(value, str)
         return str(value) if bare else json.dumps(value, ensure_ascii=False)

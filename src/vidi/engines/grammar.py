@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+import re2
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
 
 from vidi.domain.errors import Internal
 from vidi.domain.prompt import TextFormat
@@ -15,6 +16,11 @@ from vidi.domain.schema import Kind, Schema
 
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 """A JSON value as `json` reads it."""
+
+
+_QUIETLY = re2.Options()
+_QUIETLY.log_errors = False
+# RE2 matches in linear time: a caller's pattern may be made to backtrack for ever.
 
 
 class AnswerMismatch(Internal):
@@ -32,7 +38,7 @@ def validate(text: str, schema: Schema, form: TextFormat = TextFormat.JSON) -> N
     Raises:
         AnswerMismatch: The text is not JSON, or its value does not satisfy the schema.
     """
-    mismatch = best_match(Draft202012Validator(to_json_schema(schema)).iter_errors(_value(text, form)))
+    mismatch = best_match(_Validator(to_json_schema(schema)).iter_errors(_value(text, form)))
     if mismatch is not None:
         raise AnswerMismatch(
             f"The model's answer does not match the response schema at {mismatch.json_path}: "
@@ -42,7 +48,7 @@ def validate(text: str, schema: Schema, form: TextFormat = TextFormat.JSON) -> N
 
 def satisfies(value: JsonValue, schema: Schema) -> bool:
     """Whether a value has a shape."""
-    return Draft202012Validator(to_json_schema(schema)).is_valid(value)
+    return bool(_Validator(to_json_schema(schema)).is_valid(value))
 
 
 def _value(text: str, form: TextFormat) -> JsonValue:
@@ -114,8 +120,21 @@ def _limits(schema: Schema) -> Mapping[str, JsonValue]:
 
 
 def readable(pattern: str | None) -> bool:
-    """Whether a pattern can be checked here: ECMA 262 has spellings that Python does not read."""
+    """Whether a pattern can be checked here: ECMA 262 has spellings that RE2 does not read."""
     try:
-        return pattern is not None and re.compile(pattern) is not None
-    except re.error:
+        return pattern is not None and re2.compile(pattern, _QUIETLY) is not None
+    except re2.error:
         return False
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a readable pattern is found in a text, in time linear in the text."""
+    return re2.compile(pattern, _QUIETLY).search(text) is not None
+
+
+def _pattern(_: object, pattern: str, value: JsonValue, __: object) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not matches(pattern, value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+_Validator = extend(Draft202012Validator, {"pattern": _pattern})

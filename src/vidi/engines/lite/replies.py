@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from vidi.domain.prompt import Picture, Prompt, Role, TextFormat
 from vidi.domain.schema import Schema
-from vidi.engines.blank import blank
+from vidi.engines.blank import blank, refuse_huge
 from vidi.engines.grammar import JsonValue
 from vidi.engines.lite import boxes, listing
 from vidi.engines.lite.answers import answer
@@ -60,6 +60,7 @@ def _pictures(prompt: Prompt, intent: Intent) -> list[Picture]:
 def _structured(
     schema: Schema, form: TextFormat, intent: Intent, evidences: Sequence[Evidence], tongues: Tongues
 ) -> Iterator[str]:
+    refuse_huge(schema)
     value = fill(schema, intent, evidences, tongues) if evidences else blank(schema)
     if form is TextFormat.ENUM and isinstance(value, str):
         return iter((value,))
