@@ -20,7 +20,7 @@ from vidi.files.desk import Desk
 from vidi.files.library import open_library
 from vidi.files.store import Limits
 from vidi.generate import LARGEST_PICTURE_FILE, Studio
-from vidi.http import files, models
+from vidi.http import files, models, playground
 from vidi.http.body import Bodies
 from vidi.http.guard import Door, Guard, nothing_here
 from vidi.images.label import true_type
@@ -116,11 +116,13 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         seconds=settings.request_seconds,
     )
     hosts = (*HOME, settings.host, *settings.allowed_hosts)
-    door = Door(settings.key_digests, frozenset(name.lower() for name in hosts))
+    page = playground.load()
+    door = Door(settings.key_digests, frozenset(name.lower() for name in hosts), page.paths)
     return Starlette(
         routes=[
             *models.routes(models.Catalogue(registry), calls),
             *files.routes(files.Shelf(desk), files.Intake(desk, bodies)),
+            *page.routes(),
         ],
         middleware=[Middleware(Guard, door=door)],
         exception_handlers={HTTPException: nothing_here},

@@ -46,7 +46,7 @@ def test_a_key_is_taken_at_each_of_its_doors(locked: TestClient, headers: dict[s
     ],
 )
 @pytest.mark.parametrize(
-    "path", [MODELS, "/v1/models", "//v1beta/models", "/v1beta/%6dodels", "/nothing", "/"]
+    "path", [MODELS, "/v1/models", "//v1beta/models", "/v1beta/%6dodels", "/nothing", "/playground/"]
 )
 def test_without_a_valid_key_nothing_is_shown(
     locked: TestClient, headers: dict[str, str], code: int, status: str, says: str, path: str

@@ -54,10 +54,12 @@ class Door:
     Attributes:
         key_digests: SHA-256 of each valid key; none means that the server is open to this machine.
         hosts: Names under which an open server may be called, lower case, without port.
+        public: Paths that need no key: the page's own files.
     """
 
     key_digests: frozenset[bytes]
     hosts: frozenset[str]
+    public: frozenset[str] = frozenset()
 
     def owner(self, headers: Headers, query: QueryParams, path: str) -> str:
         """Who calls: a digest of the key, or "" on an open server.
@@ -71,7 +73,7 @@ class Door:
         if not self.key_digests:
             self._at_home(headers)
             return ""
-        if "/upload/" in path and "upload_id" in query:
+        if path in self.public or ("/upload/" in path and "upload_id" in query):
             return ""
         shown = [headers.get("x-goog-api-key", ""), query.get("key", ""), _bearer(headers)]
         keys = [key for key in shown if key]

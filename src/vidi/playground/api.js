@@ -1,0 +1,87 @@
+// The server's public API: models, token counts, streamed answers.
+
+/** Where this page came from, without a slash at the end: also the base URL for the SDKs. */
+export const base = new URL('.', document.baseURI).href.replace(/\/$/, '');
+
+const GONE = 'The server does not answer. Check that it is running, then ask again; nothing here is lost.';
+const BROKEN = 'The connection to the server broke before the answer was complete. Ask again when it is back; nothing here is lost.';
+const NO_KEY = 'This server wants a key. Type it at the top of the page.';
+const WRONG_KEY = 'The server does not know this key. Correct it at the top of the page and ask again.';
+
+let key = '';
+
+/** Use this key from now on; it lives in this variable and nowhere else. */
+export function useKey(value) {
+  key = value.trim();
+}
+
+/** Something that went wrong, as a sentence for people. `key` is true where a key would help. */
+export class Refusal extends Error {
+  constructor(message, { key = false } = {}) {
+    super(message);
+    this.key = key;
+  }
+}
+
+function refusalOf({ error = {} }, code) {
+  const message = error.message || `The server answered with code ${code} and no reason.`;
+  if (/unregistered callers/.test(message)) return new Refusal(NO_KEY, { key: true });
+  if (/API key not valid/.test(message)) return new Refusal(WRONG_KEY, { key: true });
+  return new Refusal(message);
+}
+
+async function call(path, body, signal) {
+  const headers = { ...(key && { 'x-goog-api-key': key }), ...(body && { 'content-type': 'application/json' }) };
+  const reply = await fetch(`${base}/v1beta/${path}`, {
+    method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body), signal, cache: 'no-store',
+  }).catch((error) => {
+    throw error.name === 'AbortError' ? error : new Refusal(GONE);
+  });
+  if (!reply.ok) throw refusalOf(await reply.json().catch(() => ({})), reply.status);
+  return reply;
+}
+
+/** The models that can be asked, the default first. */
+export async function models() {
+  return (await (await call('models')).json()).models;
+}
+
+/** What a prompt costs, in tokens. */
+export async function count(model, body, signal) {
+  const { generationConfig } = body;
+  const wrapped = { generateContentRequest: { model: `models/${model}`, contents: body.contents, generationConfig } };
+  const reply = await call(`models/${encodeURIComponent(model)}:countTokens`, wrapped, signal);
+  return (await reply.json()).totalTokens;
+}
+
+/** An answer's messages as they come. Raises a Refusal if it breaks off. */
+export async function* stream(model, body, signal) {
+  const reply = await call(`models/${encodeURIComponent(model)}:streamGenerateContent?alt=sse`, body, signal);
+  let ended = false;
+  for await (const line of lines(reply.body)) {
+    // An error in mid-stream is a bare line of JSON.
+    const message = JSON.parse(line.startsWith('data: ') ? line.slice(6) : line);
+    if (message.error) throw refusalOf(message, message.error.code);
+    ended ||= Boolean(message.candidates?.[0]?.finishReason || message.promptFeedback?.blockReason);
+    yield message;
+  }
+  if (!ended) throw new Refusal(BROKEN);
+}
+
+async function* lines(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      const whole = (rest + (value ?? '')).split('\n');
+      rest = done ? '' : whole.pop();
+      yield* whole.filter((line) => line.trim());
+      if (done) return;
+    }
+  } catch (error) {
+    throw error instanceof TypeError ? new Refusal(BROKEN) : error;
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}

@@ -1,0 +1,159 @@
+// The form as a program: Python, JavaScript, Go or a shell line, to run beside the pictures.
+
+import { configOf, textOf } from './prompt.js';
+
+/** Text as a literal that Python, JavaScript and Go all read. */
+const quoted = (text) => JSON.stringify(text.toWellFormed?.() ?? text);
+
+/** Text as a word of the shell. */
+const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+const indented = (lines, by) => lines.map((line) => `${by}${line}\n`).join('');
+
+/** A value over several lines, as Python and JavaScript both read it. */
+const pretty = (value, by) => JSON.stringify(value, null, by).replaceAll('\n', `\n${by}`);
+
+const said = ({ pictures, ...form }, picture) => {
+  const text = textOf({ ...form, pictures });
+  return [...pictures.map(picture), ...(text ? [quoted(text)] : [])];
+};
+
+function python(form, base, keyed) {
+  const contents = said(form, ({ name, type }) => `picture(${quoted(name)}, ${quoted(type)})`);
+  const config = Object.entries(configOf(form)).map(([name, value]) => `${quoted(snake(name))}: ${pretty(value, '    ')},`);
+  return `import os
+from pathlib import Path
+
+from google import genai
+from google.genai import types
+
+client = genai.Client(
+    api_key=${keyed ? 'os.environ["GEMINI_API_KEY"]' : 'os.environ.get("GEMINI_API_KEY") or "any"'},
+    http_options=types.HttpOptions(base_url=${quoted(base)}),
+)
+
+
+def picture(path: str, mime_type: str) -> types.Part:
+    return types.Part.from_bytes(data=Path(path).read_bytes(), mime_type=mime_type)
+
+
+response = client.models.generate_content(
+    model=${quoted(form.model)},
+    contents=[
+${indented(contents.map((each) => `${each},`), '        ')}    ],
+    config={
+${indented(config.map((each) => each.replaceAll('\n', '\n    ')), '        ')}    },
+)
+print(response.text)
+`;
+}
+
+function javascript(form, base, keyed) {
+  const contents = said(form, ({ name, type }) => `await picture(${quoted(name)}, ${quoted(type)})`);
+  const config = Object.entries(configOf(form)).map(([name, value]) => `${name}: ${pretty(value, '  ')},`);
+  return `// Save as ask.mjs; npm install @google/genai
+import { readFile } from "node:fs/promises";
+import { GoogleGenAI } from "@google/genai";
+
+const ai = new GoogleGenAI({
+  apiKey: process.env.GEMINI_API_KEY${keyed ? '' : ' || "any"'},
+  httpOptions: { baseUrl: ${quoted(base)} },
+});
+
+const picture = async (path, mimeType) => ({
+  inlineData: { mimeType, data: await readFile(path, "base64") },
+});
+
+const response = await ai.models.generateContent({
+  model: ${quoted(form.model)},
+  contents: [
+${indented(contents.map((each) => `${each},`), '    ')}  ],
+  config: {
+${indented(config.map((each) => each.replaceAll('\n', '\n  ')), '    ')}  },
+});
+console.log(response.text);
+`;
+}
+
+function go(form, base, keyed) {
+  const parts = [
+    ...form.pictures.map(({ name, type }) => `picture(${quoted(name)}, ${quoted(type)}),`),
+    ...(textOf(form) ? [`genai.NewPartFromText(${quoted(textOf(form))}),`] : []),
+  ];
+  const { responseMimeType, responseJsonSchema, mediaResolution } = configOf(form);
+  const config = [
+    responseMimeType && `ResponseMIMEType: ${quoted(responseMimeType)},`,
+    responseJsonSchema && `ResponseJsonSchema: json.RawMessage(\`${JSON.stringify(responseJsonSchema)}\`),`,
+    mediaResolution && `MediaResolution: ${quoted(mediaResolution)},`,
+  ].filter(Boolean);
+  const picture = `
+func picture(path, mimeType string) *genai.Part {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return genai.NewPartFromBytes(data, mimeType)
+}
+`;
+  const open = `	if key == "" {
+		key = "any"
+	}
+`;
+  return `package main
+
+import (
+	"context"
+${responseJsonSchema ? '\t"encoding/json"\n' : ''}	"fmt"
+	"log"
+	"os"
+
+	"google.golang.org/genai"
+)
+${form.pictures.length ? picture : ''}
+func main() {
+	ctx := context.Background()
+	key := os.Getenv("GEMINI_API_KEY")
+${keyed ? '' : open}	client, err := genai.NewClient(ctx, &genai.ClientConfig{
+		APIKey:      key,
+		Backend:     genai.BackendGeminiAPI,
+		HTTPOptions: genai.HTTPOptions{BaseURL: ${quoted(base)}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	parts := []*genai.Part{
+${indented(parts, '\t\t')}	}
+	contents := []*genai.Content{genai.NewContentFromParts(parts, genai.RoleUser)}
+	config := &genai.GenerateContentConfig{
+${indented(config, '\t\t')}	}
+	response, err := client.Models.GenerateContent(ctx, ${quoted(form.model)}, contents, config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(response.Text())
+}
+`;
+}
+
+function curl(form, base, keyed) {
+  const text = textOf(form);
+  const pictures = form.pictures.map(({ name, type }) =>
+    `  printf '{"inlineData": {"mimeType": "${type}", "data": "'
+  base64 < ${shell(name.startsWith('-') ? `./${name}` : name)} | tr -d '\\n'
+  printf '"}}'`);
+  const parts = [...pictures, ...(text ? [`  printf '%s' ${shell(JSON.stringify({ text }))}`] : [])];
+  return `{
+  printf '{"contents": [{"parts": ['
+${parts.join("\n  printf ', '\n")}
+  printf '%s' ${shell(`]}], "generationConfig": ${JSON.stringify(configOf(form))}}`)}
+} | curl --silent --show-error ${shell(`${base}/v1beta/models/${encodeURIComponent(form.model)}:generateContent`)} \\
+  -H "x-goog-api-key: ${keyed ? '$GEMINI_API_KEY' : '${GEMINI_API_KEY:-any}'}" \\
+  -H 'Content-Type: application/json' \\
+  --data-binary @-
+`;
+}
+
+/** Each language's name and how it writes a form: (form, base URL, whether the server wants a key) => text. */
+export const LANGUAGES = { Python: python, JavaScript: javascript, Go: go, curl };

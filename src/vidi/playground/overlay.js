@@ -1,0 +1,207 @@
+// Boxes and points over a picture, their legend, their list, and the threshold.
+//
+// Everything is placed in per cent of the upright picture, so a picture that changes its size on the screen
+// takes its boxes along and nothing is drawn again.
+
+import { element } from './elements.js';
+
+const COLOURS = [
+  '#ff6b3d', '#2ec4b6', '#ffbf1f', '#8f7bff', '#ff5fa2', '#5ecb5a', '#4aa8ff', '#d99a5b', '#35d6f0', '#b9d532',
+];
+
+/** With more shapes on the picture than this, scores, or labels too, are only shown for what is pointed at. */
+const SCORED = 12;
+const LABELLED = 40;
+
+export class Overlay {
+  #layer; #legend; #slider; #sliderLabel; #readout; #panel; #list;
+  #shapes = []; // {shape, node, row}, in the answer's order
+  #colours = new Map(); // label => colour
+  #chips = new Map(); // label => {chip, number}
+  #kept = null; // the label whose chip is pressed
+  #at = -1; // the shape that the arrow keys are on
+  #picture = 0;
+
+  constructor({ layer, legend, slider, sliderLabel, readout, panel, list }) {
+    this.#layer = layer;
+    this.#legend = legend;
+    this.#slider = slider;
+    this.#sliderLabel = sliderLabel;
+    this.#readout = readout;
+    this.#panel = panel;
+    this.#list = list;
+    slider.oninput = () => this.#sift();
+    layer.onpointerover = ({ target }) => this.#point(this.#shapes.findIndex(({ node }) => node === target.closest('.shape')));
+    layer.onpointerleave = () => this.#point(-1);
+    list.onpointerover = ({ target }) => this.#point(this.#shapes.findIndex(({ row }) => row === target.closest('li')));
+    list.onpointerleave = () => this.#point(-1);
+    layer.onblur = () => this.#point(-1);
+    layer.onkeydown = (event) => this.#step(event);
+  }
+
+  /** Forget everything. */
+  clear() {
+    this.#shapes = [];
+    this.#colours.clear();
+    this.#chips.clear();
+    this.#kept = null;
+    this.#layer.replaceChildren();
+    this.#list.replaceChildren();
+    this.#legend.replaceChildren();
+    this.#layer.tabIndex = -1;
+    this.#panel.hidden = true;
+    this.#point(-1);
+  }
+
+  /** Draw more shapes. */
+  add(shapes) {
+    if (!shapes.length) return;
+    const drawn = shapes.map((shape) => ({ shape, node: this.#draw(shape), row: this.#row(shape) }));
+    this.#shapes.push(...drawn);
+    this.#layer.append(...drawn.map(({ node }) => node));
+    this.#list.append(...drawn.map(({ row }) => row));
+    this.#layer.tabIndex = 0;
+    this.#panel.hidden = false;
+    this.#setSlider();
+    this.#sift();
+  }
+
+  /** Show the shapes of the picture with this number in the prompt; -1 for one that was not asked about. */
+  turnTo(picture) {
+    this.#picture = picture;
+    this.#sift();
+  }
+
+  #draw(shape) {
+    const node = element('div', { className: `shape ${shape.kind}` }, element('span', {}, ...title(shape)));
+    const { style } = node;
+    style.left = `${shape.left / 10}%`;
+    style.top = `${shape.top / 10}%`;
+    if (shape.kind === 'box') {
+      style.width = `${(shape.right - shape.left) / 10}%`;
+      style.height = `${(shape.bottom - shape.top) / 10}%`;
+      // A small box must stay within reach when a large one lies over it.
+      style.zIndex = 1000 - Math.round(Math.sqrt((shape.right - shape.left) * (shape.bottom - shape.top)));
+    } else {
+      style.zIndex = 1001;
+    }
+    style.setProperty('--colour', this.#colour(shape.label));
+    node.classList.toggle('low', shape.top < 40);
+    node.classList.toggle('late', shape.left > 700);
+    return node;
+  }
+
+  #row(shape) {
+    const row = element(
+      'li', {}, element('i', {}), element('b', { textContent: shape.label }),
+      element('span', { textContent: shape.score === null ? '' : shape.score.toFixed(2) }),
+      element('code', { textContent: placeOf(shape).join(' ') }),
+    );
+    row.style.setProperty('--colour', this.#colour(shape.label));
+    return row;
+  }
+
+  #colour(label) {
+    if (!this.#colours.has(label)) {
+      const colour = COLOURS[this.#colours.size % COLOURS.length];
+      this.#colours.set(label, colour);
+      const number = element('span', { className: 'number' });
+      const chip = element('button', { type: 'button', className: 'chip' }, element('i', {}), label, ' ', number);
+      chip.style.setProperty('--colour', colour);
+      chip.setAttribute('aria-pressed', 'false');
+      chip.onpointerenter = chip.onfocus = () => this.#light(label);
+      chip.onpointerleave = chip.onblur = () => this.#light(this.#kept);
+      chip.onclick = () => this.#keep(label);
+      this.#chips.set(label, { chip, number });
+      this.#legend.append(chip);
+    }
+    return this.#colours.get(label);
+  }
+
+  #keep(label) {
+    this.#kept = this.#kept === label ? null : label;
+    for (const [each, { chip }] of this.#chips) chip.setAttribute('aria-pressed', String(each === this.#kept));
+    this.#light(this.#kept);
+  }
+
+  #light(label) {
+    this.#layer.classList.toggle('dim', label !== null);
+    for (const { shape, node } of this.#shapes) node.classList.toggle('lit', shape.label === label);
+  }
+
+  get #scored() {
+    return this.#shapes.length > 0 && this.#shapes.every(({ shape }) => shape.score !== null);
+  }
+
+  #setSlider() {
+    const slider = this.#slider;
+    const scored = this.#scored;
+    const length = this.#shapes.length;
+    const top = scored ? Math.max(1, ...this.#shapes.map(({ shape }) => shape.score)) : length;
+    const all = scored === (slider.dataset.by === 'score') ? slider.value === (scored ? slider.min : slider.max) : true;
+    slider.dataset.by = scored ? 'score' : 'rank';
+    slider.min = scored ? 0 : 1;
+    slider.max = top;
+    slider.step = scored ? top / 100 : 1;
+    if (all || length < 2) slider.value = scored ? 0 : top;
+  }
+
+  /** Hide what is below the threshold or on another picture, and count the rest. */
+  #sift() {
+    const limit = Number(this.#slider.value);
+    const scored = this.#scored;
+    const numbers = new Map();
+    let kept = 0;
+    let shown = 0;
+    this.#shapes.forEach(({ shape, node, row }, index) => {
+      const stays = scored ? shape.score >= limit : index < limit;
+      const here = stays && shape.picture === this.#picture;
+      node.hidden = row.hidden = !here;
+      kept += stays;
+      if (here) numbers.set(shape.label, (numbers.get(shape.label) ?? 0) + 1);
+      shown += here;
+    });
+    for (const [label, { chip, number }] of this.#chips) {
+      number.textContent = numbers.get(label) ?? 0;
+      chip.classList.toggle('gone', !numbers.has(label));
+    }
+    this.#layer.classList.toggle('busy', shown > SCORED);
+    this.#layer.classList.toggle('crowded', shown > LABELLED);
+    this.#sliderLabel.textContent = scored
+      ? `Score at least ${limit.toFixed(2)}, as the model gives it: ${kept} of ${this.#shapes.length}`
+      : `This answer has no scores. The first ${kept} of ${this.#shapes.length}, in its own order`;
+  }
+
+  #point(index) {
+    if (index === this.#at) return;
+    const point = (found, on) => [found?.node, found?.row].forEach((each) => each?.classList.toggle('pointed', on));
+    point(this.#shapes[this.#at], false);
+    this.#at = index;
+    const found = this.#shapes[index];
+    point(found, true);
+    this.#readout.textContent = found ? inWords(found.shape) : '';
+  }
+
+  #step(event) {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const shown = this.#shapes.filter(({ node }) => !node.hidden);
+    if (event.key === 'Escape') this.#point(-1);
+    if (!step || !shown.length) return;
+    event.preventDefault();
+    const at = shown.indexOf(this.#shapes[this.#at]);
+    const next = at < 0 ? (step > 0 ? 0 : shown.length - 1) : (at + step + shown.length) % shown.length;
+    this.#point(this.#shapes.indexOf(shown[next]));
+  }
+}
+
+const title = ({ label, score }) =>
+  (score === null ? [label] : [label, element('small', { textContent: ` ${score.toFixed(2)}` })]);
+
+/** Where a shape is, as the API writes it. */
+const placeOf = (shape) => (shape.kind === 'box'
+  ? [shape.top, shape.left, shape.bottom, shape.right]
+  : [shape.top, shape.left]);
+
+const inWords = (shape) =>
+  `${shape.label}${shape.score === null ? '' : ` ${shape.score.toFixed(2)}`}: `
+  + `${shape.kind === 'box' ? 'box_2d' : 'point'} [${placeOf(shape).join(', ')}]`;

@@ -1,0 +1,140 @@
+"""The page's files: who may read them, under which policy, and how much there is to load."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from vidi.app import create_app
+from vidi.http import playground
+from vidi.settings import Settings
+
+KEY = "a-long-secret"
+PATHS = sorted(playground.load().paths)
+FIRST_PAINT = 100_000
+"""Most bytes of all files together, unpacked."""
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[TestClient]:
+    """A client of a server with a key."""
+    settings = Settings(
+        host="0.0.0.0", model="echo", api_keys=(KEY,), data_dir=tmp_path, cache_dir=tmp_path, decoders=1
+    )
+    with TestClient(create_app(settings), base_url="http://vidi.example") as client:
+        yield client
+
+
+def test_the_page_is_at_the_root(client: TestClient) -> None:
+    page = client.get("/")
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<h1>" in page.text
+
+
+def test_every_file_that_a_file_names_is_there(client: TestClient) -> None:
+    named = set(re.findall(r'(?:src|href)="(playground/[^"]+)"', client.get("/").text))
+    for path in PATHS:
+        named |= {f"playground/{name}" for name in re.findall(r"'\./([\w.]+)'", client.get(path).text)}
+    assert {f"/{path}" for path in named} | {"/"} == set(PATHS)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_policy_lets_nothing_in_from_elsewhere_and_nothing_inline(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+    directives = dict(each.split(" ", 1) for each in headers["content-security-policy"].split("; "))
+    assert directives["default-src"] == directives["base-uri"] == directives["form-action"] == "'none'"
+    assert directives["frame-ancestors"] == "'none'"
+    assert {directives[name] for name in ("script-src", "style-src", "connect-src")} == {"'self'"}
+    assert directives["img-src"] == "blob: data:"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert "microphone=()" in headers["permissions-policy"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_files_name_no_other_site(client: TestClient, path: str) -> None:
+    addresses = set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\s'\")]*", client.get(path).text))
+    assert addresses <= {"http://www.w3.org/2000/svg"}, "the name of SVG is no address"
+
+
+def test_nothing_in_the_page_is_inline(client: TestClient) -> None:
+    page = client.get("/").text
+    assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=", page)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_a_file_that_is_known_is_not_sent_again(client: TestClient, path: str, encoding: str) -> None:
+    first = client.get(path, headers={"accept-encoding": encoding})
+    assert first.headers["cache-control"] == "no-cache"
+    assert first.headers["vary"] == "accept-encoding"
+    known = {"accept-encoding": encoding, "if-none-match": f'"other", W/{first.headers["etag"]}'}
+    again = client.get(path, headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    assert again.headers["content-security-policy"] == playground.POLICY
+    assert client.get(path, headers={**known, "if-none-match": '"other"'}).status_code == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_packed_and_plain_are_the_same_file_under_two_tags(client: TestClient, path: str) -> None:
+    plain = client.get(path, headers={"accept-encoding": "identity"})
+    packed = client.get(path, headers={"accept-encoding": "gzip, br"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.content == plain.content
+    assert packed.headers["etag"] != plain.headers["etag"]
+
+
+def test_head_tells_the_size_without_the_file(client: TestClient) -> None:
+    reply = client.head("/", headers={"accept-encoding": "identity"})
+    assert reply.content == b""
+    assert int(reply.headers["content-length"]) == len(client.get("/").content)
+
+
+def test_all_of_it_is_small() -> None:
+    assets = playground.load().assets.values()
+    assert sum(len(asset.plain) for asset in assets) < FIRST_PAINT
+    assert sum(len(gzip.compress(asset.plain)) for asset in assets) < FIRST_PAINT // 3
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_server_with_keys_shows_the_page_without_one(locked: TestClient, path: str) -> None:
+    assert locked.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/playground",
+        "/playground/",
+        "/playground/nothing.js",
+        "/playground/app.js/",
+        "/playground/%2e%2e/v1beta/models",
+        "/playground/..%2f..%2fv1beta%2fmodels",
+        "/playground/__init__.py",
+        "/index.html",
+        "/v1beta/models",
+        "/v1beta/files",
+    ],
+)
+def test_a_server_with_keys_shows_nothing_else_without_one(locked: TestClient, path: str) -> None:
+    reply = locked.get(path)
+    assert reply.status_code == 403
+    assert reply.json()["error"]["status"] == "PERMISSION_DENIED"
+
+
+def test_the_page_only_answers_get(client: TestClient) -> None:
+    assert client.post("/", content=b"x").status_code == 404
+    assert client.get("/playground/nothing.js").status_code == 404
+
+
+def test_an_open_server_shows_the_page_only_under_its_own_name(client: TestClient) -> None:
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 403
