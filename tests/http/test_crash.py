@@ -30,6 +30,9 @@ from tests.http.refusal import refusal
 
 SEED = 20
 ROUNDS = 50
+STEPS = 80
+"""Most steps of all clients together in one round."""
+
 CLIENTS = 4
 SIZES = (0, 1, 999, 70_000, 400_000, 1_500_000)
 CHUNKS = (300_000, 65_536, 500_000)
@@ -285,13 +288,14 @@ class Crew:
             raise
 
 
+@pytest.mark.timeout(400)
 def test_what_is_acknowledged_outlives_a_kill_at_any_moment(tmp_path: Path) -> None:
     rng = random.Random(SEED)
     crew = Crew(SEED)
     for _ in range(ROUNDS):
         with forked(tmp_path) as (port, server), talking(port) as make:
             check(make(), crew.uploads, tmp_path)
-            steps, pause = rng.randrange(40), rng.uniform(0, 0.02)
+            steps, pause = rng.randrange(STEPS), rng.uniform(0, 0.02)
 
             def kill(server: ForkServerProcess = server, pause: float = pause) -> None:
                 time.sleep(pause)
