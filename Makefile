@@ -26,6 +26,7 @@ bench: $(VENV)/.dev
 
 $(VENV)/.base: requirements/build.txt requirements/base.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vidi needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@echo "Installing Vidi into $(VENV): about 150 MB of packages, a minute or less."
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --require-hashes -r requirements/build.txt
 	$(PIP) install --require-hashes -r requirements/base.txt

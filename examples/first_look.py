@@ -31,7 +31,7 @@ def sample_photo() -> Path:
     spec = importlib.util.find_spec("skimage")
     if spec is None or not spec.submodule_search_locations:
         sys.exit("Name a photo: python examples/first_look.py PHOTO (the demo's own comes with scikit-image)")
-    return Path(spec.submodule_search_locations[0]) / "data" / "coffee.png"
+    return Path(spec.submodule_search_locations[0]) / "data" / "chelsea.png"
 
 
 @contextmanager
