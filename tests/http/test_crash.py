@@ -30,7 +30,7 @@ from tests.http.refusal import refusal
 
 SEED = 20
 ROUNDS = 50
-STEPS = 80
+STEPS = 100
 """Most steps of all clients together in one round."""
 
 CLIENTS = 4
