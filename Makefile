@@ -24,12 +24,13 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
 
-$(VENV)/.base: requirements/build.txt requirements/base.txt pyproject.toml
+$(VENV)/.base: requirements/build.txt requirements/base.txt requirements/text.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vidi needs Python 3.11 or newer: make PYTHON=python3.12")'
 	@echo "Installing Vidi into $(VENV): about 150 MB of packages, a minute or less."
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --require-hashes -r requirements/build.txt
 	$(PIP) install --require-hashes -r requirements/base.txt
+	$(PIP) install --require-hashes --no-deps -r requirements/text.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -50,6 +51,7 @@ lock:
 	$(LOCK) requirements/build.in -c requirements/base.txt -o requirements/build.txt
 	$(LOCK) requirements/dev.in -c requirements/base.txt -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -c requirements/base.txt -o requirements/demo.txt
+	$(LOCK) requirements/text.in --no-deps -o requirements/text.txt
 	$(LOCK) requirements/photos.in --no-deps -o requirements/photos.txt
 
 clean:

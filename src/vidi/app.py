@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from functools import partial
@@ -89,7 +90,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         size=settings.decoders, deadline=settings.decode_seconds, memory_limit=DECODER_MEMORY
     )
     opened = contextlib.ExitStack()
-    look = partial(true_type, limits=images, largest=LARGEST_PICTURE_FILE)
+    look = partial(true_type, limits=images, largest=LARGEST_PICTURE_FILE, alone=threading.Lock())
     desk = Desk(opened.enter_context(open_library(settings.data_dir, _limits(settings), inspect=look)))
     opened.callback(desk.close)
 

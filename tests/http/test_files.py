@@ -406,3 +406,13 @@ def test_a_full_store_is_said_with_429(tmp_path: Path) -> None:
 def test_two_servers_do_not_share_a_directory(settings: Settings, client: TestClient) -> None:
     with pytest.raises(Exception, match="directory"):
         create_app(settings)
+
+
+def test_a_refusal_at_the_door_carries_the_uploads_status(client: TestClient, keyed: TestClient) -> None:
+    for reply in (
+        client.post(UPLOAD, headers={"host": "evil.example"}),
+        client.patch(UPLOAD),
+        keyed.post(UPLOAD),
+    ):
+        assert reply.status_code in (403, 404)
+        assert reply.headers["x-goog-upload-status"] == "final"

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 JSON = "application/json; charset=UTF-8"
 
+UPLOAD = "/upload/"
+"""Part of every path under which files come."""
+
 ADDED_HEADERS = "added_headers"
 """Key in a request's state: headers that go with whatever reply leaves, an error's too."""
 
@@ -126,6 +129,9 @@ class Guard:
             return
         body = _Body(receive)
         added: dict[str, str] = {}
+        if UPLOAD in scope["path"]:
+            # Refused before anyone asks which upload: there is nothing that a client could continue.
+            added["x-goog-upload-status"] = "final"
         scope.setdefault("state", {})[ADDED_HEADERS] = added
         reply = _Reply(send, added, cors=bool(self._door.key_digests))
         began = time.perf_counter()

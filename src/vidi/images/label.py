@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import AbstractContextManager
 from typing import BinaryIO
 
 from vidi.images import refusal
@@ -13,7 +15,9 @@ _ANY_TYPE = "application/octet-stream"
 _NOWHERE = ""
 
 
-def true_type(reader: BinaryIO, declared: str, limits: ImageLimits, largest: int) -> str:
+def true_type(
+    reader: BinaryIO, declared: str, limits: ImageLimits, largest: int, alone: AbstractContextManager[object]
+) -> str:
     """The MIME type of a file that was uploaded; a picture's header is checked.
 
     Args:
@@ -21,6 +25,7 @@ def true_type(reader: BinaryIO, declared: str, limits: ImageLimits, largest: int
         declared: The uploader's MIME type; "" for none.
         limits: What a picture's header may announce.
         largest: Most bytes of a picture; a larger file is not read to its end.
+        alone: Held while a whole picture is in memory, so that few are at a time.
 
     Returns:
         The type by the bytes for a picture of the five formats, else the declared one.
@@ -31,7 +36,8 @@ def true_type(reader: BinaryIO, declared: str, limits: ImageLimits, largest: int
     start = reader.read(_SNIFFED)
     if not declared.startswith("image/") and image_format(start) is None:
         return declared or _ANY_TYPE
-    content = start + reader.read(largest - len(start) + 1)
-    if len(content) > largest:
+    if reader.seek(0, io.SEEK_END) > largest:
         raise refusal.too_large(_NOWHERE, f"has more than {largest:,} bytes")
-    return read_header(content, where=_NOWHERE, limits=limits).format.value
+    with alone:
+        reader.seek(0)
+        return read_header(reader.read(), where=_NOWHERE, limits=limits).format.value
