@@ -100,7 +100,8 @@ def test_text_is_read_out_where_there_is_a_reader() -> None:
 
 def test_without_a_reader_it_says_that_it_cannot_read() -> None:
     assert ask(SIGN, "What does the sign say?") == (
-        "This model cannot read text in pictures. I see a red bus and two cars."
+        "I can't read text here: the models for it are not installed "
+        "(`pip install --no-deps rapidocr==3.10.0` adds them). I see a red bus and two cars."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from vidi.engines.lite import captions, judgements, listing, questions, spatial, whether
+from vidi.engines.lite import captions, inscriptions, judgements, listing, questions, spatial, whether
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.lookup import cannot_tell
@@ -31,21 +31,6 @@ def _describe(intent: Intent, evidence: Evidence) -> Said:
     return captions.describe(evidence, intent.language)
 
 
-def _read(intent: Intent, evidence: Evidence) -> Said:
-    language = intent.language
-    lines = evidence.text
-    if lines is None:
-        sentences = [language.sentence("cannot_read")]
-        seen = captions.what_is_seen(evidence, language)
-        if seen:
-            sentences.append(language.sentence("see", things=seen))
-        return Said(" ".join(sentences), known=False)
-    if not lines:
-        return Said(language.sentence("no_text"), brief=language.say("none"))
-    said = tuple(line.text for line in lines)
-    return Said("\n".join(said), brief=" ".join(said), items=said)
-
-
 def _creative(intent: Intent, evidence: Evidence) -> Said:
     first = intent.language.sentence("cannot_creative")
     return Said(f"{first} {captions.describe(evidence, intent.language).text}", known=False)
@@ -68,7 +53,7 @@ ANSWERERS: Mapping[str, Answerer] = {
     "describe": _describe,
     "greeting": _caption,
     "creative": _creative,
-    "read": _read,
+    "read": inscriptions.read,
     "list": listing.things_listed,
     "tags": listing.tags,
     "hashtags": listing.hashtags,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from vidi.engines.lite.evidence import Evidence, Thing
+from vidi.engines.lite.inscriptions import as_things, wants_text
 from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.lookup import SHOWN, find, kind_in
 
@@ -21,6 +22,8 @@ KIND_SURE = 0.2
 
 def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
     """The things that a request for boxes or points means, most prominent first."""
+    if wants_text(intent):
+        return as_things(evidence)[: intent.manner.limit or MOST]
     named = [mention for mention in intent.mentions if mention.labels]
     if not named:
         things = () if _only_unknown(intent) else evidence.things(SHOWN)

@@ -4,7 +4,7 @@ Each option gets the best of these, in 0..1:
   - the score of a thing of the named class, nine tenths of it for a hypernym, so that "dog" beats "animal";
   - the probability of the named classifier class, or the sum over a named place;
   - for subjects like "sports", for indoors and outdoors, for colours: what the evidence says of them;
-  - for a word in a text line: the line's score.
+  - where none of these supports any option, for the words of a text line: the line's score.
 
 An option with at least `SUPPORTED` is supported, and the highest wins; the earlier of two equals. Where none
 is supported, an option that means "other", "none" or "unknown" is taken; if there is none, the option of the
@@ -43,6 +43,11 @@ def best_option(options: Sequence[str], evidence: Evidence, lexicon: Lexicon) ->
         The option as it was given, and whether the evidence supports it.
     """
     scores = [score_of(option, evidence, lexicon) for option in options]
+    if max(scores) < SUPPORTED:
+        # Reading costs more than all else: only now.
+        scores = [
+            max(score, text_score(option, evidence)) for score, option in zip(scores, options, strict=True)
+        ]
     best = max(range(len(options)), key=lambda index: scores[index])
     if scores[best] >= SUPPORTED:
         return options[best], True
@@ -51,7 +56,7 @@ def best_option(options: Sequence[str], evidence: Evidence, lexicon: Lexicon) ->
 
 
 def score_of(option: str, evidence: Evidence, lexicon: Lexicon) -> float:
-    """How well one option fits, 0..1."""
+    """How well one option fits what is seen, 0..1."""
     text = plain(option)
     scores = [_mention_score(mention, evidence) for mention in lexicon.mentions(text)]
     return max(
@@ -61,7 +66,6 @@ def score_of(option: str, evidence: Evidence, lexicon: Lexicon) -> float:
         _theme_score(text, evidence, lexicon.language),
         _side_score(text, evidence, lexicon.language),
         _colour_score(text, evidence, lexicon),
-        _text_score(text, evidence),
     )
 
 
@@ -116,7 +120,9 @@ def _colour_score(text: str, evidence: Evidence, lexicon: Lexicon) -> float:
     return COLOUR / 2 if colour in evidence.sight.palette else 0.0
 
 
-def _text_score(text: str, evidence: Evidence) -> float:
-    if evidence.senses.reader is None or not text:
+def text_score(option: str, evidence: Evidence) -> float:
+    """The score of the surest line that holds an option's words, 0..1."""
+    text = plain(option)
+    if not text:
         return 0.0
     return max((line.score for line in evidence.text or () if text in line.text.lower()), default=0.0)

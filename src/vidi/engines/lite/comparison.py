@@ -9,6 +9,7 @@ from vidi.domain.geometry import Box
 from vidi.engines.lite.alignment import Alignment, Change, align
 from vidi.engines.lite.captions import caption, grouped, in_words
 from vidi.engines.lite.evidence import Evidence, Thing
+from vidi.engines.lite.inscriptions import rewritten
 from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.language import Language
 from vidi.engines.lite.lookup import SHOWN
@@ -129,7 +130,18 @@ def _change(change: Change, alignment: Alignment, one: Evidence, other: Evidence
         return language.sentence(
             "replaced", old=_things(gone, one, language), new=_things(new, other, language), place=place
         )
-    return language.sentence("changed", place=place)
+    return _rewritten(change, one, other, language) or language.sentence("changed", place=place)
+
+
+def _rewritten(change: Change, one: Evidence, other: Evidence, language: Language) -> str:
+    """How the text at a place changed; "" if it did not, or nobody can read."""
+    old, new = rewritten(one, change.before, other, change.after)
+    place = language.cells[cell(change.after)].at
+    if old == new:
+        return ""
+    if old and new:
+        return language.sentence("text_changed", old=old, new=new, place=place)
+    return language.sentence("text_added" if new else "text_removed", text=new or old, place=place)
 
 
 def _in_region(evidence: Evidence, region: Box) -> tuple[Thing, ...]:

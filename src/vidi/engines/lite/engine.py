@@ -14,6 +14,7 @@ from vidi.engines.lite.detector import Detector
 from vidi.engines.lite.evidence import Senses, open_senses
 from vidi.engines.lite.intents import Tongues, load_tongues
 from vidi.engines.lite.offer import CARD
+from vidi.engines.lite.reader import open_reader
 from vidi.engines.lite.replies import reply
 from vidi.engines.lite.weights import ensure
 from vidi.engines.lite.world import load_world
@@ -60,6 +61,9 @@ def open_engine(context: EngineContext) -> Lite:
     slots = max(1, context.threads)
     world = load_world()
     senses = open_senses(
-        Detector(weights.detector, context.threads), Classifier(weights.classifier, context.threads), world
+        Detector(weights.detector, context.threads),
+        Classifier(weights.classifier, context.threads),
+        world,
+        open_reader(context.threads),
     )
     return Lite(senses, load_tongues(world), slots=slots)

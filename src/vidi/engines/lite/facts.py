@@ -12,6 +12,7 @@ from vidi.engines.lite.boxes import label_of
 from vidi.engines.lite.choices import plain
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.fields import Meaning
+from vidi.engines.lite.inscriptions import text_on
 from vidi.engines.lite.intents import UNKNOWN, Intent, Tongues, lowered
 from vidi.engines.lite.judgements import BLURRY
 from vidi.engines.lite.language import Language
@@ -163,7 +164,7 @@ def _text_of_role(meaning: Meaning, subject: Subject) -> str | None:
         return _text_about_things(meaning, subject)
     evidence, intent, language = subject.evidence, subject.intent, subject.intent.language
     tellers: dict[str, Callable[[], str | None]] = {
-        "text": lambda: "\n".join(line.text for line in evidence.text or ()),
+        "text": lambda: _written(subject),
         "caption": lambda: _thing_in_words(subject) or captions.caption(evidence, language).text,
         "description": lambda: _thing_in_words(subject) or captions.describe(evidence, language).text,
         "scene": lambda: _scene_in_words(evidence, language),
@@ -175,6 +176,13 @@ def _text_of_role(meaning: Meaning, subject: Subject) -> str | None:
     }
     told = tellers[meaning.role]() if meaning.role in tellers else None
     return told or None
+
+
+def _written(subject: Subject) -> str:
+    """The text on the thing that an object stands for, else all text."""
+    if subject.thing:
+        return text_on(subject.thing.box, subject.evidence)
+    return "\n".join(line.text for line in subject.evidence.text or ())
 
 
 def _scene_in_words(evidence: Evidence, language: Language) -> str | None:

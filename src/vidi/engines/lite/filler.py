@@ -33,6 +33,7 @@ from vidi.engines.lite.choices import SUPPORTED, best_option, plain, score_of
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.facts import Subject
 from vidi.engines.lite.fields import Meaning, meaning_of
+from vidi.engines.lite.inscriptions import as_things
 from vidi.engines.lite.intents import Intent, Tongues
 
 NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
@@ -304,7 +305,8 @@ def _objects(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> l
     """One element for each thing that is meant, or for each class where they are counted."""
     things: Sequence[Thing] = subject.about(meaning.mention)
     if not meaning.mention:
-        things = wanted(subject.intent, subject.evidence)
+        lines = _are_lines(element(schema, 0), subject)
+        things = as_things(subject.evidence) if lines else wanted(subject.intent, subject.evidence)
     groups = [(thing, 1) for thing in things]
     if _counts_classes(element(schema, 0), subject):
         groups = [(group.things[0], len(group.things)) for group in grouped(things)]
@@ -315,6 +317,13 @@ def _objects(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> l
         if filled.known:
             values.append(filled.value)
     return values
+
+
+def _are_lines(shape: Schema, subject: Subject) -> bool:
+    """Whether the objects of a list are a text and its place, and no thing is named that it is on."""
+    roles = {meaning_of(each.name, subject.tongues).role for each in shape.properties}
+    named = any(mention.labels for mention in subject.intent.mentions)
+    return "text" in roles and "label" not in roles and bool(roles & {"box", "box_edge"}) and not named
 
 
 def _counts_classes(shape: Schema, subject: Subject) -> bool:
