@@ -15,12 +15,11 @@ SAME_THING = 0.65
 SAME_PLACE = 0.85
 """Overlap from which two boxes of confusable classes, and of any two classes, are one thing."""
 
-WITHIN = 0.85
+WITHIN = 0.75
 """A weaker box that lies in a stronger one of its class by this part is a piece of the same thing."""
 
 NEARLY = 0.75
-NEARLY_ALIKE = 0.6
-"""A class, and a confusable one, whose score is at least this part of the best one's is remembered too."""
+"""A class whose score is at least this part of the best one's is remembered as possible."""
 
 HERD = 3.0
 """Among confusable animals or vehicles of like size, a class with this many times the score rules."""
@@ -56,7 +55,7 @@ def distinct(found: Sequence[Detection], world: World) -> tuple[Distinct, ...]:
         at = next((at for at, other in enumerate(kept) if _same(each, other, world)), None)
         if at is None:
             kept.append(Distinct(each.label, each.score, each.box))
-        elif each.label != kept[at].label and each.score >= _nearly(each, kept[at], world) * kept[at].score:
+        elif each.label != kept[at].label and each.score >= NEARLY * kept[at].score:
             kept[at] = replace(kept[at], also=kept[at].also | {each.label})
     return tuple(_in_its_herd(each, kept, world) for each in kept)
 
@@ -70,10 +69,6 @@ def _same(weaker: Detection, stronger: Distinct, world: World) -> bool:
     if overlap > SAME_PLACE:
         return weaker.label != "person"
     return overlap > SAME_THING and world.confusable(weaker.label, stronger.label)
-
-
-def _nearly(one: Detection, other: Distinct, world: World) -> float:
-    return NEARLY_ALIKE if world.confusable(one.label, other.label) else NEARLY
 
 
 def _in_its_herd(one: Distinct, all_found: Sequence[Distinct], world: World) -> Distinct:

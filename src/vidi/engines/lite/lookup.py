@@ -16,7 +16,7 @@ from vidi.engines.lite.said import Said
 SHOWN = 0.25
 """Lowest score of a thing that is counted, boxed or placed."""
 
-THERE = 0.18
+THERE = 0.22
 """Lowest score of a thing that answers "is there"."""
 
 KIND_THERE = 0.15

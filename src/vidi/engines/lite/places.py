@@ -46,7 +46,9 @@ def touching(one: Box, other: Box) -> bool:
 def resting_on(one: Box, other: Box) -> bool:
     """Whether `one` ends within `other` and stands over it: its foot is covered, its middle is higher."""
     foot = Box(one.ymax - (one.ymax - one.ymin) * 0.25, one.xmin, one.ymax, one.xmax)
-    return shared(foot, other) > 0.35 and one.centre().y < other.centre().y
+    narrow = Box(foot.ymin, foot.centre().x - 30, foot.ymax, foot.centre().x + 30)
+    carried = shared(foot, other) > 0.35 or shared(narrow, other) > 0.6
+    return carried and one.centre().y < other.centre().y
 
 
 def at_feet(one: Box, other: Box) -> bool:
