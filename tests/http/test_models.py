@@ -151,7 +151,7 @@ def test_a_model_is_described_under_the_name_that_was_asked(client: TestClient) 
         ("POST", f"{MODEL}:embedContent"),
         ("POST", MODEL),
         ("GET", f"{MODEL}:generateContent"),
-        ("GET", "/"),
+        ("GET", "/nothing"),
         ("GET", "/v1beta/nothing"),
         ("DELETE", "/v1beta/models"),
         ("POST", "/v2/models/echo:generateContent"),
