@@ -26,6 +26,9 @@ COUNTED = 0.4
 LEADING = 0.4
 """Lowest score of the thing that a caption is about, if there is a better one."""
 
+ALIVE = 3.0
+"""How much more prominent than a person or animal something else must be to lead a caption."""
+
 MINOR = 0.3
 """Prominence, as a part of the leading thing's, from which another thing is worth a word."""
 
@@ -224,7 +227,8 @@ def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
     if not groups:
         return ()
     sure = [group for group in groups if max(thing.score for thing in group.things) >= LEADING]
-    leading = sure[0] if sure else groups[0]
+    living = {"person", *evidence.world.groups["animal"]}
+    leading = max(sure or groups, key=lambda group: group.prominence * (ALIVE if group.label in living else 1))
     rest = [group for group in groups if group is not leading]
     return (leading, *(group for group in rest if _notable(group, leading)))
 
