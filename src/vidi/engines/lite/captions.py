@@ -26,6 +26,9 @@ COUNTED = 0.4
 LEADING = 0.4
 """Lowest score of the thing that a caption is about, if there is a better one."""
 
+NOTABLE = 0.42
+"""Score from which a thing is worth a word however small it is."""
+
 ALIVE = 3.0
 """How much more prominent than a person or animal something else must be to lead a caption."""
 
@@ -240,7 +243,7 @@ def _surely(group: Group) -> Group:
 
 
 def _notable(group: Group, leading: Group) -> bool:
-    return group.prominence >= MINOR * leading.prominence or group.things[0].score > 0.5
+    return group.prominence >= MINOR * leading.prominence or group.things[0].score > NOTABLE
 
 
 def _doing_in_words(doing: Doing | None, language: Language, evidence: Evidence) -> str:
