@@ -231,7 +231,9 @@ def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
         return ()
     sure = [group for group in groups if max(thing.score for thing in group.things) >= LEADING]
     living = {"person", *evidence.world.groups["animal"]}
-    leading = max(sure or groups, key=lambda group: group.prominence * (ALIVE if group.label in living else 1))
+    leading = max(
+        sure or groups, key=lambda group: group.prominence * (ALIVE if group.label in living else 1)
+    )
     rest = [group for group in groups if group is not leading]
     return (leading, *(group for group in rest if _notable(group, leading)))
 
