@@ -43,7 +43,7 @@ function notice(text) {
 /** The server names a picture by its place in the request; people know it by its file. */
 const withNames = (message, pictures) => message
   .replace(/^Unable to process input image\. /, '')
-  .replace(/(the picture at )?contents\[0\]\.parts\[(\d+)\](\.\w+)?/gi, (place, _, index) =>
+  .replace(/(the picture at )?(?:generate_content_request\.)?contents\[0\]\.parts\[(\d+)\](\.\w+)?/gi, (place, _, index) =>
     (pictures[index] ? `“${pictures[index].name}”` : place));
 
 function complaint(error, pictures) {

@@ -83,11 +83,14 @@ function go(form, base, keyed) {
     ...(textOf(form) ? [`genai.NewPartFromText(${quoted(textOf(form))}),`] : []),
   ];
   const { responseMimeType, responseJsonSchema, mediaResolution } = configOf(form);
-  const config = [
-    responseMimeType && `ResponseMIMEType: ${quoted(responseMimeType)},`,
-    responseJsonSchema && `ResponseJsonSchema: json.RawMessage(\`${JSON.stringify(responseJsonSchema)}\`),`,
-    mediaResolution && `MediaResolution: ${quoted(mediaResolution)},`,
-  ].filter(Boolean);
+  const config = Object.entries({
+    ResponseMIMEType: responseMimeType && quoted(responseMimeType),
+    ResponseJsonSchema: responseJsonSchema && `json.RawMessage(\`${JSON.stringify(responseJsonSchema)}\`)`,
+    MediaResolution: mediaResolution && quoted(mediaResolution),
+  }).filter(([, value]) => value);
+  // gofmt lines the values up.
+  const wide = Math.max(...config.map(([name]) => name.length)) + 2;
+  const lines = config.map(([name, value]) => `${`${name}:`.padEnd(wide)}${value},`);
   const picture = `
 func picture(path, mimeType string) *genai.Part {
 	data, err := os.ReadFile(path)
@@ -126,8 +129,7 @@ ${keyed ? '' : open}	client, err := genai.NewClient(ctx, &genai.ClientConfig{
 	parts := []*genai.Part{
 ${indented(parts, '\t\t')}	}
 	contents := []*genai.Content{genai.NewContentFromParts(parts, genai.RoleUser)}
-	config := &genai.GenerateContentConfig{
-${indented(config, '\t\t')}	}
+	config := &genai.GenerateContentConfig{${lines.length ? `\n${indented(lines, '\t\t')}\t` : ''}}
 	response, err := client.Models.GenerateContent(ctx, ${quoted(form.model)}, contents, config)
 	if err != nil {
 		log.Fatal(err)

@@ -1,0 +1,74 @@
+"""A browser for the whole run, and servers for it to look at."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import picture
+from tests.http.live import Live, live
+from tests.playground.browser import FOLDER, Browser, Page, chromium
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def program(*names: str) -> str:
+    """The first of these programs that is installed; skips the test if none is."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    return found or pytest.skip(f"needs {names[0]}, which is not installed")
+
+
+@pytest.fixture(scope="session")
+def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
+    """Chromium; its driver is installed once and kept in pytest's cache."""
+    shell, node, npm = program(*PROGRAMS), program("node"), program("npm")
+    lock = FOLDER / "package-lock.json"
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    assert pytestconfig.cache is not None
+    folder = pytestconfig.cache.mkdir(f"playground-{digest}")
+    modules = folder / "node_modules"
+    if not (modules / ".package-lock.json").exists():
+        for file in (lock, FOLDER / "package.json"):
+            shutil.copy(file, folder)
+        installed = subprocess.run(
+            [npm, "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True
+        )
+        if installed.returncode:
+            pytest.skip(f"npm ci failed: {installed.stderr.strip()[-300:]}")
+    with chromium(shell, node, modules) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A `vidi serve` on the echo engine."""
+    with live(tmp_path_factory.mktemp("echo")) as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, server: Live) -> Iterator[Page]:
+    """The page of the echo server. It must ask nobody else, and break no policy of its own."""
+    opened = browser.open(url_of(server))
+    yield opened
+    strangers = [url for url in opened.asked() if not url.startswith((url_of(server), "blob:", "data:"))]
+    assert not strangers
+    assert not opened.complaints()
+
+
+def url_of(server: Live) -> str:
+    """Where the page is."""
+    return f"http://127.0.0.1:{server.port}/"
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A drawn picture of 640 x 480 pixels as a JPEG file."""
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(picture(640, 480, "JPEG"))
+    return file

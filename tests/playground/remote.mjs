@@ -1,0 +1,74 @@
+// Drives Chromium from another process: one JSON request a line in, one JSON answer a line out.
+//
+// {"open": {context options}, "script": "runs before the page"} opens a page of its own.
+// {"call": "name", "args": [...]} calls a method of that page; {"drop": [files]} drops files on it.
+// {"wait": "expression"} waits until the expression holds.
+// {"seen": true} gives what the page has said and asked since it was opened.
+
+import { basename } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { chromium } from 'playwright-core';
+
+const browser = await chromium.launch({
+  executablePath: process.argv[2],
+  args: [
+    '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--no-first-run', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+  ],
+});
+let page = null;
+let seen = null;
+
+const does = {
+  async open(options, { script = '' }) {
+    await page?.context().close();
+    const context = await browser.newContext(options);
+    if (script) await context.addInitScript({ content: script });
+    page = await context.newPage();
+    seen = { errors: [], requests: [] };
+    page.on('pageerror', ({ message }) => seen.errors.push(message));
+    page.on('console', (said) => { if (said.type() === 'error') seen.errors.push(said.text()); });
+    page.on('request', (request) => seen.requests.push(request.url()));
+    page.setDefaultTimeout(15_000);
+  },
+  async call(name, { args = [] }) {
+    const value = await page[name](...args);
+    return ['string', 'number', 'boolean'].includes(typeof value) || Array.isArray(value) || name === 'evaluate' ? value : null;
+  },
+  // Playwright's own waiting needs `eval`, which the page's policy forbids; its `evaluate` does not.
+  async wait(condition) {
+    for (const end = Date.now() + 15_000; !(await page.evaluate(condition));) {
+      if (Date.now() > end) throw new Error(`waited in vain for: ${condition}`);
+      await new Promise((resolve) => { setTimeout(resolve, 15); });
+    }
+  },
+  async drop(paths) {
+    const files = await Promise.all(
+      paths.map(async (path) => ({ name: basename(path), data: (await readFile(path)).toString('base64') })),
+    );
+    const transfer = await page.evaluateHandle((all) => {
+      const carried = new DataTransfer();
+      for (const { name, data } of all) {
+        carried.items.add(new File([Uint8Array.from(atob(data), (each) => each.charCodeAt(0))], name));
+      }
+      return carried;
+    }, files);
+    await page.dispatchEvent('#stage', 'dragover', { dataTransfer: transfer });
+    await page.dispatchEvent('#stage', 'drop', { dataTransfer: transfer });
+  },
+  seen: () => seen,
+};
+
+const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+say({ version: browser.version() });
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  const [name] = Object.keys(request);
+  try {
+    say({ value: (await does[name](request[name], request)) ?? null });
+  } catch (error) {
+    say({ error: error.message });
+  }
+}
+await browser.close();

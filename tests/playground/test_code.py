@@ -1,0 +1,119 @@
+"""What the page gives to copy runs as copied, beside the pictures."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import picture
+from tests.http.live import Live, live
+from tests.playground.browser import Browser, Page
+from tests.playground.conftest import program, url_of
+
+KEY = "a-long-secret"
+HARD = """It's "50%" of $HOME, a\\b `c` {d} – ünï\n\tEnd"""
+
+
+def copied(page: Page, language: str) -> str:
+    """Press the buttons of a person who copies the code."""
+    if not page.look("document.querySelector('#code').open"):
+        page.call("click", "#code summary")
+    page.call("click", f"button:text-is('{language}')")
+    page.call("click", "#copy")
+    page.wait("document.querySelector('#copy').textContent === 'Copied'")
+    return str(page.look("navigator.clipboard.readText()"))
+
+
+def run(
+    command: Sequence[str], folder: Path, text: str = "", variables: Mapping[str, str] | None = None
+) -> str:
+    """Run a program in a folder; gives what it prints."""
+    kept = {name: value for name, value in os.environ.items() if not re.match("GEMINI|GOOGLE|VIDI", name)}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        input=text,
+        capture_output=True,
+        text=True,
+        env={**kept, **(variables or {})},
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def filled(browser: Browser, server: Live, photo: Path, tmp_path: Path) -> Page:
+    """A page with two pictures and a question that is hard to quote."""
+    page = browser.open(url_of(server), permissions=["clipboard-read", "clipboard-write"])
+    second = tmp_path / "it's 2.png"
+    second.write_bytes(picture(300, 200))
+    page.drop(photo, second)
+    page.call("fill", "#prompt", HARD)
+    return page
+
+
+SAID = f"Echo: 2 images (640x480, 300x200), text: {HARD}"
+
+
+def test_python_runs_as_copied(filled: Page, tmp_path: Path) -> None:
+    assert (
+        run([sys.executable, "-W", "error::SyntaxWarning", "-"], tmp_path, copied(filled, "Python"))
+        == SAID + "\n"
+    )
+
+
+def test_curl_runs_as_copied(filled: Page, tmp_path: Path) -> None:
+    answer = run([program("bash"), "-eu"], tmp_path, copied(filled, "curl"))
+    assert '"Echo: 2 images (640x480, 300x200), text: It' in answer
+    assert '"STOP"' in answer
+
+
+@pytest.mark.parametrize("language", ["Python", "curl"])
+def test_boxes_and_resolution_are_in_the_code(
+    filled: Page, photo: Path, tmp_path: Path, language: str
+) -> None:
+    filled.call("click", ".away[aria-label*='2.png']")
+    filled.call("check", "[name=as][value=boxes]")
+    filled.call("selectOption", "#resolution", "HIGH")
+    command = {"Python": [sys.executable, "-"], "curl": [program("bash"), "-eu"]}[language]
+    code = copied(filled, language)
+    assert "MEDIA_RESOLUTION_HIGH" in code
+    assert "[]" in run(command, tmp_path, code)  # The echo's answer to a schema of a list.
+
+
+def test_the_key_comes_from_the_environment(browser: Browser, tmp_path: Path) -> None:
+    with live(tmp_path, key=KEY, VIDI_API_KEYS=KEY) as server:
+        page = browser.open(url_of(server), permissions=["clipboard-read", "clipboard-write"])
+        page.call("fill", "#key", KEY)
+        page.call("press", "#key", "Enter")
+        page.wait("document.querySelector('#model').dataset.loaded")
+        page.call("fill", "#prompt", "hi")
+        code = copied(page, "Python")
+        assert KEY not in code
+        said = run([sys.executable, "-"], tmp_path, code, {"GEMINI_API_KEY": KEY})
+        assert said == "Echo: 0 images, text: hi\n"
+        shell = copied(page, "curl")
+        assert KEY not in shell
+        assert "Echo: 0 images" in run([program("bash"), "-eu"], tmp_path, shell, {"GEMINI_API_KEY": KEY})
+
+
+def test_javascript_is_a_module(filled: Page, tmp_path: Path) -> None:
+    module = tmp_path / "ask.mjs"
+    module.write_text(copied(filled, "JavaScript"), encoding="utf-8")
+    run([program("node"), "--check", str(module)], tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["text", "json", "boxes"])
+def test_go_is_formatted(filled: Page, tmp_path: Path, kind: str) -> None:
+    filled.call("click", ".away[aria-label*='2.png']")
+    filled.call("check", f"[name=as][value={kind}]")
+    code = copied(filled, "Go")
+    assert run([program("gofmt")], tmp_path, code) == code
