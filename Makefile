@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PHOTO ?=
 
-.PHONY: demo test check lint bench lock clean
+.PHONY: demo test check lint clients bench lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/first_look.py $(PHOTO)
@@ -20,6 +20,10 @@ lint: $(VENV)/.dev
 
 check: $(VENV)/.dev
 	$(BIN)/pytest
+
+# Every client, each installed by its own package manager from its lock; prints a table.
+clients: $(VENV)/.dev
+	$(BIN)/pytest tests/clients -m "clients or not clients"
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench

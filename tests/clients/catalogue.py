@@ -1,0 +1,119 @@
+"""The clients that are tested, where their programs and locks are, and which versions the locks name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+THREE = ("caption", "stream", "structured")
+GUIDE = (*THREE, "fetched", "boxes", "upload", "several", "tokens", "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A real client.
+
+    Attributes:
+        name: As people call it.
+        language: What its users write.
+        folder: Where its program is, under this one; also its identifier.
+        manager: What installs it: `venv`, `npm`, `go`, or nothing (`checks`, `system`).
+        package: Whose version is the client's.
+        lock: The file that pins it, under the repository's root.
+        flows: What its program can do.
+        program: The program's file name.
+        by_default: Whether plain `make test` runs it.
+        barred: Why it cannot work today; its flows are expected to fail.
+    """
+
+    name: str
+    language: str
+    folder: str
+    manager: str
+    package: str
+    lock: str
+    flows: tuple[str, ...] = THREE
+    program: str = "client.py"
+    by_default: bool = False
+    barred: str = ""
+
+    @property
+    def source(self) -> Path:
+        """The program."""
+        return HERE / self.folder / self.program
+
+    @property
+    def version(self) -> str:
+        """What the lock says; nothing where the system brings the client."""
+        lock = ROOT / self.lock
+        return _READERS[lock.name](lock, self.package) if self.lock else ""
+
+
+def _of_requirements(lock: Path, package: str) -> str:
+    found = re.search(rf"^{re.escape(package)}==(\S+)", lock.read_text(), re.MULTILINE)
+    assert found, f"{lock} does not pin {package}"
+    return found[1]
+
+
+def _of_npm(lock: Path, package: str) -> str:
+    return str(json.loads(lock.read_text())["packages"][f"node_modules/{package}"]["version"])
+
+
+def _of_go(lock: Path, package: str) -> str:
+    found = re.search(rf"^require {re.escape(package)} v(\S+)", lock.read_text(), re.MULTILINE)
+    assert found, f"{lock} does not require {package}"
+    return found[1]
+
+
+_READERS: dict[str, Callable[[Path, str], str]] = {
+    "requirements.txt": _of_requirements,
+    "dev.txt": _of_requirements,
+    "package-lock.json": _of_npm,
+    "go.mod": _of_go,
+}
+
+
+def _venv(folder: str, name: str, package: str, flows: tuple[str, ...] = THREE) -> Client:
+    lock = f"tests/clients/{folder}/requirements.txt"
+    return Client(name, "Python", folder, "venv", package, lock, flows)
+
+
+CLIENTS = (
+    Client(
+        "google-genai", "Python", "python", "checks", "google-genai", "requirements/dev.txt", GUIDE,
+        by_default=True,
+    ),
+    Client(
+        "@google/genai", "JavaScript", "javascript", "npm", "@google/genai",
+        "tests/sdk/js/package-lock.json", GUIDE, "client.mjs", by_default=True,
+    ),
+    Client(
+        "google.golang.org/genai", "Go", "go", "go", "google.golang.org/genai", "tests/clients/go/go.mod",
+        GUIDE, "main.go", by_default=True,
+    ),
+    Client("curl and jq", "shell", "curl", "system", "curl", "", GUIDE, "client.sh", by_default=True),
+    _venv("langchain", "LangChain", "langchain-google-genai"),
+    _venv("pydantic-ai", "pydantic-ai", "pydantic-ai-slim", (*THREE, "called")),
+    _venv("llama-index", "LlamaIndex", "llama-index-llms-google-genai"),
+    _venv("litellm", "LiteLLM", "litellm"),
+    _venv("llm", "llm with llm-gemini", "llm-gemini"),
+    Client(
+        "Vercel AI SDK", "JavaScript", "vercel", "npm", "@ai-sdk/google",
+        "tests/clients/vercel/package-lock.json", (*THREE, "upload"), "client.mjs",
+    ),
+    Client(
+        "@google/generative-ai (retired)", "JavaScript", "generative-ai", "npm", "@google/generative-ai",
+        "tests/clients/generative-ai/package-lock.json", (*THREE, "upload"), "client.mjs",
+    ),
+    Client(
+        "gemini-cli", "shell", "gemini-cli", "npm", "@google/gemini-cli",
+        "tests/clients/gemini-cli/package-lock.json", ("caption", "stream"), "client.sh",
+        barred="it always sends a list of tools, be it an empty one, which is refused",
+    ),
+)  # fmt: skip
