@@ -114,6 +114,5 @@ CLIENTS = (
     Client(
         "gemini-cli", "shell", "gemini-cli", "npm", "@google/gemini-cli",
         "tests/clients/gemini-cli/package-lock.json", ("caption", "stream"), "client.sh",
-        barred="it always sends a list of tools, be it an empty one, which is refused",
     ),
 )  # fmt: skip

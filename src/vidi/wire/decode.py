@@ -117,7 +117,8 @@ def _faults(request: GenerateContentRequest, scope: Scope) -> Iterator[FieldViol
     for at, part in enumerate(instruction.parts or []):
         if part.text is None and not _is_empty(part):
             yield scope.fault(f"system_instruction.parts[{at}]", "a system instruction is text only.")
-    if any(request.tools or []):
+    # An entry whose lists are all empty names no tool; gemini-cli sends one with every request.
+    if any(value != [] for tool in request.tools or [] for value in tool.values()):
         yield scope.fault("tools", "tools are not served. Leave the field out.")
     if request.cached_content:
         yield scope.fault("cached_content", "cached contents are not served. Send the contents themselves.")

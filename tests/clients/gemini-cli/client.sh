@@ -7,12 +7,13 @@ export HOME
 trap 'rm -r "$HOME"' EXIT
 mkdir "$HOME/.gemini"
 cp "$SETTINGS" "$HOME/.gemini/settings.json"
-cp "$PHOTO" "$HOME/photo.jpg"
-cd "$HOME"
+mkdir "$HOME/pictures" # apart from the settings: the names of all files around go into the prompt
+cd "$HOME/pictures"
+cp "$PHOTO" photo.jpg
 
 # docs: begin
-export GOOGLE_GEMINI_BASE_URL="$VIDI" GEMINI_API_KEY=any GEMINI_SYSTEM_MD="$PWD/system.md"
-echo "You look at pictures." > system.md
+export GOOGLE_GEMINI_BASE_URL="$VIDI" GEMINI_API_KEY=any GEMINI_SYSTEM_MD="$HOME/system.md"
+echo "You look at pictures." > "$GEMINI_SYSTEM_MD"
 # docs: end
 
 ask() {

@@ -1,0 +1,63 @@
+"""`docs/clients.md` is made of the tested programs; with UPDATE_GOLDEN=1 this test writes it."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from tests.clients.catalogue import CLIENTS, ROOT, Client
+
+PAGE = ROOT / "docs" / "clients.md"
+
+HEAD = """# Clients
+
+Point a client of the Gemini API at Vidi, and its code runs as it is. For the official SDKs two variables
+are enough:
+
+```
+export GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8484 GEMINI_API_KEY=any
+```
+
+On a server without keys any key will do, but most clients want one. The lines below are taken from
+programs that run against a real server: those marked * in `make test`, all of them in `make clients`, which
+prints a table of client, version, flow and outcome. `VIDI` stands for the server's address, as
+`http://127.0.0.1:8484`.
+"""
+
+TAIL = """
+## What is known not to work
+
+- Function calling, code execution and search are not served: a request that brings such tools is refused
+  with a 400 that says so. Clients that always bring some (agents) cannot use Vidi as their only model.
+- `llm` has Google's address built in; the program above redirects it from a `sitecustomize.py` of its own.
+- The retired Python package `google-generativeai` cannot speak plain http.
+"""
+
+
+def test_the_page_is_what_the_programs_say() -> None:
+    page = HEAD + "".join(_section(client) for client in CLIENTS) + TAIL
+    if os.environ.get("UPDATE_GOLDEN"):
+        PAGE.write_text(page, encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == page, "run UPDATE_GOLDEN=1 pytest tests/clients/test_page.py"
+
+
+def _section(client: Client) -> str:
+    version = f" {client.version}" if client.version else ""
+    mark = " *" if client.by_default else ""
+    state = (
+        f"Cannot be used today: {client.barred}." if client.barred else f"Flows: {', '.join(client.flows)}."
+    )
+    fence = {".py": "python", ".mjs": "javascript", ".go": "go", ".sh": "bash"}[client.source.suffix]
+    return (
+        f"\n## {client.name}{version}{mark}\n\n```{fence}\n{_lines(client)}\n```\n\n"
+        f"{state} [The whole program](../{client.source.relative_to(ROOT).as_posix()}).\n"
+    )
+
+
+def _lines(client: Client) -> str:
+    """What stands between the marks, without its indentation."""
+    found = re.search(r"docs: begin\n(.*?)\n[^\n]*docs: end", client.source.read_text(), re.DOTALL)
+    assert found, f"{client.source} has no lines marked for the docs"
+    lines = found[1].split("\n")
+    margin = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
+    return "\n".join(line[margin:] for line in lines)
