@@ -62,6 +62,13 @@ def test_what_someone_does_with_what_they_hold() -> None:
             ),
             "A black cat on a brown couch.",
         ),
+        (
+            (
+                Painted("dining table", (100, 0, 1000, 1000), "brown", 0.6),
+                Painted("pizza", (300, 200, 800, 700), "red", 0.7),
+            ),
+            "A pizza on a table.",
+        ),
         (tuple(Painted("sheep", (100, at, 200, at + 80)) for at in range(0, 700, 100)), "Several sheep."),
         ((Painted("stop sign", (100, 100, 400, 400), "gray"),), "A red stop sign."),
     ],
@@ -73,6 +80,21 @@ def test_relations_and_numbers(things: tuple[Painted, ...], text: str) -> None:
 def test_doubtful_things_are_not_stated() -> None:
     sure = Painted("dog", (300, 300, 700, 700), "brown")
     assert told(sure, Painted("cat", (0, 0, 300, 300), score=0.3)) == "A brown dog."
+
+
+def test_doubtful_things_that_the_classifier_sees_too_are_stated() -> None:
+    doubtful = Painted("airplane", (300, 100, 600, 900), "white", 0.28)
+    car = Painted("car", (700, 100, 800, 200), "blue", 0.6)
+    assert told(doubtful, car, labels=(("airliner", 0.4),)) == "An airplane with a blue car."
+    assert told(doubtful, car) == "A blue car."
+
+
+def test_crowds_and_things_in_one_place_are_described() -> None:
+    people = tuple(Painted("person", (100, at, 300, at + 90)) for at in range(0, 500, 100))
+    cups = (Painted("cup", (800, 800, 850, 850)), Painted("cup", (900, 900, 950, 950)))
+    text = describe(evidence_of(Scene((*people, *cups))), ENGLISH).text
+    assert "There is a group of people." in text
+    assert "There are two cups in the bottom right." in text
 
 
 def test_a_doubtful_thing_alone_is() -> None:

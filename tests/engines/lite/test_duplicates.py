@@ -8,6 +8,10 @@ from vidi.engines.lite.detector import Detection
 from vidi.engines.lite.duplicates import distinct
 
 
+HORSES = [Detection("horse", 0.8, Box(0, 100 * at, 80, 100 * at + 80)) for at in range(3)]
+COW = Detection("cow", 0.5, Box(0, 500, 40, 540))
+
+
 def labels(*found: Detection) -> list[str]:
     return [each.label for each in distinct(found, WORLD)]
 
@@ -46,11 +50,35 @@ def test_a_person_on_a_bed_is_not_swallowed_by_it() -> None:
     assert labels(Detection("bed", 0.9, box), Detection("person", 0.5, box)) == ["bed", "person"]
 
 
+def test_the_whole_takes_the_place_of_a_single_better_piece() -> None:
+    head, cat = Detection("cat", 0.6, Box(0, 20, 40, 60)), Detection("cat", 0.5, Box(0, 0, 100, 100))
+    (whole,) = distinct([head, cat], WORLD)
+    assert (whole.box, whole.score) == (cat.box, 0.6)
+
+
+def test_a_box_around_two_of_a_class_does_not_swallow_them() -> None:
+    pair = [Detection("cat", 0.6, Box(0, 0, 40, 40)), Detection("cat", 0.6, Box(0, 60, 40, 100))]
+    assert len(labels(*pair, Detection("cat", 0.5, Box(0, 0, 100, 100)))) == 3
+
+
+def test_people_before_people_are_not_pieces() -> None:
+    child, parent = (
+        Detection("person", 0.8, Box(50, 30, 90, 60)),
+        Detection("person", 0.7, Box(0, 0, 100, 100)),
+    )
+    assert len(labels(child, parent)) == 2
+
+
 def test_a_doubtful_cow_among_horses_is_a_horse() -> None:
-    horses = [Detection("horse", 0.8, Box(0, 100 * at, 80, 100 * at + 80)) for at in range(3)]
-    assert labels(*horses, Detection("cow", 0.4, Box(0, 500, 70, 570))) == ["horse"] * 4
+    (cow,) = [each for each in distinct([*HORSES, COW], WORLD) if each.box == COW.box]
+    assert (cow.label, cow.also) == ("horse", frozenset())
 
 
 def test_a_sure_cow_among_horses_stays_one() -> None:
-    horses = [Detection("horse", 0.8, Box(0, 100 * at, 80, 100 * at + 80)) for at in range(3)]
-    assert sorted(labels(*horses, Detection("cow", 0.6, Box(0, 500, 70, 570)))) == ["cow", *["horse"] * 3]
+    sure = Detection("cow", 0.65, COW.box)
+    assert sorted(labels(*HORSES, sure)) == ["cow", *["horse"] * 3]
+
+
+def test_a_dog_among_horses_stays_one() -> None:
+    dog = Detection("dog", 0.3, COW.box)
+    assert sorted(labels(*HORSES, dog)) == ["dog", *["horse"] * 3]

@@ -66,6 +66,31 @@ def test_colours_go_with_the_next_noun() -> None:
     assert names(EN.mentions("an orange")) == ["orange"]
 
 
+@pytest.mark.parametrize(
+    ("text", "single"),
+    [
+        ("the dog", True),
+        ("the dogs", False),
+        ("the dog's collar", True),
+        ("the men", False),
+        ("the bus", True),
+        ("the buses", False),
+        ("animal", False),
+    ],
+)
+def test_one_or_several_are_spoken_of(text: str, single: bool) -> None:
+    assert EN.mentions(text)[0].single == single
+
+
+def test_turkish_plurals() -> None:
+    assert [each.single for each in TR.mentions("köpek köpeği köpekler köpekleri")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
 def test_what_only_says_where_is_an_anchor() -> None:
     assert [each.anchor for each in EN.mentions("is there a cat on the table")] == [False, True]
     assert [each.anchor for each in TR.mentions("masada kaç kişi var")] == [True, False]

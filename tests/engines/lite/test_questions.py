@@ -46,6 +46,22 @@ def test_the_colour_of_something_unknown_is_not_guessed() -> None:
     assert answer.startswith("I can't tell the color of that. The main colors are")
 
 
+def test_surfaces_have_the_colour_that_lies_there_outside_things() -> None:
+    scene = Scene(
+        (Painted("bus", (300, 300, 700, 800), "red"), Painted("cat", (760, 0, 1000, 1000), "green", 0.01)),
+        background="blue",
+    )
+    assert ask(scene, "What color is the sky?") == "It looks mostly blue there."
+    assert ask(scene, "What color is the ground?") == "It looks mostly green there."
+    assert ask(scene, "What colour are the walls?") == "It looks mostly blue there."
+
+
+def test_who_says_the_car_sees_a_car_where_the_detector_sees_a_truck() -> None:
+    truck = Scene((Painted("truck", (300, 300, 700, 800), "blue", 0.5),))
+    assert ask(truck, "What color is the car?") == "The car is blue."
+    assert ask(truck, "Is there a car?") == "No, I don't see any cars."
+
+
 def test_the_one_on_the_side_that_is_named() -> None:
     two = Scene((Painted("car", (400, 50, 500, 200), "blue"), Painted("car", (400, 800, 500, 950), "green")))
     assert ask(two, "What color is the car on the left?") == "The car is blue."

@@ -41,6 +41,28 @@ def test_answers(scene: Scene, question: str, answer: str) -> None:
         assert said == answer
 
 
+def test_the_one_that_stands_out_is_meant_where_one_is_asked_after() -> None:
+    dogs = Scene((Painted("dog", (100, 600, 400, 900)), Painted("dog", (500, 50, 560, 110), score=0.4)))
+    assert ask(dogs, "Where is the dog?") == "The dog is in the top right."
+    assert ask(dogs, "Where are the dogs?") == "The dogs are one in the top right and one on the left."
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Is this a tennis match?", "Yes, this looks like tennis."),
+        ("Are they playing football?", "No, this looks like tennis."),
+        ("Is there a tennis racket?", "Yes, there is a tennis racket."),
+    ],
+)
+def test_a_named_sport_is_held_against_the_gear(question: str, answer: str) -> None:
+    assert ask(RACKET, question) == answer
+
+
+def test_a_sport_without_gear_is_not_guessed() -> None:
+    assert ask(STREET, "Is this a football match?").startswith("I can't tell")
+
+
 def test_what_touches_a_thing_is_near_it() -> None:
     desk = Scene(
         (Painted("laptop", (400, 300, 700, 600), "gray"), Painted("mouse", (600, 610, 680, 660), "black"))

@@ -37,6 +37,8 @@ def _creative(intent: Intent, evidence: Evidence) -> Said:
 
 
 def _state(intent: Intent, evidence: Evidence) -> Said:
+    if spatial.names_sport(intent):
+        return spatial.sport(intent, evidence)
     place = judgements.scene_in(intent.text, intent.language)
     if place and not intent.mentions:
         return judgements.scene(intent, evidence)

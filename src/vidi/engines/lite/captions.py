@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +19,9 @@ WORTH_TELLING = 0.35
 
 WORTH_GUESSING = 0.25
 """Lowest score of the one thing that a caption states where none is better."""
+
+AGREED = 0.2
+"""Probability of its kinds from which the classifier makes a doubtful thing worth telling."""
 
 COUNTED = 0.4
 """Lowest score of a thing that counts in a caption's "two" or "several"."""
@@ -57,6 +60,7 @@ HOW: Mapping[str, Callable[[Box, Box], bool]] = {
     "mounted": places.mounted,
     "held": places.held,
     "resting_on": places.resting_on,
+    "lying_on": places.lying_on,
     "apart": lambda one, other: True,  # being in the same picture is enough
 }
 """The relations that the tables name."""
@@ -141,7 +145,7 @@ def caption(evidence: Evidence, language: Language) -> Said:
 def describe(evidence: Evidence, language: Language) -> Said:
     """A caption, then where each thing is, the place and the colours."""
     first = caption(evidence, language)
-    groups = grouped(evidence.things(DETAILS))[:6]
+    groups = [surely(group) for group in grouped(evidence.things(DETAILS))[:6]]
     details = (language.as_sentence(_detail(group, language, evidence)) for group in groups)
     sentences = [first.text, *details]
     inside = indoors(evidence)
@@ -225,11 +229,19 @@ def _doing(rule: Relation, who: Group, what: Group) -> Doing | None:
 
 def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
     """The groups that a caption may state, the leading one first."""
-    told = evidence.things(WORTH_TELLING) or evidence.things(WORTH_GUESSING)[:1]
-    groups = [_surely(group) for group in grouped(told)]
+    doubtful = evidence.things(WORTH_GUESSING)
+    agreed = _agreed(evidence)
+    told = [thing for thing in doubtful if thing.score >= WORTH_TELLING or thing.label in agreed] or doubtful[
+        :1
+    ]
+    groups = [surely(group) for group in grouped(told)]
     if not groups:
         return ()
-    sure = [group for group in groups if max(thing.score for thing in group.things) >= LEADING]
+    sure = [
+        group
+        for group in groups
+        if group.label in agreed or max(thing.score for thing in group.things) >= LEADING
+    ]
     living = {"person", *evidence.world.groups["animal"]}
     leading = max(
         sure or groups, key=lambda group: group.prominence * (ALIVE if group.label in living else 1)
@@ -238,7 +250,15 @@ def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
     return (leading, *(group for group in rest if _notable(group, leading)))
 
 
-def _surely(group: Group) -> Group:
+def _agreed(evidence: Evidence) -> frozenset[str]:
+    """The detector's classes of which the classifier sees a kind."""
+    scores: defaultdict[str, float] = defaultdict(float)
+    for label, probability in evidence.labels:
+        scores[evidence.world.family.get(label, "")] += probability
+    return frozenset(name for name, score in scores.items() if name and score >= AGREED)
+
+
+def surely(group: Group) -> Group:
     """A group without the members whose number would only be guessed."""
     sure = tuple(thing for thing in group.things if thing.score >= COUNTED)
     return Group(group.label, sure or (max(group.things, key=lambda thing: thing.score),))
@@ -297,9 +317,13 @@ def _detail(group: Group, language: Language, evidence: Evidence) -> str:
         one = language.counted(group.label, 1, colour)
         return language.say("there_is_at", things=one, place=place_in_words(things[0], language))
     if len(things) >= SEVERAL - 1:
-        return language.say("there_are_at", things=language.roughly(group.label, len(things)), place="")
+        crowd = "there_is_at" if group.label == "person" else "there_are_at"
+        return language.say(crowd, things=language.roughly(group.label, len(things)), place="")
     total = language.counted(group.label, len(things))
-    return language.say("there_are_at", things=total, place=f": {spots(things, language)}").replace(" :", ":")
+    where = spots(things, language)
+    together = len({thing.cell for thing in things}) == 1
+    said = language.say("there_are_at", things=total, place=where if together else f": {where}")
+    return said.replace(" :", ":")
 
 
 def spots(things: Sequence[Thing], language: Language) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -19,7 +20,7 @@ INNER = 0.65
 _SAMPLES = 64
 _HUES = (
     (14, "red"),
-    (42, "orange"),
+    (38, "orange"),
     (68, "yellow"),
     (165, "green"),
     (258, "blue"),
@@ -73,6 +74,25 @@ def colour_of(picture: Picture, box: Box, *, white: float, upper: bool = False) 
 def _unsaid(*, upper: bool) -> frozenset[str]:
     """Names that do not outweigh a dark colour: greys, and on a person the colours of skin and hair."""
     return _GREYS | _SKIN if upper else _GREYS
+
+
+def colour_around(picture: Picture, boxes: Sequence[Box], rows: tuple[float, float], *, white: float) -> str:
+    """Name the commonest colour between two heights, 0..1 from the top, outside all boxes; "" if none is."""
+    pixels = _sample(pixels_of(picture))
+    height, width = pixels.shape[:2]
+    outside = np.zeros((height, width), bool)
+    outside[int(rows[0] * height) : int(np.ceil(rows[1] * height))] = True
+    for box in boxes:
+        x0, y0, x1, y1 = picture.placement.pixels(box)
+        down, across = height / picture.height, width / picture.width
+        outside[_span(y0 * down, y1 * down), _span(x0 * across, x1 * across)] = False
+    if not outside.any():
+        return ""
+    return COLOURS[int(np.bincount(names_of(pixels[outside], white), minlength=len(COLOURS)).argmax())]
+
+
+def _span(start: float, stop: float) -> slice:
+    return slice(max(0, int(start)), max(0, int(np.ceil(stop))))
 
 
 def palette(picture: Picture, *, white: float, least: float = 0.12) -> tuple[str, ...]:

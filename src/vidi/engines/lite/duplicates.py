@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,13 +22,19 @@ WITHIN = 0.75
 NEARLY = 0.75
 """A class whose score is at least this part of the best one's is remembered as possible."""
 
-HERD = 3.0
-"""Among confusable animals or vehicles of like size, a class with this many times the score rules."""
+PART_OF_WHOLE = 0.7
+"""A box around a single better one of its class, with this part of its score, is the whole of that piece."""
 
-HERD_SURE = 0.5
+SMALL_PART = 0.45
+"""A piece takes at most this part of the whole."""
+
+HERD = 2.0
+"""In a herd, the kind with this many times the weight of another rules; weight is score times length."""
+
+HERD_SURE = 0.6
 """From this score on, a thing keeps its class whatever stands around it."""
 
-LIKE_SIZE = 6.0
+LIKE_SIZE = 12.0
 """Things whose areas differ by less than this factor are of like size."""
 
 
@@ -57,7 +64,8 @@ def distinct(found: Sequence[Detection], world: World) -> tuple[Distinct, ...]:
             kept.append(Distinct(each.label, each.score, each.box))
         elif each.label != kept[at].label and each.score >= NEARLY * kept[at].score:
             kept[at] = replace(kept[at], also=kept[at].also | {each.label})
-    return tuple(_in_its_herd(each, kept, world) for each in kept)
+    whole = _wholes(kept)
+    return tuple(_in_its_herd(each, whole, world) for each in whole)
 
 
 def _same(weaker: Detection, stronger: Distinct, world: World) -> bool:
@@ -71,18 +79,37 @@ def _same(weaker: Detection, stronger: Distinct, world: World) -> bool:
     return overlap > SAME_THING and world.confusable(weaker.label, stronger.label)
 
 
+def _wholes(found: Sequence[Distinct]) -> list[Distinct]:
+    """Put the whole in the place of a piece that was found with a better score, as a head for a cat."""
+    whole = list(found)
+    for outer in found:
+        pieces = [
+            each
+            for each in whole
+            if each.label == outer.label != "person"
+            and each.score > outer.score
+            and shared(each.box, outer.box) > WITHIN
+            and each.box.area() < SMALL_PART * outer.box.area()
+        ]
+        if len(pieces) == 1 and outer.score >= PART_OF_WHOLE * pieces[0].score:
+            whole[whole.index(outer)] = replace(outer, score=pieces[0].score)
+            whole.remove(pieces[0])
+    return whole
+
+
 def _in_its_herd(one: Distinct, all_found: Sequence[Distinct], world: World) -> Distinct:
-    """A doubtful thing among many of a class that it is often taken for is one of them."""
-    if one.score >= HERD_SURE or not any(one.label in herd for herd in world.herds):
+    """A doubtful animal of a herd is of the kind that rules the herd."""
+    herd = next((kinds for kinds in world.herds if one.label in kinds), frozenset())
+    if one.score >= HERD_SURE or not herd:
         return one
-    scores: defaultdict[str, float] = defaultdict(float)
+    weights: defaultdict[str, float] = defaultdict(float)
     for other in all_found:
-        if other is not one and world.confusable(one.label, other.label) and _like_size(one.box, other.box):
-            scores[other.label] += other.score
-    best = max(scores, key=lambda label: scores[label], default=one.label)
-    if best == one.label or scores[best] < HERD * (one.score + scores[one.label]):
+        if other.label in herd and _like_size(one.box, other.box):
+            weights[other.label] += other.score * math.sqrt(other.box.area())
+    best = max(weights, key=lambda label: weights[label])
+    if best == one.label or weights[best] < HERD * weights[one.label]:
         return one
-    return replace(one, label=best, also=one.also | {one.label})
+    return replace(one, label=best)
 
 
 def _like_size(one: Box, other: Box) -> bool:

@@ -190,6 +190,12 @@ class Evidence:
         """The things with a score of at least `floor`, most prominent first."""
         return tuple(thing for thing in self.sight.things if thing.score >= floor)
 
+    def colour_around(self, rows: tuple[float, float], floor: float) -> str:
+        """The commonest colour between two heights, 0..1 from the top, outside the things found."""
+        boxes = [thing.box for thing in self.things(floor)]
+        white = colours.white_point(self.picture)
+        return colours.colour_around(self.picture, boxes, rows, white=white)
+
     def _look(self) -> Sight:
         white = colours.white_point(self.picture)
         found = self.senses.detector.detect(self.picture)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vidi.engines.lite.captions import grouped, in_words, what_is_seen
+from vidi.engines.lite.captions import grouped, in_words, surely, what_is_seen
 from vidi.engines.lite.choices import best_option
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.intents import Intent
@@ -70,7 +70,7 @@ def kind(intent: Intent, evidence: Evidence) -> Said:
     if mention.group:
         if not found:
             return not_seen(mention, evidence, language)
-        names = [in_words(group, language, evidence) for group in grouped(found)[:5]]
+        names = [in_words(surely(group), language, evidence) for group in grouped(found)[:5]]
         listed = language.listed(names)
         return Said(language.sentence("kind_are", things=listed), brief=listed, items=tuple(names))
     agreed = kind_in(mention, evidence) > 0

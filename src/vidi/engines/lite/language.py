@@ -82,6 +82,8 @@ class Language:
     letters: str
     dangling: frozenset[str]
     suffix: str
+    plural_ending: re.Pattern[str]
+    plurals: frozenset[str]
     plural_after_number: bool
     conjunction: str
     article: Article
@@ -101,6 +103,8 @@ class Language:
     others: Mapping[str, tuple[str, ...]]
     fields: Patterns
     sports: Mapping[str, str]
+    sport_words: Mapping[str, str]
+    surfaces: Patterns
     comparisons: Mapping[str, tuple[str, ...]]
 
     def say(self, phrase: str, **slots: str) -> str:
@@ -213,6 +217,8 @@ def _load(name: str) -> Language:
         letters=about["letters"],
         dangling=frozenset(about["dangling"]),
         suffix=about["suffix"],
+        plural_ending=re.compile(about["plural_ending"]),
+        plurals=frozenset(about["plurals"]),
         plural_after_number=about["plural_after_number"],
         conjunction=about["conjunction"],
         article=Article(
@@ -236,6 +242,8 @@ def _load(name: str) -> Language:
         themes={name: tuple(words) for name, words in tables["themes"].items()},
         fields=_patterns(tables["fields"]),
         sports=tables["sports"],
+        sport_words=tables["sport_words"],
+        surfaces=_patterns(tables["surfaces"]),
         comparisons={name: tuple(words) for name, words in tables["comparisons"].items()},
         others={name: tuple(words) for name, words in tables["others"].items()},
     )

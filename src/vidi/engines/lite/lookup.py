@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vidi.domain.geometry import GRID
@@ -41,13 +41,34 @@ def find(mention: Mention, evidence: Evidence, floor: float) -> tuple[Thing, ...
     return tuple(replace(thing, label=mention.names(thing)) for thing in things)
 
 
-def meant(intent: Intent, mention: Mention, evidence: Evidence) -> tuple[Thing, ...]:
-    """The things that a question with "the" speaks of: of the side or rank that it names, if it names one."""
-    found = find(mention, evidence, SHOWN) or find(mention, evidence, THERE)
+def meant(intent: Intent, mention: Mention, evidence: Evidence, *, ranked: bool = True) -> tuple[Thing, ...]:
+    """The things that a question with "the" speaks of.
+
+    Of several, one is meant where the question names a side or a rank, unless `ranked` is false, and where it
+    speaks of one: the most prominent.
+    """
+    found = find(mention, evidence, SHOWN) or find(mention, evidence, THERE) or _mistaken(mention, evidence)
     if len(found) < 2:
         return found
+    chosen = _of_the_rank(intent, found) if ranked else None
+    if chosen:
+        return (chosen,)
+    return found[:1] if mention.single else found
+
+
+def _mistaken(mention: Mention, evidence: Evidence) -> tuple[Thing, ...]:
+    """Who says "the car" sees a car: a truck that the detector sees may be it."""
+    if len(mention.labels) != 1 or mention.colour:
+        return ()
+    (label,) = mention.labels
+    near = (thing for thing in evidence.things(TAKEN) if evidence.world.confusable(label, thing.label))
+    return tuple(replace(thing, label=label) for thing in near)
+
+
+def _of_the_rank(intent: Intent, found: Sequence[Thing]) -> Thing | None:
+    """The one at the side, or of the size, that a question names."""
     language = intent.language
-    ranks = {
+    ranks: dict[str, Callable[[Thing], float]] = {
         "leftmost": lambda thing: thing.box.centre().x,
         "rightmost": lambda thing: -thing.box.centre().x,
         "topmost": lambda thing: thing.box.centre().y,
@@ -59,8 +80,8 @@ def meant(intent: Intent, mention: Mention, evidence: Evidence) -> tuple[Thing, 
     }
     for name, rank in ranks.items():
         if language.matches(language.pronouns, name, intent.text):
-            return (min(found, key=rank),)
-    return found
+            return min(found, key=rank)
+    return None
 
 
 def kind_in(mention: Mention, evidence: Evidence) -> float:

@@ -25,6 +25,7 @@ class Mention:
         colour: The colour named with it, or "".
         start: Where it stands in the text.
         anchor: Whether it only says where: "on the table".
+        single: Whether one thing is spoken of: "the dog".
     """
 
     name: str
@@ -35,6 +36,7 @@ class Mention:
     colour: str = ""
     start: int = 0
     anchor: bool = False
+    single: bool = False
 
     @property
     def group(self) -> bool:
@@ -90,6 +92,7 @@ class Lexicon:
                 colour=colour,
                 start=match.start(),
                 anchor=self._is_anchor(text, match.start()),
+                single=self._is_single(meaning, word, match[0][len(word) :]),
             )
 
     def _is_anchor(self, text: str, start: int) -> bool:
@@ -97,6 +100,14 @@ class Lexicon:
         language = self.language
         before = language.matches(language.pronouns, "anchor", text[:start])
         return bool(before or language.matches(language.pronouns, "anchor_after", text[start : start + 40]))
+
+    def _is_single(self, meaning: Mention, word: str, ending: str) -> bool:
+        """Whether a word, with what follows it, stands for one thing."""
+        language = self.language
+        noun = language.nouns.get(meaning.name)
+        plural = noun is not None and word == noun.many.lower()
+        several = plural or word in language.plurals or language.plural_ending.match(ending)
+        return not meaning.group and not several
 
 
 def build_lexicon(language: Language, world: World) -> Lexicon:

@@ -51,6 +51,11 @@ def resting_on(one: Box, other: Box) -> bool:
     return carried and one.centre().y < other.centre().y
 
 
+def lying_on(one: Box, other: Box) -> bool:
+    """Whether `one` lies within `other`, as a plate on a table seen from above."""
+    return shared(one, other) > 0.6 and one.area() < other.area()
+
+
 def at_feet(one: Box, other: Box) -> bool:
     """Whether `other` lies at the lower end of `one`."""
     line = one.ymin + (one.ymax - one.ymin) * 0.65

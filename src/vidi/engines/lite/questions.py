@@ -13,6 +13,9 @@ from vidi.engines.lite.mentions import Mention
 from vidi.engines.lite.places import touching
 from vidi.engines.lite.said import Said
 
+SURFACES = {"sky": (0.0, 0.3), "ground": (0.75, 1.0), "wall": (0.0, 0.7), "background": (0.0, 1.0)}
+"""Where surfaces that the detector does not know lie as a rule: between two heights, 0..1 from the top."""
+
 UNSURE_FROM = 5
 """Counts from here on are said with "about"."""
 
@@ -36,7 +39,7 @@ def colour(intent: Intent, evidence: Evidence) -> Said:
     """What colour the thing named has; without a thing, the picture's main colours."""
     language = intent.language
     if not intent.mentions:
-        return _main_colours(intent, evidence)
+        return _of_a_surface(intent, evidence) or _main_colours(intent, evidence)
     mention = intent.mentions[0]
     found = meant(intent, mention, evidence)
     if not found:
@@ -103,6 +106,17 @@ def _count_all(evidence: Evidence, language: Language) -> Said:
 
 def _asks_for_all(intent: Intent) -> bool:
     return intent.language.matches(intent.language.pronouns, "things", intent.text) is not None
+
+
+def _of_a_surface(intent: Intent, evidence: Evidence) -> Said | None:
+    """The colour of the sky, the walls or the ground: of what lies there besides things."""
+    language = intent.language
+    for name, rows in SURFACES.items():
+        match = language.matches(language.surfaces, name, intent.text)
+        said = language.colour(evidence.colour_around(rows, SHOWN)) if match else ""
+        if match and said:
+            return Said(language.sentence("surface_is", colour=said), brief=said)
+    return None
 
 
 def _main_colours(intent: Intent, evidence: Evidence) -> Said:

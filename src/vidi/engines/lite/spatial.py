@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -23,7 +24,6 @@ from vidi.engines.lite.lookup import (
     THERE,
     cannot_tell,
     cell_in,
-    find,
     lies_in,
     meant,
     name_of,
@@ -47,7 +47,7 @@ def where(intent: Intent, evidence: Evidence) -> Said:
     if not intent.mentions:
         return cannot_tell(evidence, language)
     mention = intent.mentions[0]
-    found = find(mention, evidence, SHOWN) or find(mention, evidence, THERE)
+    found = meant(intent, mention, evidence, ranked=False)
     if not found:
         return not_seen(mention, evidence, language)
     noun = language.noun(name_of(mention, found))
@@ -103,14 +103,14 @@ def activity(intent: Intent, evidence: Evidence) -> Said:
     """What the one named, or the leading one, does with another thing."""
     language = intent.language
     if language.matches(language.pronouns, "sport", intent.text):
-        return _sport(evidence, language)
-    groups = grouped(evidence.things(SHOWN))
+        return sport(intent, evidence)
+    only = next((ONLY[verb] for verb in ONLY if language.matches(language.pronouns, verb, intent.text)), None)
+    groups = grouped(evidence.things(SHOWN if only is None else THERE))
     whos = _whos(intent, groups, evidence)
     if not whos:
         mention = intent.mentions[0] if intent.mentions else None
         return not_seen(mention, evidence, language) if mention else cannot_tell(evidence, language)
     who = whos[0]
-    only = next((ONLY[verb] for verb in ONLY if language.matches(language.pronouns, verb, intent.text)), None)
     doing = relation_in((who,), groups, evidence, only=only)
     if doing is None:
         return _beside(who, groups, evidence, language)
@@ -130,15 +130,29 @@ def _whos(intent: Intent, groups: Sequence[Group], evidence: Evidence) -> list[G
     return list(grouped(found))
 
 
-def _sport(evidence: Evidence, language: Language) -> Said:
-    """Which sport the place or the gear tells."""
+def names_sport(intent: Intent) -> str:
+    """The sport that a question names, if it names one and not only its gear."""
+    for word, name in intent.language.sport_words.items():
+        gear = any(word in mention.word for mention in intent.mentions if mention.labels)
+        if not gear and re.search(rf"\b{re.escape(word)}", intent.text):
+            return name
+    return ""
+
+
+def sport(intent: Intent, evidence: Evidence) -> Said:
+    """Which sport the place or the gear tells, or whether it is the one named."""
+    language = intent.language
     scene = scene_of(evidence)
     told = [scene.id] if scene else []
     told += [thing.label for thing in evidence.things(SHOWN)]
-    sport = next((language.sports[name] for name in told if name in language.sports), "")
-    if not sport:
+    seen = next((language.sports[name] for name in told if name in language.sports), "")
+    if not seen:
         return cannot_tell(evidence, language)
-    return Said(language.sentence("sport_is", sport=sport), brief=sport)
+    named = names_sport(intent)
+    if not named:
+        return Said(language.sentence("sport_is", sport=seen), brief=seen)
+    verdict = "yes" if named == seen else "no"
+    return Said(language.sentence(f"sport_{verdict}", sport=seen), brief=language.say(verdict))
 
 
 def _beside(who: Group, groups: Sequence[Group], evidence: Evidence, language: Language) -> Said:

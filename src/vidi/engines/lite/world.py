@@ -63,6 +63,7 @@ class World:
     Attributes:
         groups: Hypernym to detector classes.
         confusions: Sets of detector classes that are often taken for each other.
+        herds: Sets of detector classes of which one kind stands together as a rule.
         family: Classifier class to the detector class that it is a kind of.
         scene_of: Classifier class to the place that it speaks for.
         rooms: Places told by things, most telling first.
@@ -76,6 +77,7 @@ class World:
 
     groups: Mapping[str, frozenset[str]]
     confusions: tuple[frozenset[str], ...]
+    herds: tuple[frozenset[str], ...]
     family: Mapping[str, str]
     scene_of: Mapping[str, str]
     rooms: tuple[Room, ...]
@@ -87,13 +89,6 @@ class World:
     coloured: frozenset[str]
     known_colours: Mapping[str, str]
     themes: Mapping[str, Theme]
-
-    @property
-    def herds(self) -> tuple[frozenset[str], ...]:
-        """Sets of confusable classes of which one rules where many stand together."""
-        return tuple(
-            group for group in self.confusions if group & (self.groups["animal"] | self.groups["vehicle"])
-        )
 
     def confusable(self, one: str, other: str) -> bool:
         """Whether two detector classes are often taken for each other."""
@@ -109,6 +104,7 @@ def load_world() -> World:
     worth = tables["worth"]
     return World(
         groups=groups,
+        herds=tuple(frozenset(labels) for labels in tables["herds"].values()),
         confusions=tuple(frozenset(labels) for labels in tables["confusions"].values()),
         family=_inverted(tables["families"]),
         scene_of=_inverted(tables["scenes"]),
