@@ -7,7 +7,6 @@ from vidi.domain.geometry import Box
 from vidi.engines.lite.detector import Detection
 from vidi.engines.lite.duplicates import distinct
 
-
 HORSES = [Detection("horse", 0.8, Box(0, 100 * at, 80, 100 * at + 80)) for at in range(3)]
 COW = Detection("cow", 0.5, Box(0, 500, 40, 540))
 
