@@ -29,7 +29,7 @@ SURE = 0.65
 """Lowest score of a line that is told; what lies below is mostly no text at all."""
 
 INSTALL = "pip install --no-deps rapidocr==3.10.0"
-"""How to get the models; what the package depends on (180 MB) is not needed."""
+"""How to get the models; what the package depends on (195 MB) is not needed."""
 
 _SHORT = 3
 _SHORT_SURE = 0.9
