@@ -66,6 +66,25 @@ def test_a_breed_is_matched_to_the_box_of_its_family() -> None:
     assert [each["label"] for each in boxes(ask(PARK, "Detect the beagle"))] == ["dog"]
 
 
+def test_of_two_that_are_named_each_comes_before_twins() -> None:
+    twins = Scene(
+        (
+            Painted("laptop", (100, 100, 600, 600), "gray", 0.8),
+            Painted("laptop", (0, 650, 300, 990), "gray", 0.3),
+            Painted("mouse", (700, 700, 760, 760), "black", 0.6),
+        )
+    )
+    found = boxes(ask(twins, "Detect the laptop and the mouse, no more than 2"))
+    assert [each["label"] for each in found] == ["laptop", "computer mouse"]
+
+
+def test_far_weaker_twins_of_a_named_thing_are_left_out() -> None:
+    twins = Scene(
+        (Painted("dog", (100, 100, 600, 600), score=0.8), Painted("dog", (700, 700, 800, 800), score=0.22))
+    )
+    assert len(boxes(ask(twins, "Detect the dogs"))) == 1
+
+
 def test_points() -> None:
     answer = ask(
         PARK, 'Point to the dog. The answer should follow the JSON format: [{"point": [y, x], "label": ...}]'

@@ -19,6 +19,12 @@ def test_things_are_listed() -> None:
     assert ask_json(STREET, "List the objects in this image.") == '["bus", "car"]'
 
 
+def test_things_of_a_colour_are_listed() -> None:
+    assert ask(STREET, "Which objects are blue?") == "I see two blue cars."
+    assert ask(STREET, "Which objects are pink?") == "I see nothing pink."
+    assert ask(STREET, "List all objects and their colors") == "I see a red bus and two blue cars."
+
+
 def test_a_limit_holds() -> None:
     assert ask_json(STREET, "List at most one object.") == '["bus"]'
 

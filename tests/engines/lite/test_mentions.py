@@ -82,6 +82,18 @@ def test_one_or_several_are_spoken_of(text: str, single: bool) -> None:
     assert EN.mentions(text)[0].single == single
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("is it safe to eat", []),
+        ("is there a safe", ["safe"]),
+        ("detect the castle", ["castle"]),
+    ],
+)
+def test_a_rare_word_is_a_thing_only_where_a_noun_may_stand(text: str, found: list[str]) -> None:
+    assert names(EN.mentions(text)) == found
+
+
 def test_turkish_plurals() -> None:
     assert [each.single for each in TR.mentions("köpek köpeği köpekler köpekleri")] == [
         True,

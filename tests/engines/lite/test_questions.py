@@ -73,6 +73,11 @@ def test_a_colour_that_nothing_has() -> None:
     assert ask(STREET, "Where is the green bus?").startswith("I see a bus, but none that looks green.")
 
 
+def test_some_of_many_are_not_counted_apart() -> None:
+    text = ask(PARK, "How many people are smiling?")
+    assert text == "There is a person. I can't tell which of them fit the rest of your question."
+
+
 def test_nothing_to_count() -> None:
     assert ask(NOTHING, "How many things are there?").startswith("I can't tell")
     assert ask(PARK, "How many quarks are there?").startswith("I can't tell")

@@ -70,6 +70,35 @@ def test_what_touches_a_thing_is_near_it() -> None:
     assert ask(desk, "What is next to the laptop?") == "I see a computer mouse there."
 
 
+TABLE = Scene(
+    (
+        Painted("dining table", (400, 0, 1000, 1000), "brown", 0.8),
+        Painted("cup", (500, 400, 600, 500), "white", 0.7),
+        Painted("chair", (300, 100, 700, 300), "red", 0.7),
+        Painted("person", (100, 600, 800, 900), "white", 0.8),
+    )
+)
+
+
+def test_what_is_on_a_table_is_not_who_sits_at_it() -> None:
+    assert ask(TABLE, "What is on the table?") == "I see a cup there."
+
+
+def test_depth_is_not_seen() -> None:
+    assert ask(TABLE, "What is behind the chair?").startswith("I can't tell what is behind; close by I see")
+
+
+def test_clothes_have_their_colour() -> None:
+    assert ask(TABLE, "What is the person wearing?") == "The person is wearing white."
+    assert ask(TABLE, "How many people are wearing white?") == "There is a person in white."
+    assert ask(TABLE, "How many people are wearing blue?") == "I see no people."
+
+
+def test_who_is_not_told() -> None:
+    assert ask(TABLE, "Who is in the picture?") == "I see a person, but I can't tell who."
+    assert ask(STREET, "Who is this?") == "I don't see any people in this picture."
+
+
 def test_what_someone_does_with_nothing_is_not_guessed() -> None:
     alone = Scene((Painted("person", (200, 400, 900, 600)),))
     assert ask(alone, "What is the person doing?") == "I can't tell what the person is doing."

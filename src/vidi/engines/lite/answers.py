@@ -57,6 +57,8 @@ ANSWERERS: Mapping[str, Answerer] = {
     "creative": _creative,
     "read": inscriptions.read,
     "list": listing.things_listed,
+    "list_first": listing.things_listed,
+    "who": spatial.who,
     "tags": listing.tags,
     "hashtags": listing.hashtags,
     "count": questions.count,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from vidi.domain.geometry import Box
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.inscriptions import as_things, wants_text
 from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.lookup import SHOWN, find, kind_in
+from vidi.engines.lite.mentions import Mention
 
 NAMED = 0.2
 """Lowest score of a box whose class the prompt names."""
+
+FAIR = 0.3
+"""A named thing with less than this part of the best score of its kind is left out."""
 
 MOST = 50
 """Most boxes where the prompt gives no limit."""
@@ -28,9 +33,27 @@ def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
     if not named:
         things = () if _only_unknown(intent) else evidence.things(SHOWN)
     else:
-        found = {thing.box: thing for mention in named for thing in find(mention, evidence, NAMED)}
-        things = tuple(sorted(found.values(), key=lambda thing: -thing.prominence))
+        things = _named(named, evidence)
     return things[: intent.manner.limit or MOST]
+
+
+def _named(mentions: Sequence[Mention], evidence: Evidence) -> tuple[Thing, ...]:
+    """The things named, without those far weaker than the best of their kind; the best of each kind first."""
+    found: dict[Box, Thing] = {}
+    leading: list[Thing] = []
+    for mention in mentions:
+        things = find(mention, evidence, NAMED)
+        best = max((thing.score for thing in things), default=0.0)
+        fair = [thing for thing in things if thing.score >= FAIR * best]
+        leading += fair[:1]
+        found.update({thing.box: thing for thing in fair})
+    first = {thing.box for thing in leading}
+    return tuple(
+        sorted(
+            found.values(),
+            key=lambda thing: (len(mentions) > 1 and thing.box not in first, -thing.prominence),
+        )
+    )
 
 
 def label_of(thing: Thing, intent: Intent, evidence: Evidence) -> str:

@@ -104,7 +104,7 @@ def number(meaning: Meaning, top: float | None, subject: Subject) -> float | Non
     thing, evidence = subject.leading, subject.evidence
     match meaning.role:
         case "score":
-            return None if thing is None else thing.score * (100 if top and top > 1 else 1)
+            return None if thing is None else round(thing.score * (100 if top and top > 1 else 1), 3)
         case "box_edge":
             return None if thing is None else edge(thing.box, meaning.edge, top)
         case "index":

@@ -9,13 +9,16 @@ from vidi.engines.lite.captions import what_is_seen
 from vidi.engines.lite.evidence import Evidence, TextLine, Thing
 from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.language import Language
-from vidi.engines.lite.lookup import meant, name_of
+from vidi.engines.lite.lookup import any_of, meant, name_of
 from vidi.engines.lite.places import shared
 from vidi.engines.lite.reader import INSTALL
 from vidi.engines.lite.said import Said
 
 ON = 0.5
 """Part of a line that lies on a thing for it to be written there."""
+
+SIGNS = frozenset({"street_sign", "stop sign", "book"})
+"""What carries text: where it is not seen as a thing, the text that is read may be its."""
 
 TOUCHED = 0.2
 """Part of a line that a change covers, or of a change that a line covers, for the line to have changed."""
@@ -39,6 +42,10 @@ def read(intent: Intent, evidence: Evidence) -> Said:
             return Said(text, brief=language.say("none"))
     if not lines:
         return Said(language.sentence("no_text"), brief=language.say("none"))
+    absent = next((each for each in intent.mentions if each.labels and each.name not in SIGNS), None)
+    if absent:
+        missing = language.sentence("not_seen", things=any_of(absent, language))
+        return Said(f"{missing} {language.sentence('text_reads', text=_one_line(lines))}", known=False)
     return _said(lines)
 
 

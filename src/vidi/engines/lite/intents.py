@@ -102,6 +102,8 @@ class Tongues:
 
     def _read_as(self, text: str, language: Language) -> Intent:
         lexicon = self.lexicons[language.id]
+        for polite in language.pronouns["polite"]:
+            text = polite.sub("", text)
         aim, match = _aim(text, language)
         named = match.groupdict() if match else {}
         mentions = lexicon.mentions(text)

@@ -148,13 +148,14 @@ class Language:
         return self.numbers[count] if count < len(self.numbers) else str(count)
 
     def counted(self, label: str, count: int, colour: str = "") -> str:
-        """So many of a class, exactly: "a dog", "two red cars"."""
+        """So many of a class, exactly: "a dog", "two red cars", "a person in white"."""
         noun = self.noun(label)
         word = noun.one if count == 1 or not self.plural_after_number else noun.many
-        if colour and count == 1 and "coloured_one" in self.phrases:
-            return self.say("coloured_one", colour=self.colour(colour), noun=word)
+        phrase = "clothed" if label == "person" else "coloured"
+        if colour and count == 1 and f"{phrase}_one" in self.phrases:
+            return self.say(f"{phrase}_one", colour=self.colour(colour), noun=word)
         if colour:
-            word = self.say("coloured", colour=self.colour(colour), noun=word)
+            word = self.say(phrase, colour=self.colour(colour), noun=word)
         return self.one(word) if count == 1 else f"{self.number(count)} {word}"
 
     def roughly(self, label: str, count: int, colour: str = "") -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-from vidi.engines.lite.captions import caption, grouped, in_words, without_things
+from vidi.engines.lite.captions import Group, caption, grouped, in_words, surely, without_things
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.intents import Intent
-from vidi.engines.lite.language import Language
+from vidi.engines.lite.language import SEVERAL, Language
 from vidi.engines.lite.lookup import SHOWN
 from vidi.engines.lite.said import Said
 from vidi.engines.lite.scenery import indoors, scene_of
@@ -20,16 +20,29 @@ MOST_TAGS = 10
 
 
 def things_listed(intent: Intent, evidence: Evidence) -> Said:
-    """The things in a picture, or those of the kinds that are named."""
+    """The things in a picture, or those of the kinds and the colour that are named."""
     language = intent.language
     labels = frozenset(label for mention in intent.mentions for label in mention.labels)
     things = [thing for thing in evidence.things(SHOWN) if not labels or thing.label in labels]
+    if intent.colour and things:
+        things = [thing for thing in things if thing.colour == intent.colour]
+        if not things:
+            colour = language.colour(intent.colour)
+            return Said(language.sentence("none_coloured", colour=colour), brief=language.say("none"))
     if not things:
         return without_things(evidence, language)
-    groups = grouped(things)[: intent.manner.limit]
-    names = tuple(in_words(group, language, evidence) for group in groups)
+    groups = [surely(group) for group in grouped(things)[: intent.manner.limit]]
+    painted = bool(intent.colour) or language.matches(language.intents, "colour", intent.text) is not None
+    names = tuple(_named(group, evidence, language, painted=painted) for group in groups)
     nouns = tuple(language.noun(group.label).one for group in groups)
     return Said(language.sentence("see", things=language.listed(names)), brief=", ".join(nouns), items=nouns)
+
+
+def _named(group: Group, evidence: Evidence, language: Language, *, painted: bool) -> str:
+    """A group in words; with its colour, where that is asked for and all of it shares one."""
+    if painted and group.label != "person" and len(group.things) < SEVERAL:
+        return language.counted(group.label, len(group.things), group.colour)
+    return in_words(group, language, evidence)
 
 
 def tags(intent: Intent, evidence: Evidence) -> Said:

@@ -110,9 +110,14 @@ def no_such(mention: Mention, evidence: Evidence, language: Language) -> Said:
     """No: what is named is not there."""
     if not mention.labels and not mention.kinds:
         return cannot_tell(evidence, language)
-    noun = language.noun(mention.name)
-    things = language.say("any", nouns=noun.many, noun=noun.one)
+    things = any_of(mention, language)
     return Said(language.sentence("no_see", things=things), brief=language.say("no"))
+
+
+def any_of(mention: Mention, language: Language) -> str:
+    """What is named, where there is none: "any dogs"."""
+    noun = language.noun(mention.name)
+    return language.say("any", nouns=noun.many, noun=noun.one)
 
 
 def cell_in(text: str, language: Language) -> str:
@@ -144,13 +149,12 @@ def name_of(mention: Mention, found: Sequence[Thing]) -> str:
 
 
 def _unseen(mention: Mention, evidence: Evidence, language: Language) -> str:
-    noun = language.noun(mention.name)
     others = tuple(thing for thing in evidence.things(SHOWN) if thing.label in mention.labels)
     if mention.colour and others:
         name = others[0].label if len({thing.label for thing in others}) == 1 else mention.name
         things = language.counted(name, len(others))
         return language.sentence("none_such", things=things, colour=language.colour(mention.colour))
-    return language.sentence("not_seen", things=language.say("any", nouns=noun.many, noun=noun.one))
+    return language.sentence("not_seen", things=any_of(mention, language))
 
 
 def _and_seen(sentence: str, evidence: Evidence, language: Language) -> str:

@@ -108,6 +108,6 @@ def _words(text: str, most: int, language: Language) -> str:
     if len(words) <= most:
         return text
     kept = words[:most]
-    while len(kept) > 1 and kept[-1].lower() in language.dangling:
+    while len(kept) > 1 and kept[-1].lower() in language.dangling.union(language.numbers):
         kept.pop()
     return " ".join(kept).rstrip(",;:.") + "."

@@ -81,19 +81,34 @@ class Lexicon:
             if word in self.colours and adjective:
                 continue
             meaning = self.meanings[word]
-            before = re.search(r"([^\W\d_]+)\W*$", text[: match.start()])
-            colour = self.colours.get(before[1], "") if before else ""
+            if not self._is_thing(meaning, text, match):
+                continue
             yield Mention(
                 name=meaning.name,
                 word=match[0],
                 labels=meaning.labels,
                 kinds=meaning.kinds,
                 narrow=meaning.narrow,
-                colour=colour,
+                colour=self._colour_of(text, match),
                 start=match.start(),
                 anchor=self._is_anchor(text, match.start()),
                 single=self._is_single(meaning, word, match[0][len(word) :]),
             )
+
+    def _is_thing(self, meaning: Mention, text: str, match: re.Match[str]) -> bool:
+        """Whether a word is a noun here: the classifier's "safe", "switch" or "ram" may be none."""
+        language = self.language
+        if meaning.labels or len(match["word"].split()) > 1:
+            return True
+        return language.matches(language.pronouns, "determined", text[: match.start()]) is not None
+
+    def _colour_of(self, text: str, match: re.Match[str]) -> str:
+        """The colour that is named before a noun, or of the clothes that are named after it."""
+        before = re.search(r"([^\W\d_]+)\W*$", text[: match.start()])
+        if before and before[1] in self.colours:
+            return self.colours[before[1]]
+        after = self.language.matches(self.language.pronouns, "dressed", text[match.end() :])
+        return self.colours.get(after["colour"], "") if after else ""
 
     def _is_anchor(self, text: str, start: int) -> bool:
         """Whether the word there only says where: by what stands before it, or by its ending."""

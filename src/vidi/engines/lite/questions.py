@@ -29,7 +29,7 @@ def count(intent: Intent, evidence: Evidence) -> Said:
         return _count_all(evidence, language) if _asks_for_all(intent) else cannot_tell(evidence, language)
     answers = [_count_one(mention, anchors, evidence, language) for mention in asked[:4]]
     if len(answers) == 1:
-        return answers[0]
+        return answers[0] if anchors or asked[0].colour else _with_doubt(intent, asked[0], answers[0])
     return Said(
         " ".join(answer.text for answer in answers), brief=", ".join(answer.brief for answer in answers)
     )
@@ -93,6 +93,15 @@ def _count_one(mention: Mention, anchors: list[Mention], evidence: Evidence, lan
     things = so_many(mention, len(found), language)
     phrase = "count_one" if len(found) == 1 else "count"
     return Said(language.sentence(phrase, things=things), brief=str(len(found)))
+
+
+def _with_doubt(intent: Intent, asked: Mention, answer: Said) -> Said:
+    """A count of all, said to be no more than that where only some are asked after: "who smile"."""
+    language = intent.language
+    rest = intent.text[asked.start :]
+    if answer.brief in {"", "0"} or not language.matches(language.pronouns, "verbs", rest):
+        return answer
+    return Said(f"{answer.text} {language.sentence('cannot_which')}", brief=answer.brief)
 
 
 def _count_all(evidence: Evidence, language: Language) -> Said:

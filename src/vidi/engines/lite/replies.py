@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from vidi.domain.prompt import Picture, Prompt, Role, TextFormat
 from vidi.domain.schema import Schema
@@ -19,6 +20,7 @@ from vidi.engines.lite.intents import Intent, Tongues
 from vidi.engines.lite.manner import dressed
 from vidi.engines.lite.said import Said
 from vidi.engines.lite.several import over_all
+from vidi.engines.lite.shapes import shape_in
 
 COMPARING = frozenset({"compare", "same"})
 
@@ -40,8 +42,18 @@ def reply(prompt: Prompt, senses: Senses, tongues: Tongues) -> Iterator[str]:
     if intent.aim in {"detect", "point"}:
         return _located(intent, evidences)
     if output.format is TextFormat.JSON or intent.manner.form == "json":
+        shape = _described_shape(prompt, tongues)
+        if shape is not None and intent.aim not in COMPARING:
+            return _structured(shape, TextFormat.JSON, replace(intent, mentions=()), evidences, tongues)
         return _words(json.dumps(_as_json(intent, evidences), ensure_ascii=False))
     return _prose(intent, evidences)
+
+
+def _described_shape(prompt: Prompt, tongues: Tongues) -> Schema | None:
+    """The shape that the last turn, else the system instruction, describes in words."""
+    last = prompt.turns[-1].parts if prompt.turns else ()
+    asked = "\n".join(part for part in last if isinstance(part, str))
+    return shape_in(asked, tongues) or shape_in(prompt.system, tongues)
 
 
 def _pictures(prompt: Prompt, intent: Intent) -> list[Picture]:
@@ -110,7 +122,7 @@ def _as_json(intent: Intent, evidences: Sequence[Evidence]) -> JsonValue:
 
 def _value(intent: Intent, evidence: Evidence) -> JsonValue:
     said = answer(intent, evidence)
-    if said.items and intent.aim in {"list", "tags", "hashtags", "read"}:
+    if said.items and intent.aim in {"list", "list_first", "tags", "hashtags", "read"}:
         return list(said.items)
     if intent.aim in {"caption", "alt"}:
         return {"caption": said.text}

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from vidi.domain.geometry import Box
 from vidi.engines.lite import places
 from vidi.engines.lite.captions import (
     Group,
@@ -15,6 +16,7 @@ from vidi.engines.lite.captions import (
     place_in_words,
     relation_in,
     spots,
+    surely,
 )
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.intents import Intent
@@ -75,12 +77,37 @@ def near(intent: Intent, evidence: Evidence) -> Said:
     if not anchors:
         return not_seen(mention, evidence, language)
     others = [thing for thing in evidence.things(SHOWN) if thing.label not in mention.labels]
-    close = [thing for thing in others if places.touching(thing.box, anchors[0].box)]
+    upon = language.matches(language.pronouns, "upon", intent.text)
+    holds = _carried if upon else places.touching
+    around = (
+        {"person", *evidence.world.groups["furniture"]} if upon and anchors[0].label == "dining table" else ()
+    )
+    close = [thing for thing in others if thing.label not in around and holds(thing.box, anchors[0].box)]
     if not close:
         return Said(language.sentence("near_none"), brief=language.say("none"), known=False)
-    names = [in_words(group, language, evidence) for group in grouped(close)[:5]]
+    names = [in_words(surely(group), language, evidence) for group in grouped(close)[:5]]
     listed = language.listed(names)
+    depth = language.matches(language.pronouns, "depth", intent.text)
+    if depth:
+        text = language.sentence("near_only", side=depth[0], things=listed)
+        return Said(text, brief=language.say("unknown"), known=False, items=tuple(names))
     return Said(language.sentence("near_things", things=listed), brief=listed, items=tuple(names))
+
+
+def _carried(one: Box, other: Box) -> bool:
+    """Whether one thing lies or stands on another."""
+    return places.lying_on(one, other) or places.resting_on(one, other)
+
+
+def who(intent: Intent, evidence: Evidence) -> Said:
+    """Which people there are; not who they are."""
+    language = intent.language
+    people = [thing for thing in evidence.things(SHOWN) if thing.label == "person"]
+    if not people:
+        things = language.say("any", nouns=language.noun("person").many, noun=language.noun("person").one)
+        return Said(language.sentence("not_seen", things=things), brief=language.say("none"))
+    seen = in_words(surely(grouped(people)[0]), language, evidence)
+    return Said(language.sentence("who_seen", things=seen), brief=language.say("unknown"), known=False)
 
 
 def part(intent: Intent, evidence: Evidence) -> Said:
@@ -112,6 +139,9 @@ def activity(intent: Intent, evidence: Evidence) -> Said:
         return not_seen(mention, evidence, language) if mention else cannot_tell(evidence, language)
     who = whos[0]
     doing = relation_in((who,), groups, evidence, only=only)
+    if doing is None and only is ONLY["wearing"] and who.label == "person" and who.things[0].colour:
+        noun, colour = language.noun(who.label).one, language.colour(who.things[0].colour)
+        return Said(language.sentence("wears_colour", noun=noun, colour=colour), brief=colour)
     if doing is None:
         return _beside(who, groups, evidence, language)
     done = doing_in_words(doing, language, evidence)

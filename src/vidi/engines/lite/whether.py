@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vidi.engines.lite import places
-from vidi.engines.lite.captions import grouped, in_words, place_in_words
+from vidi.engines.lite.captions import WORTH_TELLING, grouped, in_words, place_in_words, surely
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.language import Language
@@ -137,8 +137,8 @@ def _whether(mention: Mention, evidence: Evidence, language: Language) -> Said:
 
 
 def _there(mention: Mention, found: Sequence[Thing], evidence: Evidence, language: Language) -> Said:
-    sure = [thing for thing in found if thing.score >= SHOWN] or found[:1]
-    groups = grouped(sure)
+    sure = [thing for thing in found if thing.score >= WORTH_TELLING] or found[:1]
+    groups = [surely(group) for group in grouped(sure)]
     listed = language.listed([in_words(group, language, evidence) for group in groups[:4]])
     plural = len(groups[0].things) > 1 and not listed.startswith(language.phrases["group_of_people"])
     text = language.sentence("yes_are" if plural else "yes_is", things=listed)
