@@ -101,18 +101,32 @@ def test_a_doubtful_thing_alone_is() -> None:
     assert told(Painted("chair", (300, 300, 700, 700), score=0.3)) == "A chair."
 
 
+def drawn(kind: str) -> Evidence:
+    """A picture without things: soft texture, noise, or a smooth ramp; the classifier is fairly sure."""
+    random = np.random.default_rng(0)
+    pixels = {
+        "texture": np.kron(random.integers(60, 180, (10, 10, 3), np.uint8), np.ones((8, 8, 1), np.uint8)),
+        "noise": random.integers(0, 255, (80, 80, 3), np.uint8),
+        "ramp": np.repeat(np.tile(np.arange(80, dtype=np.uint8)[:, None, None], (1, 80, 1)), 3, axis=2),
+    }[kind]
+    models = FakeModels()
+    picture = picture_of(pixels, kind)
+    models.scenes[picture.digest] = Scene(labels=(("lighthouse", 0.3),))
+    return Evidence(picture, senses_of(models))
+
+
 def test_without_things_the_classifier_speaks_with_care() -> None:
-    textured = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
-    for probability, start in ((0.6, "This looks like a lighthouse."), (0.2, "This may be a lighthouse.")):
-        models = FakeModels()
-        picture = picture_of(textured, str(probability))
-        models.scenes[picture.digest] = Scene(labels=(("lighthouse", probability),))
-        assert caption(Evidence(picture, senses_of(models)), ENGLISH).text == start
+    assert caption(drawn("texture"), ENGLISH).text == "This may be a lighthouse."
+    textured = drawn("texture")
+    models = FakeModels()
+    models.scenes[textured.picture.digest] = Scene(labels=(("lighthouse", 0.6),))
+    sure = Evidence(textured.picture, senses_of(models))
+    assert caption(sure, ENGLISH).text == "This looks like a lighthouse."
 
 
-def test_with_nothing_known_only_colours_are_told() -> None:
-    noise = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
-    said = caption(Evidence(picture_of(noise), senses_of(FakeModels())), ENGLISH)
+@pytest.mark.parametrize("kind", ["noise", "ramp"])
+def test_noise_and_ramps_are_no_things_whatever_the_classifier_says(kind: str) -> None:
+    said = caption(drawn(kind), ENGLISH)
     assert said.text.startswith("I can't make out any object")
     assert not said.known
 

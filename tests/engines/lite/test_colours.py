@@ -19,8 +19,15 @@ def test_plain_colours_have_their_names(name: str) -> None:
 
 
 def test_white_in_a_dim_picture_is_white() -> None:
-    dim = picture_of(np.full((20, 20, 3), 140, np.uint8))
+    pixels = np.full((20, 20, 3), 140, np.uint8)
+    pixels[:5] = 30
+    dim = picture_of(pixels)
     assert colour_of(dim, WHOLE, white=white_point(dim)) == "white"
+
+
+def test_a_picture_of_plain_grey_is_grey() -> None:
+    plain = picture_of(np.full((20, 20, 3), 128, np.uint8))
+    assert palette(plain, white=white_point(plain)) == ("gray",)
 
 
 def test_shadows_do_not_make_a_thing_black() -> None:

@@ -101,6 +101,11 @@ def test_more_than_two_are_told_one_by_one() -> None:
     assert "Number 3 shows a person" in text
 
 
+def test_a_picture_of_nothing_shows_nothing() -> None:
+    text = ask([Scene(background="gray"), STREET], DIFFERENT)
+    assert "The first shows nothing that I can make out." in text
+
+
 def test_one_picture_cannot_be_compared() -> None:
     assert ask(STREET, DIFFERENT) == "There is only one picture to look at."
 

@@ -42,6 +42,9 @@ GUESS_SURE = 0.4
 GUESS_LIKELY = 0.15
 """Probability from which the classifier's word for a picture without things is stated, or as a maybe."""
 
+SMOOTH, NOISE = 5.0, 30_000.0
+"""Sharpness under which a picture shows no edge, and over which it shows nothing else: no guess is made."""
+
 DETAILS = 0.33
 """Lowest score of a thing that a detailed description states."""
 
@@ -161,6 +164,15 @@ def describe(evidence: Evidence, language: Language) -> Said:
     return Said(" ".join(sentences), brief=first.brief, known=first.known)
 
 
+def what_it_shows(evidence: Evidence, language: Language) -> str:
+    """A caption for the middle of a sentence: "a red bus on a street"."""
+    said = caption(evidence, language)
+    if evidence.things(WORTH_GUESSING):
+        text = said.text.rstrip(".")
+        return text[:1].lower() + text[1:]
+    return language.one(said.brief) if said.brief else language.say("nothing_seen")
+
+
 def without_things(evidence: Evidence, language: Language) -> Said:
     """A sentence about a picture in which the detector found nothing."""
     colours = language.listed([language.colour(name) for name in evidence.sight.palette[:2]])
@@ -171,7 +183,7 @@ def without_things(evidence: Evidence, language: Language) -> Said:
         word = language.one(language.scenes[scene.id].one)
         return Said(language.sentence("looks_like", thing=word), brief=language.scenes[scene.id].one)
     label, probability = evidence.labels[0] if evidence.labels else ("", 0.0)
-    if probability >= GUESS_LIKELY:
+    if probability >= GUESS_LIKELY and SMOOTH < evidence.sight.sharpness < NOISE:
         phrase = "looks_like" if probability >= GUESS_SURE else "may_be"
         return Said(language.sentence(phrase, thing=language.one(label)), brief=label)
     if colours:

@@ -17,6 +17,9 @@ COLOURS = ("black", "white", "gray", "red", "orange", "brown", "yellow", "green"
 INNER = 0.65
 """How much of a box, from its middle, is looked at: the edges are mostly background."""
 
+FLAT = 3.0
+"""Standard deviation of brightness, in steps of 255, under which a picture is of one brightness."""
+
 _SAMPLES = 64
 _HUES = (
     (14, "red"),
@@ -45,8 +48,13 @@ def pixels_of(picture: Picture) -> Pixels:
 
 
 def white_point(picture: Picture) -> float:
-    """How bright white is in this picture, 0..1: the 97th percentile of brightness, at least 0.5."""
+    """How bright white is in this picture, 0..1: the 97th percentile of brightness, at least 0.5.
+
+    A picture of one brightness has nothing to tell it by: there white is 1.
+    """
     sample = _sample(pixels_of(picture))
+    if float(sample.max(axis=-1).std()) < FLAT:
+        return 1.0
     return max(0.5, float(np.percentile(sample.max(axis=-1), 97)) / 255)
 
 

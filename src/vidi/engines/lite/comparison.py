@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from vidi.domain.geometry import Box
 from vidi.engines.lite.alignment import Alignment, Change, align
-from vidi.engines.lite.captions import caption, grouped, in_words
+from vidi.engines.lite.captions import grouped, in_words, what_it_shows
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.inscriptions import rewritten
 from vidi.engines.lite.intents import Intent
@@ -54,7 +54,7 @@ def _edited(edits: Sequence[str], asks_same: bool, language: Language) -> Said:
 def _each(evidences: Sequence[Evidence], language: Language) -> Said:
     """What each of many pictures shows, and what all do."""
     shown = [
-        language.sentence("nth_shows", n=str(at + 1), what=_what(evidence, language))
+        language.sentence("nth_shows", n=str(at + 1), what=what_it_shows(evidence, language))
         for at, evidence in enumerate(evidences)
     ]
     common = set.intersection(*({thing.label for thing in each.things(SHOWN)} for each in evidences))
@@ -67,8 +67,8 @@ def _each(evidences: Sequence[Evidence], language: Language) -> Said:
 def _contrast(one: Evidence, other: Evidence, language: Language) -> str:
     """What the first shows, what the second shows, what both do."""
     sentences = [
-        language.sentence("first_shows", what=_what(one, language)),
-        language.sentence("second_shows", what=_what(other, language)),
+        language.sentence("first_shows", what=what_it_shows(one, language)),
+        language.sentence("second_shows", what=what_it_shows(other, language)),
     ]
     labels = {thing.label for thing in one.things(SHOWN)} & {thing.label for thing in other.things(SHOWN)}
     if labels:
@@ -76,12 +76,6 @@ def _contrast(one: Evidence, other: Evidence, language: Language) -> str:
         names = [language.noun(label).many for label in ranked[:4]]
         sentences.append(language.sentence("both_show", things=language.listed(names)))
     return " ".join(sentences)
-
-
-def _what(evidence: Evidence, language: Language) -> str:
-    """A caption in the middle of a sentence."""
-    text = caption(evidence, language).text.rstrip(".")
-    return text[:1].lower() + text[1:]
 
 
 def _edits(alignment: Alignment, one: Evidence, other: Evidence, language: Language) -> list[str]:
