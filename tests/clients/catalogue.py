@@ -30,6 +30,7 @@ class Client:
         program: The program's file name.
         by_default: Whether plain `make test` runs it.
         barred: Why it cannot work today; its flows are expected to fail.
+        note: What its users should know, for the docs.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Client:
     program: str = "client.py"
     by_default: bool = False
     barred: str = ""
+    note: str = ""
 
     @property
     def source(self) -> Path:
@@ -79,10 +81,45 @@ _READERS: dict[str, Callable[[Path, str], str]] = {
 }
 
 
-def _venv(folder: str, name: str, package: str, flows: tuple[str, ...] = THREE) -> Client:
+def _venv(folder: str, name: str, package: str, flows: tuple[str, ...] = THREE, note: str = "") -> Client:
     lock = f"tests/clients/{folder}/requirements.txt"
-    return Client(name, "Python", folder, "venv", package, lock, flows)
+    return Client(name, "Python", folder, "venv", package, lock, flows, note=note)
 
+
+CALLED = """
+For structured answers use `NativeOutput(Model)`. Its default asks for a function call, which is refused
+with a 400 (flow `called`).
+"""
+
+AIOHTTP = """
+Asynchronous streams are read by aiohttp, another reader than that of the synchronous ones; the flow
+`stream` is the asynchronous one.
+"""
+
+PRICES = """
+The base ends in the API's version. Set `LITELLM_LOCAL_MODEL_COST_MAP=True`, or it asks the internet for a
+list of prices when it is imported.
+"""
+
+BUILT_IN = """
+`llm-gemini` has no setting for the address: `GeminiPro.execute` in `llm_gemini.py` asks
+`https://generativelanguage.googleapis.com/v1beta/models/...` in so many letters. The program puts a
+[sitecustomize.py](../tests/clients/llm/sitecustomize.py) of a dozen lines on the path, which sends what is
+meant for that host to `VIDI`. Only synchronous models are redirected.
+"""
+
+VERCEL = """
+The base ends in the API's version. The SDK has no call for uploads; it passes on the `uri` of a file only
+if that begins with its own base, so upload to the very address that stands here.
+"""
+
+GEMINI_CLI = """
+Copy [settings.json](../tests/clients/gemini-cli/settings.json) to `~/.gemini/settings.json`. It chooses the
+key for authentication: with the variable alone the program chooses `gateway` and then ends with "Invalid
+auth method selected." It also offers no tools; with its own ones every request is refused.
+`GEMINI_SYSTEM_MD` replaces instructions of 27,000 characters, which are about programming and talk of JSON
+often enough for `vidi-lite` to answer in it. There is no option for a schema.
+"""
 
 CLIENTS = (
     Client(
@@ -99,13 +136,13 @@ CLIENTS = (
     ),
     Client("curl and jq", "shell", "curl", "system", "curl", "", GUIDE, "client.sh", by_default=True),
     _venv("langchain", "LangChain", "langchain-google-genai"),
-    _venv("pydantic-ai", "pydantic-ai", "pydantic-ai-slim", (*THREE, "called")),
-    _venv("llama-index", "LlamaIndex", "llama-index-llms-google-genai"),
-    _venv("litellm", "LiteLLM", "litellm"),
-    _venv("llm", "llm with llm-gemini", "llm-gemini"),
+    _venv("pydantic-ai", "pydantic-ai", "pydantic-ai-slim", (*THREE, "called"), CALLED),
+    _venv("llama-index", "LlamaIndex", "llama-index-llms-google-genai", note=AIOHTTP),
+    _venv("litellm", "LiteLLM", "litellm", note=PRICES),
+    _venv("llm", "llm with llm-gemini", "llm-gemini", note=BUILT_IN),
     Client(
         "Vercel AI SDK", "JavaScript", "vercel", "npm", "@ai-sdk/google",
-        "tests/clients/vercel/package-lock.json", (*THREE, "upload"), "client.mjs",
+        "tests/clients/vercel/package-lock.json", (*THREE, "upload"), "client.mjs", note=VERCEL,
     ),
     Client(
         "@google/generative-ai (retired)", "JavaScript", "generative-ai", "npm", "@google/generative-ai",
@@ -113,6 +150,6 @@ CLIENTS = (
     ),
     Client(
         "gemini-cli", "shell", "gemini-cli", "npm", "@google/gemini-cli",
-        "tests/clients/gemini-cli/package-lock.json", ("caption", "stream"), "client.sh",
+        "tests/clients/gemini-cli/package-lock.json", ("caption", "stream"), "client.sh", note=GEMINI_CLI,
     ),
 )  # fmt: skip

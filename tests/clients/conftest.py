@@ -175,4 +175,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _line(client: str, version: str, flow: str, *outcomes: str) -> str:
-    return f"{client:<32}{version:<10}{flow:<48}" + "".join(f"{outcome:<11}" for outcome in outcomes)
+    return f"{client:<32}{version:<10}{flow:<52}" + "".join(f"{outcome:<11}" for outcome in outcomes)

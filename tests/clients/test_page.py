@@ -22,6 +22,11 @@ On a server without keys any key will do, but most clients want one. The lines b
 programs that run against a real server: those marked * in `make test`, all of them in `make clients`, which
 prints a table of client, version, flow and outcome. `VIDI` stands for the server's address, as
 `http://127.0.0.1:8484`.
+
+The flows: a caption of inline bytes, of a picture that was `fetched` or by `upload`; a `stream`; a
+`structured` answer by schema; `boxes` as JSON without one; `several` pictures, uploaded and inline;
+`tokens` counted and billed alike; `refused`, an error as the client's own. The first asks for what the
+[cookbook](../tests/clients/test_cookbook.py)'s notebooks ask for, too.
 """
 
 TAIL = """
@@ -29,7 +34,8 @@ TAIL = """
 
 - Function calling, code execution and search are not served: a request that brings such tools is refused
   with a 400 that says so. Clients that always bring some (agents) cannot use Vidi as their only model.
-- `llm` has Google's address built in; the program above redirects it from a `sitecustomize.py` of its own.
+- gemini-cli cannot use its own tools here, so it can look at pictures and nothing else.
+- `llm` has Google's address built in, see above.
 - The retired Python package `google-generativeai` cannot speak plain http.
 """
 
@@ -48,9 +54,11 @@ def _section(client: Client) -> str:
         f"Cannot be used today: {client.barred}." if client.barred else f"Flows: {', '.join(client.flows)}."
     )
     fence = {".py": "python", ".mjs": "javascript", ".go": "go", ".sh": "bash"}[client.source.suffix]
+    note = f"\n{client.note.strip()}\n" if client.note else ""
     return (
         f"\n## {client.name}{version}{mark}\n\n```{fence}\n{_lines(client)}\n```\n\n"
         f"{state} [The whole program](../{client.source.relative_to(ROOT).as_posix()}).\n"
+        f"{note}"
     )
 
 
