@@ -43,6 +43,11 @@ def test_answers(scene: Scene, question: str, answer: str) -> None:
     assert sorted(said.rstrip(".").split()) == sorted(answer.rstrip(".").split()), said
 
 
+def test_a_named_place_in_turkish() -> None:
+    assert ask(KITCHEN, "Bu bir mutfak mı?") == "Evet, burası bir mutfak gibi görünüyor."
+    assert ask(KITCHEN, "Bu bir banyo mu?") == "Hayır, burası bir mutfak gibi görünüyor."
+
+
 def test_a_kind_that_the_classifier_does_not_know_is_not_guessed() -> None:
     plain = Scene((Painted("dog", (100, 100, 900, 900), "brown"),), labels=(("tench", 0.3),))
     assert ask(plain, "What breed is the dog?") == "I can't tell the exact kind; I see a brown dog."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from tests.engines.lite.fakes import NOTHING, PARK, STREET, ask, ask_json
+from tests.engines.lite.fakes import NOTHING, PARK, STREET, Painted, Scene, ask, ask_json
 
 TAG_AND_CAPTION = (
     "You are an expert in tagging and captioning images. Return a list of 5 keywords and a caption as a "
@@ -32,6 +32,11 @@ def test_a_limit_holds() -> None:
 def test_tags_name_things_kinds_place_and_colours() -> None:
     assert ask(PARK, "Tag this image").split(", ")[:4] == ["person", "dog", "frisbee", "golden retriever"]
     assert ask(STREET, "Give me 3 tags") == "bus, car, trolleybus"
+
+
+def test_a_kind_that_the_detector_contradicts_is_no_tag() -> None:
+    cat = Scene((Painted("cat", (100, 100, 900, 900), "white", 0.6),), labels=(("Samoyed", 0.5),))
+    assert "samoyed" not in ask(cat, "Tag this image")
 
 
 def test_hashtags() -> None:

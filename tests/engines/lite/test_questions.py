@@ -62,6 +62,11 @@ def test_who_says_the_car_sees_a_car_where_the_detector_sees_a_truck() -> None:
     assert ask(truck, "Is there a car?") == "No, I don't see any cars."
 
 
+def test_who_says_the_dog_does_not_make_a_cat_one() -> None:
+    cat = Scene((Painted("cat", (300, 300, 700, 800), "black", 0.8),))
+    assert ask(cat, "What color is the dog?").startswith("I don't see any dogs")
+
+
 def test_the_one_on_the_side_that_is_named() -> None:
     two = Scene((Painted("car", (400, 50, 500, 200), "blue"), Painted("car", (400, 800, 500, 950), "green")))
     assert ask(two, "What color is the car on the left?") == "The car is blue."

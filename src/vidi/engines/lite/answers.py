@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from vidi.engines.lite import captions, inscriptions, judgements, listing, questions, spatial, whether
 from vidi.engines.lite.evidence import Evidence
@@ -41,7 +42,7 @@ def _state(intent: Intent, evidence: Evidence) -> Said:
         return spatial.sport(intent, evidence)
     place = judgements.scene_in(intent.text, intent.language)
     if place and not intent.mentions:
-        return judgements.scene(intent, evidence)
+        return judgements.scene(replace(intent, thing=intent.text), evidence)
     return whether.state(intent, evidence)
 
 

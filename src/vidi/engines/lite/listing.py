@@ -9,7 +9,7 @@ from vidi.engines.lite.captions import Group, caption, grouped, in_words, surely
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.language import SEVERAL, Language
-from vidi.engines.lite.lookup import SHOWN
+from vidi.engines.lite.lookup import SHOWN, contradicted
 from vidi.engines.lite.said import Said
 from vidi.engines.lite.scenery import indoors, scene_of
 
@@ -61,7 +61,11 @@ def hashtags(intent: Intent, evidence: Evidence) -> Said:
 def tag_words(evidence: Evidence, language: Language) -> tuple[str, ...]:
     """The tags of a picture, without repetition."""
     words = [language.noun(group.label).one for group in grouped(evidence.things(SHOWN))]
-    words += [label for label, probability in evidence.labels if probability >= TAG_LIKELY][:2]
+    words += [
+        label
+        for label, probability in evidence.labels[:2]
+        if probability >= TAG_LIKELY and not contradicted(label, evidence)
+    ]
     scene = scene_of(evidence)
     if scene:
         words.append(language.scenes[scene.id].one)

@@ -61,7 +61,8 @@ def _mistaken(mention: Mention, evidence: Evidence) -> tuple[Thing, ...]:
     if len(mention.labels) != 1 or mention.colour:
         return ()
     (label,) = mention.labels
-    near = (thing for thing in evidence.things(TAKEN) if evidence.world.confusable(label, thing.label))
+    alike = next((labels for labels in evidence.world.lookalikes if label in labels), frozenset())
+    near = (thing for thing in evidence.things(TAKEN) if thing.label in alike)
     return tuple(replace(thing, label=label) for thing in near)
 
 
@@ -86,13 +87,19 @@ def _of_the_rank(intent: Intent, found: Sequence[Thing]) -> Thing | None:
 
 def kind_in(mention: Mention, evidence: Evidence) -> float:
     """The classifier's probability of what a mention names, unless the detector sees something like it."""
-    probability = sum(share for label, share in evidence.labels if label in mention.kinds)
-    families = {evidence.world.family.get(kind) for kind in mention.kinds}
-    for thing in evidence.things(TAKEN):
-        for family in families:
-            if family and family != thing.label and evidence.world.confusable(family, thing.label):
-                return 0.0
-    return probability
+    if any(contradicted(kind, evidence) for kind in mention.kinds):
+        return 0.0
+    return sum(share for label, share in evidence.labels if label in mention.kinds)
+
+
+def contradicted(kind: str, evidence: Evidence) -> bool:
+    """Whether the detector sees something else where the classifier sees a kind, as a cat for a Samoyed."""
+    world = evidence.world
+    family = world.family.get(kind)
+    if family is None:
+        return False
+    seen = {thing.label for thing in evidence.things(TAKEN)}
+    return family not in seen and any(world.confusable(family, label) for label in seen)
 
 
 def not_seen(mention: Mention, evidence: Evidence, language: Language) -> Said:

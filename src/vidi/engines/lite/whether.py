@@ -130,7 +130,7 @@ def _whether(mention: Mention, evidence: Evidence, language: Language) -> Said:
     found = find(mention, evidence, THERE)
     if found:
         return _there(mention, found, evidence, language)
-    if kind_in(mention, evidence) >= KIND_THERE:
+    if not mention.colour and kind_in(mention, evidence) >= KIND_THERE:
         thing = language.one(language.noun(mention.name).one)
         return Said(language.sentence("may_see", things=thing), brief=language.say("yes"))
     return no_such(mention, evidence, language)
