@@ -48,12 +48,12 @@ def patched(colour: tuple[int, int, int]) -> NDArray[np.uint8]:
 
 def test_a_thing_that_was_added_is_named() -> None:
     text = compared((landscape(), Scene()), (patched((255, 0, 0)), Scene((CUP,))))
-    assert text == "These are the same photo, but edited. A cup was added in the bottom left."
+    assert text == "These are the same photo, but edited. The second has a cup added in the bottom left."
 
 
 def test_a_thing_that_was_removed_is_named() -> None:
     text = compared((patched((255, 0, 0)), Scene((CUP,))), (landscape(), Scene()))
-    assert text.endswith("A cup was removed in the bottom left.")
+    assert text.endswith("The second lacks a cup in the bottom left.")
 
 
 def test_a_thing_that_was_recoloured_is_named() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from vidi.domain.geometry import Box
 from vidi.engines.lite.alignment import Alignment, Change, align
-from vidi.engines.lite.captions import grouped, in_words, what_it_shows
+from vidi.engines.lite.captions import grouped, in_words, surely, what_it_shows
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.inscriptions import rewritten
 from vidi.engines.lite.intents import Intent
@@ -87,9 +87,11 @@ def _edits(alignment: Alignment, one: Evidence, other: Evidence, language: Langu
         phrase = "cropped" if alignment.crop_of_first else "cropped_back"
         sentences.append(language.sentence(phrase, place=_part(alignment.crop, language)))
     sentences += [language.sentence(tone, colour=language.colour(alignment.tint)) for tone in alignment.tones]
-    changes = alignment.changes[:MOST_CHANGES]
-    sentences += [_change(each, alignment, one, other, language) for each in changes]
-    return sentences
+    told = [_change(each, one, other, language) for each in alignment.changes[:MOST_CHANGES]]
+    if alignment.tones:
+        # New light and colour change many places; only things that came or went are worth a sentence.
+        told = [(sentence, named) for sentence, named in told if named]
+    return sentences + list(dict.fromkeys(sentence for sentence, _ in told))
 
 
 def _part(crop: Box, language: Language) -> str:
@@ -100,31 +102,34 @@ def _part(crop: Box, language: Language) -> str:
     return language.say("part_of_it", place=language.cells[name].at)
 
 
-def _change(change: Change, alignment: Alignment, one: Evidence, other: Evidence, language: Language) -> str:
-    """What happened at one place: a thing added, removed, recoloured, or only that something changed."""
+def _change(change: Change, one: Evidence, other: Evidence, language: Language) -> tuple[str, bool]:
+    """What happened at one place, and whether a thing came or went there."""
     before = _in_region(one, change.before)
     after = _in_region(other, change.after)
     place = language.cells[cell(change.after)].at
     gone, new = _missing(before, after), _missing(after, before)
-    if new and not gone:
-        return language.sentence("added", thing=_things(new, other, language), place=place)
-    if gone and not new:
-        return language.sentence("removed", thing=_things(gone, one, language), place=place)
-    both = [(a, b) for a in before for b in after if a.label == b.label and a.colour != b.colour]
-    if both and not (gone or new):
-        was, now = both[0]
-        return language.sentence(
-            "recoloured",
-            noun=language.noun(now.label).one,
-            place=place,
-            old=language.colour(was.colour),
-            new=language.colour(now.colour),
-        )
-    if gone and new:
-        return language.sentence(
-            "replaced", old=_things(gone, one, language), new=_things(new, other, language), place=place
-        )
-    return _rewritten(change, one, other, language) or language.sentence("changed", place=place)
+    old_things, new_things = _things(gone, one, language), _things(new, other, language)
+    if new and gone:
+        return language.sentence("replaced", old=old_things, new=new_things, place=place), True
+    if new:
+        return language.sentence("added", thing=new_things, place=place), True
+    if gone:
+        return language.sentence("removed", thing=old_things, place=place), True
+    repainted = _repainted(before, after, place, language)
+    return repainted or _rewritten(change, one, other, language) or language.sentence(
+        "changed", place=place
+    ), False
+
+
+def _repainted(before: Sequence[Thing], after: Sequence[Thing], place: str, language: Language) -> str:
+    """That a thing has another colour than before; "" if none has."""
+    for was in before:
+        for now in after:
+            if was.label == now.label and was.colour != now.colour:
+                noun = language.noun(now.label).one
+                old, new = language.colour(was.colour), language.colour(now.colour)
+                return language.sentence("recoloured", noun=noun, place=place, old=old, new=new)
+    return ""
 
 
 def _rewritten(change: Change, one: Evidence, other: Evidence, language: Language) -> str:
@@ -148,10 +153,15 @@ def _in_region(evidence: Evidence, region: Box) -> tuple[Thing, ...]:
 
 
 def _missing(these: Sequence[Thing], those: Sequence[Thing]) -> tuple[Thing, ...]:
-    """The things of a class that there are more of in the first."""
+    """The things, of each class so many as there are more of it in the first."""
     counts = Counter(thing.label for thing in these) - Counter(thing.label for thing in those)
-    return tuple(thing for thing in these if counts[thing.label] > 0)
+    extra: list[Thing] = []
+    for thing in these:
+        if counts[thing.label] > 0:
+            counts[thing.label] -= 1
+            extra.append(thing)
+    return tuple(extra)
 
 
 def _things(things: Sequence[Thing], evidence: Evidence, language: Language) -> str:
-    return language.listed([in_words(group, language, evidence) for group in grouped(things)[:3]])
+    return language.listed([in_words(surely(group), language, evidence) for group in grouped(things)[:3]])
