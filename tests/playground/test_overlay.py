@@ -122,6 +122,11 @@ def test_each_picture_has_its_own_list(staged: Page, tmp_path: Path) -> None:
     assert [shape.title for shape in staged.shapes()] == ["nose"]
 
 
+def test_the_history_tells_what_was_found(staged: Page) -> None:
+    dictate(staged, json.dumps([BOXES[0], BOXES[1], BOXES[0]]))
+    assert staged.text("#history li button > span > span:last-child") == "dog, room"
+
+
 def test_the_threshold_hides_low_scores(staged: Page) -> None:
     dictate(staged, json.dumps(BOXES))
     assert staged.text("#threshold-label") == "Score at least 0.00, as the model gives it: 3 of 3"

@@ -170,6 +170,7 @@ function hear(mine, message) {
   mine.text += text;
   mine.shapes.push(...shapes);
   if (mine !== entry) return;
+  if (mine.messages.length === 1) $('count').textContent = `${inWords(message.usageMetadata?.promptTokenCount)} tokens`;
   $('answer').firstChild.appendData(text);
   draw(shapes);
 }
@@ -231,7 +232,8 @@ function fillRaw() {
 // --- history
 
 function remember(done) {
-  const { form, text } = done;
+  const { form, text, shapes } = done;
+  const found = form.as in PLACES && [...new Set(shapes.map(({ label }) => label))].join(', ');
   const line = (textContent) => element('span', { textContent });
   const restore = button('', () => {
     run?.abort();
@@ -244,7 +246,7 @@ function remember(done) {
   });
   restore.append(
     ...form.pictures.slice(0, 3).map(miniature),
-    element('span', {}, line(form.prompt || 'No question'), line(text.slice(0, 120) || done.notice)),
+    element('span', {}, line(form.prompt || 'No question'), line((found || text).slice(0, 120) || done.notice)),
   );
   const list = $('history').lastElementChild;
   list.prepend(element('li', {}, restore));
