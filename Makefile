@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
+# The locks are whole: with --no-deps pip resolves nothing, so a release of tomorrow cannot break an install.
 PHOTO ?=
 
 .PHONY: demo test check lint clients bench lock clean
@@ -32,19 +33,19 @@ $(VENV)/.base: requirements/build.txt requirements/base.txt requirements/text.tx
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vidi needs Python 3.11 or newer: make PYTHON=python3.12")'
 	@echo "Installing Vidi into $(VENV): about 150 MB of packages, a minute or less."
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --require-hashes -r requirements/build.txt
-	$(PIP) install --require-hashes -r requirements/base.txt
+	$(PIP) install --require-hashes --no-deps -r requirements/build.txt
+	$(PIP) install --require-hashes --no-deps -r requirements/base.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/text.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.base requirements/demo.txt requirements/photos.txt
-	$(PIP) install --require-hashes -r requirements/demo.txt
+	$(PIP) install --require-hashes --no-deps -r requirements/demo.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/photos.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.base requirements/dev.txt requirements/photos.txt
-	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --require-hashes --no-deps -r requirements/dev.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/photos.txt
 	touch $@
 
