@@ -6,10 +6,13 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 # The locks are whole: with --no-deps pip resolves nothing, so a release of tomorrow cannot break an install.
 PHOTO ?=
 
-.PHONY: demo test check lint clients bench lock clean
+.PHONY: demo llama test check lint clients bench lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/first_look.py $(PHOTO)
+
+# What open vision-language models need: then `vidi pull gemma-4-e2b`.
+llama: $(VENV)/.llama
 
 test: lint check
 
@@ -44,9 +47,13 @@ $(VENV)/.demo: $(VENV)/.base requirements/demo.txt requirements/photos.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/photos.txt
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.base requirements/dev.txt requirements/photos.txt
+$(VENV)/.dev: $(VENV)/.base $(VENV)/.llama requirements/dev.txt requirements/photos.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/dev.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/photos.txt
+	touch $@
+
+$(VENV)/.llama: $(VENV)/.base requirements/llama.txt
+	$(PIP) install --require-hashes --no-deps -r requirements/llama.txt
 	touch $@
 
 # Needs uv. Hashes, and no addresses: the user's own index is asked.
@@ -56,6 +63,7 @@ lock:
 	$(LOCK) requirements/build.in -c requirements/base.txt -o requirements/build.txt
 	$(LOCK) requirements/dev.in -c requirements/base.txt -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -c requirements/base.txt -o requirements/demo.txt
+	$(LOCK) requirements/llama.in -c requirements/base.txt -c requirements/dev.txt -c requirements/demo.txt -o requirements/llama.txt
 	$(LOCK) requirements/text.in --no-deps -o requirements/text.txt
 	$(LOCK) requirements/photos.in --no-deps -o requirements/photos.txt
 

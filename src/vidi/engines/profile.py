@@ -1,0 +1,158 @@
+"""What Vidi knows about a family of open models: where its files are, how to feed it, how it writes places.
+
+One TOML file a family in `profiles/`; a user adds a family with a file of their own and no code
+(docs/models/profiles.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from vidi.engines.dialect import Dialect
+from vidi.engines.grammar import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What the weights may be used for.
+
+    Attributes:
+        name: The SPDX identifier, or the licence's own name.
+        url: Where it can be read.
+        limits: What it forbids or asks for, in a sentence; "" for a permissive one.
+    """
+
+    name: str
+    url: str
+    limits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """One file of weights.
+
+    Attributes:
+        name: Its path in the repository, or beside the profile where `Model.repository` is "".
+        sha256: Digest in hex; "" where only the hub tells it.
+        size: In bytes; 0 if unknown.
+    """
+
+    name: str
+    sha256: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One member of a family.
+
+    Attributes:
+        id: What users ask for, as `gemma-4-e2b`.
+        display_name: For people.
+        repository: `owner/name` on the hub; "" means that the files lie beside the profile.
+        revision: Branch, tag or commit on the hub.
+        text: The language model (GGUF).
+        vision: The vision encoder and projector (GGUF, "mmproj").
+        memory: Bytes of memory that it needs to run, context included; 0 if unknown.
+        context: Longest prompt and answer together, in tokens, of one request.
+        slots: How many requests it answers at the same time.
+        rank: The pulled model of the highest rank is the default; below 0 is never one.
+        licence: The member's own licence where it differs from the family's.
+    """
+
+    id: str
+    display_name: str
+    repository: str
+    text: WeightsFile
+    vision: WeightsFile
+    revision: str = "main"
+    memory: int = 0
+    context: int = 8192
+    slots: int = 2
+    rank: int = 10
+    licence: Licence | None = None
+
+
+class Thinks(Enum):
+    """Whether a family thinks before it answers."""
+
+    NEVER = "never"
+    SWITCHED = "switched"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What the family's chat template wants to know.
+
+    Attributes:
+        options: Arguments of the template that are always given.
+        thinks: Whether it thinks.
+        switch: Name of the template's argument that turns thinking on (true) and off (false).
+        think_open, think_close: The marks around thoughts, as "<think>" and "</think>".
+        opened: Whether the template has written `think_open` itself when thinking is on.
+    """
+
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+    thinks: Thinks = Thinks.NEVER
+    switch: str = "enable_thinking"
+    think_open: str = "<think>"
+    think_close: str = "</think>"
+    opened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBudgets:
+    """Most image tokens of one picture at each media resolution."""
+
+    low: int
+    medium: int
+    high: int
+    ultra_high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """How the family takes pictures.
+
+    Attributes:
+        token_side: Pixels a side that one image token stands for, where the picture's size is free.
+        square: Side of the one fixed square that it takes, in pixels; 0 where the size is free.
+        min_tokens: Fewest image tokens; a smaller picture is scaled up to it.
+        budgets: Most image tokens at each media resolution.
+    """
+
+    token_side: int
+    square: int
+    min_tokens: int
+    budgets: TokenBudgets
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One family.
+
+    Attributes:
+        family: Identifier, as `qwen3.5`.
+        display_name: For people.
+        good_at, bad_at: A sentence each, for people who choose.
+        licence: Of all members that have none of their own.
+        template: For the chat template.
+        pictures: How it takes pictures.
+        dialect: How it writes places; None if it was never trained to.
+        models: The members.
+        unserved: Why no engine here runs it; "" if one does.
+    """
+
+    family: str
+    display_name: str
+    good_at: str
+    bad_at: str
+    licence: Licence
+    template: Template
+    pictures: Pictures
+    dialect: Dialect | None
+    models: tuple[Model, ...]
+    unserved: str = ""
