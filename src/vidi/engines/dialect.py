@@ -28,7 +28,7 @@ class Form(Enum):
 
 
 class Order(Enum):
-    """The order of a box's four numbers; points follow it. It comes from the profile, never from a key's name."""
+    """The order of a box's four numbers; points follow it. The profile tells it, never a key's name."""
 
     YXYX = "yxyx"
     XYXY = "xyxy"
@@ -41,8 +41,8 @@ class Dialect:
     Attributes:
         form: The surface.
         order: Which axis comes first.
-        scale: What the far edge of the picture is written as: 1000, 1, 1024, 999, 500; 0 means that numbers are
-            pixels of the picture as the model got it.
+        scale: What the far edge of the picture is written as: 1000, 1, 1024, 999, 500; 0 means that numbers
+            are pixels of the picture as the model got it.
         centred: Whether a number stands for the middle of its bin, so that half a unit is added.
         fractions: Whether the family is known to write 0..1 at times, although `scale` is larger.
         box_key, point_key, label_key: Names of the members where `form` is JSON.
