@@ -19,7 +19,7 @@ from bench.servers import COUNT, GENERATE, STREAM, Broken, Connection, Server, p
 from bench.table import Row, Target
 from bench.yardsticks import BARE, LOOK_SIZE, pillow_prepare, stdlib_decode
 from vidi.app import DECODER_MEMORY
-from vidi.domain.prompt import ImageSource
+from vidi.domain.prompt import Fit, ImageSource
 from vidi.engines.echo import CARD
 from vidi.images.load import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
@@ -158,7 +158,7 @@ def preparing(data: bytes, max_pixels: int, size: tuple[int, int]) -> tuple[floa
 
     async def prepare() -> None:
         header = read_header(data, where="picture", limits=ImageLimits())
-        picture = await pool.prepare(ImageSource(data, "picture"), header, max_pixels)
+        picture = await pool.prepare(ImageSource(data, "picture"), header, Fit(max_pixels))
         if (picture.width, picture.height) != size:
             raise Broken(f"a picture came out as {picture.width} x {picture.height}, not {size}")
 

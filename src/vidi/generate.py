@@ -178,8 +178,8 @@ class Studio:
 
         async def prepare(image: ImageSource | Held, header: ImageHeader) -> Picture:
             async with turns:
-                budget = min(share, card.pixels.at(header.resolution))
-                return await self._decoders.prepare(await self._source(image), header, budget)
+                fit = card.pixels.fit(header.resolution, share)
+                return await self._decoders.prepare(await self._source(image), header, fit)
 
         tasks = [asyncio.create_task(prepare(image, header)) for image, header in pairs]
         try:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from tests.images import drawn, hostile
 from vidi.domain.errors import InvalidImage, Unavailable
-from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, MediaResolution, Picture
+from vidi.domain.prompt import Fit, ImageFormat, ImageHeader, ImageSource, MediaResolution, Picture
 from vidi.images.load import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
 
@@ -37,7 +37,7 @@ def _pool() -> DecoderPool:
 
 async def _prepare(pool: DecoderPool, data: bytes = GOOD) -> Picture:
     header = read_header(data, where=WHERE, limits=LIMITS)
-    return await pool.prepare(ImageSource(data, WHERE), header, 1 << 20)
+    return await pool.prepare(ImageSource(data, WHERE), header, Fit(1 << 20))
 
 
 async def _refused(pool: DecoderPool, data: bytes, reason: str) -> None:
@@ -97,12 +97,27 @@ def test_a_file_that_comes_again_is_not_decoded_again() -> None:
     _run(story, _keeping)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_picture_lies_upright_on_its_square(orientation: int) -> None:
+    data = drawn.turned("PNG", orientation)
+
+    async def story(pool: DecoderPool) -> None:
+        header = read_header(data, where=WHERE, limits=LIMITS)
+        picture = await pool.prepare(ImageSource(data, WHERE), header, Fit(1, square=48))
+        assert (picture.width, picture.height) == (48, 48)
+        placed = picture.placement
+        assert (placed.source_width, placed.source_height) == drawn.SIZE
+        assert (placed.left, placed.top, placed.width, placed.height) == (0, 8, 48, 32)
+
+    _run(story)
+
+
 def test_a_file_that_comes_again_is_fitted_and_marked_as_this_request_wants() -> None:
     async def story(pool: DecoderPool) -> None:
         first = await _prepare(pool)
         header = replace(read_header(GOOD, where=WHERE, limits=LIMITS), resolution=MediaResolution.LOW)
-        low = await pool.prepare(ImageSource(GOOD, WHERE), header, 1 << 20)
-        small = await pool.prepare(ImageSource(GOOD, WHERE), header, 100)
+        low = await pool.prepare(ImageSource(GOOD, WHERE), header, Fit(1 << 20))
+        small = await pool.prepare(ImageSource(GOOD, WHERE), header, Fit(100))
         assert (low.rgb, low.resolution) == (first.rgb, MediaResolution.LOW)
         assert small.width * small.height <= 100
         assert (await _prepare(pool)) == first
@@ -223,9 +238,11 @@ def test_a_header_that_lied_is_refused() -> None:
     async def story(pool: DecoderPool) -> None:
         lie = ImageHeader(ImageFormat.PNG, 90, 60)
         with pytest.raises(InvalidImage, match="do not have the size that its header announces"):
-            await pool.prepare(ImageSource(GOOD, WHERE), lie, 1 << 20)
+            await pool.prepare(ImageSource(GOOD, WHERE), lie, Fit(1 << 20))
         with pytest.raises(InvalidImage, match="broken"):
-            await pool.prepare(ImageSource(GOOD, WHERE), ImageHeader(ImageFormat.JPEG, *drawn.SIZE), 1 << 20)
+            await pool.prepare(
+                ImageSource(GOOD, WHERE), ImageHeader(ImageFormat.JPEG, *drawn.SIZE), Fit(1 << 20)
+            )
         await _goes_on(pool)
 
     _run(story)

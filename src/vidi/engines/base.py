@@ -34,17 +34,25 @@ from pathlib import Path
 from typing import Protocol
 
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.prompt import MediaResolution, Outline, Prompt
+from vidi.domain.prompt import Fit, MediaResolution, Outline, Prompt
 
 
 @dataclass(frozen=True, slots=True)
 class PixelBudgets:
-    """How many pixels a picture may have at each media resolution; larger ones are scaled down."""
+    """How many pixels a picture may have at each media resolution; larger ones are scaled down.
+
+    Attributes:
+        low, medium, high, ultra_high: Most pixels.
+        least, multiple, square: As in `Fit`.
+    """
 
     low: int = 512 * 512
     medium: int = 768 * 768
     high: int = 1024 * 1024
     ultra_high: int = 2048 * 2048
+    least: int = 1
+    multiple: int = 1
+    square: int = 0
 
     def at(self, resolution: MediaResolution) -> int:
         """The budget in pixels; UNSPECIFIED is HIGH, as for Gemini 3."""
@@ -53,6 +61,10 @@ class PixelBudgets:
             MediaResolution.MEDIUM: self.medium,
             MediaResolution.ULTRA_HIGH: self.ultra_high,
         }.get(resolution, self.high)
+
+    def fit(self, resolution: MediaResolution, at_most: int) -> Fit:
+        """What a picture is brought to at a resolution, and within `at_most` pixels where sizes are free."""
+        return Fit(min(at_most, self.at(resolution)), self.least, self.multiple, self.square)
 
 
 @dataclass(frozen=True, slots=True)

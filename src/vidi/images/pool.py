@@ -25,10 +25,10 @@ import weakref
 from dataclasses import replace
 
 from vidi.domain.errors import Unavailable
-from vidi.domain.geometry import Placement
-from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, Picture
+from vidi.domain.prompt import Fit, ImageFormat, ImageHeader, ImageSource, Picture
 from vidi.images import refusal
 from vidi.images.cache import PictureCache
+from vidi.images.fitting import canvas, place
 from vidi.images.protocol import REPLY_SIZE, Job, Reply, Verdict, write_at
 
 _START_SECONDS = 30.0
@@ -179,20 +179,20 @@ class DecoderPool:
         self._retirement: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def prepare(self, source: ImageSource, header: ImageHeader, max_pixels: int) -> Picture:
-        """Decode a picture and make it upright, opaque, sRGB and at most `max_pixels` large.
+    async def prepare(self, source: ImageSource, header: ImageHeader, fit: Fit) -> Picture:
+        """Decode a picture and make it upright, opaque, sRGB and of the size that a model wants.
 
         Args:
             source: The encoded file and the path of its part.
             header: What `read_header` said about this file; its resolution goes on to the picture.
-            max_pixels: Most pixels of the result, at least 1.
+            fit: What the model wants.
 
         Raises:
             InvalidImage: The file is broken, takes too long or too much memory, or crashed the decoder.
             Unavailable: The pool is closed, or no decoder process can be started.
         """
         digest = await _digest(source.data)
-        job = Job(header.format, header.orientation, header.width, header.height, max_pixels)
+        job = Job(header.format, header.orientation, header.width, header.height, fit)
         known = self._prepared.get((digest, job))
         if known is not None:
             return replace(known, resolution=header.resolution)
@@ -202,7 +202,7 @@ class DecoderPool:
             reply.width,
             reply.height,
             rgb,
-            Placement(reply.source_width, reply.source_height, 0, 0, reply.width, reply.height),
+            place(reply.source_width, reply.source_height, fit),
             digest,
             header.resolution,
         )
@@ -314,10 +314,14 @@ def _is_heavy(job: Job) -> bool:
 
 def _count(reply: Reply, job: Job) -> int:
     """How many bytes of pixels to take; a decoder that claims the impossible counts as dead."""
-    pixels = reply.width * reply.height
-    if pixels > job.max_pixels or (reply.verdict is Verdict.DECODED) != (pixels > 0):
+    size = (reply.width, reply.height)
+    if reply.verdict is not Verdict.DECODED:
+        expected = (0, 0)
+    else:
+        expected = canvas(place(reply.source_width, reply.source_height, job.fit), job.fit)
+    if size != expected:
         raise _Died
-    return pixels * 3
+    return reply.width * reply.height * 3
 
 
 async def _digest(data: bytes) -> str:
