@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 
 from vidi.domain.errors import Unavailable
 from vidi.engines.base import EngineContext, Offer, Progress
+from vidi.engines.recall import AnswerCache
 from vidi.engines.registry import Registry, best_offer, installed_offers
 from vidi.files.desk import Desk
 from vidi.files.library import open_library
@@ -116,7 +117,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
 
     bodies = Bodies(settings.max_request_bytes)
     calls = models.Calls(
-        studio=Studio(registry, decoders, desk, images),
+        studio=Studio(registry, decoders, desk, images, AnswerCache(settings.answer_cache_bytes)),
         registry=registry,
         bodies=bodies,
         max_images=settings.max_images,

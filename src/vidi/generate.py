@@ -3,6 +3,7 @@
     Conversation  image references, as decoded from the wire
       -> find the engine, hold the files that are named
       -> read the pictures' headers                            -> Outline, and what it costs
+      -> asked before, with nothing left to chance?            -> the same answer
       -> decode, turn upright, fit each picture to the model   -> Prompt
       -> run the engine, candidate after candidate             -> Piece, Piece, ...
 
@@ -12,6 +13,7 @@ Nothing here knows HTTP or JSON.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -30,6 +32,7 @@ from vidi.domain.prompt import (
     Prompt,
 )
 from vidi.engines.base import ModelCard
+from vidi.engines.recall import AnswerCache, Question, SeenPicture, is_settled
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
 from vidi.files.catalogue import Lease
@@ -37,9 +40,6 @@ from vidi.files.desk import Desk
 from vidi.images.load import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
 from vidi.images.tokens import image_tokens
-
-PICTURE_PIXELS_PER_REQUEST = 64_000_000
-"""All prepared pictures of one request together: 192 MB of RGB. Many pictures are each made smaller."""
 
 PICTURES_AT_ONCE = 8
 """How many pictures of one request are read and decoded, or wait for a decoder, at the same time."""
@@ -82,12 +82,20 @@ Asked = Ask[ImageSource | Held]
 class Studio:
     """Where prompts are prepared and answered; one for the life of the server."""
 
-    def __init__(self, registry: Registry, decoders: DecoderPool, desk: Desk, limits: ImageLimits) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        decoders: DecoderPool,
+        desk: Desk,
+        limits: ImageLimits,
+        answers: AnswerCache,
+    ) -> None:
         """Take the parts; none of them is closed here."""
         self._registry = registry
         self._decoders = decoders
         self._desk = desk
         self._limits = limits
+        self._answers = answers
 
     async def count(self, model: str, conversation: Conversation, owner: str) -> TokenCount:
         """What a conversation costs as a prompt, from the pictures' headers alone.
@@ -97,7 +105,8 @@ class Studio:
         """
         resolved = await self._registry.open(model)
         async with self._held(conversation, owner) as asked:
-            return _cost(resolved, await self._outline(asked))
+            outline = await self._outline(asked)
+            return _price(resolved, await resolved.worker.count_tokens(outline), outline)
 
     @asynccontextmanager
     async def generate(self, model: str, conversation: Conversation, owner: str) -> AsyncIterator[Running]:
@@ -119,14 +128,35 @@ class Studio:
         card = resolved.worker.card
         async with self._held(conversation, owner) as asked:
             outline = await self._outline(asked)
-            cost = _cost(resolved, outline)
-            if cost.total > card.input_token_limit:
-                raise InvalidRequest(
-                    f"The input token count ({cost.total}) exceeds the maximum number of tokens allowed "
-                    f"({card.input_token_limit})."
-                )
-            prompt = await self._prepare(asked, outline, card)
-        yield Running(card, cost, _candidates(resolved.worker, prompt))
+            count = await resolved.worker.count_tokens(outline)
+            _refuse_long(count, card)
+            cost = _price(resolved, count, outline)
+            question = await self._question(asked, outline, card)
+            known = self._answers.get(question) if question else None
+            if known is None:
+                prompt = await self._prepare(asked, outline, card)
+                pieces = _candidates(resolved.worker, prompt)
+            else:
+                pieces = _replayed(known)
+        yield Running(card, cost, pieces if known or not question else self._kept(question, pieces))
+
+    async def _question(self, asked: Asked, outline: Outline, card: ModelCard) -> Question | None:
+        """What must be the same for an answer to be the same; None where chance has a say."""
+        if not is_settled(card, asked.sampling):
+            return None
+        seen = [
+            SeenPicture(await asyncio.to_thread(_digest, (await self._source(image)).data), header.resolution)
+            for image, header in zip(asked.images(), outline.images(), strict=True)
+        ]
+        return Question(card.id, card.version, asked.with_images(seen))
+
+    async def _kept(self, question: Question, pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
+        """Pass an answer on, and keep it if it comes to its end."""
+        said: list[Piece] = []
+        async for piece in pieces:
+            said.append(piece)
+            yield piece
+        self._answers.put(question, tuple(said))
 
     @asynccontextmanager
     async def _held(self, conversation: Conversation, owner: str) -> AsyncIterator[Asked]:
@@ -173,12 +203,11 @@ class Studio:
     async def _prepare(self, asked: Asked, outline: Outline, card: ModelCard) -> Prompt:
         """Decode every picture, as many at a time as there are decoders."""
         pairs = list(zip(asked.images(), outline.images(), strict=True))
-        share = PICTURE_PIXELS_PER_REQUEST // max(1, len(pairs))
         turns = asyncio.Semaphore(PICTURES_AT_ONCE)
 
         async def prepare(image: ImageSource | Held, header: ImageHeader) -> Picture:
             async with turns:
-                fit = card.pixels.fit(header.resolution, share)
+                fit = card.pixels.fit(header.resolution, len(pairs))
                 return await self._decoders.prepare(await self._source(image), header, fit)
 
         tasks = [asyncio.create_task(prepare(image, header)) for image, header in pairs]
@@ -205,12 +234,30 @@ def _refuse_huge(lease: Lease, where: str) -> None:
         )
 
 
-def _cost(resolved: Resolved, outline: Outline) -> TokenCount:
+def _price(resolved: Resolved, count: TokenCount, outline: Outline) -> TokenCount:
     """What a prompt costs: a Gemini name charges the guide's price for images, another its engine's own."""
-    count = resolved.worker.count_tokens(outline)
     if resolved.alias:
         return TokenCount(text=count.text, image=sum(image_tokens(header) for header in outline.images()))
     return count
+
+
+def _refuse_long(count: TokenCount, card: ModelCard) -> None:
+    """Refuse what the model cannot take in, whatever it would be charged."""
+    if count.total > card.input_token_limit:
+        raise InvalidRequest(
+            f"The input token count ({count.total}) exceeds the maximum number of tokens allowed "
+            f"({card.input_token_limit})."
+        )
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+async def _replayed(answer: tuple[Piece, ...]) -> AsyncIterator[Piece]:
+    """An answer that was given before."""
+    for piece in answer:
+        yield piece
 
 
 async def _candidates(worker: Worker, prompt: Prompt) -> AsyncIterator[Piece]:

@@ -74,6 +74,11 @@ class Settings(BaseModel):
         20 * GIBIBYTE, ge=0, description="Most bytes of all uploaded files together."
     )
     queue: int = Field(64, ge=0, description="How many prompts may wait for a model; one more gets 503.")
+    answer_cache_bytes: int = Field(
+        32 * MEGABYTE,
+        ge=0,
+        description="Room for answers to give again at temperature 0 or with a seed; 0: off.",
+    )
     request_seconds: float = Field(600.0, gt=0, description="How long one request may take in all.")
 
     @model_validator(mode="after")

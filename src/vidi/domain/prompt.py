@@ -86,6 +86,11 @@ class ImageHeader:
     resolution: MediaResolution = MediaResolution.UNSPECIFIED
     orientation: int = 1
 
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height in pixels once orientation is applied."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:

@@ -35,6 +35,10 @@ from typing import Protocol
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.prompt import Fit, MediaResolution, Outline, Prompt
+from vidi.engines.dialect import Dialect
+
+PICTURE_PIXELS_PER_REQUEST = 64_000_000
+"""All prepared pictures of one request together: 192 MB of RGB. Many pictures are each made smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,10 @@ class PixelBudgets:
             MediaResolution.ULTRA_HIGH: self.ultra_high,
         }.get(resolution, self.high)
 
-    def fit(self, resolution: MediaResolution, at_most: int) -> Fit:
-        """What a picture is brought to at a resolution, and within `at_most` pixels where sizes are free."""
-        return Fit(min(at_most, self.at(resolution)), self.least, self.multiple, self.square)
+    def fit(self, resolution: MediaResolution, pictures: int) -> Fit:
+        """What a picture is brought to at a resolution, if it is one of so many in its request."""
+        share = PICTURE_PIXELS_PER_REQUEST // max(1, pictures)
+        return Fit(min(share, self.at(resolution)), self.least, self.multiple, self.square)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class ModelCard:
         samples: Whether temperature, topP, topK, seed and penalties change the answer.
         thinks: Whether it can think before it answers.
         pixels: Pixel budget of a picture at each media resolution.
+        dialect: How it writes boxes and points; None if it writes them as the API does, or not at all.
     """
 
     id: str
@@ -94,6 +100,7 @@ class ModelCard:
     samples: bool = False
     thinks: bool = False
     pixels: PixelBudgets = PixelBudgets()
+    dialect: Dialect | None = None
 
 
 class Engine(Protocol):
@@ -105,14 +112,19 @@ class Engine(Protocol):
         ...
 
     def count_tokens(self, outline: Outline) -> TokenCount:
-        """What a prompt costs under the model's own id, from headers alone: no pixel is needed."""
+        """What a prompt costs under the model's own id, from headers alone: no pixel is needed.
+
+        Raises:
+            VidiError: Anything a caller should read.
+        """
         ...
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Answer, piece by piece; the last piece carries a `Finish`.
 
-        Closing the generator cancels: it must return soon after its next yield. Up to `card.slots`
-        generators run at the same time, each on a thread of its own.
+        Closing the generator cancels: it must return soon after its next yield. An engine that has nothing
+        to say for a while yields an empty piece now and then, which goes nowhere but shows it whether anybody
+        still waits. Up to `card.slots` generators run at the same time, each on a thread of its own.
 
         Raises:
             VidiError: Anything a caller should read; other exceptions become an internal error.

@@ -25,10 +25,10 @@ import weakref
 from dataclasses import replace
 
 from vidi.domain.errors import Unavailable
+from vidi.domain.fitting import canvas, place
 from vidi.domain.prompt import Fit, ImageFormat, ImageHeader, ImageSource, Picture
 from vidi.images import refusal
 from vidi.images.cache import PictureCache
-from vidi.images.fitting import canvas, place
 from vidi.images.protocol import REPLY_SIZE, Job, Reply, Verdict, write_at
 
 _START_SECONDS = 30.0

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidi.domain.fitting import canvas, place, target_size
 from vidi.domain.prompt import Fit
-from vidi.images.fitting import canvas, place, target_size
 
 SIDES = st.integers(1, 65_535)
 PATCHES = st.sampled_from((14, 28, 32, 48))
