@@ -9,22 +9,20 @@ the detector was made from are kept too, so that mending it needs no network.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.util
 import logging
 import subprocess
 import sys
 import tarfile
-import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, Unavailable
 from vidi.engines.base import EngineContext, Progress
 from vidi.engines.lite.weights_download import Package, download
+from vidi.engines.lock import alone
 
 _CONVERTING_SECONDS = 300
 _log = logging.getLogger(__name__)
@@ -171,7 +169,7 @@ class _Store:
             return files
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with _alone(self.folder / "lock", self.context.progress):
+            with alone(self.folder / "lock", self.context.progress):
                 if not _intact(files.classifier):
                     self._make("classifier", (self._checkpoint(),), files.classifier)
                 if not _intact(files.detector):
@@ -269,17 +267,3 @@ def _write(path: Path, content: bytes) -> None:
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_bytes(content)
     unfinished.replace(path)
-
-
-@contextmanager
-def _alone(lock: Path, progress: Progress) -> Generator[None, None, None]:
-    """Hold a lock that the system frees even if this process dies."""
-    with lock.open("wb") as handle:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                progress("Waiting for another process", 0, 0)
-                time.sleep(0.2)
-        yield
