@@ -152,11 +152,13 @@ class EngineContext:
         cache: Directory for weights and other things that can be fetched again.
         threads: How many threads the engine may keep busy.
         progress: Called during downloads and conversions.
+        model: Id of the model to open or to fetch; "" while models are listed.
     """
 
     cache: Path
     threads: int
     progress: Progress
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

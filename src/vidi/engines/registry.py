@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import resolve_name
@@ -58,7 +58,7 @@ def fetch_weights(offer: Offer, context: EngineContext, source: Path | None) -> 
     if not offer.fetcher:
         raise InvalidRequest(f"{offer.card.id} needs no weights; it is ready.")
     fetcher: WeightsFetcher = resolve_name(offer.fetcher)
-    fetcher(context, source)
+    fetcher(replace(context, model=offer.card.id), source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,8 @@ class Registry:
 
     async def _open(self, offer: Offer) -> Worker:
         factory: EngineFactory = resolve_name(offer.opener)
-        engine: Engine = await asyncio.to_thread(factory, self._context)
+        context = replace(self._context, model=offer.card.id)
+        engine: Engine = await asyncio.to_thread(factory, context)
         return Worker(engine, queue=self._queue)
 
     async def close(self) -> None:

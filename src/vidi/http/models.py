@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from vidi.domain.answer import Piece
 from vidi.domain.errors import InvalidRequest, NotFound
 from vidi.domain.prompt import Conversation
-from vidi.engines.base import ModelCard
+from vidi.engines.base import ModelCard, Offer
 from vidi.engines.registry import Registry
 from vidi.generate import Running, Studio
 from vidi.http.body import Bodies
@@ -50,7 +50,7 @@ class Catalogue:
 
     async def list(self, request: Request) -> Response:
         """ListModels; a page token is the id of the page's first model."""
-        infos = [_info(offer.card) for offer in self.registry.offers()]
+        infos = [_info(offer.card) for offer in self.registry.offers() if self._answers(offer)]
         ids = [info.id for info in infos]
         token = request.query_params.get("pageToken", ids[0])
         if token not in ids:
@@ -58,6 +58,10 @@ class Catalogue:
         first = ids.index(token)
         after = first + _page_size(request)
         return Response(encode_models(infos[first:after], "".join(ids[after : after + 1])), media_type=JSON)
+
+    def _answers(self, offer: Offer) -> bool:
+        """Whether a model would answer now; one that a person has to pull first is not listed."""
+        return offer.ready or offer.rank >= 0 or offer == self.registry.default
 
     async def get(self, request: Request) -> Response:
         """GetModel, under the name that was asked."""

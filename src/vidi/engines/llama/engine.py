@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
 
 from vidi.domain.answer import Piece, TokenCount
+from vidi.domain.errors import Unavailable
 from vidi.domain.fitting import canvas, place
 from vidi.domain.prompt import ImageHeader, MediaResolution, Outline, Output, Prompt, TextFormat
-from vidi.engines.base import ModelCard
+from vidi.engines.base import EngineContext, ModelCard
 from vidi.engines.gbnf import ThoughtTags, compile_json, compile_schema
 from vidi.engines.llama.chat import (
     Message,
@@ -21,12 +24,19 @@ from vidi.engines.llama.chat import (
 )
 from vidi.engines.llama.connection import Refused
 from vidi.engines.llama.counting import Size, TokenCounter
+from vidi.engines.llama.launch import Launch
+from vidi.engines.llama.members import Member, members
 from vidi.engines.llama.reply import Events, Reply, refused
+from vidi.engines.llama.store import Pulled
 from vidi.engines.llama.supervisor import Supervisor
 from vidi.engines.profile import Template
 from vidi.engines.structured import checked
 
 _PATH = "/v1/chat/completions"
+
+_ROOM = 8 << 30
+"""Address space for context, buffers and libraries beside the files themselves, in bytes: far more than a
+sound model needs, and far less than one that has run wild would take."""
 
 _HEARTBEAT = Piece("")
 """Says nothing, but lets the worker see that somebody still waits."""
@@ -128,3 +138,40 @@ class Llama:
         """The size in which the model gets a picture."""
         fit = self._card.pixels.fit(header.resolution, pictures)
         return canvas(place(*header.upright_size, fit), fit)
+
+
+def open_engine(context: EngineContext) -> Llama:
+    """Start the process of a model that is on the disk, and wait until it listens.
+
+    Raises:
+        Unavailable: The model or llama.cpp is not on this machine, or does not start; says what to do.
+    """
+    member = next((each for each in members(context.cache) if each.model.id == context.model), None)
+    if member is None or member.files is None:
+        raise Unavailable(f"{context.model} is not on this disk. Fetch it first: vidi pull {context.model}")
+    if find_spec("xllamacpp") is None:
+        raise Unavailable("llama.cpp is not installed. Install it first: pip install 'vidi[llama]'")
+    card = member.card()
+    launch = _launch(member, member.files, context.threads)
+    return Llama(card, member.profile.template, Supervisor(launch, card.id))
+
+
+def _launch(member: Member, files: Pulled, threads: int) -> Launch:
+    pictures, model = member.profile.pictures, member.model
+    free = not pictures.square
+    sizes = files.text.stat().st_size + files.vision.stat().st_size
+    return Launch(
+        text=str(files.text),
+        vision=str(files.vision),
+        context=model.context,
+        slots=model.slots,
+        threads=threads,
+        min_image_tokens=pictures.min_tokens if free else -1,
+        max_image_tokens=pictures.budgets.ultra_high if free else -1,
+        memory=0 if _has_accelerator() else 2 * sizes + max(model.memory, _ROOM),
+    )
+
+
+def _has_accelerator() -> bool:
+    """Whether this machine has a device whose driver maps more address space than there is memory."""
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dri"))
