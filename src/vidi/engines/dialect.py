@@ -16,13 +16,13 @@ class Form(Enum):
     BOX_MARKS = "box-marks"
     """`<|begin_of_box|>[1, 2, 3, 4]<|end_of_box|>`"""
     LOC_TOKENS = "loc-tokens"
-    """`<loc0001><loc0002><loc0003><loc0004> cat`, or the label first"""
+    """`<loc0001><loc0002><loc0003><loc0004> cat`, or the label first and `<loc_1>`"""
     DET_MARKS = "det-marks"
     """`<|ref|>cat<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>`"""
     QUAD_TOKENS = "quad-tokens"
     """`text<|LOC_1|><|LOC_2|>...`: the four corners of a line of text, clockwise"""
     POINTS = "points"
-    """`<points coords="1 1 450 320"/>`"""
+    """`<points coords="1 1 450 320">cat</points>`: a picture's number, then number, x, y of each point"""
     REGIONS = "regions"
     """`{"objects": [{"x_min": .1, "y_min": .2, "x_max": .3, "y_max": .4}]}`"""
 
@@ -46,6 +46,7 @@ class Dialect:
         centred: Whether a number stands for the middle of its bin, so that half a unit is added.
         fractions: Whether the family is known to write 0..1 at times, although `scale` is larger.
         box_key, point_key, label_key: Names of the members where `form` is JSON.
+        label_first: Whether the family writes the label before the numbers where `form` is JSON.
         boxes_prompt: How boxes are asked for natively; `{targets}` stands for what is looked for.
         points_prompt: The same for points; "" if the family was not trained on points.
         everything: What `{targets}` becomes where a request names nothing.
@@ -61,6 +62,7 @@ class Dialect:
     box_key: str = "box_2d"
     point_key: str = "point"
     label_key: str = "label"
+    label_first: bool = False
     boxes_prompt: str = ""
     points_prompt: str = ""
     everything: str = "every prominent object"
