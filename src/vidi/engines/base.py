@@ -202,6 +202,7 @@ class Bill:
         free: Bytes that are free on that disk.
         memory: Bytes of memory that the model needs to run; 0 if unknown.
         machine: Bytes of memory that this machine has; 0 if unknown.
+        obstacle: Why it cannot be done here, with figures and what to change; "" if it can.
     """
 
     model: str
@@ -213,6 +214,7 @@ class Bill:
     free: int
     memory: int = 0
     machine: int = 0
+    obstacle: str = ""
 
 
 class Pull(Protocol):
@@ -225,6 +227,8 @@ class Pull(Protocol):
 
     def run(self) -> None:
         """Put them on the disk. Whatever interrupts this, the next one goes on from there.
+
+        With an obstacle on the bill, refuse.
 
         Raises:
             VidiError: They cannot be had, or are not what they should be; says what to do.

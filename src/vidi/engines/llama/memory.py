@@ -15,7 +15,7 @@ _NUMBER_BYTES = 2
 _BATCH = 512
 """Tokens that llama.cpp reads at once; a sliding window keeps that many beyond its length."""
 
-_WORKING = 256 << 20
+WORKING = 256 << 20
 """A round allowance for compute buffers and the process itself."""
 
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -29,7 +29,7 @@ def memory_needed(pair: Pair, context: int, slots: int) -> int:
         context: Longest prompt and answer of one request in tokens.
         slots: How many requests run at the same time.
     """
-    return pair.text.size + pair.vision.size + cache_bytes(pair.text, context, slots) + _WORKING
+    return pair.text.size + pair.vision.size + cache_bytes(pair.text, context, slots) + WORKING
 
 
 def cache_bytes(text: Header, context: int, slots: int) -> int:
