@@ -106,6 +106,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def ollama_folders() -> tuple[Path, ...]:
+    """Where Ollama may keep its models: as OLLAMA_MODELS says, else the user's folder and the service's."""
+    chosen = os.environ.get("OLLAMA_MODELS")
+    if chosen:
+        return (Path(chosen),)
+    return (Path.home() / ".ollama" / "models", Path("/usr/share/ollama/.ollama/models"))
+
+
+def lm_studio_folders() -> tuple[Path, ...]:
+    """Where LM Studio may keep its models: its folder of today, and that of before 2025."""
+    return (Path.home() / ".lmstudio" / "models", Path.home() / ".cache" / "lm-studio" / "models")
+
+
 def load(flags: Mapping[str, object], config: Path | None = None) -> Settings:
     """Read the settings: `flags` (None values are absent) over the environment over the file.
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from vidi.domain.errors import InvalidRequest, NotFound, Unavailable
-from vidi.engines.base import Engine, EngineContext, ModelCard, Offer
+from vidi.engines.base import Bill, Engine, EngineContext, ModelCard, Offer, Pull, Wanted
 from vidi.engines.echo import open_engine as open_echo
-from vidi.engines.registry import Registry, best_offer, fetch_weights, installed_offers
+from vidi.engines.profile import Licence
+from vidi.engines.registry import (
+    Registry,
+    best_offer,
+    find_offered,
+    find_weights,
+    installed_offers,
+    remove_weights,
+)
 
 HERE = f"{__name__}"
 attempts: list[str] = []
@@ -27,13 +36,38 @@ def open_on_second_attempt(context: EngineContext) -> Engine:
     return open_echo(context)
 
 
-def fetch(context: EngineContext, source: Path | None) -> None:
-    (context.cache / "fetched").write_text(str(source))
+@dataclass(frozen=True)
+class _Pull:
+    context: EngineContext
+    wanted: Wanted
+
+    @property
+    def bill(self) -> Bill:
+        return Bill("near", "Near", "nowhere", (), Licence("MIT", ""), disk=0, free=0)
+
+    def run(self) -> None:
+        (self.context.cache / "fetched").write_text(self.wanted.source)
+
+
+def fetch(context: EngineContext, wanted: Wanted) -> Pull:
+    return _Pull(context, wanted)
+
+
+def remove(context: EngineContext, model: str) -> int:
+    (context.cache / "fetched").unlink()
+    return 3
 
 
 def _offer(name: str, *, ready: bool = True, rank: int = 0, opener: str = "open_on_second_attempt") -> Offer:
     card = ModelCard(id=name, display_name=name, description="")
-    return Offer(card, opener=f"{HERE}:{opener}", ready=ready, fetcher=f"{HERE}:fetch", rank=rank)
+    return Offer(
+        card,
+        opener=f"{HERE}:{opener}",
+        ready=ready,
+        fetcher=f"{HERE}:fetch",
+        rank=rank,
+        remover=f"{HERE}:remove",
+    )
 
 
 def test_the_package_offers_its_engines(tmp_path: Path) -> None:
@@ -83,9 +117,38 @@ def test_an_engine_is_opened_once_and_again_after_a_failure(tmp_path: Path) -> N
     assert len(attempts) == 2
 
 
-def test_weights_are_fetched_by_the_offer_itself(tmp_path: Path) -> None:
-    fetch_weights(_offer("near"), _context(tmp_path), Path("weights.bin"))
+def test_weights_are_fetched_and_removed_by_the_offer_itself(tmp_path: Path) -> None:
+    context, offers = _context(tmp_path), {"near": _offer("near")}
+    pull = find_weights(offers, context, Wanted("near", source="weights.bin"))
+    assert not (tmp_path / "fetched").exists()
+    pull.run()
     assert (tmp_path / "fetched").read_text() == "weights.bin"
-    with pytest.raises(InvalidRequest):
-        card = ModelCard(id="light", display_name="", description="")
-        fetch_weights(Offer(card, opener="", ready=True), _context(tmp_path), None)
+    assert remove_weights(offers["near"], context) == 3
+    assert not (tmp_path / "fetched").exists()
+    find_offered(offers["near"], context).run()
+    assert (tmp_path / "fetched").read_text() == ""
+
+
+def test_what_has_no_weights_and_what_nobody_knows_is_refused(tmp_path: Path) -> None:
+    light = Offer(ModelCard(id="light", display_name="", description=""), opener="", ready=True)
+    with pytest.raises(InvalidRequest, match="needs no weights"):
+        find_weights({"light": light}, _context(tmp_path), Wanted("light"))
+    with pytest.raises(InvalidRequest, match="built in"):
+        remove_weights(light, _context(tmp_path))
+    with pytest.raises(NotFound, match=r"'absent'\. Known models: light"):
+        find_weights({"light": light}, _context(tmp_path), Wanted("absent"))
+
+
+def test_what_must_be_pulled_by_a_person_is_never_taken_unasked() -> None:
+    large = replace(_offer("large", ready=False, rank=50), unasked=False)
+    small = _offer("small", ready=False)
+    assert best_offer({"large": large, "small": small}).card.id == "small"
+    assert best_offer({"large": replace(large, ready=True), "small": small}).card.id == "large"
+    with pytest.raises(Unavailable):
+        best_offer({"large": large})
+
+
+def test_a_missing_package_is_named_and_how_to_install_it(tmp_path: Path) -> None:
+    offer = replace(_offer("near"), fetcher="package_that_is_not_here.weights:fetch")
+    with pytest.raises(Unavailable, match=r"package_that_is_not_here.*vidi\[llama\]"):
+        find_offered(offer, _context(tmp_path))

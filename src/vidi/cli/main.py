@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 import sys
 from pathlib import Path
@@ -11,16 +9,15 @@ from pathlib import Path
 import click
 
 from vidi import __version__
-from vidi.app import context, create_app, default_model, installed
-from vidi.cli.client import ClientError, connect
+from vidi.app import create_app, default_model
 from vidi.cli.files import files
 from vidi.cli.inspection import inspect
 from vidi.cli.look import ask, caption, detect
-from vidi.cli.options import Common, common_options, config_option, settings_from
-from vidi.cli.progress import Bars
+from vidi.cli.models import models
+from vidi.cli.options import config_option, settings_from
+from vidi.cli.pull import fetch_first, pull
 from vidi.domain.errors import VidiError
 from vidi.engines.base import Offer
-from vidi.engines.registry import fetch_weights
 from vidi.http import server
 from vidi.settings import Settings
 
@@ -35,6 +32,10 @@ def main() -> None:
       vidi caption photo.jpg
       vidi ask photo.jpg "How many people are there?"
       vidi detect photo.jpg --draw boxes.png
+    With a larger model, on a machine that reaches a model hub:
+      vidi models --all
+      vidi pull gemma-4-e2b
+      vidi ask photo.jpg "What happens here?" --model gemma-4-e2b
     Serve the API, and point code written for Gemini at it:
       vidi serve
       export GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8484 GEMINI_API_KEY=any
@@ -70,82 +71,14 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
         listener = server.listen(settings.host, settings.port)
     except (VidiError, OSError) as error:
         raise click.ClickException(_reason(error, settings)) from None
-    _fetch_first(settings, offer)
+    fetch_first(settings, offer)
     app = create_app(settings)
     click.echo(_greeting(settings, offer, listener.getsockname()[1]), err=True)
     server.serve(app, listener)
 
 
-@main.command(short_help="Put a model's weights on this disk.")
-@click.argument("model")
-@click.option(
-    "--from",
-    "source",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Take the weights from this file, fetched on another machine.",
-)
-@config_option
-def pull(model: str, source: Path | None, config: Path | None) -> None:
-    """Put MODEL's weights on this disk, so that it runs without a network from then on."""
-    settings = settings_from(config, {})
-    known = installed(settings)
-    if model not in known:
-        raise click.ClickException(f"There is no model {model!r}. Known models: {', '.join(known)}.")
-    try:
-        fetch_weights(known[model], context(settings, Bars()), source)
-    except VidiError as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"{model} is ready: vidi serve --model {model}")
-
-
-@main.command()
-@common_options
-def models(common: Common) -> None:
-    """List the models that can be asked, the default first."""
-    try:
-        listed = asyncio.run(_models(common)) if common.server else _installed_models(common.settings)
-    except (ClientError, VidiError) as error:
-        raise click.ClickException(str(error)) from None
-    for model in listed:
-        if common.as_json:
-            click.echo(json.dumps(model, ensure_ascii=False))
-        else:
-            click.echo(f"{click.style(str(model['name']), bold=True)}  {model.get('state', '')}".rstrip())
-            click.echo(click.wrap_text(str(model["description"]), 100, "    ", "    "))
-
-
-for command in (caption, ask, detect, inspect, files):
+for command in (caption, ask, detect, inspect, files, models, pull):
     main.add_command(command)
-
-
-async def _models(common: Common) -> list[dict[str, object]]:
-    async with connect(common.settings, common.server) as client:
-        return [dict(model) for model in await client.models()]
-
-
-def _installed_models(settings: Settings) -> list[dict[str, object]]:
-    default = default_model(settings).card.id
-    return [
-        {
-            "name": offer.card.id,
-            "description": offer.card.description,
-            "ready": offer.ready,
-            "default": offer.card.id == default,
-            "state": ("ready" if offer.ready else "to be fetched")
-            + (", default" if offer.card.id == default else ""),
-        }
-        for offer in installed(settings).values()
-    ]
-
-
-def _fetch_first(settings: Settings, offer: Offer) -> None:
-    """Fetch missing weights where a person can watch; without them the server still starts, and says 503."""
-    if offer.ready or not offer.fetcher:
-        return
-    try:
-        fetch_weights(offer, context(settings, Bars()), None)
-    except VidiError as error:
-        click.secho(f"{error}\nUntil then every question is answered with 503.", fg="yellow", err=True)
 
 
 def _greeting(settings: Settings, offer: Offer, port: int) -> str:

@@ -36,6 +36,7 @@ from typing import Protocol
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.prompt import Fit, MediaResolution, Outline, Prompt
 from vidi.engines.dialect import Dialect
+from vidi.engines.profile import Licence
 
 PICTURE_PIXELS_PER_REQUEST = 64_000_000
 """All prepared pictures of one request together: 192 MB of RGB. Many pictures are each made smaller."""
@@ -171,6 +172,11 @@ class Offer:
         fetcher: `module:function` of a WeightsFetcher; "" where nothing has to be fetched.
         ready: Whether its weights are on the disk, so that it opens without a network.
         rank: Which ready model `vidi serve` takes by default: the highest; below 0 is never taken.
+        remover: `module:function` of a WeightsRemover; "" where nothing is to be removed.
+        unasked: Whether missing weights may be fetched when they are first needed; otherwise only by
+            `vidi pull`, which shows what that takes and asks.
+        size: Bytes that its weights take on the disk; 0 if unknown.
+        licence: Of its weights.
     """
 
     card: ModelCard
@@ -178,13 +184,96 @@ class Offer:
     ready: bool
     fetcher: str = ""
     rank: int = 0
+    remover: str = ""
+    unasked: bool = True
+    size: int = 0
+    licence: Licence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Weights that somebody asks for.
+
+    Attributes:
+        model: A model's id, or a file that describes one.
+        source: Where to take them from: a file, or `ollama:NAME:TAG` or `lmstudio:OWNER/NAME` for what
+            another program has fetched; "" takes them from where they are published.
+        vision: The file of the vision encoder ("mmproj"), where that is one of its own.
+        profile: The family, or a file that describes it, of a model that is not known; "" if it is known.
+        anyway: Whether to take a model that this machine has too little memory for.
+        ollama: Where Ollama keeps models, the first one first.
+        lm_studio: Where LM Studio keeps models, the first one first.
+    """
+
+    model: str
+    source: str = ""
+    vision: Path | None = None
+    profile: str = ""
+    anyway: bool = False
+    ollama: tuple[Path, ...] = ()
+    lm_studio: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What weights are and what they take, for a person to agree to.
+
+    Attributes:
+        model: The id under which the model will be asked.
+        title: Its name for people.
+        origin: Where the weights come from, in words.
+        files: Name and size in bytes of each file; size 0 is unknown.
+        licence: What they may be used for.
+        disk: Bytes that are still to be written.
+        free: Bytes that are free on that disk.
+        memory: Bytes of memory that the model needs to run; 0 if unknown.
+        machine: Bytes of memory that this machine has; 0 if unknown.
+        obstacle: Why it cannot be done here, with figures and what to change; "" if it can.
+    """
+
+    model: str
+    title: str
+    origin: str
+    files: tuple[tuple[str, int], ...]
+    licence: Licence
+    disk: int
+    free: int
+    memory: int = 0
+    machine: int = 0
+    obstacle: str = ""
+
+
+class Pull(Protocol):
+    """Weights that can be had."""
+
+    @property
+    def bill(self) -> Bill:
+        """What they are and what they take."""
+        ...
+
+    def run(self) -> None:
+        """Put them on the disk. Whatever interrupts this, the next one goes on from there.
+
+        With an obstacle on the bill, refuse.
+
+        Raises:
+            VidiError: They cannot be had, or are not what they should be; says what to do.
+        """
+        ...
 
 
 EngineFactory = Callable[[EngineContext], Engine]
 """Opens an engine; downloads weights if they are missing. Raises Unavailable when they cannot be had."""
 
-WeightsFetcher = Callable[[EngineContext, Path | None], None]
-"""Puts a model's weights into the cache: from a local file, or with None from where they are published."""
+WeightsFetcher = Callable[[EngineContext, Wanted], Pull]
+"""Finds a model's weights, without moving them yet. Raises VidiError when they cannot be had."""
+
+WeightsAdopter = Callable[[EngineContext, Wanted], Pull | None]
+"""Finds the weights of a model that nobody offers yet, as a file of the user's own; None if it is no model of
+its kind. What the entry points of the group `vidi.weights` point to."""
+
+WeightsRemover = Callable[[EngineContext, str], int]
+"""Deletes the weights of a model by id and says how many bytes that freed."""
 
 OfferFactory = Callable[[EngineContext], Sequence[Offer]]
 """Lists an adapter's models; what the entry points of the group `vidi.engines` point to."""

@@ -34,8 +34,9 @@ def bounded(texts: Iterable[str], sampling: Sampling, *, limit: int) -> Generato
     """Stream texts as pieces, within the token limit and up to the first stop sequence.
 
     With `room` = 4 characters for each allowed token, the pieces concatenate to the first `room` characters
-    of the texts, cut before the stop sequence that is the first to be complete within them. No piece holds a beginning
-    of a stop sequence that may still be completed by the next text. Closing the stream closes `texts`.
+    of the texts, cut before the stop sequence that is the first to be complete within them. No piece holds
+    a beginning of a stop sequence that may still be completed by the next text. Closing the stream closes
+    `texts`.
 
     Args:
         texts: Stretches of the answer.

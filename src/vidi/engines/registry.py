@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
-from pathlib import Path
 from pkgutil import resolve_name
 
 from vidi.domain.errors import InvalidRequest, NotFound, Unavailable
-from vidi.engines.base import Engine, EngineContext, EngineFactory, Offer, OfferFactory, WeightsFetcher
+from vidi.engines.base import (
+    Engine,
+    EngineContext,
+    EngineFactory,
+    Offer,
+    OfferFactory,
+    Pull,
+    Wanted,
+    WeightsAdopter,
+    WeightsFetcher,
+    WeightsRemover,
+)
 from vidi.engines.worker import Worker
 
 GROUP = "vidi.engines"
 """The entry point group in which installed packages publish their models."""
+
+WEIGHTS_GROUP = "vidi.weights"
+"""The entry point group of WeightsAdopters, for models of the user's own."""
 
 ALIAS = re.compile(r"gemini-[\w.-]{1,100}", re.ASCII)
 """A name like these runs the default model, so that code written for Gemini runs as it is."""
@@ -38,27 +52,70 @@ def best_offer(offers: Mapping[str, Offer]) -> Offer:
     """
     ranked = sorted((offer for offer in offers.values() if offer.rank >= 0), key=lambda offer: -offer.rank)
     ready = [offer for offer in ranked if offer.ready]
-    for offer in (*ready, *ranked):
+    for offer in (*ready, *(offer for offer in ranked if offer.unasked)):
         return offer
     raise Unavailable("No model is installed. Reinstall Vidi, or install an engine package.")
 
 
-def fetch_weights(offer: Offer, context: EngineContext, source: Path | None) -> None:
-    """Put a model's weights into the cache, so that it opens without a network from now on.
+def find_weights(offers: Mapping[str, Offer], context: EngineContext, wanted: Wanted) -> Pull:
+    """The weights that somebody asks for, found but not moved yet.
 
     Args:
-        offer: The model.
+        offers: Every known model by id.
         context: Says where the cache is, and is told the progress.
-        source: A local file to take them from; None takes them from where they are published.
+        wanted: A known model, or one that an adapter can take in.
 
     Raises:
-        Unavailable: They cannot be had, or are not what they should be; says what to do.
-        InvalidRequest: The model has no weights to fetch.
+        NotFound: Nobody knows the model.
+        InvalidRequest: The model has no weights to fetch, or what was named is not weights of it.
+        Unavailable: They cannot be had; says what to do.
     """
+    offer = offers.get(wanted.model)
+    if offer is not None:
+        return find_offered(offer, context, wanted)
+    for entry in entry_points(group=WEIGHTS_GROUP):
+        with _extras_installed():
+            adopter: WeightsAdopter = entry.load()
+        pull = adopter(context, wanted)
+        if pull is not None:
+            return pull
+    raise NotFound(f"There is no model {wanted.model!r}. Known models: {', '.join(offers) or 'none'}.")
+
+
+def find_offered(offer: Offer, context: EngineContext, wanted: Wanted | None = None) -> Pull:
+    """Like `find_weights`, for an offer at hand; with None from where its weights are published."""
     if not offer.fetcher:
         raise InvalidRequest(f"{offer.card.id} needs no weights; it is ready.")
-    fetcher: WeightsFetcher = resolve_name(offer.fetcher)
-    fetcher(replace(context, model=offer.card.id), source)
+    with _extras_installed():
+        fetcher: WeightsFetcher = resolve_name(offer.fetcher)
+    return fetcher(context, wanted or Wanted(offer.card.id))
+
+
+def remove_weights(offer: Offer, context: EngineContext) -> int:
+    """Delete a model's weights, and say how many bytes that freed.
+
+    Raises:
+        InvalidRequest: The model has none that could be removed.
+        NotFound: They are not on the disk.
+        FailedPrecondition: They are just being fetched.
+    """
+    if not offer.remover:
+        raise InvalidRequest(f"{offer.card.id} is built in; it has no weights to remove.")
+    with _extras_installed():
+        remover: WeightsRemover = resolve_name(offer.remover)
+    return remover(context, offer.card.id)
+
+
+@contextmanager
+def _extras_installed() -> Generator[None, None, None]:
+    """Turn a missing package, met when an adapter is imported, into a sentence."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        raise Unavailable(
+            f"That needs the Python package {missing.name}, which is not installed. Install Vidi with what "
+            'its engines need: pip install "vidi[llama]", or `make llama` in a checkout.'
+        ) from missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +204,8 @@ class Registry:
         return Resolved(worker, alias=_is_alias(model))
 
     async def _open(self, offer: Offer) -> Worker:
-        factory: EngineFactory = resolve_name(offer.opener)
+        with _extras_installed():
+            factory: EngineFactory = resolve_name(offer.opener)
         context = replace(self._context, model=offer.card.id)
         engine: Engine = await asyncio.to_thread(factory, context)
         return Worker(engine, queue=self._queue)

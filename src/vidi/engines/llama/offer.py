@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from vidi.engines.base import EngineContext, Offer
 from vidi.engines.llama.members import Member, members
 
-NEVER = -1
-"""The rank of a model that is not on the disk: nobody gets gigabytes that they did not ask for."""
-
 
 def offers(context: EngineContext) -> Sequence[Offer]:
     """Every model of every family that llama.cpp runs, and those that the user brought."""
@@ -17,10 +14,15 @@ def offers(context: EngineContext) -> Sequence[Offer]:
 
 
 def _offer(member: Member) -> Offer:
-    ready = member.files is not None
+    model = member.model
     return Offer(
         member.card(),
         opener="vidi.engines.llama.engine:open_engine",
-        ready=ready,
-        rank=member.model.rank if ready else NEVER,
+        ready=member.files is not None,
+        fetcher="vidi.engines.llama.depot:fetch",
+        remover="vidi.engines.llama.depot:remove",
+        rank=model.rank,
+        unasked=False,
+        size=model.text.size + model.vision.size,
+        licence=model.licence or member.profile.licence,
     )

@@ -1,0 +1,138 @@
+"""`vidi pull`: says what a model is and what it takes, asks, and puts it on this disk."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from vidi.app import context, installed
+from vidi.cli.options import config_option, settings_from
+from vidi.cli.progress import Bars
+from vidi.domain.errors import VidiError
+from vidi.engines.base import Bill, Offer, Pull, Wanted
+from vidi.engines.registry import find_offered, find_weights
+from vidi.settings import Settings, lm_studio_folders, ollama_folders
+
+INTERRUPTED = 130
+"""Exit code of a program that Ctrl-C ended, as shells have it."""
+
+
+@click.command(short_help="Put a model's weights on this disk.")
+@click.argument("model")
+@click.option(
+    "--from",
+    "source",
+    default="",
+    metavar="SOURCE",
+    help="Take the weights from this file, or from ollama:NAME:TAG or lmstudio:OWNER/NAME.",
+)
+@click.option(
+    "--mmproj",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The vision file that belongs to --from.",
+)
+@click.option(
+    "--profile", default="", metavar="FAMILY|FILE", help="What files of your own go by: gemma-4, my.toml."
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--anyway", is_flag=True, help="Also if this machine has too little memory for it.")
+@config_option
+def pull(model: str, mmproj: Path | None, yes: bool, anyway: bool, config: Path | None, **texts: str) -> None:
+    """Put MODEL's weights on this disk, so that it runs without a network from then on.
+
+    MODEL is an id from `vidi models --all`, or a profile of your own (a .toml file). What it is, what it may
+    be used for and what it takes is shown first. A pull that was stopped goes on where it was.
+
+    \b
+    From the hub (HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are heeded):
+      vidi pull gemma-4-e2b
+    From files that were brought here, or that another program has:
+      vidi pull gemma-4-e2b --from gemma-4-E2B-it-Q4_K_M.gguf --mmproj mmproj-F16.gguf
+      vidi pull gemma-4-e2b --from lmstudio:unsloth/gemma-4-E2B-it-GGUF
+      vidi pull my-model --from my.gguf --mmproj my-mmproj.gguf --profile gemma-4
+    Then:
+      vidi serve --model gemma-4-e2b
+    """
+    settings = settings_from(config, {})
+    wanted = Wanted(
+        model,
+        source=texts["source"],
+        vision=mmproj,
+        profile=texts["profile"],
+        anyway=anyway,
+        ollama=ollama_folders(),
+        lm_studio=lm_studio_folders(),
+    )
+    try:
+        found = find_weights(installed(settings), context(settings, Bars()), wanted)
+        _agree(found.bill, yes)
+        _run(found)
+    except VidiError as error:
+        raise click.ClickException(str(error)) from None
+    name = found.bill.model
+    click.echo(f"{name} is ready: vidi serve --model {name}")
+
+
+def fetch_first(settings: Settings, offer: Offer) -> None:
+    """Fetch missing weights before a server starts, where a person can watch.
+
+    Without small ones the server still starts, and says 503. Large ones are never fetched unasked: then the
+    program ends and says how to.
+    """
+    if offer.ready or not offer.fetcher:
+        return
+    if not offer.unasked:
+        raise click.ClickException(
+            f"{offer.card.id} is not on this disk. Pull it first: vidi pull {offer.card.id}"
+        )
+    try:
+        _run(find_offered(offer, context(settings, Bars())))
+    except VidiError as error:
+        click.secho(f"{error}\nUntil then every question is answered with 503.", fg="yellow", err=True)
+
+
+def in_units(size: int) -> str:
+    """A number of bytes for a person."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def _agree(bill: Bill, yes: bool) -> None:
+    """Show what a model is and takes; end here if it cannot be, or if the person says no."""
+    click.echo(_shown(bill))
+    if bill.obstacle:
+        raise click.ClickException(bill.obstacle)
+    if bill.disk and not yes and sys.stdin.isatty() and not click.confirm("Pull it?"):
+        raise click.ClickException("Nothing was pulled.")
+
+
+def _run(found: Pull) -> None:
+    try:
+        found.run()
+    except KeyboardInterrupt:
+        click.echo("\nStopped. The next pull goes on from here.", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _shown(bill: Bill) -> str:
+    width = max(len(name) for name, _ in bill.files)
+    files = [f"{name:<{width}}  {in_units(size) if size else ''}".rstrip() for name, size in bill.files]
+    licence = [f"{bill.licence.name}  {bill.licence.url}"]
+    if bill.licence.limits:
+        licence.append(click.style(bill.licence.limits, fg="yellow"))
+    rows = {
+        "from": [bill.origin],
+        "files": files,
+        "licence": licence,
+        "disk": [f"{in_units(bill.disk)} to write, {in_units(bill.free)} free"],
+        "memory": [f"{in_units(bill.memory)} to run, this machine has {in_units(bill.machine)}"],
+    }
+    if not bill.memory:
+        del rows["memory"]
+    lines = [f"{click.style(bill.title, bold=True)} ({bill.model})"]
+    for label, values in rows.items():
+        for index, value in enumerate(values):
+            lines.append(f"  {label if index == 0 else '':<9}{value}")
+    return "\n".join(lines)

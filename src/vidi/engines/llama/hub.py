@@ -1,0 +1,238 @@
+"""Fetches files from the hub, going on where a broken connection or a killed process left off.
+
+The hub's own library knows addresses, tokens, mirrors and proxies (HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE and
+its other variables); the bytes are streamed here, because its download begins anew after a killed process
+and tells its progress to nobody else (docs/decisions/0016-pulling-models.md).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx2
+from huggingface_hub import constants, get_hf_file_metadata, get_session, get_token, hf_hub_url
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
+from vidi.domain.errors import NotFound, PermissionDenied, Unavailable, VidiError
+from vidi.engines.base import Progress
+from vidi.engines.llama.digest import sha256_of
+
+_ATTEMPTS = 4
+"""Requests in a row that may bring nothing new."""
+
+_LONGEST_WAIT = 60.0
+"""Seconds that the hub may ask to wait; a longer time is told to the person instead."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_RANGE = re.compile(r"bytes (\d+)-")
+
+Sleep = Callable[[float], object]
+
+
+class NoHub(Unavailable):
+    """The hub cannot be reached or does not work; there are other ways to the files."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file on the hub.
+
+    Attributes:
+        repository: `owner/name`.
+        name: Its path there.
+        commit: The revision that it is of.
+        size: In bytes.
+        sha256: In hex; "" if the hub does not tell.
+        address: Where it is fetched.
+    """
+
+    repository: str
+    name: str
+    commit: str
+    size: int
+    sha256: str
+    address: str
+
+
+def locate(
+    repository: str, name: str, revision: str, *, endpoint: str | None = None, sleep: Sleep = time.sleep
+) -> RemoteFile:
+    """Ask the hub for a file's size and digest.
+
+    Args:
+        repository: `owner/name`.
+        name: The file's path there.
+        revision: Branch, tag or commit.
+        endpoint: Address of the hub; None takes HF_ENDPOINT, or the public one.
+        sleep: Waits between attempts.
+
+    Raises:
+        NotFound: There is no such repository, revision or file.
+        PermissionDenied: It is private, or its licence was not accepted.
+        Unavailable: The hub cannot be reached, or does not answer as one.
+    """
+    try:
+        address = hf_hub_url(repository, name, revision=revision, endpoint=endpoint)
+    except HFValidationError as error:
+        raise NotFound(f"{repository!r} cannot be a repository of the hub: {error}") from error
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            told = get_hf_file_metadata(address, timeout=constants.HF_HUB_ETAG_TIMEOUT, endpoint=endpoint)
+            break
+        except (httpx2.HTTPError, httpx2.InvalidURL, OfflineModeIsEnabled) as error:
+            _wait_or_raise(error, attempt, f"{repository}: {name}", repository, sleep)
+    if not told.commit_hash or told.size is None:
+        raise NoHub(
+            f"{constants.ENDPOINT} does not answer as a model hub does (no commit or no size of {name}). "
+            "Check HF_ENDPOINT, and that no proxy or login page stands in between."
+        )
+    digest = told.etag if told.etag and _SHA256.fullmatch(told.etag) else ""
+    fixed = hf_hub_url(repository, name, revision=told.commit_hash, endpoint=endpoint)
+    return RemoteFile(repository, name, told.commit_hash, told.size, digest, fixed)
+
+
+def download(remote: RemoteFile, target: Path, progress: Progress, *, sleep: Sleep = time.sleep) -> str:
+    """Put a file at `target`, going on after what is there already.
+
+    Gives up after four requests in a row that brought nothing new.
+
+    Returns:
+        Its SHA-256 in hex, which is the hub's where the hub tells one.
+
+    Raises:
+        Unavailable: It cannot be had now, or what came is another file; says what to do.
+        PermissionDenied, NotFound: As for `locate`.
+        OSError: It cannot be written.
+    """
+    if _length(target) > remote.size:
+        target.unlink()
+    resumed = _length(target) > 0
+    _fetch(remote, target, progress, sleep)
+    digest = sha256_of(target, progress, f"Checking {Path(remote.name).name}")
+    if remote.sha256 in ("", digest):
+        return digest
+    target.unlink()
+    if resumed:  # An earlier attempt may have left something else there.
+        return download(remote, target, progress, sleep=sleep)
+    raise Unavailable(
+        f"What came for {remote.name} is not the file that {remote.repository} holds: its SHA-256 differs. A "
+        "mirror or proxy may be altering files; check HF_ENDPOINT and try again."
+    )
+
+
+def _fetch(remote: RemoteFile, target: Path, progress: Progress, sleep: Sleep) -> None:
+    """As many requests as the whole file takes."""
+    failures = 0
+    while (before := _length(target)) < remote.size:
+        try:
+            _continue(remote, target, progress)
+        except (httpx2.HTTPError, httpx2.InvalidURL, OfflineModeIsEnabled) as error:
+            failures = 1 if _length(target) > before else failures + 1
+            _wait_or_raise(error, failures, remote.name, remote.repository, sleep)
+
+
+def _continue(remote: RemoteFile, target: Path, progress: Progress) -> None:
+    """One request for what is missing; a server that knows no ranges sends everything again."""
+    have = _length(target)
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes={have}-"}
+    if (token := get_token()) and not constants.HF_HUB_DISABLE_IMPLICIT_TOKEN:
+        headers["Authorization"] = f"Bearer {token}"
+    timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+    with get_session().stream("GET", remote.address, headers=headers, timeout=timeout) as response:
+        _raise_for_status(response)
+        have = have if _goes_on(response, have) else 0
+        with target.open("ab" if have else "wb") as file:
+            for chunk in response.iter_raw():
+                file.write(chunk[: remote.size - have])
+                have += len(chunk)
+                progress(f"Downloading {Path(remote.name).name}", min(have, remote.size), remote.size)
+                if have >= remote.size:
+                    return
+    raise httpx2.ReadError("the connection closed before the end")
+
+
+def _goes_on(response: httpx2.Response, have: int) -> bool:
+    """Whether what comes begins where the file here ends."""
+    begin = _RANGE.match(response.headers.get("content-range", ""))
+    return response.status_code == HTTPStatus.PARTIAL_CONTENT and begin is not None and int(begin[1]) == have
+
+
+def _raise_for_status(response: httpx2.Response) -> None:
+    if response.is_error:
+        raise httpx2.HTTPStatusError("", request=response.request, response=response)
+
+
+def _length(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _wait_or_raise(error: Exception, failures: int, what: str, repository: str, sleep: Sleep) -> None:
+    """Wait before another attempt, if that can help; else say what happened."""
+    response = error.response if isinstance(error, HfHubHTTPError | httpx2.HTTPStatusError) else None
+    asked = _retry_after(response)
+    passing = response is None or response.is_server_error or response.status_code in (408, 429)
+    final = isinstance(error, OfflineModeIsEnabled | httpx2.UnsupportedProtocol | httpx2.InvalidURL)
+    if final or not passing or failures >= _ATTEMPTS or asked > _LONGEST_WAIT:
+        raise _told(error, response, what, repository) from error
+    sleep(max(asked, 2.0**failures / 2))
+
+
+def _retry_after(response: httpx2.Response | None) -> float:
+    value = response.headers.get("retry-after", "") if response is not None else ""
+    return float(value) if value.isascii() and value.isdigit() else 0.0
+
+
+def _told(error: Exception, response: httpx2.Response | None, what: str, repository: str) -> VidiError:
+    """An error as a sentence that says what to do."""
+    hub = constants.ENDPOINT
+    if response is not None:
+        return _refusal(response, what, repository)
+    if isinstance(error, OfflineModeIsEnabled):
+        return NoHub(f"HF_HUB_OFFLINE is set, so the hub is not asked for {what}. Unset it to ask.")
+    if isinstance(error, httpx2.TimeoutException):
+        why = "does not answer in time"
+    elif isinstance(error, httpx2.ReadError | httpx2.RemoteProtocolError):
+        why = "breaks the connection off again and again"
+    else:
+        why = f"cannot be reached ({error or type(error).__name__})"
+    return NoHub(
+        f"{what} could not be fetched: {hub} {why}. Check the network and HTTPS_PROXY, or name a mirror with "
+        "HF_ENDPOINT; the next pull goes on from here."
+    )
+
+
+def _refusal(response: httpx2.Response, what: str, repository: str) -> VidiError:
+    hub, status, code = constants.ENDPOINT, response.status_code, response.headers.get("x-error-code", "")
+    if code == "GatedRepo" or (status == HTTPStatus.FORBIDDEN and code == ""):
+        return PermissionDenied(
+            f"{repository} gives its files only to those who accept its licence. Open {hub}/{repository} in "
+            f"a browser, accept it there, make a token at {hub}/settings/tokens and set HF_TOKEN to it."
+        )
+    if status == HTTPStatus.UNAUTHORIZED:
+        return PermissionDenied(
+            f"{hub} does not show {repository}: it is private or does not exist, or HF_TOKEN is no valid "
+            f"token. Make a token at {hub}/settings/tokens and set HF_TOKEN to it, or unset a wrong one."
+        )
+    if status == HTTPStatus.NOT_FOUND:
+        return NotFound(
+            f"{what} is not on {hub} ({code or 'not found'}): it was moved, or the profile misspells its "
+            "repository, file or revision. Look at the repository, and put the right names into a profile of "
+            "your own."
+        )
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        wait = _retry_after(response)
+        when = f"in {wait:.0f} seconds" if wait else "later"
+        return Unavailable(
+            f"{hub} takes no more requests from here now. Try again {when}, or set HF_TOKEN: who is known "
+            "may ask more.",
+            retry_after=wait or None,
+        )
+    return NoHub(
+        f"{what} could not be fetched: {hub} answers with {status}. Try again later; the next pull goes on "
+        "from here."
+    )

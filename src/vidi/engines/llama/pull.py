@@ -1,0 +1,254 @@
+"""Pulling: what a model takes is told before anything moves, and it counts as pulled once it was checked."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vidi.domain.errors import InvalidRequest, Unavailable
+from vidi.engines.base import Bill, EngineContext, Pull, Wanted
+from vidi.engines.llama import hub
+from vidi.engines.llama.choice import Choice
+from vidi.engines.llama.digest import sha256_of
+from vidi.engines.llama.gguf_check import check_pair
+from vidi.engines.llama.hub import NoHub, RemoteFile
+from vidi.engines.llama.memory import WORKING, machine_memory, memory_needed
+from vidi.engines.llama.sources import (
+    LocalFile,
+    LocalPair,
+    copied_bytes,
+    existing,
+    find_local,
+    free_bytes,
+    pair_of,
+    place,
+)
+from vidi.engines.llama.store import TEXT, VISION, Pulled, find, now, publish, pulling, unfinished_bytes
+from vidi.engines.profile import Model, WeightsFile
+
+_SPARE = 256 << 20
+"""Bytes that stay free on the disk, so that the machine goes on working."""
+
+
+def find_pull(context: EngineContext, wanted: Wanted, choice: Choice) -> Pull:
+    """Find a model's files, on this machine or on the hub, and say what pulling them takes.
+
+    Raises:
+        VidiError: They cannot be had, do not fit each other, or do not fit this machine; says what to do.
+    """
+    model = choice.model
+    if wanted.source:
+        return _local(context, wanted, choice, find_local(wanted))
+    if not model.repository:
+        folder = choice.own.parent if choice.own else Path()
+        beside = pair_of(folder / model.text.name, folder / model.vision.name, str(folder.resolve()))
+        return _local(context, wanted, choice, beside)
+    try:
+        text = hub.locate(model.repository, model.text.name, model.revision)
+        vision = hub.locate(model.repository, model.vision.name, text.commit)
+    except NoHub as error:
+        raise Unavailable(f"{error.message}\n{other_ways(model)}") from error
+    for expected, told in ((model.text, text), (model.vision, vision)):
+        if expected.sha256 and told.sha256 not in ("", expected.sha256):
+            raise Unavailable(
+                f"{told.name} in {model.repository} is not the file that this profile knows: the hub's "
+                f"SHA-256 is {told.sha256}. A newer Vidi may know it; or write a profile of your own."
+            )
+    return _HubPull(context, choice, wanted.anyway, (text, vision))
+
+
+def other_ways(model: Model) -> str:
+    """How to come by a model without the hub."""
+    text, vision = Path(model.text.name).name, Path(model.vision.name).name
+    return (
+        "Without the hub there are three ways:\n"
+        f"  - On another machine, fetch {model.text.name} and {model.vision.name} from the repository\n"
+        f"    {model.repository} (revision {model.revision}), bring both files here, and run\n"
+        f"      vidi pull {model.id} --from {text} --mmproj {vision}\n"
+        "  - If Ollama has the model here (`ollama list`):\n"
+        f"      vidi pull {model.id} --from ollama:NAME:TAG\n"
+        "  - If LM Studio has it here:\n"
+        f"      vidi pull {model.id} --from lmstudio:OWNER/NAME"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _HubPull:
+    """A model whose files are on the hub."""
+
+    context: EngineContext
+    choice: Choice
+    anyway: bool
+    files: tuple[RemoteFile, RemoteFile]
+
+    @property
+    def bill(self) -> Bill:
+        cache, model = self.context.cache, self.choice.model
+        size = sum(file.size for file in self.files)
+        left = 0 if self._is_here() else max(size - unfinished_bytes(cache, model.id), 0)
+        bill = Bill(
+            model=model.id,
+            title=model.display_name,
+            origin=f"{model.repository} on the hub, commit {self.files[0].commit[:12]}",
+            files=tuple((file.name, file.size) for file in self.files),
+            licence=self.choice.licence,
+            disk=left,
+            free=free_bytes(cache),
+            memory=max(model.memory, size + WORKING),
+            machine=machine_memory(),
+        )
+        return _with_obstacle(bill, self.anyway)
+
+    def run(self) -> None:
+        cache, model, progress = self.context.cache, self.choice.model, self.context.progress
+        _refuse_obstacle(self.bill)
+        with _disk_errors(cache), pulling(cache, model.id, progress) as folder:
+            if self._is_here():
+                return
+            text, vision = self.files
+            came = (self._fetch(text, folder / TEXT), self._fetch(vision, folder / VISION))
+            _finish(self.context, _with_files(self.choice, came, text.commit), folder, self.bill)
+
+    def _is_here(self) -> bool:
+        here = find(self.context.cache, self.choice.model.id)
+        if here is None:
+            return False
+        digests = (here.model.text.sha256, here.model.vision.sha256)
+        return digests == tuple(file.sha256 for file in self.files)
+
+    def _fetch(self, remote: RemoteFile, target: Path) -> WeightsFile:
+        """One file, unless an earlier pull has brought it; what that left of another file makes room."""
+        progress = self.context.progress
+        expected = remote.sha256 or _told_digest(self.choice.model, remote.name)
+        part = target.with_name(f"{target.name}.{(expected or remote.commit)[:16]}.part")
+        for stray in target.parent.glob(f"{target.name}.*.part"):
+            if stray != part:
+                stray.unlink()
+        if target.exists():
+            digest = sha256_of(target, progress, f"Checking {Path(remote.name).name}")
+            if digest == expected:
+                return WeightsFile(remote.name, digest, remote.size)
+        digest = hub.download(replace(remote, sha256=expected), part, progress)
+        part.replace(target)
+        return WeightsFile(remote.name, digest, remote.size)
+
+
+@dataclass(frozen=True, slots=True)
+class _LocalPull:
+    """A model whose files are on this machine."""
+
+    context: EngineContext
+    choice: Choice
+    pair: LocalPair
+    bill: Bill
+
+    def run(self) -> None:
+        _refuse_obstacle(self.bill)
+        cache = self.context.cache
+        with _disk_errors(cache), pulling(cache, self.choice.model.id, self.context.progress) as folder:
+            came = (
+                self._bring(self.pair.text, folder / TEXT),
+                self._bring(self.pair.vision, folder / VISION),
+            )
+            _finish(self.context, _with_files(self.choice, came, ""), folder, self.bill)
+
+    def _bring(self, file: LocalFile, target: Path) -> WeightsFile:
+        place(file, target, self.context.progress)
+        digest = sha256_of(target, self.context.progress, f"Checking {file.name}")
+        expected = file.sha256 or _told_digest(self.choice.model, file.name)
+        if expected not in ("", digest):
+            target.unlink()
+            raise InvalidRequest(
+                f"{file.name} is damaged: its SHA-256 is {digest} and must be {expected}. Fetch it again."
+            )
+        return WeightsFile(file.name, digest, target.stat().st_size)
+
+
+def _local(context: EngineContext, wanted: Wanted, choice: Choice, pair: LocalPair) -> Pull:
+    """A pair on this machine, checked before it is copied."""
+    headers = check_pair(pair.text.path, pair.vision.path, (pair.text.name, pair.vision.name))
+    model, home = choice.model, existing(context.cache)
+    files = (pair.text, pair.vision)
+    bill = Bill(
+        model=model.id,
+        title=model.display_name,
+        origin=pair.origin,
+        files=tuple((file.name, file.path.stat().st_size) for file in files),
+        licence=choice.licence,
+        disk=sum(copied_bytes(file, home) for file in files),
+        free=free_bytes(home),
+        memory=max(model.memory, memory_needed(headers, model.context, model.slots)),
+        machine=machine_memory(),
+    )
+    return _LocalPull(context, choice, pair, _with_obstacle(bill, wanted.anyway))
+
+
+def _finish(context: EngineContext, choice: Choice, folder: Path, bill: Bill) -> Pulled:
+    """Check what was gathered, and let it count as pulled."""
+    model = choice.model
+    pair = check_pair(folder / TEXT, folder / VISION, (model.text.name, model.vision.name))
+    model = replace(model, memory=max(model.memory, memory_needed(pair, model.context, model.slots)))
+    record = Pulled(model, choice.family, bill.origin, now(), folder)
+    return publish(record, choice.own.read_bytes() if choice.own else None)
+
+
+def _with_files(choice: Choice, files: tuple[WeightsFile, WeightsFile], revision: str) -> Choice:
+    text, vision = files
+    return replace(choice, model=replace(choice.model, revision=revision, text=text, vision=vision))
+
+
+def _told_digest(model: Model, name: str) -> str:
+    """What the profile says that a file of that name must be; "" if it says nothing."""
+    for file in (model.text, model.vision):
+        if Path(file.name).name == Path(name).name:
+            return file.sha256
+    return ""
+
+
+def _with_obstacle(bill: Bill, anyway: bool) -> Bill:
+    """The bill, with what this machine has no room for, in figures."""
+    missing = bill.disk + _SPARE - bill.free
+    if bill.disk and missing > 0:
+        return replace(
+            bill,
+            obstacle=f"{bill.model} needs {_gigabytes(bill.disk)} more on the disk of the cache directory, "
+            f"of which {_gigabytes(bill.free)} are free. Free {_gigabytes(missing)}, or name another directory "
+            "with VIDI_CACHE_DIR.",
+        )
+    if bill.memory > bill.machine and not anyway:
+        return replace(
+            bill,
+            obstacle=f"{bill.model} needs about {_gigabytes(bill.memory)} of memory and this machine has "
+            f"{_gigabytes(bill.machine)}. Take a smaller model (`vidi models --all`), or pull it with "
+            "--anyway: for another machine, or for a graphics card with memory of its own.",
+        )
+    return bill
+
+
+def _refuse_obstacle(bill: Bill) -> None:
+    if bill.obstacle:
+        raise Unavailable(bill.obstacle)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"
+
+
+@contextmanager
+def _disk_errors(cache: Path) -> Generator[None, None, None]:
+    """Turn what a disk cannot do into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Unavailable(
+                f"The disk of the cache directory is full ({_gigabytes(free_bytes(cache))} are free). Free "
+                "some and pull again: it goes on from here. Or name another directory with VIDI_CACHE_DIR."
+            ) from error
+        raise Unavailable(
+            f"The files could not be read or written: {error.strerror or error}. Give the cache directory "
+            "write permission, or name another one with VIDI_CACHE_DIR."
+        ) from error
