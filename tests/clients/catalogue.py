@@ -164,3 +164,5 @@ CLIENTS = (
         "tests/clients/gemini-cli/package-lock.json", ("caption", "stream"), "client.sh", note=GEMINI_CLI,
     ),
 )  # fmt: skip
+
+BY_FOLDER = {client.folder: client for client in CLIENTS}

@@ -20,6 +20,9 @@ from vidi.interactions.store import Limits, Link, StoredInteraction
 VERSION = 1
 """Of the tables; kept in the database's user_version."""
 
+LOG_BYTES = 1 << 22
+"""What the log is cut to when it has been emptied; large pictures blow it up."""
+
 SCHEMA = """
 BEGIN IMMEDIATE;
 CREATE TABLE interactions (
@@ -73,6 +76,7 @@ class SqliteInteractions:
         self._read_lock = threading.Lock()
         with as_os_error():
             self._writer = connect(path)
+            self._writer.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
             (version,) = self._writer.execute("PRAGMA user_version").fetchone()
             if version > VERSION:
                 self._writer.close()

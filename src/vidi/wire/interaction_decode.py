@@ -64,7 +64,7 @@ class NewInteraction:
         model: The model's id, without `models/`.
         conversation: What was asked, without the interactions before it.
         previous: Id of the interaction that this one continues; "" if none.
-        input: The input as it came, as JSON.
+        input: The input as it came, as JSON; empty if it is not to be kept.
         kept: Whether to keep it for later.
         streamed: Whether to answer in events.
     """
@@ -94,6 +94,7 @@ def decode_interaction(body: bytes | bytearray, max_images: int) -> NewInteracti
     config = _generation(request.generation_config or InteractionConfig())
     refuse(configuration.faults(config, _SCOPE))
     turns = _turns(request.input, "input", max_images)
+    kept = request.store is not False
     return NewInteraction(
         model=(request.model or "").removeprefix("models/"),
         conversation=Ask(
@@ -104,10 +105,14 @@ def decode_interaction(body: bytes | bytearray, max_images: int) -> NewInteracti
             thinking=configuration.thinking(config.thinking_config or ThinkingConfig()),
         ),
         previous=request.previous_interaction_id or "",
-        input=json.dumps(request.input, ensure_ascii=False, separators=(",", ":")).encode(),
-        kept=request.store is not False,
+        input=_as_json(request.input) if kept else b"",
+        kept=kept,
         streamed=bool(request.stream),
     )
+
+
+def _as_json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)
