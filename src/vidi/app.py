@@ -122,12 +122,11 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         max_images=settings.max_images,
         seconds=settings.request_seconds,
     )
-    shelf = interactions.Shelf(desk, archive)
     asked = interactions.Interactions(
         studio=studio,
         registry=registry,
         bodies=bodies,
-        shelf=shelf,
+        shelf=interactions.Shelf(desk, archive),
         max_images=settings.max_images,
         seconds=settings.request_seconds,
     )
@@ -137,7 +136,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
     return Starlette(
         routes=[
             *models.routes(models.Catalogue(registry), calls),
-            *interactions.routes(shelf, asked),
+            *interactions.routes(asked),
             *files.routes(files.Shelf(desk), files.Intake(desk, bodies)),
             *page.routes(),
         ],

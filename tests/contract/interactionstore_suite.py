@@ -24,10 +24,12 @@ class InteractionStoreSuite:
         added = interaction("a", previous="z")
         store.add(added, LIMITS)
         assert store.find(OWNER, "a", NOW) == added
+        assert store.answer(OWNER, "a", NOW) == added.answer
 
     def test_nobody_else_finds_it(self, store: InteractionStore) -> None:
         store.add(interaction("a"), LIMITS)
         assert store.find("bob", "a", NOW) is None
+        assert store.answer("bob", "a", NOW) is None
         assert store.line("bob", "a", NOW, 9) == []
         assert not store.delete("bob", "a")
         assert store.find(OWNER, "a", NOW)
@@ -48,6 +50,7 @@ class InteractionStoreSuite:
         last = NOW + timedelta(hours=1) - timedelta(microseconds=1)
         assert store.find(OWNER, "a", last)
         assert store.find(OWNER, "a", NOW + timedelta(hours=1)) is None
+        assert store.answer(OWNER, "a", NOW + timedelta(hours=1)) is None
         assert store.line(OWNER, "a", NOW + timedelta(hours=1), 9) == []
 
     def test_expired_ones_are_removed_in_portions(self, store: InteractionStore) -> None:

@@ -155,6 +155,30 @@ def test_a_refusal_before_a_stream_is_a_plain_one(client: TestClient) -> None:
     assert "input[0]" in message
 
 
+def test_a_model_that_breaks_in_mid_stream_is_told_as_the_last_event(client: TestClient) -> None:
+    body = {**QUESTION, "input": "echo fail=midway", "stream": True}
+    told = events(client.post(HERE, json=body))
+    assert told[-1] == {
+        "event_type": "error",
+        "error": {"code": "service_unavailable", "message": "The echo was asked to fail."},
+    }
+    made = told[0]["interaction"]["id"]
+    assert refusal(client.get(f"{HERE}/{made}"))[:2] == (404, "not_found")
+    whole = client.post(HERE, json={**body, "stream": False})
+    assert refusal(whole)[:2] == (503, "service_unavailable")
+
+
+def test_who_leaves_in_mid_stream_frees_the_engine_and_leaves_nothing(tmp_path: Path) -> None:
+    with forked(tmp_path) as (port, _), httpx2.Client(base_url=f"http://127.0.0.1:{port}") as http:
+        for _ in range(80):  # more than the engine has slots
+            body = {"model": "echo", "input": "echo words=100000 sleep=0.05", "stream": True}
+            with http.stream("POST", HERE, json=body) as reply:
+                first = next(reply.iter_lines())
+        made = json.loads(first.removeprefix("data: "))["interaction"]["id"]
+        assert http.post(HERE, json={"model": "echo", "input": "hi"}, timeout=20).status_code == 200
+        assert refusal(http.get(f"{HERE}/{made}"))[:2] == (404, "not_found")
+
+
 def test_it_is_kept_as_it_was_answered(client: TestClient) -> None:
     reply = client.post(HERE, json=QUESTION)
     kept = client.get(f"{HERE}/{reply.json()['id']}")

@@ -56,6 +56,12 @@ def test_a_conversation_is_loaded_from_its_first_interaction_on(archive: Archive
     assert [each.id for each in archive.load("ada", line)] == ["a", "b", "c"]
 
 
+def test_its_size_is_told_and_its_answer_read_alone(archive: Archive) -> None:
+    talk(archive, "a")
+    assert archive.size("ada", "a") == archive.get("ada", "a").size == 6
+    assert archive.answer("ada", "a") == b"{}"
+
+
 def test_no_interaction_is_no_line(archive: Archive) -> None:
     assert archive.line("ada", "", 100) == Line()
 
@@ -80,8 +86,9 @@ def test_what_is_somebody_elses_is_not_found(archive: Archive) -> None:
 def test_it_is_not_found_when_its_time_is_over(archive: Archive, clock: Watch) -> None:
     talk(archive, "a")
     clock.now += timedelta(hours=48)
-    with pytest.raises(NotFound):
-        archive.get("ada", "a")
+    for gone in (archive.get, archive.answer, archive.size, archive.delete):
+        with pytest.raises(NotFound):
+            gone("ada", "a")
     assert (archive.expire(), archive.expire()) == (1, 0)
 
 

@@ -54,17 +54,6 @@ class Shelf:
     desk: Desk
     archive: Archive
 
-    async def get(self, request: Request) -> Response:
-        """GetInteraction, byte for byte as it was answered; with its input if that is asked for."""
-        request.scope["state"][ERROR_FORM] = encode_interaction_error
-        if request.query_params.get("stream", "false") == "true":
-            raise InvalidRequest(
-                "An answer that is over is not streamed again. Leave stream out.", where="stream"
-            )
-        found = await self.desk.run(self.archive.get, request.state.owner, request.path_params["id"])
-        whole = request.query_params.get("include_input", "false") == "true"
-        return Response(with_input(found.answer, found.input) if whole else found.answer, media_type=JSON)
-
     async def delete(self, request: Request) -> Response:
         """DeleteInteraction."""
         request.scope["state"][ERROR_FORM] = encode_interaction_error
@@ -74,10 +63,37 @@ class Shelf:
     async def cancel(self, request: Request) -> Response:
         """CancelInteraction: there is never one to cancel."""
         request.scope["state"][ERROR_FORM] = encode_interaction_error
-        await self.desk.run(self.archive.get, request.state.owner, request.path_params["id"])
+        await self.desk.run(self.archive.size, request.state.owner, request.path_params["id"])
         raise FailedPrecondition(
             "Only work in the background can be cancelled, and this interaction is over."
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """GetInteraction; an ASGI application, so that an input counts as held until it is sent."""
+
+    shelf: Shelf
+    bodies: Bodies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send an interaction byte for byte as it was answered; with its input if that is asked for."""
+        scope["state"][ERROR_FORM] = encode_interaction_error
+        request = Request(scope, receive)
+        if request.query_params.get("stream", "false") == "true":
+            raise InvalidRequest(
+                "An answer that is over is not streamed again. Leave stream out.", where="stream"
+            )
+        run, archive = self.shelf.desk.run, self.shelf.archive
+        owner, wanted = request.state.owner, request.path_params["id"]
+        if request.query_params.get("include_input", "false") != "true":
+            answer = await run(archive.answer, owner, wanted)
+            await Response(answer, media_type=JSON)(scope, receive, send)
+            return
+        with self.bodies.hold(await run(archive.size, owner, wanted)):
+            found = await run(archive.get, owner, wanted)
+            whole = Response(with_input(found.answer, found.input), media_type=JSON)
+            await whole(scope, receive, send)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +211,16 @@ class Interactions:
             await self.shelf.desk.run(keep, asked.owner, asked.id, new.previous, new.input, answer)
 
 
-def routes(shelf: Shelf, interactions: Interactions) -> list[BaseRoute]:
+def routes(interactions: Interactions) -> list[BaseRoute]:
     """The routes of interactions, under every version."""
+    shelf = interactions.shelf
+    lookup = Lookup(shelf, interactions.bodies)
     return [
         route
         for version in VERSIONS
         for route in (
             Route(f"/{version}/interactions", interactions, methods=["POST"]),
-            Route(f"/{version}/interactions/{{id}}", shelf.get, methods=["GET"]),
+            Route(f"/{version}/interactions/{{id}}", lookup, methods=["GET"]),
             Route(f"/{version}/interactions/{{id}}", shelf.delete, methods=["DELETE"]),
             Route(f"/{version}/interactions/{{id}}/cancel", shelf.cancel, methods=["POST"]),
         )

@@ -72,6 +72,30 @@ class Archive:
         with storage_faults():
             self._store.add(interaction, self._limits)
 
+    def answer(self, owner: str, interaction_id: str) -> bytes:
+        """The answer of one interaction, without what was asked.
+
+        Raises:
+            NotFound: As `get`.
+        """
+        with storage_faults():
+            found = self._store.answer(owner, interaction_id, self.clock())
+        if found is None:
+            raise unknown(interaction_id)
+        return found
+
+    def size(self, owner: str, interaction_id: str) -> int:
+        """How many bytes `get` would read.
+
+        Raises:
+            NotFound: As `get`.
+        """
+        with storage_faults():
+            links = self._store.line(owner, interaction_id, self.clock(), 1)
+        if not links:
+            raise unknown(interaction_id)
+        return links[0].size
+
     def get(self, owner: str, interaction_id: str) -> StoredInteraction:
         """One interaction.
 
@@ -131,7 +155,7 @@ class Archive:
         Raises:
             NotFound: As `get`.
         """
-        self.get(owner, interaction_id)
+        self.size(owner, interaction_id)
         with storage_faults():
             if not self._store.delete(owner, interaction_id):
                 raise unknown(interaction_id)

@@ -117,6 +117,14 @@ class SqliteInteractions:
         )
         return _interaction(rows[0]) if rows else None
 
+    def answer(self, owner: str, interaction_id: str, now: datetime) -> bytes | None:
+        """See `InteractionStore.answer`."""
+        rows = self._read(
+            "SELECT answer FROM interactions WHERE owner = :owner AND id = :id AND expires > :now",
+            {"owner": owner, "id": interaction_id, "now": _micros(now)},
+        )
+        return bytes(rows[0]["answer"]) if rows else None
+
     def line(self, owner: str, interaction_id: str, now: datetime, longest: int) -> Sequence[Link]:
         """See `InteractionStore.line`."""
         wanted: dict[str, Value] = {"owner": owner, "id": interaction_id, "now": _micros(now)}

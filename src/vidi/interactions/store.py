@@ -85,6 +85,10 @@ class InteractionStore(Protocol):
         """One interaction; None if the owner has none of that id, or it has expired."""
         ...
 
+    def answer(self, owner: str, interaction_id: str, now: datetime) -> bytes | None:
+        """The answer of one interaction, without reading what was asked; None as `find`."""
+        ...
+
     def line(self, owner: str, interaction_id: str, now: datetime, longest: int) -> Sequence[Link]:
         """The interaction, the one that it continues, and so on: up to the first one, to one that is not
         there, or to `longest` of them. Nothing is read but their links."""
