@@ -68,7 +68,7 @@ class Settings(BaseModel):
     threads: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) - 1), ge=1, description="Threads for models."
     )
-    file_hours: float = Field(48.0, gt=0, description="How long an uploaded file is kept.")
+    file_hours: float = Field(48.0, gt=0, description="How long an uploaded file or an interaction is kept.")
     max_file_bytes: int = Field(2 * GIBIBYTE, ge=0, description="Largest uploaded file in bytes.")
     max_storage_bytes: int = Field(
         20 * GIBIBYTE, ge=0, description="Most bytes of all uploaded files together."

@@ -21,7 +21,7 @@ from vidi.engines.registry import Registry
 from vidi.generate import Running, Studio
 from vidi.http.body import Bodies
 from vidi.http.guard import JSON
-from vidi.http.stream import ARRAY, EVENTS, Stream, until_hangup, within
+from vidi.http.stream import ARRAY, EVENTS, Stream, patience, until_hangup, within
 from vidi.wire.decode import Limits, decode_count, decode_generate
 from vidi.wire.encode import ModelInfo, Reply, encode_count, encode_model, encode_models, encode_response
 from vidi.wire.refusals import unknown_model
@@ -120,12 +120,12 @@ class Calls:
     async def _answer(
         self, request: Request, model: str, method: str, conversation: Conversation
     ) -> Response | Stream:
-        patience = self._patience(request)
+        allowed = patience(request.headers, self.seconds)
         owner: str = request.state.owner
         if method == STREAM:
             framing = EVENTS if request.query_params.get("alt") == "sse" else ARRAY
-            return Stream(lambda: self._messages(model, conversation, owner), framing, patience)
-        async with within(patience):
+            return Stream(lambda: self._messages(model, conversation, owner), framing, allowed)
+        async with within(allowed):
             if method == COUNT:
                 cost = await self.studio.count(model, conversation, owner)
                 return Response(encode_count(cost), media_type=JSON)
@@ -139,14 +139,6 @@ class Calls:
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         async with self.studio.generate(model, conversation, owner) as running:
             yield _encoded(running.pieces, _reply(running, conversation))
-
-    def _patience(self, request: Request) -> float:
-        """The server's time limit in seconds, or the client's if it is shorter."""
-        try:
-            asked = float(request.headers.get("x-server-timeout", self.seconds))
-        except ValueError:
-            return self.seconds
-        return min(asked, self.seconds) if asked > 0 else self.seconds
 
 
 async def _encoded(pieces: AsyncIterator[Piece], reply: Reply) -> AsyncIterator[bytes]:
