@@ -39,7 +39,8 @@ WORDS = (
 )
 """Of several characters, so that a grammar's boundaries fall inside tokens, as with real vocabularies."""
 
-UNKNOWN, BEGIN, END = 0, 1, 2
+MARKS = UNKNOWN, BEGIN = 0, 1
+END = 2
 _FIRST_BYTE = 3
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vidi.domain.schema import Schema
+from vidi.engines.grammar import readable
 from vidi.wire.output_schema import compile_schema
 from vidi.wire.violations import Scope
 
@@ -101,3 +104,23 @@ SHAPES = {
     "anything": read(True),
 }
 """By what they are about."""
+
+
+def checkable(schema: Schema) -> Schema:
+    """Without what a grammar and a validator see differently.
+
+    Of two patterns that must both match a grammar holds one; a validator does not look at formats.
+    """
+
+    def inside(each: Schema) -> Schema:
+        return replace(
+            each,
+            format=None,
+            pattern="^[a-z]+$" if readable(each.pattern) else each.pattern,
+            properties=tuple(replace(member, schema=inside(member.schema)) for member in each.properties),
+            items=each.items and inside(each.items),
+            prefix_items=tuple(map(inside, each.prefix_items)),
+            any_of=tuple(map(inside, each.any_of)),
+        )
+
+    return inside(schema)

@@ -1,4 +1,4 @@
-"""llama.cpp itself, with a model of random weights: it says anything that a grammar allows, and nothing else."""
+"""llama.cpp itself, with a model of random weights: it says all that a grammar allows, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.engines.gbnf.shapes import DETECTION, SHAPES
+from tests.engines.gbnf.shapes import DETECTION, SHAPES, checkable
+from tests.engines.schemas import schemas
 from vidi.domain.prompt import TextFormat
 from vidi.domain.schema import Kind, Property, Schema
+from vidi.engines.blank import Unfillable
 from vidi.engines.gbnf import ThoughtTags, compile_json, compile_schema
 from vidi.engines.gbnf.rules import LONGEST_GROUP, LONGEST_REPEAT
 from vidi.engines.grammar import validate
@@ -18,9 +22,10 @@ from vidi.engines.grammar import validate
 xllamacpp = pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 random_gguf = pytest.importorskip("tests.model.random_gguf", reason="needs the package gguf")
 
-OVERLONG = [[random_gguf.token_of(byte), False] for byte in (0xE0, 0xF0)]
-"""With these bytes a model can spell a character longer than UTF-8 allows. llama.cpp's grammars count that as one
-character, its decoder as three wrong ones. No trained model says such a thing."""
+UNSAID = [[token, False] for token in (*random_gguf.MARKS, *map(random_gguf.token_of, (0xE0, 0xF0)))]
+"""No trained model says these in an answer. A mark (`<s>`) counts as its letters in a grammar and is then
+left out of the text; the two bytes begin characters spelled longer than UTF-8 allows, which llama.cpp's
+grammars count as one and its decoder as three wrong ones."""
 
 ROOM = 4000
 """Tokens; a model that never ends its answer inside them proves nothing."""
@@ -42,7 +47,7 @@ def say(tmp_path_factory: pytest.TempPathFactory) -> Say:
     server = xllamacpp.Server(params)
 
     def complete(grammar: str, seed: int) -> str | None:
-        asked = {"prompt": "x", "n_predict": ROOM, "grammar": grammar, "seed": seed, "logit_bias": OVERLONG}
+        asked = {"prompt": "x", "n_predict": ROOM, "grammar": grammar, "seed": seed, "logit_bias": UNSAID}
         # As even as it gets: all tokens that the grammar allows have a chance.
         reply = server.handle_completions(
             {**asked, "temperature": 5.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
@@ -138,3 +143,15 @@ def test_the_detection_answer_is_plain(say: Say) -> None:
     )
     assert said is not None
     assert said.startswith('[{"box_2d":[')
+
+
+@settings(max_examples=40, deadline=None)
+@given(schemas().map(checkable), st.integers(1, 1000))
+def test_random_schemas_are_taken_and_kept(say: Say, schema: Schema, seed: int) -> None:
+    try:
+        grammar = compile_schema(schema)
+    except Unfillable:
+        return
+    said = say(grammar, seed)
+    if said is not None:
+        validate(said, schema)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import chain
+from itertools import chain, groupby
 
 Span = tuple[int, int]
 """Code points from one to another, both included."""
@@ -61,10 +61,12 @@ def reference(name: str) -> Expression:
     return Expression(name)
 
 
-def one_of(spans: Iterable[Span], *, negated: bool = False) -> Expression:
-    """One character of the given spans (or, if `negated`, one that is in none of them)."""
-    inner = "".join(_span(low, high) for low, high in spans)
-    return Expression(f"[{'^' if negated else ''}{inner}]")
+def one_of(spans: Iterable[Span]) -> Expression:
+    """One character of the given spans; U+0000 is left out.
+
+    There are no negated classes: to llama.cpp they hold numbers that are no characters.
+    """
+    return Expression("[" + "".join(_span(max(low, 1), high) for low, high in spans if high > 0) + "]")
 
 
 def _span(low: int, high: int) -> str:
@@ -89,19 +91,17 @@ DIGIT = one_of([(0x30, 0x39)])
 
 def sequence(*parts: Expression) -> Expression:
     """One after another; neighbouring literals become one."""
+    flat = chain.from_iterable(part.parts or (part,) for part in parts)
     merged: list[Expression] = []
-    for part in chain.from_iterable(part.parts or (part,) for part in parts):
-        before = merged[-1].spoken if merged else None
-        if part.spoken == "":
-            continue
-        if before is not None and part.spoken is not None:
-            merged[-1] = literal(before + part.spoken)
-        else:
-            merged.append(part)
+    for spoken, group in groupby(flat, key=lambda part: part.spoken is not None):
+        if not spoken:
+            merged += group
+        elif text := "".join(part.spoken or "" for part in group):
+            merged.append(literal(text))
     if len(merged) < 2:
         return merged[0] if merged else EMPTY
-    text = " ".join(part.within(Binding.SEQUENCE) for part in merged)
-    return Expression(text, Binding.SEQUENCE, parts=tuple(merged))
+    whole = " ".join(part.within(Binding.SEQUENCE) for part in merged)
+    return Expression(whole, Binding.SEQUENCE, parts=tuple(merged))
 
 
 def choice(*options: Expression) -> Expression:

@@ -19,6 +19,9 @@ MOST_STATES = 200
 """Characters in a pattern, each counted as often as it may be repeated: a bound on the branches that are
 followed at once. 200 may cost a second a token with a vocabulary of 150,000; most patterns need three."""
 
+LONGEST = 2000
+"""Letters of a pattern."""
+
 DEEPEST = 30
 """Groups inside groups."""
 
@@ -96,6 +99,8 @@ def pattern_text(pattern: str, limits: Limits, rules: Rules) -> Expression | Non
     Raises:
         NoText: No text that matches has such a length.
     """
+    if len(pattern) > LONGEST:
+        return None
     try:
         reader = _Reader(pattern, rules)
         branches = reader.branches()

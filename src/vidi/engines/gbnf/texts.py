@@ -149,5 +149,5 @@ _FORMATS = {
     "time": _Format(9, 21, _time),
     "date-time": _Format(20, 32, lambda: sequence(_date(), literal("T"), _time())),
     "uuid": _Format(36, 36, _uuid),
-    "email": _Format(6, 230, _email),
+    "email": _Format(6, 152, _email),
 }

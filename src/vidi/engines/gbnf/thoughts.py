@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from vidi.engines.gbnf.characters import all_but
 from vidi.engines.gbnf.expression import (
     Expression,
     Span,
@@ -62,7 +63,7 @@ def _until(mark: str, rules: Rules) -> Expression:
             sequence(one_of(_codes(letters)), *map(reference, names[after : after + 1]))
             for after, letters in onward.items()
         ]
-        others = one_of(_codes(letter for letters in onward.values() for letter in letters), negated=True)
+        others = one_of(all_but(_codes(letter for letters in onward.values() for letter in letters)))
         rules.fill(name, choice(*options, sequence(others, reference(names[0]))))
     return reference(names[0])
 

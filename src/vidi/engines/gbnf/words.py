@@ -8,11 +8,14 @@ from itertools import groupby
 
 from vidi.engines.gbnf.characters import ALL, all_but, in_string, inner
 from vidi.engines.gbnf.expression import EMPTY, Expression, choice, literal, repeated, sequence
-from vidi.engines.gbnf.rules import Rules
+from vidi.engines.gbnf.rules import Rules, TooLarge
 
 FEW = 16
 """So many words stand side by side; more are merged by their beginnings, since llama.cpp follows every
 alternative that fits so far (1,000 of them cost 180 ms a token with a vocabulary of 150,000)."""
+
+MOST_LETTERS = 3000
+"""Of words that are excluded: each letter that no two words share costs a rule."""
 
 DEEPEST = 60
 """So many words may each begin with the one before."""
@@ -47,10 +50,19 @@ def _common_beginning(one: str, other: str) -> str:
 
 
 def none_of(words: Sequence[str], rules: Rules) -> Expression:
-    """Any text that is none of these, as JSON writes it between quotes, in one spelling only."""
+    """Any text that is none of these, as JSON writes it between quotes, in one spelling only.
+
+    Raises:
+        TooLarge: The words are more than a grammar should hold.
+    """
     anything = repeated(rules.define("plain", in_string(ALL, rules)), 0, None)
     said: dict[int, Expression] = {}
     nodes = _tree(words)
+    if len(nodes) > MOST_LETTERS:
+        raise TooLarge(
+            f"the names of its properties have more than {MOST_LETTERS} letters, and others are allowed; "
+            "set additionalProperties to false"
+        )
     for at in range(len(nodes) - 1, -1, -1):
         node = nodes[at]
         others = in_string(all_but((ord(letter), ord(letter)) for letter in node.after), rules)
