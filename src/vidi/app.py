@@ -21,7 +21,7 @@ from vidi.engines.registry import Registry, best_offer, installed_offers
 from vidi.files.desk import Desk
 from vidi.files.library import open_library
 from vidi.files.store import Limits
-from vidi.generate import LARGEST_PICTURE_FILE, Studio
+from vidi.generate import LARGEST_PICTURE_FILE, Choices, Studio
 from vidi.http import files, interactions, models, playground
 from vidi.http.body import Bodies
 from vidi.http.guard import Door, Guard, nothing_here
@@ -121,7 +121,13 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         opened.close()
 
     bodies = Bodies(settings.max_request_bytes)
-    studio = Studio(registry, decoders, desk, images, AnswerCache(settings.answer_cache_bytes))
+    studio = Studio(
+        registry,
+        decoders,
+        desk,
+        AnswerCache(settings.answer_cache_bytes),
+        Choices(images, settings.grounding),
+    )
     calls = models.Calls(
         studio=studio,
         registry=registry,

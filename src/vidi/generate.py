@@ -2,10 +2,12 @@
 
     Conversation  image references, as decoded from the wire
       -> find the engine, hold the files that are named
+      -> boxes or points wanted? ask in the model's own terms  -> Plan
       -> read the pictures' headers                            -> Outline, and what it costs
       -> asked before, with nothing left to chance?            -> the same answer
       -> decode, turn upright, fit each picture to the model   -> Prompt
       -> run the engine, candidate after candidate             -> Piece, Piece, ...
+      -> bring places back to the caller's upright image
 
 Nothing here knows HTTP or JSON.
 """
@@ -32,6 +34,8 @@ from vidi.domain.prompt import (
     Prompt,
 )
 from vidi.engines.base import ModelCard
+from vidi.engines.grounding.pieces import PieceReader
+from vidi.engines.grounding.plan import Plan, plan
 from vidi.engines.recall import AnswerCache, Question, SeenPicture, is_settled
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
@@ -59,11 +63,13 @@ class Running:
         card: The model that makes it.
         cost: What the prompt costs.
         pieces: The answer as it comes; the last piece of each candidate carries a `Finish`.
+        grounding: What was done about places that the caller wants; "" if it wants none.
     """
 
     card: ModelCard
     cost: TokenCount
     pieces: AsyncIterator[Piece]
+    grounding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +81,24 @@ class Held:
     resolution: MediaResolution
 
 
+Reference = ImageSource | FileReference
+"""A picture as the wire tells of it."""
+
 Asked = Ask[ImageSource | Held]
 """A conversation whose files are held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the owner of the server chose.
+
+    Attributes:
+        limits: Of pictures.
+        grounding: Whether a request for boxes or points is put into the model's own terms.
+    """
+
+    limits: ImageLimits
+    grounding: bool = True
 
 
 class Studio:
@@ -87,15 +109,15 @@ class Studio:
         registry: Registry,
         decoders: DecoderPool,
         desk: Desk,
-        limits: ImageLimits,
         answers: AnswerCache,
+        choices: Choices,
     ) -> None:
         """Take the parts; none of them is closed here."""
         self._registry = registry
         self._decoders = decoders
         self._desk = desk
-        self._limits = limits
         self._answers = answers
+        self._choices = choices
 
     async def count(self, model: str, conversation: Conversation, owner: str) -> TokenCount:
         """What a conversation costs as a prompt, from the pictures' headers alone.
@@ -104,7 +126,8 @@ class Studio:
             VidiError: As `generate`, as far as headers tell.
         """
         resolved = await self._registry.open(model)
-        async with self._held(conversation, owner) as asked:
+        grounded = self._grounded(conversation, resolved.worker.card)
+        async with self._held(grounded.ask if grounded else conversation, owner) as asked:
             outline = await self._outline(asked)
             return _price(resolved, await resolved.worker.count_tokens(outline), outline)
 
@@ -126,21 +149,30 @@ class Studio:
         """
         resolved = await self._registry.open(model)
         card = resolved.worker.card
-        async with self._held(conversation, owner) as asked:
+        grounded = self._grounded(conversation, card)
+        async with self._held(grounded.ask if grounded else conversation, owner) as asked:
             outline = await self._outline(asked)
             count = await resolved.worker.count_tokens(outline)
             _refuse_long(count, card)
-            cost = _price(resolved, count, outline)
-            question = await self._question(asked, outline, card)
+            question = await self._question(conversation, asked, outline, card)
             known = self._answers.get(question) if question else None
-            if known is None:
-                prompt = await self._prepare(asked, outline, card)
-                pieces = _candidates(resolved.worker, prompt)
-            else:
-                pieces = _replayed(known)
-        yield Running(card, cost, pieces if known or not question else self._kept(question, pieces))
+            prompt = None if known else await self._prepare(asked, outline, card)
+        pieces = _candidates(resolved.worker, prompt) if prompt else _replayed(known or ())
+        if prompt and grounded:
+            pieces = _read(pieces, PieceReader(grounded, tuple(prompt.images())))
+        if prompt and question:
+            pieces = self._kept(question, pieces)
+        yield Running(card, _price(resolved, count, outline), pieces, grounded.done if grounded else "")
 
-    async def _question(self, asked: Asked, outline: Outline, card: ModelCard) -> Question | None:
+    def _grounded(self, conversation: Conversation, card: ModelCard) -> Plan[Reference] | None:
+        """How to ask for the places that are wanted; None if none are, or they are asked for as it stands."""
+        if card.dialect is None or not self._choices.grounding:
+            return None
+        return plan(conversation, card.dialect)
+
+    async def _question(
+        self, conversation: Conversation, asked: Asked, outline: Outline, card: ModelCard
+    ) -> Question | None:
         """What must be the same for an answer to be the same; None where chance has a say."""
         if not is_settled(card, asked.sampling):
             return None
@@ -148,7 +180,7 @@ class Studio:
             SeenPicture(await asyncio.to_thread(_digest, (await self._source(image)).data), header.resolution)
             for image, header in zip(asked.images(), outline.images(), strict=True)
         ]
-        return Question(card.id, card.version, asked.with_images(seen))
+        return Question(card.id, card.version, conversation.with_images(seen))
 
     async def _kept(self, question: Question, pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
         """Pass an answer on, and keep it if it comes to its end."""
@@ -196,7 +228,9 @@ class Studio:
             resolution = asked.resolution if own is MediaResolution.UNSPECIFIED else own
             source = await self._source(image)
             headers.append(
-                read_header(source.data, where=source.where, limits=self._limits, resolution=resolution)
+                read_header(
+                    source.data, where=source.where, limits=self._choices.limits, resolution=resolution
+                )
             )
         return asked.with_images(headers)
 
@@ -252,6 +286,12 @@ def _refuse_long(count: TokenCount, card: ModelCard) -> None:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+async def _read(pieces: AsyncIterator[Piece], reader: PieceReader) -> AsyncIterator[Piece]:
+    """Pieces with places on the caller's image."""
+    async for piece in pieces:
+        yield reader.take(piece)
 
 
 async def _replayed(answer: tuple[Piece, ...]) -> AsyncIterator[Piece]:

@@ -74,6 +74,9 @@ class Settings(BaseModel):
         20 * GIBIBYTE, ge=0, description="Most bytes of all uploaded files together."
     )
     queue: int = Field(64, ge=0, description="How many prompts may wait for a model; one more gets 503.")
+    grounding: bool = Field(
+        True, description="Whether boxes and points are asked for in the model's own way of writing them."
+    )
     answer_cache_bytes: int = Field(
         32 * MEGABYTE,
         ge=0,

@@ -37,6 +37,9 @@ UPLOAD = "/upload/"
 ADDED_HEADERS = "added_headers"
 """Key in a request's state: headers that go with whatever reply leaves, an error's too."""
 
+GROUNDING = "x-vidi-grounding"
+"""Header that tells what was done about boxes or points that a request wants."""
+
 ERROR_FORM = "error_form"
 """Key in a request's state: how its errors are written, if not as everywhere else."""
 

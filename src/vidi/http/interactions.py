@@ -23,7 +23,7 @@ from vidi.files.desk import Desk
 from vidi.generate import Running, Studio
 from vidi.http.body import Bodies
 from vidi.http.guard import ERROR_FORM, JSON
-from vidi.http.models import LONGEST_NAME, PARSED_ON_THE_LOOP, VERSIONS
+from vidi.http.models import LONGEST_NAME, PARSED_ON_THE_LOOP, VERSIONS, tell_grounding
 from vidi.http.stream import Framing, Stream, patience, until_hangup, within
 from vidi.interactions.archive import Archive, Line
 from vidi.wire.frames import sse_event
@@ -100,10 +100,16 @@ class Lookup:
 class Asked:
     """A new interaction on its way."""
 
+    request: Request
     new: NewInteraction
     conversation: Conversation
-    owner: str
     id: str
+
+    @property
+    def owner(self) -> str:
+        """Whose it is."""
+        owner: str = self.request.state.owner
+        return owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,7 @@ class Interactions:
             self._check_model(new.model, request)
             body.clear()
             async with until_hangup(receive), self._continued(new, owner) as conversation:
-                asked = Asked(new, conversation, owner, self.shelf.archive.new_id())
+                asked = Asked(request, new, conversation, self.shelf.archive.new_id())
                 response = await self._answer(asked, patience(request.headers, self.seconds))
                 await response(scope, receive, send)
 
@@ -172,6 +178,7 @@ class Interactions:
             return Stream(lambda: self._opened(asked), EVENTS, seconds)
         async with within(seconds):
             async with self.studio.generate(asked.new.model, asked.conversation, asked.owner) as running:
+                tell_grounding(asked.request, running)
                 pieces = [piece async for piece in running.pieces]
             answer = encode_interaction(self._heading(asked, running), pieces)
             await self._keep(asked, answer)
@@ -180,6 +187,7 @@ class Interactions:
     @asynccontextmanager
     async def _opened(self, asked: Asked) -> AsyncIterator[AsyncIterator[bytes]]:
         async with self.studio.generate(asked.new.model, asked.conversation, asked.owner) as running:
+            tell_grounding(asked.request, running)
             yield self._events(asked, running)
 
     async def _events(self, asked: Asked, running: Running) -> AsyncIterator[bytes]:

@@ -20,7 +20,7 @@ from vidi.engines.base import ModelCard, Offer
 from vidi.engines.registry import Registry
 from vidi.generate import Running, Studio
 from vidi.http.body import Bodies
-from vidi.http.guard import JSON
+from vidi.http.guard import ADDED_HEADERS, GROUNDING, JSON
 from vidi.http.stream import ARRAY, EVENTS, Stream, patience, until_hangup, within
 from vidi.wire.decode import Limits, decode_count, decode_generate
 from vidi.wire.encode import ModelInfo, Reply, encode_count, encode_model, encode_models, encode_response
@@ -121,24 +121,37 @@ class Calls:
         self, request: Request, model: str, method: str, conversation: Conversation
     ) -> Response | Stream:
         allowed = patience(request.headers, self.seconds)
-        owner: str = request.state.owner
         if method == STREAM:
             framing = EVENTS if request.query_params.get("alt") == "sse" else ARRAY
-            return Stream(lambda: self._messages(model, conversation, owner), framing, allowed)
+            return Stream(lambda: self._messages(request, model, conversation), framing, allowed)
         async with within(allowed):
             if method == COUNT:
-                cost = await self.studio.count(model, conversation, owner)
+                cost = await self.studio.count(model, conversation, request.state.owner)
                 return Response(encode_count(cost), media_type=JSON)
-            async with self.studio.generate(model, conversation, owner) as running:
+            async with self._running(request, model, conversation) as running:
                 pieces = [piece async for piece in running.pieces]
         return Response(encode_response(pieces, reply=_reply(running, conversation)), media_type=JSON)
 
     @asynccontextmanager
+    async def _running(
+        self, request: Request, model: str, conversation: Conversation
+    ) -> AsyncIterator[Running]:
+        async with self.studio.generate(model, conversation, request.state.owner) as running:
+            tell_grounding(request, running)
+            yield running
+
+    @asynccontextmanager
     async def _messages(
-        self, model: str, conversation: Conversation, owner: str
+        self, request: Request, model: str, conversation: Conversation
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with self.studio.generate(model, conversation, owner) as running:
+        async with self._running(request, model, conversation) as running:
             yield _encoded(running.pieces, _reply(running, conversation))
+
+
+def tell_grounding(request: Request, running: Running) -> None:
+    """Put into the reply's headers what was done about places, if any are wanted."""
+    if running.grounding:
+        request.scope["state"][ADDED_HEADERS][GROUNDING] = running.grounding
 
 
 async def _encoded(pieces: AsyncIterator[Piece], reply: Reply) -> AsyncIterator[bytes]:

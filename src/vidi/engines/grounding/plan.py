@@ -27,6 +27,7 @@ class Plan(Generic[Image]):
         dialect: The family's way of writing.
         image_tokens: Least image tokens with which its places are right; 0 if any number will do.
         label: What a place is called that the model gives no name; "" if the request does not tell.
+        reworded: Whether `ask` is in the family's words; False where these are the API's own.
     """
 
     ask: Ask[Image]
@@ -34,6 +35,12 @@ class Plan(Generic[Image]):
     dialect: Dialect
     image_tokens: int = 0
     label: str = ""
+    reworded: bool = True
+
+    @property
+    def done(self) -> str:
+        """What is done about the request, in a word or two for the caller."""
+        return f"{'re-asked' if self.reworded else 'as asked'}; {self.wish.sought.value}"
 
     def reader(self, pictures: Sequence[Picture]) -> Reader:
         """What reads one candidate's answer; every candidate needs one of its own.
@@ -66,7 +73,7 @@ def plan(ask: Ask[Image], dialect: Dialect) -> Plan[Image] | None:
         return None
     shape = shape_of(wish.schema, dialect) if wish.schema else None
     if dialect.native and (shape is None or shape.native == shape.schema):
-        return Plan(ask, wish, dialect, dialect.image_tokens)
+        return Plan(ask, wish, dialect, dialect.image_tokens, reworded=False)
     reworded, label = _reworded(ask, dialect, prompt)
     return Plan(
         replace(reworded, output=_output(ask, dialect, wish, shape)),
