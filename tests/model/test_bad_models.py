@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +12,12 @@ import pytest
 from tests.conftest import inline, picture
 from tests.http.live import Live, live
 from tests.http.refusal import refusal
-from tests.model.pulling import RANDOM
+from tests.model.pulling import Spoil, publish_random, unspoilt
 from tests.model.random_gguf import Sizes, write_text_model, write_vision_tower
 from vidi.domain.errors import Unavailable
 from vidi.engines.base import EngineContext
 from vidi.engines.llama import store
 from vidi.engines.llama.engine import open_engine
-from vidi.engines.llama.store import Pulled, publish, pulling
-from vidi.engines.profile import Licence, Model, WeightsFile
 
 pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 
@@ -41,7 +38,7 @@ class Bad:
         told: What llama.cpp says of it.
     """
 
-    spoil: Callable[[Path, Path], object] = lambda text, vision: None
+    spoil: Spoil = unspoilt
     context: int = CONTEXT
     told: str = ""
 
@@ -97,43 +94,15 @@ SPOILT_LATER = {
 }
 
 
-def publish_random(cache: Path, name: str, bad: Bad = Bad()) -> Path:
-    """Put a model on the disk past all checks of `vidi pull`; gives its folder."""
-    with pulling(cache, name, lambda step, done, total: None) as folder:
-        text, vision = folder / store.TEXT, folder / store.VISION
-        write_text_model(text)
-        write_vision_tower(vision)
-        bad.spoil(text, vision)
-        files = [
-            WeightsFile(file.name, hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size)
-            for file in (text, vision)
-        ]
-        licence = Licence("CC0-1.0", "https://creativecommons.org/publicdomain/zero/1.0/")
-        model = Model(
-            name,
-            name,
-            "",
-            *files,
-            revision="",
-            context=bad.context,
-            slots=1,
-            rank=-1,
-            licence=licence,
-        )
-        record = Pulled(model, f"random-{name}", "a test", store.now(), folder, own_profile=True)
-        profile = RANDOM.format(id=name, context=bad.context, slots=1)
-        return publish(record, profile.encode()).folder
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """`vidi serve` on echo, with all the bad models on its disk and a good one, `random`."""
     folder = tmp_path_factory.mktemp("bad")
     cache = folder / "cache"
     for name, bad in BAD.items():
-        publish_random(cache, name, bad)
-    publish_random(cache, "random")
-    later = {name: publish_random(cache, name) for name in SPOILT_LATER}
+        publish_random(cache, name, context=bad.context, spoil=bad.spoil)
+    publish_random(cache, "random", context=CONTEXT)
+    later = {name: publish_random(cache, name, context=CONTEXT) for name in SPOILT_LATER}
     with live(folder, VIDI_DECODERS="1") as started:
         for name, spoil in SPOILT_LATER.items():
             spoil(later[name])
