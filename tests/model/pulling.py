@@ -77,6 +77,11 @@ def write_random(
     return profile
 
 
+def _described(file: Path) -> WeightsFile:
+    data = file.read_bytes()
+    return WeightsFile(file.name, hashlib.sha256(data).hexdigest(), len(data))
+
+
 def unspoilt(text: Path, vision: Path) -> None:
     """Leaves both files as they are."""
 
@@ -91,10 +96,7 @@ def publish_random(cache: Path, model: str, *, context: int = 512, spoil: Spoil 
         write_text_model(text)
         write_vision_tower(vision)
         spoil(text, vision)
-        files = [
-            WeightsFile(file.name, hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size)
-            for file in (text, vision)
-        ]
+        files = _described(text), _described(vision)
         licence = Licence("CC0-1.0", "https://creativecommons.org/publicdomain/zero/1.0/")
         told = Model(
             model, model, "", *files, revision="", context=context, slots=1, rank=-1, licence=licence

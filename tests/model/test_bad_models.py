@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,10 +88,10 @@ BAD = {
     "width": Bad(_other_width, told="mismatch between text model (n_embd = 64) and mmproj (n_embd = 32)"),
     "huge": Bad(_wide, context=2_000_000, told="failed to initialize the context"),
 }
-SPOILT_LATER = {
+SPOILT_LATER: dict[str, Callable[[Path], object]] = {
     "gone": lambda folder: (folder / store.VISION).unlink(),
     "shrunk": lambda folder: (folder / store.TEXT).write_bytes(b"GGUF"),
-    "removed": lambda folder: [file.unlink() for file in folder.iterdir()],
+    "removed": shutil.rmtree,
 }
 
 

@@ -78,8 +78,8 @@ def test_an_answer_without_a_number_is_unavailable(said: bytes) -> None:
 
 def test_a_refusal_is_told() -> None:
     def refuse(path: str, body: bytes) -> Generator[bytes, None, None]:
-        raise Refused(500, b'{"error":{"message":"bad template"}}')
         yield b""
+        raise Refused(500, b'{"error":{"message":"bad template"}}')
 
     with pytest.raises(Internal, match="bad template"):
         TokenCounter(refuse, SMALL).count(ask("a"), {})

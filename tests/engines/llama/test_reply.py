@@ -42,7 +42,8 @@ def pieces_of(reply: Reply, messages: list[Any]) -> list[Piece]:
 
 @given(st.lists(st.integers(1, 600)))
 def test_portions_do_not_matter(cuts: list[int]) -> None:
-    data, events, got, at = wire(STREAM), Events(), [], 0
+    data, events, at = wire(STREAM), Events(), 0
+    got: list[Any] = []
     for cut in cuts:
         got += events.feed(data[at : at + cut])
         at += cut

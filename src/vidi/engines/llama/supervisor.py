@@ -208,17 +208,23 @@ class Supervisor:
 
     def _cause(self) -> str:
         """What was wrong first, after which all else went wrong; callers are not told where files lie."""
-        told = _joined(self._first)
-        for file in (self._launch.text, self._launch.vision):
-            told = told.replace(file, Path(file).name)
-        return told
+        text, vision = self._launch.text, self._launch.vision
+        return _joined(
+            line.replace(text, Path(text).name).replace(vision, Path(vision).name) for line in self._first
+        )
 
     def _run(self) -> bool:
         """Start a process and stay with it until it ends; tells whether it ever listened."""
         launch = replace(self._launch, key=secrets.token_urlsafe(32))
-        process = _spawn()
         self._first.clear()
         self._said.clear()
+        try:
+            process = _spawn()
+        except OSError as error:
+            # The system has no memory or no process to give; it may have at the next try.
+            self._starts += 1
+            self._keep_line(f"no process can be started: {error.strerror}")
+            return False
         listener = threading.Thread(target=self._listen, args=(process,), daemon=True)
         listener.start()
         with self._changed:
