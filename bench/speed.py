@@ -21,11 +21,14 @@ from bench.yardsticks import BARE, LOOK_SIZE, pillow_prepare, stdlib_decode
 from vidi.app import DECODER_MEMORY
 from vidi.domain.prompt import Fit, ImageSource
 from vidi.engines.echo import CARD
+from vidi.engines.gbnf import compile_schema
 from vidi.images.load import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
 from vidi.wire.decode import Limits, decode_generate
 from vidi.wire.document import read_object
+from vidi.wire.output_schema import compile_schema as compile_wire_schema
 from vidi.wire.payload import decode_base64
+from vidi.wire.violations import Scope
 
 SMALL_ROUNDS = 1000
 ROUNDS = 21
@@ -37,6 +40,23 @@ TOKEN_SECONDS = 0.1
 LIMITS = Limits(model="echo")
 STDLIB = "json.loads + base64.b64decode"
 PILLOW = "Pillow, draft() + LANCZOS"
+
+DETECTION: dict[str, object] = {
+    "type": "ARRAY",
+    "items": {
+        "type": "OBJECT",
+        "properties": {
+            "box_2d": {
+                "type": "ARRAY",
+                "items": {"type": "INTEGER", "minimum": 0, "maximum": 1000},
+                "minItems": 4,
+                "maxItems": 4,
+            },
+            "label": {"type": "STRING"},
+        },
+        "required": ["box_2d", "label"],
+    },
+}
 
 Action = Callable[[], object]
 
@@ -128,6 +148,13 @@ def many_pictures(pair: Pair) -> Iterator[Row]:
     yield Row(f"{name}: decoders started", started, unit="", most=0)
 
 
+def answer_grammar(_: Pair) -> Iterator[Row]:
+    """The schema of the guide's detection example, from Schema to GBNF."""
+    schema = compile_wire_schema(DETECTION, "response_schema", Scope(), closed=True)
+    (took,) = medians(SMALL_ROUNDS, lambda: compile_schema(schema))
+    yield Row("detection schema to a grammar", took, most=5)
+
+
 def hang_up(pair: Pair) -> Iterator[Row]:
     """All slots stream and one more request waits: how soon after a client leaves is it answered?"""
     prompt = f"echo sleep={TOKEN_SECONDS} words=100000"
@@ -198,6 +225,7 @@ SECTIONS: Sequence[Callable[[Pair], Iterator[Row]]] = (
     large_body,
     camera_picture,
     hang_up,
+    answer_grammar,
 )
 """`many_pictures` comes before anything has been decoded."""
 

@@ -29,8 +29,6 @@ MOST_OPTIONAL = 500
 
 _COMMA = literal(",")
 _SCALARS = frozenset({Kind.STRING, Kind.NUMBER, Kind.BOOLEAN, Kind.NULL})
-
-
 _ORDER = (
     *(Kind.OBJECT, Kind.ARRAY, Kind.STRING, Kind.NUMBER, Kind.INTEGER),
     *(Kind.BOOLEAN, Kind.NULL),
