@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -109,6 +110,10 @@ class _HubPull:
             if self._is_here():
                 return
             text, vision = self.files
+            here = find(cache, model.id)
+            if here is not None:
+                _reuse(here.text, here.model.text, text, folder / TEXT)
+                _reuse(here.vision, here.model.vision, vision, folder / VISION)
             came = (self._fetch(text, folder / TEXT), self._fetch(vision, folder / VISION))
             _finish(self.context, _with_files(self.choice, came, text.commit), folder, self.bill)
 
@@ -186,6 +191,13 @@ def _local(context: EngineContext, wanted: Wanted, choice: Choice, pair: LocalPa
     return _LocalPull(context, choice, pair, _with_obstacle(bill, wanted.anyway))
 
 
+def _reuse(path: Path, kept: WeightsFile, remote: RemoteFile, target: Path) -> None:
+    """Take over a file of the model that is about to be replaced, where the new one has the same."""
+    if remote.sha256 and remote.sha256 == kept.sha256 and not target.exists():
+        with suppress(OSError):  # A file system without links: it is fetched again.
+            os.link(path, target)
+
+
 def _finish(context: EngineContext, choice: Choice, folder: Path, bill: Bill) -> Pulled:
     """Check what was gathered, and let it count as pulled."""
     model = choice.model
@@ -215,8 +227,8 @@ def _with_obstacle(bill: Bill, anyway: bool) -> Bill:
         return replace(
             bill,
             obstacle=f"{bill.model} needs {_gigabytes(bill.disk)} more on the disk of the cache directory, "
-            f"of which {_gigabytes(bill.free)} are free. Free {_gigabytes(missing)}, or name another directory "
-            "with VIDI_CACHE_DIR.",
+            f"of which {_gigabytes(bill.free)} are free. Free {_gigabytes(missing)}, or name another "
+            "directory with VIDI_CACHE_DIR.",
         )
     if bill.memory > bill.machine and not anyway:
         return replace(
