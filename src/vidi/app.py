@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 DECODER_MEMORY = 2_000_000_000
 """Address space of one decoder process in bytes: a 64-megapixel WEBP with alpha takes one gigabyte of it."""
 
+KEPT_PICTURES = 64_000_000
+"""Bytes of prepared pictures kept for further questions: twenty of a megapixel, seventy of 640 x 480."""
+
 HOME = ("localhost", "127.0.0.1", "::1")
 """Names under which a server without keys may be called."""
 
@@ -87,7 +90,10 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
     registry = _registry(settings, progress)
     images = ImageLimits(max_pixels=settings.max_image_pixels)
     decoders = DecoderPool(
-        size=settings.decoders, deadline=settings.decode_seconds, memory_limit=DECODER_MEMORY
+        size=settings.decoders,
+        deadline=settings.decode_seconds,
+        memory_limit=DECODER_MEMORY,
+        keep=KEPT_PICTURES,
     )
     opened = contextlib.ExitStack()
     look = partial(true_type, limits=images, largest=LARGEST_PICTURE_FILE, alone=threading.Lock())

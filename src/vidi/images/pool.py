@@ -22,11 +22,13 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from dataclasses import replace
 
 from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import Placement
 from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, Picture
 from vidi.images import refusal
+from vidi.images.cache import PictureCache
 from vidi.images.protocol import REPLY_SIZE, Job, Reply, Verdict, write_at
 
 _START_SECONDS = 30.0
@@ -141,12 +143,20 @@ class _Worker:
 class DecoderPool:
     """Prepares pictures in at most `size` decoder processes; callers wait their turn in order.
 
+    A file that was prepared in the same way before is not decoded again while there is room to keep it.
+
     Processes start with the first picture and stay warm; all but one of those that idle for a minute
     are let go. One pool belongs to one event loop.
     """
 
     def __init__(
-        self, *, size: int, deadline: float, memory_limit: int, idle_seconds: float = _IDLE_SECONDS
+        self,
+        *,
+        size: int,
+        deadline: float,
+        memory_limit: int,
+        idle_seconds: float = _IDLE_SECONDS,
+        keep: int = 0,
     ) -> None:
         """Start nothing yet.
 
@@ -155,10 +165,12 @@ class DecoderPool:
             deadline: Most seconds that one picture may take to decode; waiting for a turn is not counted.
             memory_limit: Most address space of a decoder process, in bytes.
             idle_seconds: After so long without a picture, all decoders but one are let go.
+            keep: Most bytes of prepared pixels that are kept for the next request with the same file.
         """
         self._deadline = deadline
         self._memory_limit = memory_limit
         self._idle_seconds = idle_seconds
+        self._prepared = PictureCache(keep)
         self._turns = asyncio.Semaphore(size)
         self._alone = asyncio.Lock()
         self._idle: list[_Worker] = []
@@ -179,18 +191,23 @@ class DecoderPool:
             InvalidImage: The file is broken, takes too long or too much memory, or crashed the decoder.
             Unavailable: The pool is closed, or no decoder process can be started.
         """
-        digest = _digest(source.data)
+        digest = await _digest(source.data)
         job = Job(header.format, header.orientation, header.width, header.height, max_pixels)
+        known = self._prepared.get((digest, job))
+        if known is not None:
+            return replace(known, resolution=header.resolution)
         async with self._alone if _is_heavy(job) else contextlib.nullcontext(), self._turns:
             reply, rgb = await self._decode(source, job)
-        return Picture(
+        picture = Picture(
             reply.width,
             reply.height,
             rgb,
             Placement(reply.source_width, reply.source_height, 0, 0, reply.width, reply.height),
-            await digest,
+            digest,
             header.resolution,
         )
+        self._prepared.put((digest, job), picture)
+        return picture
 
     async def close(self) -> None:
         """Kill all decoders, those at work too, and wait until they are gone."""
@@ -303,14 +320,11 @@ def _count(reply: Reply, job: Job) -> int:
     return pixels * 3
 
 
-def _digest(data: bytes) -> asyncio.Future[str]:
+async def _digest(data: bytes) -> str:
     """SHA-256 in hex; that of a large file is computed beside the event loop."""
-    loop = asyncio.get_running_loop()
     if len(data) > _LARGE:
-        return loop.run_in_executor(None, _sha256, data)
-    done: asyncio.Future[str] = loop.create_future()
-    done.set_result(_sha256(data))
-    return done
+        return await asyncio.to_thread(_sha256, data)
+    return _sha256(data)
 
 
 def _sha256(data: bytes) -> str:
