@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 DECODER_MEMORY = 2_000_000_000
 """Address space of one decoder process in bytes: a 64-megapixel WEBP with alpha takes one gigabyte of it."""
 
-KEPT_PICTURES = 64_000_000
-"""Bytes of prepared pictures kept for further questions: twenty of a megapixel, seventy of 640 x 480."""
+KEPT_PICTURES = 32_000_000
+"""Bytes of prepared pictures kept for further questions: ten of a megapixel, thirty-five of 640 x 480."""
 
 HOME = ("localhost", "127.0.0.1", "::1")
 """Names under which a server without keys may be called."""
