@@ -109,13 +109,6 @@ def _shared_length(boxes: Floats, others: Floats, axis: int) -> Floats:
     return lengths
 
 
-def _shared_length(boxes: Floats, others: Floats, axis: int) -> Floats:
-    """How much of an axis each of n boxes shares with each of m others, as (n, m)."""
-    starts = np.maximum(boxes[:, None, axis], others[:, axis])
-    ends = np.minimum(boxes[:, None, axis + 2], others[:, axis + 2])
-    return np.asarray(np.maximum(ends - starts, 0), np.float32)
-
-
 def _area(boxes: Floats) -> Floats:
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
     area: Floats = sides[:, 0] * sides[:, 1]
