@@ -28,7 +28,11 @@ _UNFIT = re.compile("[^a-z0-9]+")
 
 
 class TooLarge(Exception):
-    """The grammar has outgrown its caps; the text says how."""
+    """The grammar has outgrown its caps; the text says how, and `path` where if it is in one place."""
+
+    def __init__(self, reason: str, path: str = "$") -> None:
+        super().__init__(reason)
+        self.path = path
 
 
 class Rules:
