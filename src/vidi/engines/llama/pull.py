@@ -125,13 +125,16 @@ class _HubPull:
         return digests == tuple(file.sha256 for file in self.files)
 
     def _fetch(self, remote: RemoteFile, target: Path) -> WeightsFile:
-        """One file, unless an earlier pull has brought it; what that left of another file makes room."""
+        """One file, unless it is on this disk already; what an older pull left of another one makes room."""
         progress = self.context.progress
         expected = remote.sha256 or _told_digest(self.choice.model, remote.name)
         part = target.with_name(f"{target.name}.{(expected or remote.commit)[:16]}.part")
         for stray in target.parent.glob(f"{target.name}.*.part"):
             if stray != part:
                 stray.unlink()
+        cached = hub.in_cache(remote)
+        if cached is not None and expected and not target.exists():
+            place(LocalFile(cached, Path(remote.name).name, settled=True), target, progress)
         if target.exists():
             digest = sha256_of(target, progress, f"Checking {Path(remote.name).name}")
             if digest == expected:
