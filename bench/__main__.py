@@ -1,8 +1,9 @@
 """`python -m bench`: run the benchmarks and print a table; bench/README.md says what the rows mean.
 
-    python -m bench                  speed and memory
+    python -m bench                  speed, memory and the built-in engine
     python -m bench speed            time, beside yardsticks timed in the same run
     python -m bench memory           memory of the process tree
+    python -m bench lite             time and memory of the built-in engine, on photographs
     python -m bench uploads          the Files API; minutes and gigabytes, less with --scale 0.01
     python -m bench quality ...      how well a model answers (-h for its flags)
 
@@ -18,11 +19,15 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from bench import memory, quality, speed, uploads
+from bench import lite, memory, quality, speed, uploads
 from bench.servers import Broken
 from bench.table import Row, as_json, table
 
-BENCHMARKS: Mapping[str, Callable[[], Iterable[Row]]] = {"speed": speed.run, "memory": memory.run}
+BENCHMARKS: Mapping[str, Callable[[], Iterable[Row]]] = {
+    "speed": speed.run,
+    "memory": memory.run,
+    "lite": lite.run,
+}
 SCALED: Mapping[str, Callable[[float], Iterable[Row]]] = {"uploads": uploads.run}
 """Run only when named, in the size that `--scale` asks for."""
 
@@ -42,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [options.name] if options.name else list(BENCHMARKS)
     if not options.name:
         print(
-            "speed and memory; by name only: uploads, quality (python -m bench quality -h)", file=sys.stderr
+            "speed, memory, lite; by name only: uploads, quality (python -m bench quality -h)",
+            file=sys.stderr,
         )
     found: list[Row] = []
     whole = True

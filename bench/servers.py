@@ -30,6 +30,21 @@ COUNT = "/v1beta/models/echo:countTokens"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
+@contextmanager
+def on_cores(count: int) -> Iterator[None]:
+    """Keep this process, and what it starts meanwhile, on so many cores, where the system can do that."""
+    own = psutil.Process()
+    if not hasattr(own, "cpu_affinity"):
+        yield
+        return
+    before = own.cpu_affinity()
+    own.cpu_affinity(before[:count])
+    try:
+        yield
+    finally:
+        own.cpu_affinity(before)
+
+
 class Broken(Exception):
     """Something that was to be measured does not work."""
 
@@ -72,7 +87,7 @@ class Connection:
         """Hang up."""
         self._socket.close()
 
-    def send(self, request: bytes) -> None:
+    def send(self, request: bytes | bytearray) -> None:
         """Send and do not wait."""
         self._socket.sendall(request)
 
@@ -87,7 +102,7 @@ class Connection:
         """Whether nothing comes for so long."""
         return not select.select([self._socket], [], [], seconds)[0]
 
-    def ask(self, request: bytes) -> bytes:
+    def ask(self, request: bytes | bytearray) -> bytes:
         """Send a request and read its answer's body.
 
         Raises:

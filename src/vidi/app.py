@@ -16,23 +16,29 @@ from starlette.middleware import Middleware
 
 from vidi.domain.errors import Unavailable
 from vidi.engines.base import EngineContext, Offer, Progress
+from vidi.engines.recall import AnswerCache
 from vidi.engines.registry import Registry, best_offer, installed_offers
 from vidi.files.desk import Desk
 from vidi.files.library import open_library
 from vidi.files.store import Limits
-from vidi.generate import LARGEST_PICTURE_FILE, Studio
-from vidi.http import files, models, playground
+from vidi.generate import LARGEST_PICTURE_FILE, Choices, Studio
+from vidi.http import files, interactions, models, playground
 from vidi.http.body import Bodies
 from vidi.http.guard import Door, Guard, nothing_here
 from vidi.images.label import true_type
 from vidi.images.load import ImageLimits
 from vidi.images.pool import DecoderPool
+from vidi.interactions.archive import open_archive
+from vidi.interactions.store import Limits as InteractionLimits
 from vidi.settings import Settings
 
 log = logging.getLogger(__name__)
 
 DECODER_MEMORY = 2_000_000_000
 """Address space of one decoder process in bytes: a 64-megapixel WEBP with alpha takes one gigabyte of it."""
+
+KEPT_PICTURES = 32_000_000
+"""Bytes of prepared pictures kept for further questions: ten of a megapixel, thirty-five of 640 x 480."""
 
 HOME = ("localhost", "127.0.0.1", "::1")
 """Names under which a server without keys may be called."""
@@ -87,32 +93,53 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
     registry = _registry(settings, progress)
     images = ImageLimits(max_pixels=settings.max_image_pixels)
     decoders = DecoderPool(
-        size=settings.decoders, deadline=settings.decode_seconds, memory_limit=DECODER_MEMORY
+        size=settings.decoders,
+        deadline=settings.decode_seconds,
+        memory_limit=DECODER_MEMORY,
+        keep=KEPT_PICTURES,
     )
     opened = contextlib.ExitStack()
     look = partial(true_type, limits=images, largest=LARGEST_PICTURE_FILE, alone=threading.Lock())
     desk = Desk(opened.enter_context(open_library(settings.data_dir, _limits(settings), inspect=look)))
+    kept = InteractionLimits(lifetime=timedelta(hours=settings.file_hours))
+    archive = opened.enter_context(open_archive(settings.data_dir, kept))
     opened.callback(desk.close)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        sweeper = asyncio.create_task(desk.keep_in_order())
+        sweepers = [asyncio.create_task(each.keep_in_order()) for each in (desk, archive)]
         if registry.default.ready:
             try:
                 await registry.open(registry.default.card.id)
             except Unavailable as error:
                 log.warning("%s", error.message)
         yield
-        sweeper.cancel()
+        for sweeper in sweepers:
+            sweeper.cancel()
         await registry.close()
         await decoders.close()
         opened.close()
 
     bodies = Bodies(settings.max_request_bytes)
+    studio = Studio(
+        registry,
+        decoders,
+        desk,
+        AnswerCache(settings.answer_cache_bytes),
+        Choices(images, settings.grounding),
+    )
     calls = models.Calls(
-        studio=Studio(registry, decoders, desk, images),
+        studio=studio,
         registry=registry,
         bodies=bodies,
+        max_images=settings.max_images,
+        seconds=settings.request_seconds,
+    )
+    asked = interactions.Interactions(
+        studio=studio,
+        registry=registry,
+        bodies=bodies,
+        shelf=interactions.Shelf(desk, archive),
         max_images=settings.max_images,
         seconds=settings.request_seconds,
     )
@@ -122,6 +149,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
     return Starlette(
         routes=[
             *models.routes(models.Catalogue(registry), calls),
+            *interactions.routes(asked),
             *files.routes(files.Shelf(desk), files.Intake(desk, bodies)),
             *page.routes(),
         ],

@@ -2,9 +2,12 @@
 
     Conversation  image references, as decoded from the wire
       -> find the engine, hold the files that are named
+      -> boxes or points wanted? ask in the model's own terms  -> Plan
       -> read the pictures' headers                            -> Outline, and what it costs
+      -> asked before, with nothing left to chance?            -> the same answer
       -> decode, turn upright, fit each picture to the model   -> Prompt
       -> run the engine, candidate after candidate             -> Piece, Piece, ...
+      -> bring places back to the caller's upright image
 
 Nothing here knows HTTP or JSON.
 """
@@ -12,6 +15,7 @@ Nothing here knows HTTP or JSON.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -30,6 +34,9 @@ from vidi.domain.prompt import (
     Prompt,
 )
 from vidi.engines.base import ModelCard
+from vidi.engines.grounding.pieces import PieceReader
+from vidi.engines.grounding.plan import Plan, plan
+from vidi.engines.recall import AnswerCache, Question, SeenPicture, is_settled
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
 from vidi.files.catalogue import Lease
@@ -37,9 +44,6 @@ from vidi.files.desk import Desk
 from vidi.images.load import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
 from vidi.images.tokens import image_tokens
-
-PICTURE_PIXELS_PER_REQUEST = 64_000_000
-"""All prepared pictures of one request together: 192 MB of RGB. Many pictures are each made smaller."""
 
 PICTURES_AT_ONCE = 8
 """How many pictures of one request are read and decoded, or wait for a decoder, at the same time."""
@@ -59,11 +63,13 @@ class Running:
         card: The model that makes it.
         cost: What the prompt costs.
         pieces: The answer as it comes; the last piece of each candidate carries a `Finish`.
+        grounding: What was done about places that the caller wants; "" if it wants none.
     """
 
     card: ModelCard
     cost: TokenCount
     pieces: AsyncIterator[Piece]
+    grounding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +81,43 @@ class Held:
     resolution: MediaResolution
 
 
+Reference = ImageSource | FileReference
+"""A picture as the wire tells of it."""
+
 Asked = Ask[ImageSource | Held]
 """A conversation whose files are held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the owner of the server chose.
+
+    Attributes:
+        limits: Of pictures.
+        grounding: Whether a request for boxes or points is put into the model's own terms.
+    """
+
+    limits: ImageLimits
+    grounding: bool = True
 
 
 class Studio:
     """Where prompts are prepared and answered; one for the life of the server."""
 
-    def __init__(self, registry: Registry, decoders: DecoderPool, desk: Desk, limits: ImageLimits) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        decoders: DecoderPool,
+        desk: Desk,
+        answers: AnswerCache,
+        choices: Choices,
+    ) -> None:
         """Take the parts; none of them is closed here."""
         self._registry = registry
         self._decoders = decoders
         self._desk = desk
-        self._limits = limits
+        self._answers = answers
+        self._choices = choices
 
     async def count(self, model: str, conversation: Conversation, owner: str) -> TokenCount:
         """What a conversation costs as a prompt, from the pictures' headers alone.
@@ -96,8 +126,10 @@ class Studio:
             VidiError: As `generate`, as far as headers tell.
         """
         resolved = await self._registry.open(model)
-        async with self._held(conversation, owner) as asked:
-            return _cost(resolved, await self._outline(asked))
+        grounded = self._grounded(conversation, resolved.worker.card)
+        async with self._held(grounded.ask if grounded else conversation, owner) as asked:
+            outline = await self._outline(asked)
+            return _price(resolved, await resolved.worker.count_tokens(outline), outline)
 
     @asynccontextmanager
     async def generate(self, model: str, conversation: Conversation, owner: str) -> AsyncIterator[Running]:
@@ -117,16 +149,46 @@ class Studio:
         """
         resolved = await self._registry.open(model)
         card = resolved.worker.card
-        async with self._held(conversation, owner) as asked:
+        grounded = self._grounded(conversation, card)
+        async with self._held(grounded.ask if grounded else conversation, owner) as asked:
             outline = await self._outline(asked)
-            cost = _cost(resolved, outline)
-            if cost.total > card.input_token_limit:
-                raise InvalidRequest(
-                    f"The input token count ({cost.total}) exceeds the maximum number of tokens allowed "
-                    f"({card.input_token_limit})."
-                )
-            prompt = await self._prepare(asked, outline, card)
-        yield Running(card, cost, _candidates(resolved.worker, prompt))
+            count = await resolved.worker.count_tokens(outline)
+            _refuse_long(count, card)
+            question = await self._question(conversation, asked, outline, card)
+            known = self._answers.get(question) if question else None
+            prompt = None if known else await self._prepare(asked, outline, card)
+        pieces = _candidates(resolved.worker, prompt) if prompt else _replayed(known or ())
+        if prompt and grounded:
+            pieces = _read(pieces, PieceReader(grounded, tuple(prompt.images())))
+        if prompt and question:
+            pieces = self._kept(question, pieces)
+        yield Running(card, _price(resolved, count, outline), pieces, grounded.done if grounded else "")
+
+    def _grounded(self, conversation: Conversation, card: ModelCard) -> Plan[Reference] | None:
+        """How to ask for the places that are wanted; None if none are, or they are asked for as it stands."""
+        if card.dialect is None or not self._choices.grounding:
+            return None
+        return plan(conversation, card.dialect)
+
+    async def _question(
+        self, conversation: Conversation, asked: Asked, outline: Outline, card: ModelCard
+    ) -> Question | None:
+        """What must be the same for an answer to be the same; None where chance has a say."""
+        if not is_settled(card, asked.sampling):
+            return None
+        seen = [
+            SeenPicture(await asyncio.to_thread(_digest, (await self._source(image)).data), header.resolution)
+            for image, header in zip(asked.images(), outline.images(), strict=True)
+        ]
+        return Question(card.id, card.version, conversation.with_images(seen))
+
+    async def _kept(self, question: Question, pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
+        """Pass an answer on, and keep it if it comes to its end."""
+        said: list[Piece] = []
+        async for piece in pieces:
+            said.append(piece)
+            yield piece
+        self._answers.put(question, tuple(said))
 
     @asynccontextmanager
     async def _held(self, conversation: Conversation, owner: str) -> AsyncIterator[Asked]:
@@ -166,20 +228,21 @@ class Studio:
             resolution = asked.resolution if own is MediaResolution.UNSPECIFIED else own
             source = await self._source(image)
             headers.append(
-                read_header(source.data, where=source.where, limits=self._limits, resolution=resolution)
+                read_header(
+                    source.data, where=source.where, limits=self._choices.limits, resolution=resolution
+                )
             )
         return asked.with_images(headers)
 
     async def _prepare(self, asked: Asked, outline: Outline, card: ModelCard) -> Prompt:
         """Decode every picture, as many at a time as there are decoders."""
         pairs = list(zip(asked.images(), outline.images(), strict=True))
-        share = PICTURE_PIXELS_PER_REQUEST // max(1, len(pairs))
         turns = asyncio.Semaphore(PICTURES_AT_ONCE)
 
         async def prepare(image: ImageSource | Held, header: ImageHeader) -> Picture:
             async with turns:
-                budget = min(share, card.pixels.at(header.resolution))
-                return await self._decoders.prepare(await self._source(image), header, budget)
+                fit = card.pixels.fit(header.resolution, len(pairs))
+                return await self._decoders.prepare(await self._source(image), header, fit)
 
         tasks = [asyncio.create_task(prepare(image, header)) for image, header in pairs]
         try:
@@ -205,12 +268,36 @@ def _refuse_huge(lease: Lease, where: str) -> None:
         )
 
 
-def _cost(resolved: Resolved, outline: Outline) -> TokenCount:
+def _price(resolved: Resolved, count: TokenCount, outline: Outline) -> TokenCount:
     """What a prompt costs: a Gemini name charges the guide's price for images, another its engine's own."""
-    count = resolved.worker.count_tokens(outline)
     if resolved.alias:
         return TokenCount(text=count.text, image=sum(image_tokens(header) for header in outline.images()))
     return count
+
+
+def _refuse_long(count: TokenCount, card: ModelCard) -> None:
+    """Refuse what the model cannot take in, whatever it would be charged."""
+    if count.total > card.input_token_limit:
+        raise InvalidRequest(
+            f"The input token count ({count.total}) exceeds the maximum number of tokens allowed "
+            f"({card.input_token_limit})."
+        )
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+async def _read(pieces: AsyncIterator[Piece], reader: PieceReader) -> AsyncIterator[Piece]:
+    """Pieces with places on the caller's image."""
+    async for piece in pieces:
+        yield reader.take(piece)
+
+
+async def _replayed(answer: tuple[Piece, ...]) -> AsyncIterator[Piece]:
+    """An answer that was given before."""
+    for piece in answer:
+        yield piece
 
 
 async def _candidates(worker: Worker, prompt: Prompt) -> AsyncIterator[Piece]:

@@ -14,6 +14,9 @@ ROOT = HERE.parents[1]
 THREE = ("caption", "stream", "structured")
 GUIDE = (*THREE, "fetched", "boxes", "upload", "several", "tokens", "refused")
 
+TALKING = (*GUIDE, "interaction")
+"""The Go SDK has no Interactions API."""
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -86,6 +89,11 @@ def _venv(folder: str, name: str, package: str, flows: tuple[str, ...] = THREE, 
     return Client(name, "Python", folder, "venv", package, lock, flows, note=note)
 
 
+CURL = """
+The guide's own commands run as printed, apart from key, host and file name. Some put the picture on curl's
+command line, where Linux takes 128 kB at most; send a larger one as the program does, through standard input.
+"""
+
 CALLED = """
 For structured answers use `NativeOutput(Model)`. Its default asks for a function call, which is refused
 with a 400 (flow `called`).
@@ -123,18 +131,21 @@ often enough for `vidi-lite` to answer in it. There is no option for a schema.
 
 CLIENTS = (
     Client(
-        "google-genai", "Python", "python", "checks", "google-genai", "requirements/dev.txt", GUIDE,
+        "google-genai", "Python", "python", "checks", "google-genai", "requirements/dev.txt", TALKING,
         by_default=True,
     ),
     Client(
         "@google/genai", "JavaScript", "javascript", "npm", "@google/genai",
-        "tests/sdk/js/package-lock.json", GUIDE, "client.mjs", by_default=True,
+        "tests/sdk/js/package-lock.json", TALKING, "client.mjs", by_default=True,
     ),
     Client(
         "google.golang.org/genai", "Go", "go", "go", "google.golang.org/genai", "tests/clients/go/go.mod",
         GUIDE, "main.go", by_default=True,
     ),
-    Client("curl and jq", "shell", "curl", "system", "curl", "", GUIDE, "client.sh", by_default=True),
+    Client(
+        "curl and jq", "shell", "curl", "system", "curl", "", TALKING, "client.sh", by_default=True,
+        note=CURL,
+    ),
     _venv("langchain", "LangChain", "langchain-google-genai"),
     _venv("pydantic-ai", "pydantic-ai", "pydantic-ai-slim", (*THREE, "called"), CALLED),
     _venv("llama-index", "LlamaIndex", "llama-index-llms-google-genai", note=AIOHTTP),
@@ -153,3 +164,5 @@ CLIENTS = (
         "tests/clients/gemini-cli/package-lock.json", ("caption", "stream"), "client.sh", note=GEMINI_CLI,
     ),
 )  # fmt: skip
+
+BY_FOLDER = {client.folder: client for client in CLIENTS}

@@ -17,7 +17,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from tests.clients.catalogue import CLIENTS, HERE, Client
+from tests.clients.catalogue import BY_FOLDER, HERE, Client
 from tests.clients.installers import install
 from tests.clients.photographs import photograph
 from tests.conftest import picture
@@ -133,7 +133,6 @@ def _served(folder: Path) -> Iterator[str]:
 # --- the table: a row for each client and flow, a column for each engine
 
 HERE_IN_NODE_IDS = "tests/clients/"
-BY_FOLDER = {client.folder: client for client in CLIENTS}
 
 
 @pytest.hookimpl(trylast=True)

@@ -16,9 +16,9 @@ from vidi.engines.limits import bounded, estimate_tokens, tokens_in
 def expected(text: str, room: int, stops: tuple[str, ...]) -> tuple[str, Finish]:
     """The rule of `bounded`, said in one line each."""
     fitting = text[:room]
-    found = [fitting.find(stop) for stop in stops if stop in fitting]
+    found = [(fitting.find(stop) + len(stop), fitting.find(stop)) for stop in stops if stop in fitting]
     if found:
-        return fitting[: min(found)], Finish.STOP
+        return fitting[: min(found)[1]], Finish.STOP
     return fitting, Finish.MAX_TOKENS if len(text) > room else Finish.STOP
 
 
@@ -46,6 +46,12 @@ def test_a_stop_sequence_that_straddles_texts_is_not_let_through_in_part() -> No
 def test_a_beginning_of_a_stop_sequence_that_comes_to_nothing_is_let_through() -> None:
     pieces = list(bounded(["one E", "N", "d two"], Sampling(stop_sequences=("END",)), limit=100))
     assert "".join(piece.text for piece in pieces) == "one ENd two"
+
+
+@pytest.mark.parametrize("texts", [["a ", "b"], ["a b"]])
+def test_of_two_stop_sequences_the_one_that_is_complete_first_counts(texts: list[str]) -> None:
+    (answer,) = fold(bounded(texts, Sampling(stop_sequences=(" ", "a b")), limit=100))
+    assert answer.text == "a"
 
 
 def test_an_empty_stop_sequence_stops_nothing() -> None:

@@ -45,7 +45,7 @@ def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
 def test_a_broken_database_is_an_os_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "index.sqlite3"
     path.write_bytes(content)
-    with pytest.raises(OSError, match="file index"):
+    with pytest.raises(OSError, match="the database failed"):
         SqliteIndex(path)
 
 

@@ -319,13 +319,6 @@ def test_a_body_over_the_limit_is_refused(wire: httpx2.Client, declared: bool) -
     assert refused.message == f"Request payload size exceeds the limit: {LIMIT} bytes."
 
 
-def test_a_prompt_that_is_too_long_for_the_model_is_refused(wire: httpx2.Client) -> None:
-    """Thin strips are the dearest pictures for their bytes: 66,048 tokens each."""
-    refused = refusal(wire.post(GENERATE, json=_ask(*[inline(picture(65_535, 4))] * 2000)))
-    assert refused.code == 400
-    assert "(132096000) exceeds the maximum number of tokens allowed" in refused.message
-
-
 @pytest.mark.parametrize(
     ("encoding", "body"), [("gzip", b"not gzip"), ("gzip", b"\x1f\x8b\x08"), ("br", b"{}"), ("zstd", b"{}")]
 )

@@ -224,7 +224,7 @@ BENDS: tuple[Callable[[random.Random, Json, Json], None], ...] = (
 )
 
 
-def _bent(maker: random.Random, tree: Json) -> bytes:
+def bent(maker: random.Random, tree: Json) -> bytes:
     """The tree after one to three bends, as bytes; now and then the bytes are bent as well."""
     for _ in range(maker.choice((1, 1, 1, 2, 3))):
         if places := list(_nodes(tree)):
@@ -279,7 +279,7 @@ def test_no_mutation_makes_a_server_error(wire: httpx2.Client, server: Live) -> 
         method = maker.choice(METHODS)
         if method == "countTokens":
             tree = maker.choice(({"contents": tree["contents"]}, {"generateContentRequest": tree}))
-        body = _bent(maker, tree)
+        body = bent(maker, tree)
         reply = wire.post(f"{MODEL}:{method}", content=body)
         codes.append(reply.status_code)
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from vidi.domain.prompt import ImageSource, MediaResolution, Picture
+from vidi.domain.prompt import Fit, ImageSource, MediaResolution, Picture
 from vidi.images.load import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
 
@@ -23,7 +23,7 @@ def prepare() -> Iterator[Prepare]:
 
         def run(data: bytes, max_pixels: int = 1 << 20) -> Picture:
             header = read_header(data, where=WHERE, limits=ImageLimits(), resolution=MediaResolution.LOW)
-            return runner.run(pool.prepare(ImageSource(data, WHERE), header, max_pixels))
+            return runner.run(pool.prepare(ImageSource(data, WHERE), header, Fit(max_pixels)))
 
         yield run
         runner.run(pool.close())

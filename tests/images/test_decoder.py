@@ -17,7 +17,7 @@ from tests.images import drawn, hostile
 from tests.images.conftest import WHERE, Prepare
 from vidi.domain.errors import InvalidImage
 from vidi.domain.geometry import Placement
-from vidi.domain.prompt import ImageFormat, MediaResolution, Picture
+from vidi.domain.prompt import Fit, ImageFormat, MediaResolution, Picture
 from vidi.images.protocol import JOB_SIZE, REPLY_SIZE, Job, Reply, Verdict
 
 LOSSY = 40
@@ -239,7 +239,7 @@ class TestProcess:
         with tempfile.TemporaryFile() as shared:
             process, channel = self._start(shared.fileno())
             process.send_signal(signal.SIGINT)
-            channel.send(Job(ImageFormat.PNG, 1, 1, 1, 1).pack())
+            channel.send(Job(ImageFormat.PNG, 1, 1, 1, Fit(1)).pack())
             assert Reply.unpack(channel.recv(REPLY_SIZE)).verdict is Verdict.BROKEN
             channel.close()
             assert process.wait(20) == 0
@@ -250,7 +250,7 @@ class TestProcess:
             shared.write(data)
             shared.flush()
             process, channel = self._start(shared.fileno(), deadline=-1.9)
-            channel.send(Job(ImageFormat.JPEG, 1, 8_000, 6_000, 1 << 20).pack())
+            channel.send(Job(ImageFormat.JPEG, 1, 8_000, 6_000, Fit(1 << 20)).pack())
             channel.close()
             assert process.wait(20) == -signal.SIGALRM
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms
 
 from tests.images import drawn
-from vidi.images.pipeline import STEPS, Frame, colour, fit, flatten, orient, prepare, target_size, whole
+from vidi.images.pipeline import STEPS, Frame, colour, fit, flatten, orient, pad, prepare, whole
 
 SIDES = st.integers(1, 65_535)
 
@@ -25,39 +24,7 @@ def _png(*raw: object) -> Image.Image:
 
 
 def test_the_steps_in_their_order() -> None:
-    assert (fit, flatten, colour, orient) == STEPS
-
-
-class TestTargetSize:
-    @given(SIDES, SIDES, st.integers(1, 5_000_000))
-    def test_fits_and_is_never_larger(self, width: int, height: int, budget: int) -> None:
-        across, down = target_size(width, height, budget)
-        assert 1 <= across <= width
-        assert 1 <= down <= height
-        assert across * down <= budget
-
-    @given(st.integers(100, 10_000), st.integers(100, 10_000))
-    def test_keeps_the_ratio(self, width: int, height: int) -> None:
-        across, down = target_size(width, height, 512 * 512)
-        assert (across + 1) * height > down * width * (1 - 1 / down) - height
-        assert abs(across / width - down / height) <= 1 / min(width, height)
-
-    @pytest.mark.parametrize(
-        ("size", "budget", "expected"),
-        [
-            ((640, 480), 640 * 480, (640, 480)),
-            ((4000, 3000), 1024 * 768, (1024, 768)),
-            ((65_535, 1), 65_535, (65_535, 1)),
-            ((65_535, 1), 1_000, (1_000, 1)),
-            ((1, 65_535), 1_000, (1, 1_000)),
-            ((20_000, 50), 262_144, (10_240, 25)),
-            ((5, 5), 1, (1, 1)),
-        ],
-    )
-    def test_strips_keep_their_length(
-        self, size: tuple[int, int], budget: int, expected: tuple[int, int]
-    ) -> None:
-        assert target_size(*size, budget) == expected
+    assert (fit, flatten, colour, orient, pad) == STEPS
 
 
 class TestFit:
@@ -218,3 +185,15 @@ def test_all_steps_together() -> None:
     worst = max(high for _, high in ImageChops.difference(prepared, expected).getextrema())  # type: ignore[misc]
     assert prepared.size == (96, 64)
     assert worst <= 5
+
+
+class TestPad:
+    def test_a_strip_lies_in_the_middle_of_grey(self) -> None:
+        image = prepare(_frame(Image.new("RGB", (8, 4), "red"), square=8))
+        assert image.size == (8, 8)
+        assert image.getpixel((3, 1)) == (127, 127, 127)
+        assert image.getpixel((3, 2)) == image.getpixel((3, 5)) == (255, 0, 0)
+        assert image.getpixel((3, 6)) == (127, 127, 127)
+
+    def test_without_a_square_nothing_is_added(self) -> None:
+        assert prepare(_frame(Image.new("RGB", (8, 4), "red"))).size == (8, 4)

@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -16,13 +17,14 @@ from PIL import Image
 
 from tests.images import drawn, hostile
 from vidi.domain.errors import InvalidImage, Unavailable
-from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, Picture
+from vidi.domain.prompt import Fit, ImageFormat, ImageHeader, ImageSource, MediaResolution, Picture
 from vidi.images.load import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
 
 WHERE = "contents[0].parts[1].inline_data"
 LIMITS = ImageLimits(max_scans=100_000)
 GOOD = drawn.encoded(drawn.drawing(), "PNG")
+BROKEN = GOOD[:100] + b"\0\0\0\0" + GOOD[104:]
 STUCK = hostile.jpeg_of_scans(8_000, 6_000, 9_000)
 """Keeps a decoder busy for most of a minute."""
 
@@ -35,7 +37,7 @@ def _pool() -> DecoderPool:
 
 async def _prepare(pool: DecoderPool, data: bytes = GOOD) -> Picture:
     header = read_header(data, where=WHERE, limits=LIMITS)
-    return await pool.prepare(ImageSource(data, WHERE), header, 1 << 20)
+    return await pool.prepare(ImageSource(data, WHERE), header, Fit(1 << 20))
 
 
 async def _refused(pool: DecoderPool, data: bytes, reason: str) -> None:
@@ -75,6 +77,72 @@ def _run(story: Story, pool: Callable[[], DecoderPool] = _pool) -> None:
     asyncio.run(told())
     assert _decoders() == []
     assert psutil.Process().num_fds() == before
+
+
+def _keeping() -> DecoderPool:
+    return DecoderPool(size=1, deadline=20, memory_limit=1 << 30, keep=4 << 20)
+
+
+def test_a_file_that_comes_again_is_not_decoded_again() -> None:
+    async def story(pool: DecoderPool) -> None:
+        first = await _prepare(pool)
+        (decoder,) = _decoders()
+        decoder.kill()
+        decoder.wait()
+        again = await _prepare(pool)
+        assert again == first
+        assert again.rgb is first.rgb
+        assert _decoders() == []
+
+    _run(story, _keeping)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_picture_lies_upright_on_its_square(orientation: int) -> None:
+    data = drawn.turned("PNG", orientation)
+
+    async def story(pool: DecoderPool) -> None:
+        header = read_header(data, where=WHERE, limits=LIMITS)
+        picture = await pool.prepare(ImageSource(data, WHERE), header, Fit(1, square=48))
+        assert (picture.width, picture.height) == (48, 48)
+        placed = picture.placement
+        assert (placed.source_width, placed.source_height) == drawn.SIZE
+        assert (placed.left, placed.top, placed.width, placed.height) == (0, 8, 48, 32)
+
+    _run(story)
+
+
+def test_a_file_that_comes_again_is_fitted_and_marked_as_this_request_wants() -> None:
+    async def story(pool: DecoderPool) -> None:
+        first = await _prepare(pool)
+        header = replace(read_header(GOOD, where=WHERE, limits=LIMITS), resolution=MediaResolution.LOW)
+        low = await pool.prepare(ImageSource(GOOD, WHERE), header, Fit(1 << 20))
+        small = await pool.prepare(ImageSource(GOOD, WHERE), header, Fit(100))
+        assert (low.rgb, low.resolution) == (first.rgb, MediaResolution.LOW)
+        assert small.width * small.height <= 100
+        assert (await _prepare(pool)) == first
+
+    _run(story, _keeping)
+
+
+def test_another_file_of_the_same_size_is_another_picture() -> None:
+    async def story(pool: DecoderPool) -> None:
+        colours = ("red", "lime", "blue")
+        files = [drawn.encoded(Image.new("RGB", (8, 8), colour), "PNG") for colour in colours]
+        alone = [(await _prepare(pool, file)).rgb[:3] for file in files]
+        again = [(await _prepare(pool, file)).rgb[:3] for file in files]
+        assert alone == again == [b"\xff\0\0", b"\0\xff\0", b"\0\0\xff"]
+
+    _run(story, _keeping)
+
+
+def test_a_refusal_is_not_kept() -> None:
+    async def story(pool: DecoderPool) -> None:
+        for _ in range(2):
+            await _refused(pool, BROKEN, "broken")
+        await _goes_on(pool)
+
+    _run(story, _keeping)
 
 
 def test_decoders_start_with_the_first_picture_and_stay() -> None:
@@ -170,9 +238,11 @@ def test_a_header_that_lied_is_refused() -> None:
     async def story(pool: DecoderPool) -> None:
         lie = ImageHeader(ImageFormat.PNG, 90, 60)
         with pytest.raises(InvalidImage, match="do not have the size that its header announces"):
-            await pool.prepare(ImageSource(GOOD, WHERE), lie, 1 << 20)
+            await pool.prepare(ImageSource(GOOD, WHERE), lie, Fit(1 << 20))
         with pytest.raises(InvalidImage, match="broken"):
-            await pool.prepare(ImageSource(GOOD, WHERE), ImageHeader(ImageFormat.JPEG, *drawn.SIZE), 1 << 20)
+            await pool.prepare(
+                ImageSource(GOOD, WHERE), ImageHeader(ImageFormat.JPEG, *drawn.SIZE), Fit(1 << 20)
+            )
         await _goes_on(pool)
 
     _run(story)

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidi.domain.prompt import ImageFormat
+from vidi.domain.prompt import Fit, ImageFormat
 from vidi.images.protocol import JOB_SIZE, REPLY_SIZE, Job, Reply, Verdict, write_at
 
 SIZES = st.integers(0, 2**32 - 1)
 
+FITS = st.builds(Fit, st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1), SIZES, SIZES)
 
-@given(
-    st.builds(Job, st.sampled_from(ImageFormat), st.integers(1, 8), SIZES, SIZES, st.integers(0, 2**64 - 1))
-)
+
+@given(st.builds(Job, st.sampled_from(ImageFormat), st.integers(1, 8), SIZES, SIZES, FITS))
 def test_jobs_survive_the_way(job: Job) -> None:
     assert len(job.pack()) == JOB_SIZE
     assert Job.unpack(job.pack()) == job

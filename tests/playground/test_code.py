@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.catalogue import BY_FOLDER
+from tests.clients.installers import install
 from tests.conftest import picture
 from tests.http.live import Live, live
 from tests.playground.browser import Browser, Page
@@ -105,10 +108,28 @@ def test_the_key_comes_from_the_environment(browser: Browser, tmp_path: Path) ->
         assert "Echo: 0 images" in run([program("bash"), "-eu"], tmp_path, shell, {"GEMINI_API_KEY": KEY})
 
 
-def test_javascript_is_a_module(filled: Page, tmp_path: Path) -> None:
-    module = tmp_path / "ask.mjs"
-    module.write_text(copied(filled, "JavaScript"), encoding="utf-8")
-    run([program("node"), "--check", str(module)], tmp_path)
+def test_javascript_runs_as_copied(filled: Page, tmp_path: Path) -> None:
+    node, script = install(BY_FOLDER["javascript"])
+    (tmp_path / "node_modules").symlink_to(Path(script).parent / "node_modules")
+    (tmp_path / "ask.mjs").write_text(copied(filled, "JavaScript"), encoding="utf-8")
+    assert run([node, "ask.mjs"], tmp_path) == SAID + "\n"
+
+
+@pytest.mark.timeout(600)  # the first run compiles the SDK
+@pytest.mark.parametrize("kind", ["text", "boxes"])
+def test_go_runs_as_copied(filled: Page, tmp_path: Path, kind: str) -> None:
+    install(BY_FOLDER["go"])
+    if kind == "boxes":
+        filled.call("click", ".away[aria-label*='2.png']")  # by schema: of one picture
+    filled.call("check", f"[name=as][value={kind}]")
+    module = tmp_path / "module"
+    module.mkdir()
+    for name in ("go.mod", "go.sum"):
+        shutil.copy(BY_FOLDER["go"].source.with_name(name), module)
+    (module / "main.go").write_text(copied(filled, "Go"), encoding="utf-8")
+    run(["go", "build", "-C", str(module), "-mod=readonly", "-o", str(tmp_path / "ask"), "."], tmp_path)
+    said = run([str(tmp_path / "ask")], tmp_path)
+    assert said.rstrip("\n") == (SAID if kind == "text" else "[]"), said
 
 
 @pytest.mark.parametrize("kind", ["text", "json", "boxes"])

@@ -1,4 +1,4 @@
-"""The official JavaScript SDK uploads a picture and asks about it, pointed at a server by environment."""
+"""The official JavaScript SDK uploads pictures and asks about them, pointed at a server by environment."""
 
 from __future__ import annotations
 
@@ -82,3 +82,22 @@ def test_a_picture_is_uploaded_used_and_deleted(
     assert told["fromBlob"]["sizeBytes"] == str(len(data))
     assert {file["name"], told["fromBlob"]["name"]} <= set(told["listed"])
     assert told["gone"] == 403
+
+
+def test_interactions(scripts: Path, echo_server: Live, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(picture(640, 480, "JPEG"))
+    told = _script(scripts, echo_server, "interactions.mjs", photo, "image/jpeg", "Caption this image.")
+    answer = "Echo: 1 image (640x480), text: Caption this image."
+    for same in ("first", "firstText", "streamed", "byUri", "got"):
+        assert told[same] == answer
+    assert told["again"] == "Echo: 1 image (640x480), text: And what else?"
+    assert told["previous"][0] == told["previous"][1]
+    assert told["structured"] == {"kind": "photograph"}
+    assert told["events"][:2] == ["interaction.created", "step.start"]
+    assert told["events"][-2:] == ["step.stop", "interaction.completed"]
+    for missing in ("unkept", "gone", "broken"):
+        assert told[missing][0] == 404
+        assert "There is no interaction" in told[missing][1]
+    assert told["refused"][0] == 400
+    assert "tools are not served" in told["refused"][1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import io
 import json
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import pytest
@@ -227,3 +229,40 @@ def test_a_media_resolution_is_taken(client: genai.Client) -> None:
     config = types.GenerateContentConfig(media_resolution=types.MediaResolution.MEDIA_RESOLUTION_HIGH)
     contents = _contents(_photo(SCENES[1]), CAPTION)
     assert "cat" in (client.models.generate_content(model=MODEL, contents=contents, config=config).text or "")
+
+
+def _asked(client: genai.Client, **fields: Any) -> tuple[str, str]:
+    """The id and the answer of a new interaction."""
+    made: Any = client.interactions.create(model=MODEL, **fields)
+    return made.id, made.output_text
+
+
+def test_an_interaction_answers_like_generate_content(
+    client: genai.Client, photo: Image.Image, scene: Scene
+) -> None:
+    part = _part(photo, "PNG")
+    data = (part.inline_data and part.inline_data.data) or b""
+    image = {"type": "image", "data": base64.b64encode(data).decode(), "mime_type": "image/png"}
+    first, caption = _asked(client, input=[{"type": "text", "text": CAPTION}, image])
+    assert caption == _caption(client, part)
+    box = {"type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4}
+    item = {"type": "object", "properties": {"label": {"type": "string"}, "box_2d": box}}
+    schema = {"type": "array", "items": {**item, "required": ["label", "box_2d"]}}
+    form = {"type": "text", "mime_type": "application/json", "schema": schema}
+    _, text = _asked(client, input=[{"type": "text", "text": DETECT}, image], response_format=form)
+    boxes = [(each["label"], (*each["box_2d"],)) for each in json.loads(text)]
+    assert max(_overlap(box, scene.box) for label, box in boxes if label == scene.label) > 0.5
+    _, later = _asked(client, input="Is there a cat?", previous_interaction_id=first)
+    talk: list[tuple[str, list[Any]]] = [
+        ("user", [part, CAPTION]),
+        ("model", [caption]),
+        ("user", ["Is there a cat?"]),
+    ]
+    contents: Any = [
+        types.Content(
+            role=role, parts=[types.Part(text=each) if isinstance(each, str) else each for each in said]
+        )
+        for role, said in talk
+    ]
+    assert later == client.models.generate_content(model=MODEL, contents=contents).text
+    assert later.startswith("Yes" if scene.label == "cat" else "No")

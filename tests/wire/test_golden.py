@@ -2,6 +2,7 @@
 
 `tests/golden/wire/*.request.json` are bodies as clients send them (Google's own curl samples among them,
 sloppy JSON included), each with the conversation read from it; `refusals.json` holds bodies and their errors.
+Those that begin with `interaction_` are of the Interactions API.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ import pytest
 from vidi.domain.errors import VidiError
 from vidi.wire.decode import Limits, decode_count, decode_generate
 from vidi.wire.encode import encode_error, status_of
+from vidi.wire.interaction_decode import decode_interaction
+from vidi.wire.interaction_encode import encode_interaction_error
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "wire"
 REFUSALS = GOLDEN / "refusals.json"
+INTERACTION_REFUSALS = GOLDEN / "interaction_refusals.json"
 REFRESH = "If the change is meant: UPDATE_GOLDEN=1 pytest tests/wire/test_golden.py, then read the diff."
 LIMITS = Limits(model="vidi-lite", max_images=2)
 
@@ -53,6 +57,15 @@ def _outcome(method: str, body: bytes) -> Json:
         return {"http": status_of(error).code, **json.loads(encode_error(error))}
 
 
+def _interaction(body: bytes) -> Json:
+    """What becomes of an interaction; its input, which is kept as it came, is tested beside its decoder."""
+    try:
+        new = decode_interaction(body, LIMITS.max_images)
+    except VidiError as error:
+        return {"http": status_of(error).code, **json.loads(encode_interaction_error(error))}
+    return _rendered(dataclasses.replace(new, input=b""))
+
+
 def _compare(path: Path, found: Json) -> None:
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -66,9 +79,11 @@ def _compare(path: Path, found: Json) -> None:
 )
 def test_conversations(request_file: Path) -> None:
     name = request_file.name.removesuffix(".request.json")
-    found = _outcome(
-        "countTokens" if name.startswith("count_") else "generateContent", request_file.read_bytes()
-    )
+    body = request_file.read_bytes()
+    if name.startswith("interaction_"):
+        found = _interaction(body)
+    else:
+        found = _outcome("countTokens" if name.startswith("count_") else "generateContent", body)
     assert isinstance(found, dict)
     assert "error" not in found, found
     _compare(GOLDEN / f"{name}.conversation.json", found)
@@ -83,3 +98,14 @@ def test_refusals() -> None:
         assert outcome.get("http") == 400, case
         found.append({"method": case["method"], "request": case["request"], **outcome})
     _compare(REFUSALS, found)
+
+
+def test_refusals_of_interactions() -> None:
+    cases = json.loads(INTERACTION_REFUSALS.read_text(encoding="utf-8"))
+    found: list[Json] = []
+    for case in cases:
+        outcome = _interaction(case["request"].encode())
+        assert isinstance(outcome, dict)
+        assert outcome.get("http") == 400, case
+        found.append({"request": case["request"], **outcome})
+    _compare(INTERACTION_REFUSALS, found)

@@ -11,7 +11,7 @@ from pathlib import Path
 from vidi.app import DECODER_MEMORY
 from vidi.cli.client import ClientError
 from vidi.domain.geometry import Box
-from vidi.domain.prompt import ImageHeader, ImageSource, Picture
+from vidi.domain.prompt import Fit, ImageHeader, ImageSource, Picture
 from vidi.images.draw import Labelled, draw_boxes
 from vidi.images.load import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
@@ -75,7 +75,7 @@ class Decoder:
         """
         source = read(file)
         header = read_header(source.data, where=source.where, limits=self.limits)
-        return header, await self.pool.prepare(source, header, DRAWN_PIXELS)
+        return header, await self.pool.prepare(source, header, Fit(DRAWN_PIXELS))
 
 
 async def draw(decoder: Decoder, file: Path, found: list[Found], target: Path) -> None:

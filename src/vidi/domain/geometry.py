@@ -39,16 +39,16 @@ class Box:
         """The middle of the box."""
         return Point(y=(self.ymin + self.ymax) / 2, x=(self.xmin + self.xmax) / 2)
 
+    def common(self, other: Box) -> float:
+        """Area that both boxes cover, in square grid units."""
+        high = min(self.ymax, other.ymax) - max(self.ymin, other.ymin)
+        wide = min(self.xmax, other.xmax) - max(self.xmin, other.xmin)
+        return high * wide if high > 0 and wide > 0 else 0.0
+
     def overlap(self, other: Box) -> float:
         """Intersection over union with another box, 0..1."""
-        shared = Box(
-            max(self.ymin, other.ymin),
-            max(self.xmin, other.xmin),
-            min(self.ymax, other.ymax),
-            min(self.xmax, other.xmax),
-        ).area()
-        union = self.area() + other.area() - shared
-        return shared / union if union > 0 else 0.0
+        common = self.common(other)
+        return common / (self.area() + other.area() - common) if common else 0.0
 
 
 @dataclass(frozen=True, slots=True)

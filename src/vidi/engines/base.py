@@ -34,18 +34,30 @@ from pathlib import Path
 from typing import Protocol
 
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.prompt import MediaResolution, Outline, Prompt
+from vidi.domain.prompt import Fit, MediaResolution, Outline, Prompt
+from vidi.engines.dialect import Dialect
 from vidi.engines.profile import Licence
+
+PICTURE_PIXELS_PER_REQUEST = 64_000_000
+"""All prepared pictures of one request together: 192 MB of RGB. Many pictures are each made smaller."""
 
 
 @dataclass(frozen=True, slots=True)
 class PixelBudgets:
-    """How many pixels a picture may have at each media resolution; larger ones are scaled down."""
+    """How many pixels a picture may have at each media resolution; larger ones are scaled down.
+
+    Attributes:
+        low, medium, high, ultra_high: Most pixels.
+        least, multiple, square: As in `Fit`.
+    """
 
     low: int = 512 * 512
     medium: int = 768 * 768
     high: int = 1024 * 1024
     ultra_high: int = 2048 * 2048
+    least: int = 1
+    multiple: int = 1
+    square: int = 0
 
     def at(self, resolution: MediaResolution) -> int:
         """The budget in pixels; UNSPECIFIED is HIGH, as for Gemini 3."""
@@ -54,6 +66,11 @@ class PixelBudgets:
             MediaResolution.MEDIUM: self.medium,
             MediaResolution.ULTRA_HIGH: self.ultra_high,
         }.get(resolution, self.high)
+
+    def fit(self, resolution: MediaResolution, pictures: int) -> Fit:
+        """What a picture is brought to at a resolution, if it is one of so many in its request."""
+        share = PICTURE_PIXELS_PER_REQUEST // max(1, pictures)
+        return Fit(min(share, self.at(resolution)), self.least, self.multiple, self.square)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +88,7 @@ class ModelCard:
         samples: Whether temperature, topP, topK, seed and penalties change the answer.
         thinks: Whether it can think before it answers.
         pixels: Pixel budget of a picture at each media resolution.
+        dialect: How it writes boxes and points; None if it writes them as the API does, or not at all.
     """
 
     id: str
@@ -83,6 +101,7 @@ class ModelCard:
     samples: bool = False
     thinks: bool = False
     pixels: PixelBudgets = PixelBudgets()
+    dialect: Dialect | None = None
 
 
 class Engine(Protocol):
@@ -94,14 +113,19 @@ class Engine(Protocol):
         ...
 
     def count_tokens(self, outline: Outline) -> TokenCount:
-        """What a prompt costs under the model's own id, from headers alone: no pixel is needed."""
+        """What a prompt costs under the model's own id, from headers alone: no pixel is needed.
+
+        Raises:
+            VidiError: Anything a caller should read.
+        """
         ...
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Answer, piece by piece; the last piece carries a `Finish`.
 
-        Closing the generator cancels: it must return soon after its next yield. Up to `card.slots`
-        generators run at the same time, each on a thread of its own.
+        Closing the generator cancels: it must return soon after its next yield. An engine that has nothing
+        to say for a while yields an empty piece now and then, which goes nowhere but shows it whether anybody
+        still waits. Up to `card.slots` generators run at the same time, each on a thread of its own.
 
         Raises:
             VidiError: Anything a caller should read; other exceptions become an internal error.
@@ -129,11 +153,13 @@ class EngineContext:
         cache: Directory for weights and other things that can be fetched again.
         threads: How many threads the engine may keep busy.
         progress: Called during downloads and conversions.
+        model: Id of the model to open or to fetch; "" while models are listed.
     """
 
     cache: Path
     threads: int
     progress: Progress
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

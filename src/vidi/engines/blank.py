@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.schema import Kind, Property, Scalar, Schema
-from vidi.engines.grammar import JsonValue, matches, readable, satisfies
+from vidi.engines.grammar import JsonValue, matches, readable, satisfies, satisfying
 
 WHERE = "generation_config.response_schema"
 """The field that a refusal names."""
@@ -105,8 +105,9 @@ def alternatives(schema: Schema) -> Iterator[Schema]:
 
 def options(schema: Schema) -> tuple[Scalar, ...]:
     """The values of an enum that its types and limits allow."""
-    bare = replace(schema, any_of=())
-    return tuple(value for value in schema.enum or () if satisfies(value, bare))
+    values = schema.enum or ()
+    fitting = satisfying(values, replace(schema, any_of=(), enum=None))
+    return tuple(value for value, fits in zip(values, fitting, strict=True) if fits)
 
 
 def number(value: float, schema: Schema, path: str) -> int | float:

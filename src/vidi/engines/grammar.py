@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import re2
 from jsonschema import Draft202012Validator
@@ -49,6 +49,12 @@ def validate(text: str, schema: Schema, form: TextFormat = TextFormat.JSON) -> N
 def satisfies(value: JsonValue, schema: Schema) -> bool:
     """Whether a value has a shape."""
     return bool(_Validator(to_json_schema(schema)).is_valid(value))
+
+
+def satisfying(values: Iterable[JsonValue], schema: Schema) -> list[bool]:
+    """Whether each of many values has a shape."""
+    validator = _Validator(to_json_schema(schema))
+    return [bool(validator.is_valid(value)) for value in values]
 
 
 def _value(text: str, form: TextFormat) -> JsonValue:

@@ -34,8 +34,9 @@ def bounded(texts: Iterable[str], sampling: Sampling, *, limit: int) -> Generato
     """Stream texts as pieces, within the token limit and up to the first stop sequence.
 
     With `room` = 4 characters for each allowed token, the pieces concatenate to the first `room` characters
-    of the texts, cut before the first stop sequence that lies whole within them. No piece holds a beginning
-    of a stop sequence that may still be completed by the next text. Closing the stream closes `texts`.
+    of the texts, cut before the stop sequence that is the first to be complete within them. No piece holds
+    a beginning of a stop sequence that may still be completed by the next text. Closing the stream closes
+    `texts`.
 
     Args:
         texts: Stretches of the answer.
@@ -88,10 +89,10 @@ class _Gate:
         fitting = text[: self.room]
         self.room -= len(fitting)
         self.held += fitting
-        found = [at for at in (self.held.find(stop) for stop in self.stops) if at >= 0]
+        found = [(at + len(stop), at) for stop in self.stops if (at := self.held.find(stop)) >= 0]
         if found:
             self.finish = Finish.STOP
-            return self._take(min(found))
+            return self._take(min(found)[1])
         if len(fitting) < len(text):
             self.finish = Finish.MAX_TOKENS
             return self._take(len(self.held))

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
 
@@ -225,7 +225,8 @@ class Registry:
     async def _open(self, offer: Offer) -> Worker:
         with _extras_installed():
             factory: EngineFactory = resolve_name(offer.opener)
-        engine: Engine = await asyncio.to_thread(factory, self._context)
+        context = replace(self._context, model=offer.card.id)
+        engine: Engine = await asyncio.to_thread(factory, context)
         return Worker(engine, queue=self._queue)
 
     async def close(self) -> None:

@@ -52,9 +52,9 @@ class Worker:
         """The model behind this worker."""
         return self._engine.card
 
-    def count_tokens(self, outline: Outline) -> TokenCount:
-        """What a prompt costs under the model's own id."""
-        return self._engine.count_tokens(outline)
+    async def count_tokens(self, outline: Outline) -> TokenCount:
+        """What a prompt costs under the model's own id; an engine may have to ask another process."""
+        return await asyncio.to_thread(self._engine.count_tokens, outline)
 
     @asynccontextmanager
     async def stream(self, prompt: Prompt) -> AsyncIterator[AsyncIterator[Piece]]:
@@ -130,7 +130,9 @@ class _Channel:
         """Done when the engine's thread has ended."""
 
     def put(self, piece: Piece) -> bool:
-        """Called by the engine's thread; False tells it to stop."""
+        """Called by the engine's thread; False tells it to stop. An empty piece is only that question."""
+        if not (piece.text or piece.tokens or piece.finish):
+            return not self._cancelled
         self._room.acquire()
         if self._cancelled:
             return False

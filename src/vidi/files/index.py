@@ -85,7 +85,7 @@ class SqliteIndex:
         self._make_room = make_room
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
-        with _as_os_error():
+        with as_os_error():
             self._writer = connect(path)
             (version,) = self._writer.execute("PRAGMA user_version").fetchone()
             if version > VERSION:
@@ -192,7 +192,7 @@ class SqliteIndex:
         return int(self._read("SELECT reserved FROM totals")[0]["reserved"])
 
     def _read(self, statement: str, *values: str | int) -> list[sqlite3.Row]:
-        with _as_os_error(), self._read_lock:
+        with as_os_error(), self._read_lock:
             return self._reader.execute(statement, values).fetchall()
 
     def _change(self, statement: str, *values: str | int | None) -> list[sqlite3.Row]:
@@ -211,7 +211,7 @@ class SqliteIndex:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction: committed at the end of the block, rolled back if the block raises."""
-        with _as_os_error(), self._write_lock:
+        with as_os_error(), self._write_lock:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -233,12 +233,13 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _as_os_error() -> Iterator[None]:
+def as_os_error() -> Iterator[None]:
+    """Turn what SQLite raises in the block into the OSError that the seams promise."""
     try:
         yield
     except sqlite3.Error as error:
         code = _FULL_OR_IO.get(getattr(error, "sqlite_errorcode", 0), errno.EIO)
-        raise OSError(code, f"the file index failed: {error}") from error
+        raise OSError(code, f"the database failed: {error}") from error
 
 
 def _marks(count: int) -> str:

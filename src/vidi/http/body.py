@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
@@ -41,7 +41,7 @@ class Bodies:
 
     def __init__(self, limit: int) -> None:
         """Allow bodies of up to `limit` bytes each, after decompression."""
-        self._limit = limit
+        self.limit = limit
         self._free = BODIES_IN_FLIGHT * limit
 
     @asynccontextmanager
@@ -60,23 +60,37 @@ class Bodies:
         try:
             self._refuse_declared(scope)
             async for chunk in unpacked(scope, arriving(receive, at_a_rate)):
-                if held + len(chunk) > self._limit:
-                    raise body_too_large(self._limit)
-                if len(chunk) > self._free:
-                    raise Unavailable(
-                        "The server holds too many large requests. Please try again.", retry_after=1.0
-                    )
-                self._free -= len(chunk)
+                if held + len(chunk) > self.limit:
+                    raise body_too_large(self.limit)
+                self._take(len(chunk))
                 held += len(chunk)
                 body += chunk
             yield body
         finally:
             self._free += held
 
+    @contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        """Count `size` bytes from elsewhere, as those of earlier requests, as held until the block is left.
+
+        Raises:
+            Unavailable: Too many bytes are held for other requests.
+        """
+        self._take(size)
+        try:
+            yield
+        finally:
+            self._free += size
+
+    def _take(self, size: int) -> None:
+        if size > self._free:
+            raise Unavailable("The server holds too many large requests. Please try again.", retry_after=1.0)
+        self._free -= size
+
     def _refuse_declared(self, scope: Scope) -> None:
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared[:20]) > self._limit:
-            raise body_too_large(self._limit)
+        if declared.isdecimal() and int(declared[:20]) > self.limit:
+            raise body_too_large(self.limit)
 
 
 async def unpacked(scope: Scope, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

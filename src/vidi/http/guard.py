@@ -37,11 +37,17 @@ UPLOAD = "/upload/"
 ADDED_HEADERS = "added_headers"
 """Key in a request's state: headers that go with whatever reply leaves, an error's too."""
 
+GROUNDING = "x-vidi-grounding"
+"""Header that tells what was done about boxes or points that a request wants."""
+
+ERROR_FORM = "error_form"
+"""Key in a request's state: how its errors are written, if not as everywhere else."""
+
 DRAIN_SECONDS = 20.0
 """How long the rest of a refused body is read and forgotten."""
 
 GRANTED_HEADERS = (
-    "authorization, content-type, x-goog-api-client, x-goog-api-key, x-goog-upload-command, "
+    "api-revision, authorization, content-type, x-goog-api-client, x-goog-api-key, x-goog-upload-command, "
     "x-goog-upload-file-name, x-goog-upload-header-content-length, x-goog-upload-header-content-type, "
     "x-goog-upload-offset, x-goog-upload-protocol, x-server-timeout"
 )
@@ -215,7 +221,8 @@ class _Reply:
             return
         url = URL(scope=scope)
         in_array = url.path.endswith(":streamGenerateContent") and "alt=sse" not in url.query
-        content = array_error(error) if in_array else encode_error(error)
+        written = scope["state"].get(ERROR_FORM, encode_error)
+        content = array_error(error) if in_array else written(error)
         headers = [(b"content-type", JSON.encode()), (b"content-length", b"%d" % len(content))]
         if error.retry_after is not None:
             headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))

@@ -16,12 +16,12 @@ from starlette.types import Receive, Scope, Send
 from vidi.domain.answer import Piece
 from vidi.domain.errors import InvalidRequest, NotFound
 from vidi.domain.prompt import Conversation
-from vidi.engines.base import ModelCard
+from vidi.engines.base import ModelCard, Offer
 from vidi.engines.registry import Registry
 from vidi.generate import Running, Studio
 from vidi.http.body import Bodies
-from vidi.http.guard import JSON
-from vidi.http.stream import ARRAY, EVENTS, Stream, until_hangup, within
+from vidi.http.guard import ADDED_HEADERS, GROUNDING, JSON
+from vidi.http.stream import ARRAY, EVENTS, Stream, patience, until_hangup, within
 from vidi.wire.decode import Limits, decode_count, decode_generate
 from vidi.wire.encode import ModelInfo, Reply, encode_count, encode_model, encode_models, encode_response
 from vidi.wire.refusals import unknown_model
@@ -50,7 +50,7 @@ class Catalogue:
 
     async def list(self, request: Request) -> Response:
         """ListModels; a page token is the id of the page's first model."""
-        infos = [_info(offer.card) for offer in self.registry.offers()]
+        infos = [_info(offer.card) for offer in self.registry.offers() if self._answers(offer)]
         ids = [info.id for info in infos]
         token = request.query_params.get("pageToken", ids[0])
         if token not in ids:
@@ -58,6 +58,10 @@ class Catalogue:
         first = ids.index(token)
         after = first + _page_size(request)
         return Response(encode_models(infos[first:after], "".join(ids[after : after + 1])), media_type=JSON)
+
+    def _answers(self, offer: Offer) -> bool:
+        """Whether a model would answer now; one that a person has to pull first is not listed."""
+        return offer.ready or offer.unasked or offer == self.registry.default
 
     async def get(self, request: Request) -> Response:
         """GetModel, under the name that was asked."""
@@ -116,33 +120,38 @@ class Calls:
     async def _answer(
         self, request: Request, model: str, method: str, conversation: Conversation
     ) -> Response | Stream:
-        patience = self._patience(request)
-        owner: str = request.state.owner
+        allowed = patience(request.headers, self.seconds)
         if method == STREAM:
             framing = EVENTS if request.query_params.get("alt") == "sse" else ARRAY
-            return Stream(lambda: self._messages(model, conversation, owner), framing, patience)
-        async with within(patience):
+            return Stream(lambda: self._messages(request, model, conversation), framing, allowed)
+        async with within(allowed):
             if method == COUNT:
-                cost = await self.studio.count(model, conversation, owner)
+                cost = await self.studio.count(model, conversation, request.state.owner)
                 return Response(encode_count(cost), media_type=JSON)
-            async with self.studio.generate(model, conversation, owner) as running:
+            async with self._running(request, model, conversation) as running:
                 pieces = [piece async for piece in running.pieces]
         return Response(encode_response(pieces, reply=_reply(running, conversation)), media_type=JSON)
 
     @asynccontextmanager
+    async def _running(
+        self, request: Request, model: str, conversation: Conversation
+    ) -> AsyncIterator[Running]:
+        async with self.studio.generate(model, conversation, request.state.owner) as running:
+            tell_grounding(request, running)
+            yield running
+
+    @asynccontextmanager
     async def _messages(
-        self, model: str, conversation: Conversation, owner: str
+        self, request: Request, model: str, conversation: Conversation
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with self.studio.generate(model, conversation, owner) as running:
+        async with self._running(request, model, conversation) as running:
             yield _encoded(running.pieces, _reply(running, conversation))
 
-    def _patience(self, request: Request) -> float:
-        """The server's time limit in seconds, or the client's if it is shorter."""
-        try:
-            asked = float(request.headers.get("x-server-timeout", self.seconds))
-        except ValueError:
-            return self.seconds
-        return min(asked, self.seconds) if asked > 0 else self.seconds
+
+def tell_grounding(request: Request, running: Running) -> None:
+    """Put into the reply's headers what was done about places, if any are wanted."""
+    if running.grounding:
+        request.scope["state"][ADDED_HEADERS][GROUNDING] = running.grounding
 
 
 async def _encoded(pieces: AsyncIterator[Piece], reply: Reply) -> AsyncIterator[bytes]:

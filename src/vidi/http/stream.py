@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from vidi.domain.errors import Cancelled, DeadlineExceeded, VidiError
@@ -63,6 +64,15 @@ async def within(seconds: float) -> AsyncIterator[None]:
         raise DeadlineExceeded(
             f"The answer was not ready within {seconds:g} s. Ask for less, or allow more time."
         ) from None
+
+
+def patience(headers: Headers, most: float) -> float:
+    """The server's time limit in seconds, or the client's if it is shorter."""
+    try:
+        asked = float(headers.get("x-server-timeout", most))
+    except ValueError:
+        return most
+    return min(asked, most) if asked > 0 else most
 
 
 @dataclass(frozen=True, slots=True)

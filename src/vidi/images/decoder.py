@@ -24,8 +24,9 @@ from PIL import Image, ImageFile, PngImagePlugin
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from vidi.domain.fitting import place
 from vidi.domain.prompt import ImageFormat
-from vidi.images.pipeline import Frame, prepare, target_size, whole
+from vidi.images.pipeline import Frame, prepare, whole
 from vidi.images.protocol import JOB_SIZE, Job, Reply, Verdict, write_at
 
 _CHANNEL = 0
@@ -103,14 +104,17 @@ def decode(file: BinaryIO, job: Job) -> tuple[Image.Image, tuple[int, int]]:
         fits = (width, height) == (job.width, job.height)
     if not fits:
         raise _NotAsAnnounced
-    target = target_size(width, height, job.max_pixels)
+    placed = place(width, height, job.fit)
+    target = (int(placed.width), int(placed.height))
     area = whole(image)
     drafted = image.draft(None, target) if target != image.size else None
     if drafted is not None:
         area = drafted[1]
     image.load()
     profile = image.info.get("icc_profile")
-    frame = Frame(image, area, target, orientation, profile if isinstance(profile, bytes) else b"")
+    frame = Frame(
+        image, area, target, orientation, profile if isinstance(profile, bytes) else b"", job.fit.square
+    )
     return prepare(frame), ((height, width) if orientation >= 5 else (width, height))
 
 

@@ -180,9 +180,10 @@ def _hidden(rect: _Rect, by: _Rect) -> float:
     """Which part of a rectangle, 0..1, another one hides."""
     across = min(rect[2], by[2]) - max(rect[0], by[0])
     down = min(rect[3], by[3]) - max(rect[1], by[1])
-    if across <= 0 or down <= 0:
+    area = (rect[2] - rect[0]) * (rect[3] - rect[1])
+    if across <= 0 or down <= 0 or area <= 0:  # The product of tiny sides is 0 too.
         return 0.0
-    return across * down / ((rect[2] - rect[0]) * (rect[3] - rect[1]))
+    return across * down / area
 
 
 def _luminance(colour: _Colour) -> float:

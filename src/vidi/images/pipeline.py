@@ -1,4 +1,4 @@
-"""From a decoded picture to one that a model can look at: four small, pure steps.
+"""From a decoded picture to one that a model can look at: five small, pure steps.
 
 `fit` comes first: whatever follows then touches at most `max_pixels` and costs next to nothing, and no
 full-size copy is made for alpha, colour or orientation.
@@ -7,7 +7,6 @@ full-size copy is made for alpha, colour or orientation.
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -27,6 +26,7 @@ class Frame:
         area: The part of `image` that is the picture; a scaled JPEG decode may carry a fraction of a
             pixel more.
         target: Stored width and height to scale to.
+        square: Side of the square to lay the picture on; 0 for none.
         orientation: EXIF orientation 1..8 still to be applied.
         profile: ICC profile of the pixels; empty for sRGB.
     """
@@ -36,32 +36,14 @@ class Frame:
     target: tuple[int, int]
     orientation: int = 1
     profile: bytes = b""
+    square: int = 0
 
 
 Step = Callable[[Frame], Frame]
 
 
-def target_size(width: int, height: int, max_pixels: int) -> tuple[int, int]:
-    """The largest size of the same ratio within `max_pixels`; never larger than the picture itself.
-
-    Args:
-        width: Columns of the picture, at least 1.
-        height: Rows of the picture, at least 1.
-        max_pixels: Most pixels that the result may have, at least 1.
-
-    Returns:
-        Width and height, each at least 1; their product is at most `max_pixels`. The ratio of a strip
-        that would become thinner than a pixel is given up, not its length.
-    """
-    if width * height <= max_pixels:
-        return width, height
-    across = math.isqrt(max_pixels * width // height)
-    down = math.isqrt(max_pixels * height // width)
-    return max(1, min(across, width, max_pixels)), max(1, min(down, height, max_pixels))
-
-
 def fit(frame: Frame) -> Frame:
-    """Scale down to the target size, if the picture is larger."""
+    """Scale to the target size, if the picture has another."""
     image = _continuous(frame.image)
     if image.size != frame.target or frame.area != whole(image):
         image = image.resize(frame.target, Image.Resampling.LANCZOS, box=frame.area, reducing_gap=2.0)
@@ -167,11 +149,25 @@ def orient(frame: Frame) -> Frame:
     return replace(frame, image=image, area=whole(image), orientation=1)
 
 
-STEPS: tuple[Step, ...] = (fit, flatten, colour, orient)
+GREY = (127, 127, 127)
+"""Nothing to a model that takes -1..1, and the same on all sides."""
+
+
+def pad(frame: Frame) -> Frame:
+    """Lay the picture in the middle of its square, if it is to have one."""
+    side, image = frame.square, frame.image
+    if not side or image.size == (side, side):
+        return frame
+    square = Image.new(image.mode, (side, side), GREY)
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return replace(frame, image=square, area=whole(square))
+
+
+STEPS: tuple[Step, ...] = (fit, flatten, colour, orient, pad)
 
 
 def prepare(frame: Frame) -> Image.Image:
-    """Run all steps: an upright, opaque RGB picture of the target size."""
+    """Run all steps: an upright, opaque RGB picture of the target size, on its square if it has one."""
     for step in STEPS:
         frame = step(frame)
     return frame.image

@@ -22,11 +22,13 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from dataclasses import replace
 
 from vidi.domain.errors import Unavailable
-from vidi.domain.geometry import Placement
-from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, Picture
+from vidi.domain.fitting import canvas, place
+from vidi.domain.prompt import Fit, ImageFormat, ImageHeader, ImageSource, Picture
 from vidi.images import refusal
+from vidi.images.cache import PictureCache
 from vidi.images.protocol import REPLY_SIZE, Job, Reply, Verdict, write_at
 
 _START_SECONDS = 30.0
@@ -141,12 +143,20 @@ class _Worker:
 class DecoderPool:
     """Prepares pictures in at most `size` decoder processes; callers wait their turn in order.
 
+    A file that was prepared in the same way before is not decoded again while there is room to keep it.
+
     Processes start with the first picture and stay warm; all but one of those that idle for a minute
     are let go. One pool belongs to one event loop.
     """
 
     def __init__(
-        self, *, size: int, deadline: float, memory_limit: int, idle_seconds: float = _IDLE_SECONDS
+        self,
+        *,
+        size: int,
+        deadline: float,
+        memory_limit: int,
+        idle_seconds: float = _IDLE_SECONDS,
+        keep: int = 0,
     ) -> None:
         """Start nothing yet.
 
@@ -155,10 +165,12 @@ class DecoderPool:
             deadline: Most seconds that one picture may take to decode; waiting for a turn is not counted.
             memory_limit: Most address space of a decoder process, in bytes.
             idle_seconds: After so long without a picture, all decoders but one are let go.
+            keep: Most bytes of prepared pixels that are kept for the next request with the same file.
         """
         self._deadline = deadline
         self._memory_limit = memory_limit
         self._idle_seconds = idle_seconds
+        self._prepared = PictureCache(keep)
         self._turns = asyncio.Semaphore(size)
         self._alone = asyncio.Lock()
         self._idle: list[_Worker] = []
@@ -167,30 +179,35 @@ class DecoderPool:
         self._retirement: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def prepare(self, source: ImageSource, header: ImageHeader, max_pixels: int) -> Picture:
-        """Decode a picture and make it upright, opaque, sRGB and at most `max_pixels` large.
+    async def prepare(self, source: ImageSource, header: ImageHeader, fit: Fit) -> Picture:
+        """Decode a picture and make it upright, opaque, sRGB and of the size that a model wants.
 
         Args:
             source: The encoded file and the path of its part.
             header: What `read_header` said about this file; its resolution goes on to the picture.
-            max_pixels: Most pixels of the result, at least 1.
+            fit: What the model wants.
 
         Raises:
             InvalidImage: The file is broken, takes too long or too much memory, or crashed the decoder.
             Unavailable: The pool is closed, or no decoder process can be started.
         """
-        digest = _digest(source.data)
-        job = Job(header.format, header.orientation, header.width, header.height, max_pixels)
+        digest = await _digest(source.data)
+        job = Job(header.format, header.orientation, header.width, header.height, fit)
+        known = self._prepared.get((digest, job))
+        if known is not None:
+            return replace(known, resolution=header.resolution)
         async with self._alone if _is_heavy(job) else contextlib.nullcontext(), self._turns:
             reply, rgb = await self._decode(source, job)
-        return Picture(
+        picture = Picture(
             reply.width,
             reply.height,
             rgb,
-            Placement(reply.source_width, reply.source_height, 0, 0, reply.width, reply.height),
-            await digest,
+            place(reply.source_width, reply.source_height, fit),
+            digest,
             header.resolution,
         )
+        self._prepared.put((digest, job), picture)
+        return picture
 
     async def close(self) -> None:
         """Kill all decoders, those at work too, and wait until they are gone."""
@@ -297,20 +314,21 @@ def _is_heavy(job: Job) -> bool:
 
 def _count(reply: Reply, job: Job) -> int:
     """How many bytes of pixels to take; a decoder that claims the impossible counts as dead."""
-    pixels = reply.width * reply.height
-    if pixels > job.max_pixels or (reply.verdict is Verdict.DECODED) != (pixels > 0):
+    size = (reply.width, reply.height)
+    if reply.verdict is not Verdict.DECODED:
+        expected = (0, 0)
+    else:
+        expected = canvas(place(reply.source_width, reply.source_height, job.fit), job.fit)
+    if size != expected:
         raise _Died
-    return pixels * 3
+    return reply.width * reply.height * 3
 
 
-def _digest(data: bytes) -> asyncio.Future[str]:
+async def _digest(data: bytes) -> str:
     """SHA-256 in hex; that of a large file is computed beside the event loop."""
-    loop = asyncio.get_running_loop()
     if len(data) > _LARGE:
-        return loop.run_in_executor(None, _sha256, data)
-    done: asyncio.Future[str] = loop.create_future()
-    done.set_result(_sha256(data))
-    return done
+        return await asyncio.to_thread(_sha256, data)
+    return _sha256(data)
 
 
 def _sha256(data: bytes) -> str:

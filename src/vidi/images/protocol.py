@@ -12,9 +12,9 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-from vidi.domain.prompt import ImageFormat
+from vidi.domain.prompt import Fit, ImageFormat
 
-_JOB = struct.Struct("<BBIIQ")
+_JOB = struct.Struct("<BBIIQQII")
 _REPLY = struct.Struct("<BIIII")
 _FORMATS = tuple(ImageFormat)
 JOB_SIZE = _JOB.size
@@ -40,26 +40,25 @@ class Job:
         format: Which decoder to use; no other is tried.
         orientation: EXIF orientation 1..8 to apply.
         width, height: Stored size by the header; a picture that turns out larger is refused.
-        max_pixels: Most pixels of the result.
+        fit: What size the result is to have.
     """
 
     format: ImageFormat
     orientation: int
     width: int
     height: int
-    max_pixels: int
+    fit: Fit
 
     def pack(self) -> bytes:
         """The message."""
-        return _JOB.pack(
-            _FORMATS.index(self.format), self.orientation, self.width, self.height, self.max_pixels
-        )
+        fit = (self.fit.max_pixels, self.fit.min_pixels, self.fit.multiple, self.fit.square)
+        return _JOB.pack(_FORMATS.index(self.format), self.orientation, self.width, self.height, *fit)
 
     @classmethod
     def unpack(cls, message: bytes) -> Job:
         """Read the message; struct.error if it is not one."""
-        form, orientation, width, height, max_pixels = _JOB.unpack(message)
-        return cls(_FORMATS[form], orientation, width, height, max_pixels)
+        form, orientation, width, height, *fit = _JOB.unpack(message)
+        return cls(_FORMATS[form], orientation, width, height, Fit(*fit))
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,13 +198,13 @@ def _format(node: Node) -> str | None:
 def _at_least(node: Node, kinds: frozenset[Kind]) -> float | None:
     """The inclusive minimum; an exclusive one is known for whole numbers only."""
     above = node.number("exclusiveMinimum")
-    if above is not None and above == int(above) and kinds == {Kind.INTEGER}:
+    if above is not None and above == int(above) and kinds - {Kind.NULL} == {Kind.INTEGER}:
         return above + 1
     return node.number("minimum")
 
 
 def _at_most(node: Node, kinds: frozenset[Kind]) -> float | None:
     below = node.number("exclusiveMaximum")
-    if below is not None and below == int(below) and kinds == {Kind.INTEGER}:
+    if below is not None and below == int(below) and kinds - {Kind.NULL} == {Kind.INTEGER}:
         return below - 1
     return node.number("maximum")

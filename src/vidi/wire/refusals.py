@@ -28,9 +28,13 @@ def body_too_large(limit: int) -> RequestTooLarge:
     return RequestTooLarge(f"Request payload size exceeds the limit: {limit} bytes.")
 
 
-def unknown_model(model: str, version: str, method: str) -> NotFound:
+class UnknownModel(NotFound):
+    """No model of that name; has a code of its own in the Interactions API."""
+
+
+def unknown_model(model: str, version: str, method: str) -> UnknownModel:
     """No model of this id (without `models/`) answers the method, as `generateContent`, in that version."""
-    return NotFound(
+    return UnknownModel(
         f"models/{model} is not found for API version {version}, or is not supported for {method}. "
         "Call ModelService.ListModels to see the list of available models and their supported methods."
     )

@@ -43,6 +43,10 @@ class InvalidFields(InvalidRequest):
         super().__init__(message, where=self.violations[0].field if self.violations else "")
 
 
+class UnknownFields(InvalidFields):
+    """Fields that their messages do not have, and nothing else wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Whose fields are checked: the request's name and the path from it to them."""

@@ -157,4 +157,26 @@ refused() {
     jq -ce '{value: [.error.code, .error.message]}'
 }
 
+# interact: send standard input as an interaction.
+interact() {
+  curl -s "$VIDI/v1beta/interactions" \
+    -H "x-goog-api-key: $GEMINI_API_KEY" \
+    -H 'Content-Type: application/json' \
+    --data-binary @-
+}
+
+interaction() {
+  local first
+  first=$(interact <<END | jq -re .id
+    {"model": "gemini-3-flash-preview", "input": [
+      {"type": "image", "mime_type": "image/jpeg", "data": "$(inline "$PHOTO")"}
+    ]}
+END
+  )
+  interact <<END | jq -ce '{text: .steps[-1].content[0].text}'
+    {"model": "gemini-3-flash-preview", "input": "Caption this image.", "previous_interaction_id": "$first"}
+END
+  curl -sf -X DELETE "$VIDI/v1beta/interactions/$first" > /dev/null
+}
+
 for flow in "$@"; do "$flow"; done

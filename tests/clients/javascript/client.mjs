@@ -86,6 +86,18 @@ const flows = {
     const { usageMetadata } = await ai.models.generateContent({ model, contents: caption });
     return { value: [totalTokens, usageMetadata.promptTokenCount] };
   },
+  async interaction() {
+    const data = fs.readFileSync(photo, { encoding: "base64" });
+    const image = { type: "image", data, mime_type: "image/jpeg" };
+    const first = await ai.interactions.create({ model, input: [image] });
+    const again = await ai.interactions.create({
+      model,
+      input: "Caption this image.",
+      previous_interaction_id: first.id,
+    });
+    await ai.interactions.delete(first.id);
+    return { text: again.output_text };
+  },
   async refused() {
     const wrong = ai.models.generateContent({ model: "no-such-model", contents: caption });
     return { value: await wrong.then(() => null, (error) => [error.status, error.message]) };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
@@ -22,6 +23,11 @@ client = genai.Client(api_key="any", http_options={"base_url": os.environ["VIDI"
 MODEL = "gemini-3-flash-preview"
 PHOTO = types.Part.from_bytes(data=Path(os.environ["PHOTO"]).read_bytes(), mime_type="image/jpeg")
 DRAWING = types.Part.from_bytes(data=Path(os.environ["DRAWING"]).read_bytes(), mime_type="image/png")
+IMAGE: Any = {
+    "type": "image",
+    "data": base64.b64encode(Path(os.environ["PHOTO"]).read_bytes()).decode(),
+    "mime_type": "image/jpeg",
+}
 CAPTION = "Caption this image."
 DETECT = os.environ["DETECT"]
 
@@ -103,7 +109,16 @@ async def refused() -> dict[str, Any]:
     return {"value": None}
 
 
-FLOWS = (caption, fetched, stream, structured, boxes, upload, several, tokens, refused)
+async def interaction() -> dict[str, Any]:
+    first: Any = await client.aio.interactions.create(model=MODEL, input=[IMAGE])
+    again: Any = await client.aio.interactions.create(
+        model=MODEL, input=CAPTION, previous_interaction_id=first.id
+    )
+    await client.aio.interactions.delete(id=first.id)
+    return {"text": again.output_text}
+
+
+FLOWS = (caption, fetched, stream, structured, boxes, upload, several, tokens, refused, interaction)
 
 
 async def main() -> None:

@@ -23,13 +23,8 @@ def _third(value: float) -> int:
 
 def shared(one: Box, other: Box) -> float:
     """The part of `one` that `other` covers, 0..1."""
-    common = Box(
-        max(one.ymin, other.ymin),
-        max(one.xmin, other.xmin),
-        min(one.ymax, other.ymax),
-        min(one.xmax, other.xmax),
-    )
-    return common.area() / one.area() if one.area() else 0.0
+    common = one.common(other)
+    return common / one.area() if common else 0.0
 
 
 def grown(box: Box, by: float) -> Box:

@@ -1,0 +1,329 @@
+"""Regular expressions as grammars, where they are simple enough.
+
+Read are literals, `.`, classes, `\\d \\w \\s` and their opposites, groups, alternatives, `* + ? {m,n}`, and
+`^` and `$` at the ends of the whole or of its alternatives, in the sense that ECMA 262 and RE2 share. All
+else, and what would make llama.cpp follow too many branches at once, is left to validation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vidi.engines.gbnf.characters import all_but, common, in_string, spans
+from vidi.engines.gbnf.expression import EMPTY, Binding, Expression, Span, choice, sequence
+from vidi.engines.gbnf.rules import Rules
+
+MOST_STATES = 60
+"""Characters in a pattern, each counted as often as it may be repeated: a bound on the branches that are
+followed at once. 200 cost 1.4 s a token with a vocabulary of 150,000; most patterns need three branches."""
+
+LONGEST = 2000
+"""Letters of a pattern."""
+
+DEEPEST = 30
+"""Groups inside groups."""
+
+_DIGITS: tuple[Span, ...] = ((0x30, 0x39),)
+_WORD: tuple[Span, ...] = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
+_BLANK: tuple[Span, ...] = ((0x09, 0x0A), (0x0C, 0x0D), (0x20, 0x20))
+_ANY_BLANK: tuple[Span, ...] = (
+    *((0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A)),
+    *((0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF)),
+)
+_LINE_ENDS: tuple[Span, ...] = ((0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029))
+_CLASSES: dict[str, tuple[Span, ...]] = {
+    "d": _DIGITS,
+    "D": all_but(_DIGITS),
+    "w": _WORD,
+    "W": all_but(_WORD),
+    "s": _BLANK,
+    "S": all_but(_ANY_BLANK),
+}
+_CONTROLS = {"t": 0x09, "n": 0x0A, "v": 0x0B, "f": 0x0C, "r": 0x0D}
+_QUANTIFIER = re.compile(r"(?:([*+?])|\{(\d{1,4})(?:(,)(\d{1,4})?)?\})\??")
+_GROUP = re.compile(r"\((?:\?:|\?P?<[A-Za-z_]\w*>)?")
+_CODE = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})")
+_PUNCTUATION = frozenset("^$\\.*+?()[]{}|/-\"'#&,:;<=>@!%~` ")
+
+
+class NoText(Exception):
+    """No text that matches the pattern has a length within the limits."""
+
+
+class _Beyond(Exception):
+    """The pattern is not among the simple ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of a pattern.
+
+    Attributes:
+        expression: What it says.
+        least, most: How many characters; None is no limit.
+        states: How many characters it is written with, each as often as it may be repeated.
+        run: The characters, if it is one of them or a repetition of one.
+    """
+
+    expression: Expression
+    least: int
+    most: int | None
+    states: int
+    run: tuple[Span, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many characters a text may have; None is no limit."""
+
+    least: int = 0
+    most: int | None = None
+
+    def meet(self, least: int, most: int | None) -> bool:
+        """Whether some length in this range is within the limits."""
+        return (most is None or most >= self.least) and (self.most is None or least <= self.most)
+
+    def hold(self, least: int, most: int | None) -> bool:
+        """Whether any length in this range is within the limits."""
+        return least >= self.least and (self.most is None or (most is not None and most <= self.most))
+
+
+def pattern_text(pattern: str, limits: Limits, rules: Rules) -> Expression | None:
+    """Texts that match a pattern and keep to the limits, as JSON writes them between quotes.
+
+    Returns:
+        None if the pattern, or the pattern within these limits, is more than a grammar should hold.
+
+    Raises:
+        NoText: No text that matches has such a length.
+    """
+    if len(pattern) > LONGEST:
+        return None
+    try:
+        reader = _Reader(pattern, rules)
+        branches = reader.branches()
+        if len(branches) > MOST_STATES:
+            return None
+        bounded = [_bounded(branch, limits, rules) for branch in branches]
+    except _Beyond:
+        return None
+    said = [expression for expression in bounded if expression is not None]
+    if not said:
+        raise NoText
+    return choice(*said)
+
+
+def _bounded(branch: list[_Piece], limits: Limits, rules: Rules) -> Expression | None:
+    """One alternative with the limits worked into its only repetition; None if none of its texts fits."""
+    least = sum(piece.least for piece in branch)
+    open_ended = any(piece.most is None for piece in branch)
+    most = None if open_ended else sum(piece.most or 0 for piece in branch)
+    if not limits.meet(least, most):
+        return None
+    loose = [at for at, piece in enumerate(branch) if piece.most != piece.least]
+    if not limits.hold(least, most):
+        if len(loose) != 1:
+            raise _Beyond
+        branch = [*branch]
+        branch[loose[0]] = _fitted(branch[loose[0]], least - branch[loose[0]].least, limits, rules)
+    steady = len(loose) <= 1 and all(branch[at].run for at in loose)
+    if not steady and sum(piece.states for piece in branch) > MOST_STATES:
+        raise _Beyond
+    return sequence(*(piece.expression for piece in branch))
+
+
+def _fitted(piece: _Piece, beside: int, limits: Limits, rules: Rules) -> _Piece:
+    """A repetition of one character, narrowed so that with `beside` others it keeps to the limits."""
+    if piece.run is None:
+        raise _Beyond
+    least = max(piece.least, limits.least - beside)
+    most = piece.most
+    if limits.most is not None:
+        most = limits.most - beside if most is None else min(most, limits.most - beside)
+    if most is not None and least > most:
+        raise _Beyond
+    return _repeat(_one(piece.run, rules), least, most, rules)
+
+
+def _one(allowed: tuple[Span, ...], rules: Rules) -> _Piece:
+    if not allowed:
+        raise _Beyond
+    letter = in_string(allowed, rules)
+    atom = letter if letter.binding is Binding.ATOM else rules.define("letter", letter)
+    return _Piece(atom, 1, 1, 1, allowed)
+
+
+def _repeat(piece: _Piece, least: int, most: int | None, rules: Rules) -> _Piece:
+    once = most is not None and most <= 1
+    if not once and piece.least == 0:
+        raise _Beyond  # A repetition of nothing is left recursion, which llama.cpp refuses.
+    single = piece.run is not None and piece.least == piece.most == 1
+    states = piece.states * max(1, least, most or 0)
+    if not single and states > MOST_STATES:
+        raise _Beyond
+    return _Piece(
+        rules.repeat(piece.expression, least, most, "letters"),
+        piece.least * least,
+        None if most is None or piece.most is None else piece.most * most,
+        states,
+        piece.run if single else None,
+    )
+
+
+class _Reader:
+    """Reads a pattern from left to right."""
+
+    def __init__(self, pattern: str, rules: Rules) -> None:
+        self._pattern = pattern
+        self._at = 0
+        self._rules = rules
+        self._depth = 0
+        self._anything = _repeat(_one(all_but([]), rules), 0, None, rules)
+
+    def branches(self) -> list[list[_Piece]]:
+        """The alternatives of the whole; where one is not anchored, anything may stand."""
+        found = [self._branch()]
+        while self._taken("|"):
+            found.append(self._branch())
+        if self._at < len(self._pattern):
+            raise _Beyond
+        return found
+
+    def _branch(self) -> list[_Piece]:
+        start = [] if self._taken("^") else [self._anything]
+        pieces = self._pieces()
+        end = [] if self._taken("$") else [self._anything]
+        return [*start, *pieces, *end]
+
+    def _pieces(self) -> list[_Piece]:
+        pieces = []
+        while self._at < len(self._pattern) and self._pattern[self._at] not in "|)$":
+            pieces.append(self._quantified(self._atom()))
+        return pieces
+
+    def _quantified(self, piece: _Piece) -> _Piece:
+        found = _QUANTIFIER.match(self._pattern, self._at)
+        if found is None:
+            return piece
+        self._at = found.end()
+        if self._at < len(self._pattern) and self._pattern[self._at] in "*+?{":
+            raise _Beyond
+        sign, low, comma, high = found.groups()
+        if sign:
+            return _repeat(piece, int(sign == "+"), 1 if sign == "?" else None, self._rules)
+        least = int(low)
+        most = int(high) if high else None if comma else least
+        if most is not None and most < least:
+            raise _Beyond
+        return _repeat(piece, least, most, self._rules)
+
+    def _atom(self) -> _Piece:
+        readers: dict[str, Callable[[], _Piece]] = {"(": self._group, "[": self._class}
+        letter = self._pattern[self._at]
+        if letter in readers:
+            return readers[letter]()
+        self._at += 1
+        if letter == ".":
+            return _one(all_but(_LINE_ENDS), self._rules)
+        if letter == "\\":
+            return _one(self._escape(), self._rules)
+        if letter in "^$*+?{":
+            raise _Beyond
+        return _one(_code_of(letter), self._rules)
+
+    def _group(self) -> _Piece:
+        found = _GROUP.match(self._pattern, self._at)
+        self._depth += 1
+        if found is None or self._depth > DEEPEST or self._pattern.startswith("?", found.end()):
+            raise _Beyond
+        self._at = found.end()
+        options = [_joined(self._pieces())]
+        while self._taken("|"):
+            options.append(_joined(self._pieces()))
+        if not self._taken(")"):
+            raise _Beyond
+        self._depth -= 1
+        if len(options) == 1:
+            return options[0]
+        return _Piece(
+            choice(*(option.expression for option in options)),
+            min(option.least for option in options),
+            _longest([option.most for option in options]),
+            sum(option.states for option in options),
+        )
+
+    def _class(self) -> _Piece:
+        self._at += 1
+        negated = self._taken("^")
+        found: list[Span] = []
+        while not self._taken("]"):
+            found += self._class_item()
+        if not found:
+            raise _Beyond
+        return _one(all_but(found) if negated else common(spans(found), all_but([])), self._rules)
+
+    def _class_item(self) -> tuple[Span, ...]:
+        low = self._class_atom()
+        if not self._pattern.startswith("-", self._at) or self._pattern.startswith("-]", self._at):
+            return low
+        self._at += 1
+        high = self._class_atom()
+        if not _single(low) or not _single(high) or low[0][0] > high[0][0]:
+            raise _Beyond
+        return ((low[0][0], high[0][0]),)
+
+    def _class_atom(self) -> tuple[Span, ...]:
+        if self._at >= len(self._pattern) or self._pattern.startswith("[:", self._at):
+            raise _Beyond
+        letter = self._pattern[self._at]
+        self._at += 1
+        return self._escape() if letter == "\\" else _code_of(letter)
+
+    def _escape(self) -> tuple[Span, ...]:
+        letter = self._pattern[self._at : self._at + 1]
+        code = _CODE.match(self._pattern, self._at)
+        if code is not None:
+            self._at = code.end()
+            return _code_of(chr(int(code[1] or code[2], 16)))
+        self._at += 1
+        if letter in _CLASSES:
+            return _CLASSES[letter]
+        if letter in _CONTROLS:
+            return _code_of(chr(_CONTROLS[letter]))
+        if letter not in _PUNCTUATION:
+            raise _Beyond
+        return _code_of(letter)
+
+    def _taken(self, letter: str) -> bool:
+        taken = self._pattern.startswith(letter, self._at)
+        self._at += taken
+        return taken
+
+
+def _single(ranges: tuple[Span, ...]) -> bool:
+    return len(ranges) == 1 and ranges[0][0] == ranges[0][1]
+
+
+def _code_of(letter: str) -> tuple[Span, ...]:
+    if "\ud800" <= letter <= "\udfff":
+        raise _Beyond
+    return ((ord(letter), ord(letter)),)
+
+
+def _longest(lengths: list[int | None]) -> int | None:
+    return None if None in lengths else max(length for length in lengths if length is not None)
+
+
+def _joined(pieces: list[_Piece]) -> _Piece:
+    """Pieces one after another as one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    most = None if any(piece.most is None for piece in pieces) else sum(piece.most or 0 for piece in pieces)
+    return _Piece(
+        sequence(*(piece.expression for piece in pieces)) if pieces else EMPTY,
+        sum(piece.least for piece in pieces),
+        most,
+        sum(piece.states for piece in pieces),
+    )

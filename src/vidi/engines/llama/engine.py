@@ -1,0 +1,177 @@
+"""An open model as an engine: prompts go to its process as chat requests, tokens come back as pieces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+
+from vidi.domain.answer import Piece, TokenCount
+from vidi.domain.errors import Unavailable
+from vidi.domain.fitting import canvas, place
+from vidi.domain.prompt import ImageHeader, MediaResolution, Outline, Output, Prompt, TextFormat
+from vidi.engines.base import EngineContext, ModelCard
+from vidi.engines.gbnf import ThoughtTags, compile_json, compile_schema
+from vidi.engines.llama.chat import (
+    Message,
+    messages,
+    sampling_options,
+    shown,
+    template_options,
+    wants_thought,
+)
+from vidi.engines.llama.connection import Refused
+from vidi.engines.llama.counting import Size, TokenCounter
+from vidi.engines.llama.launch import Launch
+from vidi.engines.llama.members import Member, members
+from vidi.engines.llama.reply import Events, Reply, refused
+from vidi.engines.llama.store import Pulled
+from vidi.engines.llama.supervisor import Supervisor
+from vidi.engines.profile import Template
+from vidi.engines.structured import checked
+
+_PATH = "/v1/chat/completions"
+
+_ROOM = 8 << 30
+"""Address space for context, buffers and libraries beside the files themselves, in bytes: far more than a
+sound model needs, and far less than one that has run wild would take."""
+
+_HEARTBEAT = Piece("")
+"""Says nothing, but lets the worker see that somebody still waits."""
+
+
+class Llama:
+    """One model, run by llama.cpp in a process of its own."""
+
+    def __init__(self, card: ModelCard, template: Template, supervisor: Supervisor) -> None:
+        """Take the parts.
+
+        Args:
+            card: What the model is.
+            template: What its chat template wants to know.
+            supervisor: Keeps its process; closed by `close`.
+        """
+        self._card = card
+        self._template = template
+        self._supervisor = supervisor
+        fit = card.pixels.fit(MediaResolution.LOW, 1)
+        self._counter = TokenCounter(supervisor.post, canvas(place(1, 1, fit), fit))
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+        return self._card
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """What keeps the model's process."""
+        return self._supervisor
+
+    def count_tokens(self, outline: Outline) -> TokenCount:
+        """What llama.cpp will take for the prompt.
+
+        Raises:
+            InvalidRequest: The prompt cannot be put into the model's chat template.
+            Unavailable: The process is not there.
+        """
+        headers = list(outline.images())
+        sizes = outline.with_images(self._size(header, len(headers)) for header in headers)
+        return self._counter.count(sizes, self._options(outline))
+
+    def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
+        """Answer, token by token.
+
+        Raises:
+            InvalidRequest: The prompt is too long, or its schema cannot be satisfied.
+            Unavailable: The process died or does not start.
+        """
+        body = json.dumps(self._request(prompt), ensure_ascii=False).encode("utf-8", "replace")
+        # A stop sequence may end an answer anywhere, so its form is not held against it.
+        form = Output() if prompt.sampling.stop_sequences else prompt.output
+        yield from checked(lambda: self._answer(body), form)
+
+    def close(self) -> None:
+        """End the process."""
+        self._supervisor.close()
+
+    def _answer(self, body: bytes) -> Generator[Piece, None, None]:
+        events, reply = Events(), Reply()
+        try:
+            with closing(self._supervisor.post(_PATH, body)) as portions:
+                for portion in portions:
+                    for message in events.feed(portion):
+                        yield from reply.take(message)
+                    if not portion:
+                        yield _HEARTBEAT
+        except Refused as error:
+            raise refused(error) from None
+        yield reply.last()
+
+    def _request(self, prompt: Prompt) -> Message:
+        grammar = self._grammar(prompt)
+        return {
+            "messages": messages(prompt.with_images(shown(picture) for picture in prompt.images())),
+            "chat_template_kwargs": self._options(prompt),
+            **sampling_options(prompt.sampling, self._card.output_token_limit),
+            **({"grammar": grammar} if grammar else {}),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "timings_per_token": True,
+            "cache_prompt": True,
+        }
+
+    def _options(self, ask: Prompt | Outline) -> Message:
+        return template_options(self._template, thinks=wants_thought(ask.thinking, self._template))
+
+    def _grammar(self, prompt: Prompt) -> str:
+        """The grammar that holds the answer to its form; "" for plain text."""
+        output, template = prompt.output, self._template
+        tags = ThoughtTags(template.think_open, template.think_close, template.opened)
+        thinking = tags if wants_thought(prompt.thinking, template) else None
+        if output.schema is not None:
+            return compile_schema(output.schema, output.format, thinking=thinking)
+        return compile_json(thinking=thinking) if output.format is TextFormat.JSON else ""
+
+    def _size(self, header: ImageHeader, pictures: int) -> Size:
+        """The size in which the model gets a picture."""
+        fit = self._card.pixels.fit(header.resolution, pictures)
+        return canvas(place(*header.upright_size, fit), fit)
+
+
+def open_engine(context: EngineContext) -> Llama:
+    """Start the process of a model that is on the disk, and wait until it listens.
+
+    Raises:
+        Unavailable: The model or llama.cpp is not on this machine, or does not start; says what to do.
+    """
+    member = next((each for each in members(context.cache) if each.model.id == context.model), None)
+    if member is None or member.files is None:
+        raise Unavailable(f"{context.model} is not on this disk. Fetch it first: vidi pull {context.model}")
+    if find_spec("xllamacpp") is None:
+        raise Unavailable("llama.cpp is not installed. Install it first: pip install 'vidi[llama]'")
+    card = member.card()
+    launch = _launch(member, member.files, context.threads)
+    return Llama(card, member.profile.template, Supervisor(launch, card.id))
+
+
+def _launch(member: Member, files: Pulled, threads: int) -> Launch:
+    pictures, model = member.profile.pictures, member.model
+    free = not pictures.square
+    sizes = files.text.stat().st_size + files.vision.stat().st_size
+    return Launch(
+        text=str(files.text),
+        vision=str(files.vision),
+        context=model.context,
+        slots=model.slots,
+        threads=threads,
+        min_image_tokens=pictures.min_tokens if free else -1,
+        max_image_tokens=pictures.budgets.ultra_high if free else -1,
+        memory=0 if _has_accelerator() else 2 * sizes + max(model.memory, _ROOM),
+    )
+
+
+def _has_accelerator() -> bool:
+    """Whether this machine has a device whose driver maps more address space than there is memory."""
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dri"))

@@ -1,0 +1,310 @@
+"""Keeps a model's process running: starts it, looks after it, and starts it again when it dies."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from vidi.domain.errors import Unavailable
+from vidi.engines.llama.connection import TICK_SECONDS, Lost, NobodyThere, Refused, post
+from vidi.engines.llama.launch import Endpoint, Launch
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 600.0
+"""How long a model may take to load; a large one comes from a slow disk."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+"""Seconds before a dead process is started again: doubled each time it dies young."""
+
+GROWN_UP_SECONDS = 60.0
+"""A process that lived so long is started again without delay."""
+
+PULSE_SECONDS = 10.0
+DEAF_PULSES = 3
+"""After so many pulses without an answer a process is taken for hung and killed."""
+
+WAIT_SECONDS = 60.0
+"""How long a request waits for a process that is being started again."""
+
+_DEATHS = 2
+"""How many deaths of its process a request may see; one that kills each is not tried for ever."""
+
+_PATIENCE = 3.0
+_KEPT_LINES = 5
+_KEPT_CHARACTERS = 600
+_LOGGED = re.compile(r"(?:[\d.]+ ([A-Z]) +)?(.*)")
+"""A line of llama.cpp's log: the time, the level and what it says; other lines have neither of the two."""
+
+
+class Supervisor:
+    """One model's process for the life of its engine."""
+
+    def __init__(self, launch: Launch, name: str) -> None:
+        """Start the process, and wait until it listens.
+
+        Args:
+            launch: What to run; each process gets a key of its own.
+            name: Of the model, for messages.
+
+        Raises:
+            Unavailable: It does not start; says what llama.cpp said.
+        """
+        self._launch = launch
+        self._name = name
+        self._changed = threading.Condition()
+        self._endpoint: Endpoint | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self._said: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._failure = ""
+        self._starts = 0
+        self._closed = False
+        self._keeper = threading.Thread(target=self._keep, name=f"{name} keeper", daemon=True)
+        self._keeper.start()
+        try:
+            with closing(self.endpoint(START_SECONDS)) as waiting:
+                for endpoint in waiting:
+                    if endpoint is not None:
+                        break
+        except Unavailable:
+            self.close()
+            raise
+
+    @property
+    def starts(self) -> int:
+        """How many times the process has been started."""
+        return self._starts
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number; None while there is none."""
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
+
+    def endpoint(
+        self, seconds: float = WAIT_SECONDS, *, dead: Endpoint | None = None
+    ) -> Generator[Endpoint | None, None, None]:
+        """Wait for the process: yields None for every tick of waiting, and last where it listens.
+
+        Args:
+            seconds: How long to wait.
+            dead: Where nobody was found; another is waited for.
+
+        Raises:
+            Unavailable: It cannot be started, or not in time.
+        """
+        until = time.monotonic() + seconds
+        while True:
+            with self._changed:
+                if self._endpoint in (None, dead) and not self._failure and not self._closed:
+                    self._changed.wait(TICK_SECONDS)
+                endpoint, failure, closed = self._endpoint, self._failure, self._closed
+            if endpoint is not None and endpoint != dead:
+                yield endpoint
+                return
+            if failure or closed or time.monotonic() > until:
+                raise Unavailable(failure or f"{self._name} is not running. Try again.", retry_after=5.0)
+            yield None
+
+    def post(self, path: str, body: bytes) -> Generator[bytes, None, None]:
+        """Send the process a request, as `connection.post` does, waiting for it if it is being started.
+
+        Raises:
+            Refused: It answered with another status than 200.
+            Unavailable: It cannot be started, or died over this request: in the middle of its answer, or
+                twice before it.
+        """
+        dead: Endpoint | None = None
+        deaths = 0
+        while True:
+            dead = yield from self._reached(dead)
+            answered = False
+            try:
+                with closing(post(dead, path, body)) as parts:
+                    for part in parts:
+                        answered = answered or bool(part)
+                        yield part
+                return
+            except NobodyThere:
+                # It died, and its keeper has not seen it yet: nothing was asked, so nothing is lost.
+                continue
+            except Lost:
+                # Perhaps over another request: this one may have come while it was dying.
+                deaths += 1
+                if answered or deaths == _DEATHS:
+                    raise _lost(self._name) from None
+
+    def _reached(self, dead: Endpoint | None) -> Generator[bytes, None, Endpoint]:
+        """Wait for the process; yields b"" meanwhile, and returns where it listens."""
+        with closing(self.endpoint(dead=dead)) as waiting:
+            for found in waiting:
+                if found is not None:
+                    return found
+                yield b""
+        raise _lost(self._name)
+
+    def close(self) -> None:
+        """End the process, and the thread that keeps it."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            process = self._process
+        if process is not None:
+            _end(process)
+        self._keeper.join(timeout=_PATIENCE)
+
+    def _keep(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            began = time.monotonic()
+            started = self._run()
+            if self._is_closed():
+                return
+            if not started and self._starts == 1:
+                self._fail()
+                return
+            pause = FIRST_PAUSE if time.monotonic() - began > GROWN_UP_SECONDS else pause
+            self._report(started, pause)
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _report(self, started: bool, pause: float) -> None:
+        words = self._last_words()
+        log.error("%s died; starting it again in %.1f s. Its last words: %s", self._name, pause, words)
+        if not started:
+            self._fail()
+
+    def _fail(self) -> None:
+        with self._changed:
+            self._failure = (
+                f"{self._name} does not start. llama.cpp says: {self._last_words()} "
+                f"Pull the model again (`vidi pull {self._name}`), or give it more memory."
+            )
+            self._changed.notify_all()
+
+    def _last_words(self) -> str:
+        return "; ".join(self._said)[-_KEPT_CHARACTERS:] or "nothing."
+
+    def _run(self) -> bool:
+        """Start a process and stay with it until it ends; tells whether it ever listened."""
+        launch = replace(self._launch, key=secrets.token_urlsafe(32))
+        process = _spawn()
+        self._said.clear()
+        listener = threading.Thread(target=self._listen, args=(process,), daemon=True)
+        listener.start()
+        with self._changed:
+            self._process = process
+            self._starts += 1
+        if self._is_closed():
+            _end(process)
+        address = _introduce(process, launch)
+        if address:
+            parts = urlsplit(address)
+            self._announce(Endpoint(parts.hostname or "127.0.0.1", parts.port or 0, launch.key))
+            self._watch(process)
+        self._announce(None)
+        _end(process)
+        listener.join(_PATIENCE)
+        return bool(address)
+
+    def _is_closed(self) -> bool:
+        with self._changed:
+            return self._closed
+
+    def _announce(self, endpoint: Endpoint | None) -> None:
+        with self._changed:
+            self._endpoint = endpoint
+            self._failure = "" if endpoint is not None else self._failure
+            self._changed.notify_all()
+
+    def _watch(self, process: subprocess.Popen[str]) -> None:
+        """Wait for the process's end; a process that no longer answers is killed."""
+        deaf = 0
+        while deaf < DEAF_PULSES:
+            try:
+                process.wait(PULSE_SECONDS)
+            except subprocess.TimeoutExpired:
+                deaf = 0 if self._has_pulse() else deaf + 1
+            else:
+                return
+        log.error("%s no longer answers and is killed", self._name)
+        process.kill()
+        process.wait()
+
+    def _has_pulse(self) -> bool:
+        endpoint = self._endpoint
+        if endpoint is None:
+            return False
+        until = time.monotonic() + PULSE_SECONDS
+        try:
+            with closing(post(endpoint, "/tokenize", b'{"content":""}')) as parts:
+                return all(part or time.monotonic() < until for part in parts)
+        except (NobodyThere, Lost, Refused):
+            return False
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        """Keep the last of what llama.cpp writes to its log."""
+        assert process.stderr is not None
+        with process.stderr as lines:
+            for line in lines:
+                log.debug("%s: %s", self._name, line.rstrip())
+                logged = _LOGGED.match(line.strip())
+                if logged and logged[2] and logged[1] != "W":
+                    self._said.append(" ".join(logged[2].split()))
+
+
+def _lost(name: str) -> Unavailable:
+    return Unavailable(
+        f"{name} stopped in the middle of this request and is being started again. Please try again.",
+        retry_after=1.0,
+    )
+
+
+def _spawn() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "vidi.engines.llama.process"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+
+
+def _introduce(process: subprocess.Popen[str], launch: Launch) -> str:
+    """Tell the process what to run, and hear where it listens; "" if it died over it."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(launch.pack().decode())
+        process.stdin.flush()
+        return process.stdout.readline().strip()
+    except (OSError, ValueError):  # It died, or was ended meanwhile.
+        return ""
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a process and let go of its pipes."""
+    process.terminate()
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except OSError:
+                log.debug("a pipe to a dead process broke")

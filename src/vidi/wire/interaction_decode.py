@@ -1,0 +1,301 @@
+"""An interaction's body as a Conversation, and the interactions before it as its earlier turns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from vidi.domain.errors import InvalidRequest
+from vidi.domain.prompt import Ask, Conversation, FileReference, ImageSource, MediaResolution, Role, Turn
+from vidi.wire import configuration
+from vidi.wire.document import read_object
+from vidi.wire.interaction_format import response_output
+from vidi.wire.interaction_schema import (
+    MODEL_OUTPUT,
+    STEPS,
+    THOUGHT,
+    USER_INPUT,
+    CreateInteraction,
+    InputContents,
+    InputSteps,
+    InteractionConfig,
+    InteractionContent,
+    InteractionStep,
+    Summaries,
+)
+from vidi.wire.payload import check_mime_type, decode_base64
+from vidi.wire.schema import MAX_PARTS, GenerationConfig, Message, ThinkingConfig
+from vidi.wire.violations import FieldViolation, Scope, UnknownFields, from_validation, refuse
+
+ImageReference = ImageSource | FileReference
+Turns = tuple[Turn[ImageReference], ...]
+M = TypeVar("M", bound=Message)
+
+_SCOPE = Scope("CreateInteractionRequest")
+_UNSERVED = (
+    ("agent", "agents are not served. Name a model instead."),
+    ("agent_config", "agents are not served. Leave the field out."),
+    ("background", "work in the background is not served. Ask with stream, or wait for the answer."),
+    ("cached_content", "cached contents are not served. Send the contents themselves."),
+    ("continuation_token", "answers are never cut into continuations. Leave the field out."),
+    ("environment", "environments are not served. Leave the field out."),
+    ("tools", "tools are not served. Leave the field out."),
+    ("webhook_config", "webhooks are not served. Wait for the answer instead."),
+)
+_UNSERVED_CONFIG = (
+    ("image_config", "image generation is not served. Leave the field out."),
+    ("speech_config", "speech is not served. Leave the field out."),
+    ("transcription_config", "audio is not served. Leave the field out."),
+    ("video_config", "video is not served. Leave the field out."),
+)
+_NO_TOOL = (None, "none", "auto")
+
+
+@dataclass(frozen=True, slots=True)
+class NewInteraction:
+    """What a caller asks for.
+
+    Attributes:
+        model: The model's id, without `models/`.
+        conversation: What was asked, without the interactions before it.
+        previous: Id of the interaction that this one continues; "" if none.
+        input: The input as it came, as JSON; empty if it is not to be kept.
+        kept: Whether to keep it for later.
+        streamed: Whether to answer in events.
+    """
+
+    model: str
+    conversation: Conversation
+    previous: str
+    input: bytes
+    kept: bool
+    streamed: bool
+
+
+def decode_interaction(body: bytes | bytearray, max_images: int) -> NewInteraction:
+    """Read the body of a new interaction.
+
+    Args:
+        body: JSON, strict or lenient.
+        max_images: Most pictures in one request.
+
+    Raises:
+        InvalidRequest: The body is no JSON, not of the API's form, asks for what is not served, or holds
+            too many pictures; the message names the field.
+    """
+    tree = read_object(body)
+    request = _read(CreateInteraction, tree)
+    refuse((*_unserved(request), *_missing(request)))
+    config = _generation(request.generation_config or InteractionConfig())
+    refuse(configuration.faults(config, _SCOPE))
+    turns = _turns(request.input, "input", max_images)
+    kept = request.store is not False
+    return NewInteraction(
+        model=(request.model or "").removeprefix("models/"),
+        conversation=Ask(
+            turns=turns,
+            system=request.system_instruction or "",
+            sampling=configuration.sampling(config),
+            output=response_output(request, _SCOPE),
+            thinking=configuration.thinking(config.thinking_config or ThinkingConfig()),
+        ),
+        previous=request.previous_interaction_id or "",
+        input=_as_json(request.input) if kept else b"",
+        kept=kept,
+        streamed=bool(request.stream),
+    )
+
+
+def _as_json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An interaction as it was kept: its id, its input and its answer as JSON."""
+
+    id: str
+    input: bytes
+    answer: bytes
+
+
+def continued(conversation: Conversation, past: Sequence[Past], max_images: int) -> Conversation:
+    """The conversation with the interactions before it, the oldest first, as its first turns.
+
+    Raises:
+        InvalidRequest: All of them together hold too many pictures.
+    """
+    turns: list[Turn[ImageReference]] = []
+    for each in past:
+        turns += _turns(from_json(each.input), f"{each.id}.input", max_images)
+        said = _said(from_json(each.answer))
+        if said:
+            turns.append(Turn(Role.MODEL, (said,)))
+    whole = replace(conversation, turns=(*turns, *conversation.turns))
+    count = sum(1 for _ in whole.images())
+    if count > max_images:
+        raise _too_many_images(count, max_images, "previous_interaction_id")
+    return whole
+
+
+def _said(answer: dict[str, object]) -> str:
+    """The text of an answer that this server has written."""
+    steps = _read(InputSteps, {"input": answer["steps"]}).input
+    contents = (each for step in steps if step.type == MODEL_OUTPUT for each in step.content or [])
+    return "".join(content.text or "" for content in contents)
+
+
+def _read(message: type[M], tree: object) -> M:
+    try:
+        return message.model_validate(tree)
+    except ValidationError as error:
+        found = from_validation(error)
+        if all(each["type"] == "extra_forbidden" for each in error.errors(include_url=False)):
+            raise UnknownFields(found.violations) from None
+        raise found from None
+
+
+def _unserved(request: CreateInteraction) -> Iterator[FieldViolation]:
+    for name, text in _UNSERVED:
+        if getattr(request, name):
+            yield _SCOPE.fault(name, text)
+    for at, modality in enumerate(request.response_modalities or []):
+        if modality.lower() != "text":
+            text = f"{modality[:40]} is not served, answers are text."
+            yield _SCOPE.fault(f"response_modalities[{at}]", text)
+    config = request.generation_config or InteractionConfig()
+    for name, text in _UNSERVED_CONFIG:
+        if getattr(config, name):
+            yield _SCOPE.fault(f"generation_config.{name}", text)
+    if config.tool_choice not in _NO_TOOL:
+        yield _SCOPE.fault("generation_config.tool_choice", "tools are not served. Leave the field out.")
+
+
+def _missing(request: CreateInteraction) -> Iterator[FieldViolation]:
+    if not request.model and not request.agent:
+        yield _SCOPE.fault("model", "model is not specified")
+    if request.input is None:
+        yield _SCOPE.fault("input", "input is not specified")
+
+
+def _generation(config: InteractionConfig) -> GenerationConfig:
+    """The same wishes in the words of generateContent, so that both are checked by one code."""
+    thinking = ThinkingConfig(
+        thinking_level=config.thinking_level,
+        include_thoughts=config.thinking_summaries is Summaries.AUTO,
+    )
+    return GenerationConfig(
+        temperature=config.temperature,
+        top_p=config.top_p,
+        top_k=config.top_k,
+        seed=config.seed,
+        max_output_tokens=config.max_output_tokens,
+        stop_sequences=config.stop_sequences,
+        presence_penalty=config.presence_penalty,
+        frequency_penalty=config.frequency_penalty,
+        thinking_config=thinking,
+    )
+
+
+def _turns(raw: object, path: str, max_images: int) -> Turns:
+    """The turns of an input: a text, contents, or steps."""
+    if _is_steps(raw):
+        steps = _read(InputSteps, {"input": raw}).input
+        return _turns_of_steps(steps, path, max_images)
+    contents = _read(InputContents, {"input": raw}).input
+    _check_size(contents, max_images, path)
+    faults = [fault for at, each in enumerate(contents) for fault in _content_faults(each, f"{path}[{at}]")]
+    refuse(faults or _nothing(contents, path))
+    parts = tuple(_part(each, f"{path}[{at}]") for at, each in enumerate(contents))
+    return (Turn(Role.USER, parts),)
+
+
+def _is_steps(raw: object) -> bool:
+    first = raw[0] if isinstance(raw, list) and raw else raw
+    if not isinstance(first, dict):
+        return False
+    kind = first.get("type")
+    return kind in STEPS or "content" in first
+
+
+def _turns_of_steps(steps: list[InteractionStep], path: str, max_images: int) -> Turns:
+    contents = [each for step in steps for each in step.content or []]
+    _check_size(contents, max_images, path)
+    refuse(_step_faults(steps, path))
+    turns: list[Turn[ImageReference]] = []
+    for at, step in enumerate(steps):
+        role = Role.MODEL if step.type == MODEL_OUTPUT else Role.USER
+        parts = tuple(
+            _part(each, f"{path}[{at}].content[{index}]")
+            for index, each in enumerate(step.content or [])
+            if step.type != THOUGHT and not (role is Role.MODEL and _is_empty(each))
+        )
+        if parts:
+            turns.append(Turn(role, parts))
+    if not turns:
+        refuse([_SCOPE.fault(path, "there is nothing in it to answer.")])
+    return tuple(turns)
+
+
+def _step_faults(steps: list[InteractionStep], path: str) -> Iterator[FieldViolation]:
+    for at, step in enumerate(steps):
+        if step.type != USER_INPUT:
+            continue
+        yield from _nothing(step.content or [], f"{path}[{at}].content")
+        for index, each in enumerate(step.content or []):
+            yield from _content_faults(each, f"{path}[{at}].content[{index}]")
+
+
+def _nothing(contents: list[InteractionContent], path: str) -> Iterator[FieldViolation]:
+    if not contents:
+        yield _SCOPE.fault(path, "must not be empty.")
+
+
+def _is_empty(content: InteractionContent) -> bool:
+    return not (content.text or content.data or content.uri)
+
+
+def _content_faults(content: InteractionContent, path: str) -> Iterator[FieldViolation]:
+    if content.type == "text":
+        if not content.text:
+            yield _SCOPE.fault(f"{path}.text", "must not be empty.")
+        if content.data or content.uri:
+            yield _SCOPE.fault(path, "a text has neither data nor uri. Send pictures with type image.")
+        return
+    if content.text:
+        yield _SCOPE.fault(path, "a picture has no text. Send the text with type text.")
+    if not content.data and not content.uri:
+        yield _SCOPE.fault(path, "a picture needs its data or its uri.")
+    if content.data and content.uri:
+        yield _SCOPE.fault(path, "only one of data and uri may be set.")
+
+
+def _part(content: InteractionContent, path: str) -> str | ImageReference:
+    if content.type == "text":
+        return content.text or ""
+    resolution = MediaResolution.UNSPECIFIED
+    if content.resolution:
+        resolution = MediaResolution[content.resolution.name]
+    check_mime_type(content.mime_type, path)
+    if content.data:
+        return ImageSource(decode_base64(content.data, f"{path}.data"), path, resolution)
+    return FileReference(content.uri or "", path, resolution)
+
+
+def _check_size(contents: list[InteractionContent], max_images: int, path: str) -> None:
+    """Counted before any picture is decoded."""
+    if len(contents) > MAX_PARTS:
+        raise InvalidRequest(f"The input has more than {MAX_PARTS} contents. Send fewer.", where=path)
+    count = sum(each.type != "text" for each in contents)
+    if count > max_images:
+        raise _too_many_images(count, max_images, path)
+
+
+def _too_many_images(count: int, most: int, where: str) -> InvalidRequest:
+    text = f"{where}: {count} images are more than the {most} that one request may have. Send fewer."
+    return InvalidRequest(text, where=where)
