@@ -176,8 +176,6 @@ def test_two_pulls_at_once_fetch_once(desk: Desk, hub: Hub) -> None:
     ("status", "code", "told"),
     [
         (403, "GatedRepo", "accept it there, make a token at"),
-        (401, "RepoNotFound", "HF_TOKEN"),
-        (404, "EntryNotFound", "text-Q4.gguf is not on"),
         (429, "", "takes no more requests"),
     ],
 )

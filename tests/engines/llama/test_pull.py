@@ -282,6 +282,8 @@ def test_a_pair_that_does_not_fit_is_refused_before_anything_is_copied(
     with pytest.raises(InvalidRequest, match="belongs to another model"):
         _found(context, Wanted("tiny-1b", source=str(pair[0]), vision=other))
     assert not context.cache.exists()
+    with pytest.raises(InvalidRequest, match="name that one with --from"):
+        _found(context, Wanted("tiny-1b", vision=other))
 
 
 def test_a_copy_of_a_published_file_must_be_that_file(

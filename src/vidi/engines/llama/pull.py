@@ -41,6 +41,10 @@ def find_pull(context: EngineContext, wanted: Wanted, choice: Choice) -> Pull:
         VidiError: They cannot be had, do not fit each other, or do not fit this machine; says what to do.
     """
     model = choice.model
+    if wanted.vision is not None and not wanted.source:
+        raise InvalidRequest(
+            "--mmproj names the vision file of a model in a file: name that one with --from."
+        )
     if wanted.source:
         return _local(context, wanted, choice, find_local(wanted))
     if not model.repository:
@@ -139,6 +143,7 @@ class _HubPull:
             digest = sha256_of(target, progress, f"Checking {Path(remote.name).name}")
             if digest == expected:
                 return WeightsFile(remote.name, digest, remote.size)
+            target.unlink()
         digest = hub.download(replace(remote, sha256=expected), part, progress)
         part.replace(target)
         return WeightsFile(remote.name, digest, remote.size)
