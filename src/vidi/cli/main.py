@@ -15,7 +15,7 @@ from vidi.cli.inspection import inspect
 from vidi.cli.look import ask, caption, detect
 from vidi.cli.models import models
 from vidi.cli.options import config_option, settings_from
-from vidi.cli.pull import fetch_first, pull
+from vidi.cli.pull import fetch_first, pull, refuse_unpulled
 from vidi.domain.errors import VidiError
 from vidi.engines.base import Offer
 from vidi.http import server
@@ -68,6 +68,7 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
     )
     try:
         offer = default_model(settings)
+        refuse_unpulled(offer)
         listener = server.listen(settings.host, settings.port)
     except (VidiError, OSError) as error:
         raise click.ClickException(_reason(error, settings)) from None

@@ -55,10 +55,8 @@ def rm(names: tuple[str, ...], config: Path | None) -> None:
     settings = settings_from(config, {})
     known = installed(settings)
     for name in names:
-        if name not in known:
-            raise click.ClickException(f"There is no model {name!r}. Known models: {', '.join(known)}.")
         try:
-            freed = remove_weights(known[name], context(settings))
+            freed = remove_weights(known, context(settings), name)
         except (VidiError, OSError) as error:
             raise click.ClickException(str(error)) from None
         click.echo(f"{name} is removed; {in_units(freed)} are free again.")

@@ -9,6 +9,7 @@ import pytest
 from gguf import GGUFWriter
 
 from tests.engines.llama.tiny import write_text, write_vision
+from tests.model.random_gguf import write_text_model, write_vision_tower
 from vidi.domain.errors import InvalidRequest
 from vidi.engines.llama.gguf_check import check_pair, is_vision
 from vidi.engines.llama.gguf_header import read_header
@@ -30,6 +31,12 @@ def test_a_fitting_pair_tells_what_it_is(text: Path, vision: Path) -> None:
     assert pair.projector == "gemma3"
     assert is_vision(read_header(vision))
     assert not is_vision(read_header(text))
+
+
+def test_what_llama_cpp_is_known_to_run_is_let_through(tmp_path: Path) -> None:
+    write_text_model(tmp_path / "text.gguf")
+    write_vision_tower(tmp_path / "vision.gguf")
+    assert check_pair(tmp_path / "text.gguf", tmp_path / "vision.gguf").projector
 
 
 def test_files_in_each_others_role_are_told_apart(text: Path, vision: Path) -> None:

@@ -147,6 +147,25 @@ def test_files_that_arrived_before_a_break_are_checked_and_kept(hub: Hub, contex
     assert hub.count("GET") == fetched + 1
 
 
+def test_what_the_hubs_own_programs_have_fetched_is_linked_if_it_is_whole(
+    hub: Hub, context: EngineContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "hub" / "models--someone--tiny-GGUF"
+    for name, content in ((TEXT, hub.files[TEXT]), (VISION, b"damaged")):
+        blob = home / "blobs" / hashlib.sha256(hub.files[name]).hexdigest()
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(content)
+        link = home / "snapshots" / COMMIT / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(blob)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    _found(context).run()
+    (here,) = pulled(context.cache)
+    assert here.text.stat().st_nlink == 2
+    assert here.vision.read_bytes() == hub.files[VISION]
+    assert [VISION in asked[1] for asked in hub.asked if asked[0] == "GET"] == [True]
+
+
 def test_rubble_of_another_file_is_cleared_away(hub: Hub, context: EngineContext) -> None:
     folder = context.cache / "models" / ".tiny-1b.pulling"
     folder.mkdir(parents=True)
@@ -263,6 +282,8 @@ def test_a_pair_that_does_not_fit_is_refused_before_anything_is_copied(
     with pytest.raises(InvalidRequest, match="belongs to another model"):
         _found(context, Wanted("tiny-1b", source=str(pair[0]), vision=other))
     assert not context.cache.exists()
+    with pytest.raises(InvalidRequest, match="name that one with --from"):
+        _found(context, Wanted("tiny-1b", vision=other))
 
 
 def test_a_copy_of_a_published_file_must_be_that_file(

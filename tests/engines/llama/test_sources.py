@@ -151,6 +151,13 @@ def test_settled_files_are_linked_and_others_copied(tmp_path: Path) -> None:
     assert copied_bytes(LocalFile(source, "x"), tmp_path) == 7000
 
 
+def test_somebody_elses_files_are_counted_as_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = _touch(tmp_path / "source.gguf", b"content")
+    monkeypatch.setattr(os, "geteuid", lambda: source.stat().st_uid + 1)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert copied_bytes(LocalFile(source, "x", settled=True), tmp_path) == 7
+
+
 def test_where_links_are_not_possible_a_copy_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(18, "Invalid cross-device link")

@@ -2,7 +2,7 @@
 
 The hub's own library knows addresses, tokens, mirrors and proxies (HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE and
 its other variables). What is asked and streamed is written here: the library's own download begins anew
-after a killed process, and its requests tell more than they must (docs/decisions/0016-pulling-models.md).
+after a killed process, and its requests tell more than they must (docs/decisions/0020-pulling-models.md).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 import httpx2
-from huggingface_hub import constants, get_session, get_token, hf_hub_url
+from huggingface_hub import constants, get_session, get_token, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
 from vidi import __version__
@@ -129,6 +129,12 @@ def download(remote: RemoteFile, target: Path, progress: Progress, *, sleep: Sle
         f"What came for {remote.name} is not the file that {remote.repository} holds: its SHA-256 differs. A "
         "mirror or proxy may be altering files; check HF_ENDPOINT and try again."
     )
+
+
+def in_cache(remote: RemoteFile) -> Path | None:
+    """The file where the hub's own programs keep what they fetched (HF_HOME); None if they have not."""
+    found = try_to_load_from_cache(remote.repository, remote.name, revision=remote.commit)
+    return Path(found).resolve() if isinstance(found, str) else None
 
 
 def _fetch(remote: RemoteFile, target: Path, progress: Progress, sleep: Sleep) -> None:

@@ -41,6 +41,10 @@ def find_pull(context: EngineContext, wanted: Wanted, choice: Choice) -> Pull:
         VidiError: They cannot be had, do not fit each other, or do not fit this machine; says what to do.
     """
     model = choice.model
+    if wanted.vision is not None and not wanted.source:
+        raise InvalidRequest(
+            "--mmproj names the vision file of a model in a file: name that one with --from."
+        )
     if wanted.source:
         return _local(context, wanted, choice, find_local(wanted))
     if not model.repository:
@@ -125,17 +129,21 @@ class _HubPull:
         return digests == tuple(file.sha256 for file in self.files)
 
     def _fetch(self, remote: RemoteFile, target: Path) -> WeightsFile:
-        """One file, unless an earlier pull has brought it; what that left of another file makes room."""
+        """One file, unless it is on this disk already; what an older pull left of another one makes room."""
         progress = self.context.progress
         expected = remote.sha256 or _told_digest(self.choice.model, remote.name)
         part = target.with_name(f"{target.name}.{(expected or remote.commit)[:16]}.part")
         for stray in target.parent.glob(f"{target.name}.*.part"):
             if stray != part:
                 stray.unlink()
+        cached = hub.in_cache(remote)
+        if cached is not None and expected and not target.exists():
+            place(LocalFile(cached, Path(remote.name).name, settled=True), target, progress)
         if target.exists():
             digest = sha256_of(target, progress, f"Checking {Path(remote.name).name}")
             if digest == expected:
                 return WeightsFile(remote.name, digest, remote.size)
+            target.unlink()
         digest = hub.download(replace(remote, sha256=expected), part, progress)
         part.replace(target)
         return WeightsFile(remote.name, digest, remote.size)
