@@ -184,7 +184,7 @@ def test_the_token_goes_to_the_hub_and_to_nobody_else(
         (401, "RepoNotFound", PermissionDenied, "private or does not exist"),
         (401, "GatedRepo", PermissionDenied, "accept its licence"),
         (403, "GatedRepo", PermissionDenied, r"Open http.*someone/tiny-GGUF.*HF_TOKEN"),
-        (403, "", PermissionDenied, "accept its licence"),
+        (403, "", PermissionDenied, "lack the right.*or a proxy"),
         (404, "EntryNotFound", NotFound, "EntryNotFound.*misspells"),
         (404, "RepoNotFound", NotFound, "RepoNotFound"),
         (410, "", Unavailable, "410"),

@@ -286,6 +286,17 @@ def test_a_pair_that_does_not_fit_is_refused_before_anything_is_copied(
         _found(context, Wanted("tiny-1b", vision=other))
 
 
+def test_a_file_that_may_not_be_read_is_said(
+    context: EngineContext, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InvalidRequest, match=r"text-Q4\.gguf cannot be read: Permission denied"):
+        _found(context, Wanted("tiny-1b", source=str(pair[0])))
+
+
 def test_a_copy_of_a_published_file_must_be_that_file(
     context: EngineContext, pair: tuple[Path, Path]
 ) -> None:

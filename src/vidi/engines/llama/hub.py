@@ -246,10 +246,15 @@ def _told(error: Exception, response: httpx2.Response | None, what: str, reposit
 
 def _refusal(response: httpx2.Response, what: str, repository: str) -> VidiError:
     hub, status, code = constants.ENDPOINT, response.status_code, response.headers.get("x-error-code", "")
-    if code == "GatedRepo" or (status == HTTPStatus.FORBIDDEN and code == ""):
+    if code == "GatedRepo":
         return PermissionDenied(
             f"{repository} gives its files only to those who accept its licence. Open {hub}/{repository} in "
             f"a browser, accept it there, make a token at {hub}/settings/tokens and set HF_TOKEN to it."
+        )
+    if status == HTTPStatus.FORBIDDEN:
+        return PermissionDenied(
+            f"{hub} forbids {what}: HF_TOKEN may lack the right to read it, its licence may have to be "
+            f"accepted at {hub}/{repository}, or a proxy in between forbids it."
         )
     if status == HTTPStatus.UNAUTHORIZED:
         return PermissionDenied(

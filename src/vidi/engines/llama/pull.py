@@ -45,12 +45,9 @@ def find_pull(context: EngineContext, wanted: Wanted, choice: Choice) -> Pull:
         raise InvalidRequest(
             "--mmproj names the vision file of a model in a file: name that one with --from."
         )
-    if wanted.source:
-        return _local(context, wanted, choice, find_local(wanted))
-    if not model.repository:
-        folder = choice.own.parent if choice.own else Path()
-        beside = pair_of(folder / model.text.name, folder / model.vision.name, str(folder.resolve()))
-        return _local(context, wanted, choice, beside)
+    if wanted.source or not model.repository:
+        with _reading_errors():
+            return _local(context, wanted, choice)
     try:
         text = hub.locate(model.repository, model.text.name, model.revision)
         vision = hub.locate(model.repository, model.vision.name, text.commit)
@@ -180,10 +177,15 @@ class _LocalPull:
         return WeightsFile(file.name, digest, target.stat().st_size)
 
 
-def _local(context: EngineContext, wanted: Wanted, choice: Choice, pair: LocalPair) -> Pull:
+def _local(context: EngineContext, wanted: Wanted, choice: Choice) -> Pull:
     """A pair on this machine, checked before it is copied."""
-    headers = check_pair(pair.text.path, pair.vision.path, (pair.text.name, pair.vision.name))
     model, home = choice.model, existing(context.cache)
+    if wanted.source:
+        pair = find_local(wanted)
+    else:
+        folder = choice.own.parent if choice.own else Path()
+        pair = pair_of(folder / model.text.name, folder / model.vision.name, str(folder.resolve()))
+    headers = check_pair(pair.text.path, pair.vision.path, (pair.text.name, pair.vision.name))
     files = (pair.text, pair.vision)
     bill = Bill(
         model=model.id,
@@ -255,6 +257,18 @@ def _refuse_obstacle(bill: Bill) -> None:
 
 def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.2f} GB"
+
+
+@contextmanager
+def _reading_errors() -> Generator[None, None, None]:
+    """Turn a file that may not be read, as of another user's Ollama, into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise InvalidRequest(
+            f"{error.filename or 'A file'} cannot be read: {error.strerror or error}. Give this user the "
+            "right to read it, or copy it to where it can be read."
+        ) from error
 
 
 @contextmanager
