@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vidi.domain.schema import Kind
 from vidi.engines.grammar import JsonValue
-from vidi.engines.grounding.shape import Shape
+from vidi.engines.grounding.shape import Shape, surroundings
 from vidi.engines.grounding.units import UnitWriter, dumps, loads
 
 LONGEST_STRING = 1 << 16
@@ -21,9 +20,11 @@ DEEPEST = 64
 """Arrays and objects within each other; the answer ends before a deeper one."""
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<mark>[{}\[\],:])|(?P<text>"(?:[^"\\]|\\.)*+")|(?P<bare>[^\s{}\[\],:"]++)(?=[\s{}\[\],:"]))""",
+    r"""[\s,:]*(?:(?P<mark>[{}\[\]])|(?P<text>"(?:[^"\\]|\\.)*+")|(?P<bare>[^\s{}\[\],:"]++)(?=[\s{}\[\],:"]))""",
     re.DOTALL,
 )
+_BETWEEN = " \t\r\n,:"
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})")
 _CONSTANTS: dict[str, JsonValue] = {"true": True, "false": False, "null": None}
 
 
@@ -67,7 +68,7 @@ class DocumentReader:
         """Take a stretch of the answer; gives what can be told of it."""
         if self._over:
             return ""
-        waiting = self._rest.lstrip()[:1] == '"'
+        waiting = self._rest.lstrip(_BETWEEN)[:1] == '"'
         self._rest += text
         if waiting and '"' not in text and len(self._rest) <= LONGEST_STRING:
             return ""
@@ -79,7 +80,7 @@ class DocumentReader:
         self._over = True
         closers = [("]" if each.array else "}") for each in reversed(self._stack) if each.value is None]
         self._stack.clear()
-        return told + "".join(closers) if self._begun else empty_form(self._shape)
+        return told + "".join(closers) if self._begun else surroundings(self._shape).empty
 
     def _told(self) -> Iterator[str]:
         at = 0 if self._stack else self._beginning()
@@ -96,7 +97,7 @@ class DocumentReader:
 
     def _beginning(self) -> int:
         """Where the answer's own array or object begins; a fence or prose before it is nothing."""
-        at = self._rest.find("[" if Kind.ARRAY in self._shape.schema.kinds else "{")
+        at = self._rest.find("{" if self._shape.items is None else "[")
         return len(self._rest) if at < 0 else at
 
     def _take(self, match: re.Match[str]) -> Iterator[str]:
@@ -120,9 +121,9 @@ class DocumentReader:
         empty: list[JsonValue] | dict[str, JsonValue] = [] if mark == "[" else {}
         if not reading:
             yield self._before(top) + mark
+            self._begun = True
             if top:
                 top.written += 1
-        self._begun = True
         self._stack.append(_Open(shape, empty if reading else None, array=mark == "["))
 
     def _below(self, top: _Open | None) -> Shape | None:
@@ -166,6 +167,7 @@ class DocumentReader:
         else:
             if top is None:
                 yield "{}"
+        self._begun = True
         if top is not None:
             top.key = None
 
@@ -213,25 +215,9 @@ class DocumentReader:
         return f"{comma}{dumps(top.key)}: "
 
 
-def empty_form(shape: Shape) -> str:
-    """The answer of a shape when nothing was found."""
-    before, after = around_units(shape)
-    return before + after or "{}"
-
-
-def around_units(shape: Shape) -> tuple[str, str]:
-    """What stands before and after the first units of a shape: `{"objects": [` and `]}`."""
-    if shape.unit:
-        return ("", "")
-    if shape.items is not None:
-        before, after = around_units(shape.items)
-        return ("[" + before, after + "]")
-    name, below = next(iter(shape.members.items()))
-    before, after = around_units(below)
-    return (f"{{{dumps(name)}: {before}", after + "}")
-
-
 def _bare(text: str) -> JsonValue:
+    if _WHOLE.fullmatch(text):
+        return int(text)
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     value = loads(text)

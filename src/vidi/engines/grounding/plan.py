@@ -65,7 +65,7 @@ def plan(ask: Ask[Image], dialect: Dialect) -> Plan[Image] | None:
     if not prompt:
         return None
     shape = shape_of(wish.schema, dialect) if wish.schema else None
-    if dialect.native and (shape is None or shape.native == shape.schema):
+    if dialect.native and not wish.x_first and (shape is None or shape.native_already):
         return Plan(ask, wish, dialect, dialect.image_tokens)
     reworded, label = _reworded(ask, dialect, prompt)
     return Plan(

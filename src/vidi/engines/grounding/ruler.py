@@ -44,7 +44,7 @@ class Ruler:
         )
         placement = self._picture(image).placement
         box = placement.box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-        ymin, xmin, ymax, xmax = box.box_2d()
+        ymin, xmin, ymax, xmax = _steady(box).box_2d()
         return Box(ymin, xmin, ymax, xmax) if ymin < ymax and xmin < xmax else None
 
     def point(self, numbers: Sequence[float], image: int | None = None) -> Point | None:
@@ -55,7 +55,7 @@ class Ruler:
         if len(numbers) != 2 or not all(map(math.isfinite, numbers)):
             return None
         x, y = self._pixels(numbers, numbers, image)
-        place = self._picture(image).placement.box(x, y, x, y)
+        place = _steady(self._picture(image).placement.box(x, y, x, y))
         down, across = Point(place.ymin, place.xmin).point()
         return Point(down, across)
 
@@ -76,3 +76,8 @@ class Ruler:
         half = 0.5 if dialect.centred and scale == dialect.scale else 0.0
         picture = self._picture(image)
         return (x + half) / scale * picture.width, (y + half) / scale * picture.height
+
+
+def _steady(box: Box) -> Box:
+    """Without the last digits of floating point, so that what lies half-way is always rounded up."""
+    return Box(round(box.ymin, 6), round(box.xmin, 6), round(box.ymax, 6), round(box.xmax, 6))

@@ -27,6 +27,9 @@ _LABELS = ("label", "name", "object", "class", "category", "title", "item", "des
 _IMAGE_FROM_0 = ("image_index", "image_id")
 _IMAGE_FROM_1 = "image"
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_DECODER = json.JSONDecoder(strict=False)
+
 JsonObject = Mapping[str, JsonValue]
 
 
@@ -236,7 +239,7 @@ def _image(value: JsonObject) -> int | None:
 def dumps(value: JsonValue) -> str:
     """A value as JSON that any encoder can send; "" for one that JSON cannot say (an infinite number)."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = _ENCODER.encode(value)
         return text if _SURROGATE.search(text) is None else json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
         return ""
@@ -249,7 +252,7 @@ def loads(text: str) -> JsonValue:
         ValueError: It is none, or is nested too deeply.
     """
     try:
-        value: JsonValue = json.loads(text, strict=False)
+        value: JsonValue = _DECODER.decode(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     return value
