@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.engines.grounding.setting import (
@@ -27,7 +27,6 @@ from tests.engines.grounding.setting import (
     reader,
     told,
 )
-from tests.engines.schemas import schemas
 from vidi.domain.geometry import Placement
 from vidi.domain.prompt import Picture
 from vidi.domain.schema import Kind, Schema
@@ -553,6 +552,19 @@ FRAGMENTS = st.sampled_from(
         ),
     ]
 )
+NAMES = st.sampled_from(["box_2d", "bbox_2d", "point", "boxes", "x_min", "label", "caption", "objects", ""])
+LEAVES = st.sampled_from(
+    [BOX, BOX, PAIR, TEXT, WHOLE, Schema(), Schema(any_of=(BOX, Schema(kinds=frozenset({Kind.NULL}))))]
+)
+PLACED = st.recursive(
+    st.dictionaries(NAMES, LEAVES, min_size=1, max_size=4).map(lambda each: members(**each)),
+    lambda inner: (
+        inner.map(array)
+        | st.dictionaries(NAMES, inner | LEAVES, max_size=3).map(lambda each: members(**each))
+        | st.lists(inner | LEAVES, max_size=2).map(lambda each: Schema(any_of=tuple(each)))
+    ),
+    max_leaves=4,
+)
 NONSENSE = st.lists(FRAGMENTS | st.text(max_size=5), max_size=40)
 
 
@@ -565,12 +577,11 @@ def test_nonsense_becomes_json(family: str, sought: Sought, pieces: list[str]) -
 
 
 @pytest.mark.parametrize("family", ["qwen3.5", "internvl3.5", "florence-2", "molmo-2", "lfm2.5-vl"])
-@settings(max_examples=40)
-@given(pieces=NONSENSE, schema=schemas() | st.sampled_from([each[0] for each in SHAPES.values()]))
+@given(pieces=NONSENSE, schema=PLACED | st.sampled_from([each[0] for each in SHAPES.values()]))
 def test_nonsense_becomes_json_under_any_schema(family: str, pieces: list[str], schema: Schema) -> None:
     dialect = DIALECTS[family]
-    assume(shape_of(schema, dialect) is not None)
-    parsed(told(reader(dialect, schema=schema), pieces))
+    if shape_of(schema, dialect) is not None:
+        parsed(told(reader(dialect, schema=schema), pieces))
 
 
 @pytest.mark.parametrize(

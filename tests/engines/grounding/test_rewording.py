@@ -28,6 +28,8 @@ from vidi.engines.grounding.rewording import Reworded, reword
         ("Point to no more than 10 items in the image.", Reworded("", "", "No more than 10.", anything=True)),
         ("Find all socks and label them with emojis", Reworded("", "socks", "Label them with emojis.")),
         ("Detect all stains with their type.", Reworded("", "stains", "With their type.")),
+        ("Detect the people wearing masks.", Reworded("", "people wearing masks", "")),
+        ("Rate each from 0 to 100.", Reworded("Rate each from 0 to 100.", "", "")),
         ("Which of these are dangerous?", Reworded("Which of these are dangerous?", "", "")),
         ("Limit to 25 objects.", Reworded("Limit to 25 objects.", "", "")),
         ("The box_2d should be [ymin, xmin, ymax, xmax] normalized to 0-1000.", Reworded("", "", "")),

@@ -21,7 +21,7 @@ def test_every_meaning_has_a_rule() -> None:
         (Means.POINTS, "Please point at the cat"),
         (Means.NEITHER, "without any bounding boxes"),
         (Means.FORM, "normalised to 0 - 1000"),
-        (Means.FORM, "maske verme"),
+        (Means.FORM, "maskeleri döndürme"),
         (Means.LIMIT, "at most 5 things"),
         (Means.SEEKS, "find the cat"),
         (Means.TAIL, "socks, naming them by colour"),

@@ -128,8 +128,6 @@ class ObjectSource:
         self._keep(text)
 
     def _value(self, text: str) -> JsonObject | None:
-        if not any(map(str.isdigit, text)):
-            return None
         try:
             value: JsonValue = loads(text)
         except ValueError:

@@ -69,7 +69,7 @@ def plan(ask: Ask[Image], dialect: Dialect) -> Plan[Image] | None:
         return Plan(ask, wish, dialect, dialect.image_tokens)
     reworded, label = _reworded(ask, dialect, prompt)
     return Plan(
-        replace(reworded, output=_output(ask, dialect, wish, shape)),
+        replace(reworded, output=_output(dialect, wish, shape)),
         wish,
         dialect,
         dialect.image_tokens,
@@ -77,7 +77,7 @@ def plan(ask: Ask[Image], dialect: Dialect) -> Plan[Image] | None:
     )
 
 
-def _output(ask: Ask[Image], dialect: Dialect, wish: Wish, shape: Shape | None) -> Output:
+def _output(dialect: Dialect, wish: Wish, shape: Shape | None) -> Output:
     """The native schema where the family writes JSON; no schema where it does not."""
     if dialect.form is not Form.JSON:
         return Output(TextFormat.PLAIN)

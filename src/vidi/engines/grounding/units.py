@@ -87,12 +87,14 @@ class UnitWriter:
                 yield text
 
     def _units(self, value: JsonObject, shape: Shape) -> Iterator[dict[str, JsonValue]]:
-        native = next(iter(shape.slots))
+        native = next((name for name in shape.slots if value.get(name) is not None), next(iter(shape.slots)))
         slot = shape.slots[native]
         if native not in value:
             value = self._renamed(value, native)
         raw = value.get(native)
         if raw is None:
+            if _may_lack(shape):
+                yield self._unit(value, shape, "", None)
             return
         groups = list(groups_in(raw, self.ruler.dialect.order))
         if slot.several:
@@ -219,6 +221,13 @@ def _fitted(found: dict[str, JsonValue], schema: Schema, label_key: str, label: 
     if schema.additional is not None or not wanted:
         ordered.update((key, member) for key, member in found.items() if key not in ordered)
     return ordered
+
+
+def _may_lack(shape: Shape) -> bool:
+    """Whether the caller's object may stand without any place, as one that says that nothing was found."""
+    names = {slot.name for slot in shape.slots.values()}
+    own = [each for each in shape.schema.properties if each.name in names]
+    return "" not in names and all(each.schema.nullable or not each.required for each in own)
 
 
 def _is_text(schema: Schema) -> bool:

@@ -83,13 +83,14 @@ _NEITHER = (
 )
 _FORM = (
     r"\bbox_?2ds?\b|\by_?min\b|\bx_?min\b|[\[(]_?[xy][01]?_?,_?[xy][01]?_?[,\])]",
-    r"\bnormali[sz]ed?\b|\b0_?(?:-|–|to|and|\.\.)_?1000?\b|\[0,_?1000\]",
-    r"\bjson\b|\bmasks?\b|\bsegmentation\b|\bcode[ -](?:fenc|block)\w*|\bmarkdown\b|```",
+    r"\bnormali[sz]ed?\b|\b0_?(?:-|–|to|and|\.\.)_?(?:1000|999)\b|\[0,_?1000\]",
+    r"\bjson\b|\bsegmentation\b|\b(?:return|output|give|provide|or|no)_masks?\b",
+    r"\bcode[ -](?:fenc|block)\w*|\bmarkdown\b|```",
     rf"\b(?:return|output|respond|answer|reply)\b.{{0,30}}\b{_BOX}\b",
     r"\bno_(?:prose|explanations?|commentary|(?:extra|other|additional)_text)\b",
-    r"\b(?:top|upper)[ -]left_corner\b|\borigin_(?:is|at)\b|\bin_pixels?\b|\bintegers?\b",
+    r"\b(?:top|upper)[ -]left_corner\b|\borigin_(?:is|at)\b|\bin_pixels?\b",
     r"^_*[\[{]|\bas_a_list_of\b.{0,40}\b(?:coordinates|boxes|points|numbers)\b",
-    r"\bnormalize_ed\w*|\bdizisi_olarak\b|\bbiçiminde\b|\bformatında\b|\bmaske\w*|\b0_?-_?1000\b",
+    r"\bnormalize_ed\w*|\bdizisi_olarak\b|\bbiçiminde\b|\bformatında\b|\bmaske\w*_(?:ver|döndür|çiz)me",
     rf"{_KUTU}_(?:\w+_)?(?:olmal|olsun|yazılmal)\w*",
 )
 _LIMIT = (
