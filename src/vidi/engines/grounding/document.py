@@ -23,6 +23,8 @@ _TOKEN = re.compile(
     r"""[\s,:]*(?:(?P<mark>[{}\[\]])|(?P<text>"(?:[^"\\]|\\.)*+")|(?P<bare>[^\s{}\[\],:"]++)(?=[\s{}\[\],:"]))""",
     re.DOTALL,
 )
+_OBJECT = re.compile(r"\{")
+_EITHER = re.compile(r"[{\[]")
 _BETWEEN = " \t\r\n,:"
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})")
 _CONSTANTS: dict[str, JsonValue] = {"true": True, "false": False, "null": None}
@@ -41,6 +43,7 @@ class _Open:
         value: What was read so far, inside a unit; None outside, where it is written at once.
         array: Whether it is an array.
         key: Of an object, the member whose value comes next; None before its name is known.
+        wrapped: Whether it is an object in the place of an array of such.
         written: How many elements or members were written.
     """
 
@@ -48,6 +51,7 @@ class _Open:
     value: list[JsonValue] | dict[str, JsonValue] | None
     array: bool
     key: str | None = None
+    wrapped: bool = False
     written: int = 0
 
 
@@ -97,8 +101,8 @@ class DocumentReader:
 
     def _beginning(self) -> int:
         """Where the answer's own array or object begins; a fence or prose before it is nothing."""
-        at = self._rest.find("{" if self._shape.items is None else "[")
-        return len(self._rest) if at < 0 else at
+        match = (_OBJECT if self._shape.items is None else _EITHER).search(self._rest)
+        return match.start() if match else len(self._rest)
 
     def _take(self, match: re.Match[str]) -> Iterator[str]:
         mark = match.group("mark")
@@ -116,6 +120,9 @@ class DocumentReader:
             raise _Broken
         top = self._stack[-1] if self._stack else None
         shape = self._below(top)
+        wrapped = mark == "{" and shape is not None and shape.items is not None
+        if wrapped and shape is not None:
+            shape = shape.items
         inside = top is not None and top.value is not None
         reading = inside or (shape is not None and shape.unit and mark == "{")
         empty: list[JsonValue] | dict[str, JsonValue] = [] if mark == "[" else {}
@@ -124,7 +131,7 @@ class DocumentReader:
             self._begun = True
             if top:
                 top.written += 1
-        self._stack.append(_Open(shape, empty if reading else None, array=mark == "["))
+        self._stack.append(_Open(shape, empty if reading else None, array=mark == "[", wrapped=wrapped))
 
     def _below(self, top: _Open | None) -> Shape | None:
         """The shape of what comes next."""
@@ -157,7 +164,10 @@ class DocumentReader:
         self._values = 0
         assert isinstance(closed.value, dict)
         assert closed.shape is not None
-        for text in self._writer.shaped(closed.value, closed.shape):
+        texts = self._writer.shaped(closed.value, closed.shape)
+        if closed.wrapped:
+            texts = iter([f"[{', '.join(texts)}]"])
+        for text in texts:
             yield self._before(top) + text
             if top is None:
                 break
