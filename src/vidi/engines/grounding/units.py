@@ -174,7 +174,8 @@ class UnitWriter:
 
 
 def _box(box: Box, slot: Slot, *, x_first: bool) -> JsonValue:
-    ymin, xmin, ymax, xmax = (_scaled(edge, slot.top) for edge in box.box_2d())
+    ymin, xmin = _scaled(box.ymin, slot.top), _scaled(box.xmin, slot.top)
+    ymax, xmax = _scaled(box.ymax, slot.top), _scaled(box.xmax, slot.top)
     if slot.sized:
         ymax, xmax = _less(ymax, ymin), _less(xmax, xmin)
     edges: Sequence[JsonValue] = (ymin, xmin, ymax, xmax)
@@ -190,8 +191,8 @@ def _point(point: Point, slot: Slot, *, x_first: bool) -> JsonValue:
     return [x, y] if x_first else [y, x]
 
 
-def _scaled(edge: int, top: float) -> int | float:
-    return edge if top == GRID else edge / GRID
+def _scaled(edge: float, top: float) -> int | float:
+    return int(edge) if top == GRID else edge / GRID
 
 
 def _less(far: float, near: float) -> int | float:
