@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -226,3 +228,11 @@ def test_any_request_can_be_planned(text: str, system: str, dialect: Dialect) ->
 
 def test_many_words_take_time_in_proportion() -> None:
     assert planned(asking("Find the " + "very " * 4000 + "old cat. " * 2500 + "box_2d")).ask.turns
+
+
+def test_the_example_of_the_documentation_is_true() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "grounding.md").read_text("utf-8")
+    asked, native, answer, told = page.partition("```\n")[2].partition("\n```")[0].splitlines()
+    made = planned(asking(asked.strip('"')))
+    assert made.ask.turns[-1].parts == (1, native.strip().removeprefix("-> "))
+    assert read(made.reader([picture()]), answer.strip().removeprefix("<- ")) == json.loads(told)

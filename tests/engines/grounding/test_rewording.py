@@ -20,6 +20,12 @@ from vidi.engines.grounding.rewording import Reworded, reword
         ("What's the bounding box for the bike in the image?", Reworded("", "bike", "")),
         ("Where is the dog? Give box_2d.", Reworded("", "dog", "")),
         ("Please detect every can and return its bounding box.", Reworded("", "can", "")),
+        ("Find: car, bus, person. Use box_2d.", Reworded("", "car, bus, person", "")),
+        ("Please give me bounding boxes for: cat, dog", Reworded("", "cat, dog", "")),
+        ("Locate the stop sign in this picture (box_2d).", Reworded("", "stop sign", "")),
+        ("I need the coordinates of the box around the license plate", Reworded("", "license plate", "")),
+        ("Bana köpeklerin sınırlayıcı kutularını ver", Reworded("", "köpeklerin", "")),
+        ("Bu fotoğraftaki kuşları bul ve sınırlayıcı kutularını döndür", Reworded("", "kuşları", "")),
         ("Detect the cats. Detect the dogs.", Reworded("", "cats, dogs", "")),
         (
             "This is my shelf. Find the cans. Ignore tins.",

@@ -100,11 +100,11 @@ _LIMIT = (
 )
 _SEEKS = (
     rf"^{_ASK}(?:{_GIVE}_(?:me_)?)?{_ALL}(?:{_PLACE}|(?:segmentation_)?masks?)(?:_and_labels?)?"
-    r"_(?:of|for|around|on|over|surrounding|enclosing|that_(?:surround|enclose)s?)_(?P<targets>.+)$",
+    r"_(?:of|for|around|on|over|surrounding|enclosing|that_(?:surround|enclose)s?):?_(?P<targets>.+)$",
     rf"^{_ASK}what(?:['’]s|_is|_are)_{_ALL}{_PLACE}_(?:of|for|around)_(?P<targets>.+)$",
     rf"^{_ASK}point_(?:to|at)_(?P<targets>.+)$",
     rf"^{_ASK}(?:detect|find|locate|identify|label|spot|recogni[sz]e|segment|locali[sz]e|mark|look_for"
-    r"|search_for)_(?P<targets>.+)$",
+    r"|search_for):?_(?P<targets>.+)$",
     rf"^{_ASK}where_(?:is|are)_(?P<targets>.+)$",
     rf"^(?:lütfen_)?(?:(?:bu_|şu_)?{_RESIM}_)?(?P<targets>.+?)_"
     rf"(?:{_KUTU}|kutu\w*|konum\w*|yer\w*|nokta\w*|koordinat\w*)_(?:\w+_){{0,3}}?{_BUL}[ .!]*$",
@@ -126,11 +126,13 @@ _FILLER = (
     r",?_\(?normali[sz]ed\b.*$|_?[\[(][xy]_?(?:min|[01])?_?,.*$",
     rf"_(?:in|on|from|within|of)_(?:the|this|that|my|each|both)_(?:\w+_)?{_PICTURE}$",
     r"_(?:visible|present|shown|seen|please)$|_(?:that_)?you_(?:can_)?see$",
-    r"[ .,:;!?]+$",
+    rf"_{_BUL}_ve$",
+    r"[ .,:;!?(\[{]+$",
 )
 _ARTICLE = (
     r"^(?:(?:the|an?|all|all_of|each|every|any|each_of|every_one_of|tüm|bütün|her)_)+",
-    rf"^(?:bu_|şu_)?{_RESIM}_",
+    rf"^(?:bana_)?(?:(?:bu_|şu_)?{_RESIM}_)?(?:tüm_|bütün_|her_)*",
+    rf"^{_PLACE}_(?:of|for|around|on)_",
 )
 _ANYTHING = (
     r"^(?:(?:the|all|most|of|different|individual|distinct|prominent|main|visible|important|salient|notable"
