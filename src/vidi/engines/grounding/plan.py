@@ -72,11 +72,11 @@ def plan(ask: Ask[Image], dialect: Dialect) -> Plan[Image] | None:
     if not prompt:
         return None
     shape = shape_of(wish.schema, dialect) if wish.schema else None
-    if dialect.native and (shape is None or shape.native == shape.schema):
+    if dialect.native and not wish.x_first and (shape is None or shape.native_already):
         return Plan(ask, wish, dialect, dialect.image_tokens, reworded=False)
     reworded, label = _reworded(ask, dialect, prompt)
     return Plan(
-        replace(reworded, output=_output(ask, dialect, wish, shape)),
+        replace(reworded, output=_output(dialect, wish, shape)),
         wish,
         dialect,
         dialect.image_tokens,
@@ -84,7 +84,7 @@ def plan(ask: Ask[Image], dialect: Dialect) -> Plan[Image] | None:
     )
 
 
-def _output(ask: Ask[Image], dialect: Dialect, wish: Wish, shape: Shape | None) -> Output:
+def _output(dialect: Dialect, wish: Wish, shape: Shape | None) -> Output:
     """The native schema where the family writes JSON; no schema where it does not."""
     if dialect.form is not Form.JSON:
         return Output(TextFormat.PLAIN)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from vidi.domain.geometry import GRID
 from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.dialect import Dialect
 from vidi.engines.grounding.slots import Slot, Sought, flat_slot, slot_of
@@ -49,10 +51,52 @@ class Shape:
         return None
 
     @property
+    def native_already(self) -> bool:
+        """Whether the caller's places stand as the API's own form has them, under the native names."""
+        own = all(
+            name == slot.name and slot.top == GRID and not slot.members and not slot.x_first
+            for name, slot in self.slots.items()
+        )
+        below = [*self.members.values()] if self.items is None else [self.items]
+        return own and all(each.native_already for each in below)
+
+    @property
     def sought(self) -> Sought:
         """What the first place is told as."""
         unit = self.first_unit()
         return next(iter(unit.slots.values())).sought if unit else Sought.BOXES
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What stands around the first units of a shape.
+
+    Attributes:
+        before, after: As `{"objects": [` and `]}`.
+        empty: The whole answer when there is no unit.
+        many: Whether there may be more than one unit.
+    """
+
+    before: str
+    after: str
+    empty: str
+    many: bool
+
+
+def surroundings(shape: Shape | None) -> Surroundings:
+    """What stands around the first units of a shape; of no shape, the API's own array."""
+    if shape is None or shape.items is not None:
+        inner = surroundings(shape.items) if shape and shape.items and not shape.items.unit else _BARE
+        return Surroundings(f"[{inner.before}", f"{inner.after}]", "[]", many=True)
+    if shape.unit:
+        return _BARE
+    name, below = next(iter(shape.members.items()))
+    key, inner = json.dumps(name), surroundings(below)
+    empty = "{}" if below.unit else f"{{{key}: {inner.empty}}}"
+    return Surroundings(f"{{{key}: {inner.before}", f"{inner.after}}}", empty, inner.many)
+
+
+_BARE = Surroundings("", "", "{}", many=False)
 
 
 def shape_of(schema: Schema, dialect: Dialect) -> Shape | None:
