@@ -43,7 +43,7 @@ CLOSE_UP = 0.3
 
 FEATURE = 0.05
 FEATURE_SURE = 0.4
-"""What takes less of such an animal, and lies in it, is a feature of it below this score: an eye is a ball."""
+"""What takes less of such an animal, and lies in it, is a feature of it below this score."""
 
 INSIDE = 0.95
 """Part of a box that lies in another for the first to be inside the second."""
