@@ -50,7 +50,6 @@ def planned(ask: Ask[int], family: str = "qwen3.5") -> Plan[int]:
 def test_the_guide_s_request_becomes_the_family_s() -> None:
     made = planned(asking(GUIDE))
     assert made.ask.turns == (Turn(Role.USER, (1, QWEN.format("every prominent object"))),)
-    assert made.image_tokens == 1024
     number = Schema(kinds=frozenset({Kind.INTEGER}), minimum=0, maximum=1000)
     numbers = Schema(kinds=frozenset({Kind.ARRAY}), items=number, min_items=4, max_items=4)
     assert made.ask.output == Output(TextFormat.JSON, array(members(bbox_2d=numbers, label=TEXT)))

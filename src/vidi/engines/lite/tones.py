@@ -109,8 +109,10 @@ def _spread(first: Grid, second: Grid) -> str:
 
 
 def _tint(first: Grid, second: Grid) -> str:
-    shift = np.median((second - first).reshape(-1, 3), axis=0)
-    own = shift - shift.mean()
+    """The colour that gained most, beyond what the change of brightness and contrast explains."""
+    slope, shift = robust_line(light(first).ravel(), light(second).ravel())
+    own = np.median((second - slope * first - shift).reshape(-1, 3), axis=0)
+    own = own - own.mean()
     return ("red", "green", "blue")[int(own.argmax())] if float(own.max()) > TINTED else ""
 
 
