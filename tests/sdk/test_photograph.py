@@ -231,7 +231,7 @@ def test_a_media_resolution_is_taken(client: genai.Client) -> None:
     assert "cat" in (client.models.generate_content(model=MODEL, contents=contents, config=config).text or "")
 
 
-def _asked(client: genai.Client, **fields: Any) -> tuple[str, str]:
+def _created(client: genai.Client, **fields: Any) -> tuple[str, str]:
     """The id and the answer of a new interaction."""
     made: Any = client.interactions.create(model=MODEL, **fields)
     return made.id, made.output_text
@@ -243,16 +243,16 @@ def test_an_interaction_answers_like_generate_content(
     part = _part(photo, "PNG")
     data = (part.inline_data and part.inline_data.data) or b""
     image = {"type": "image", "data": base64.b64encode(data).decode(), "mime_type": "image/png"}
-    first, caption = _asked(client, input=[{"type": "text", "text": CAPTION}, image])
+    first, caption = _created(client, input=[{"type": "text", "text": CAPTION}, image])
     assert caption == _caption(client, part)
     box = {"type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4}
     item = {"type": "object", "properties": {"label": {"type": "string"}, "box_2d": box}}
     schema = {"type": "array", "items": {**item, "required": ["label", "box_2d"]}}
     form = {"type": "text", "mime_type": "application/json", "schema": schema}
-    _, text = _asked(client, input=[{"type": "text", "text": DETECT}, image], response_format=form)
+    _, text = _created(client, input=[{"type": "text", "text": DETECT}, image], response_format=form)
     boxes = [(each["label"], (*each["box_2d"],)) for each in json.loads(text)]
     assert max(_overlap(box, scene.box) for label, box in boxes if label == scene.label) > 0.5
-    _, later = _asked(client, input="Is there a cat?", previous_interaction_id=first)
+    _, later = _created(client, input="Is there a cat?", previous_interaction_id=first)
     talk: list[tuple[str, list[Any]]] = [
         ("user", [part, CAPTION]),
         ("model", [caption]),
