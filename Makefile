@@ -58,6 +58,7 @@ lock:
 	$(LOCK) requirements/demo.in -c requirements/base.txt -o requirements/demo.txt
 	$(LOCK) requirements/text.in --no-deps -o requirements/text.txt
 	$(LOCK) requirements/photos.in --no-deps -o requirements/photos.txt
+	$(LOCK) tools/shapes/requirements.in -o tools/shapes/requirements.txt
 
 clean:
 	rm -rf $(VENV) demo-output
