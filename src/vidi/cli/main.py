@@ -54,7 +54,7 @@ def main() -> None:
 @click.option("--max-images", type=int, metavar="N", help="Most pictures in a request [3600].")
 @click.option("--max-image-pixels", type=int, metavar="N", help="Largest picture [64 megapixels].")
 @click.option("--queue", type=int, metavar="N", help="How many prompts may wait for a model [64].")
-@click.option("--threads", type=int, metavar="N", help="Threads for models [cores - 1].")
+@click.option("--threads", type=int, metavar="N", help="Threads that one answer may keep busy [cores - 1].")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request.")
 @config_option
 def serve(verbose: bool, config: Path | None, **flags: object) -> None:
