@@ -3,6 +3,7 @@
     python -m bench                  speed and memory
     python -m bench speed            time, beside yardsticks timed in the same run
     python -m bench memory           memory of the process tree
+    python -m bench engine           open models, beside llama.cpp's own server
     python -m bench uploads          the Files API; minutes and gigabytes, less with --scale 0.01
     python -m bench quality ...      how well a model answers (-h for its flags)
 
@@ -18,11 +19,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from bench import memory, quality, speed, uploads
+from bench import engine, memory, quality, speed, uploads
 from bench.servers import Broken
 from bench.table import Row, as_json, table
 
 BENCHMARKS: Mapping[str, Callable[[], Iterable[Row]]] = {"speed": speed.run, "memory": memory.run}
+NAMED: Mapping[str, Callable[[], Iterable[Row]]] = {"engine": engine.run}
+"""Run only when named."""
 SCALED: Mapping[str, Callable[[float], Iterable[Row]]] = {"uploads": uploads.run}
 """Run only when named, in the size that `--scale` asks for."""
 
@@ -35,19 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", nargs="?", choices=[*BENCHMARKS, *SCALED, "quality"], help="only this one")
+    parser.add_argument("name", nargs="?", choices=[*BENCHMARKS, *NAMED, *SCALED, "quality"], help="only this one")
     parser.add_argument("--scale", type=float, default=1.0, metavar="S", help="of uploads' sizes [1]")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON instead of tables")
     options = parser.parse_args(given)
     names = [options.name] if options.name else list(BENCHMARKS)
     if not options.name:
         print(
-            "speed and memory; by name only: uploads, quality (python -m bench quality -h)", file=sys.stderr
+            "speed and memory; by name only: engine, uploads, quality (python -m bench quality -h)",
+            file=sys.stderr,
         )
     found: list[Row] = []
     whole = True
     for name in names:
-        rows, broken = _run(partial(SCALED[name], options.scale) if name in SCALED else BENCHMARKS[name])
+        rows, broken = _run(_benchmark(name, options.scale))
         found += rows
         if not options.json:
             print(f"{name}, {machine()}\n{table(rows)}\n", flush=True)
@@ -57,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(as_json(found))
     return 0 if whole else 1
+
+
+def _benchmark(name: str, scale: float) -> Callable[[], Iterable[Row]]:
+    return partial(SCALED[name], scale) if name in SCALED else {**BENCHMARKS, **NAMED}[name]
 
 
 def _run(benchmark: Callable[[], Iterable[Row]]) -> tuple[list[Row], str]:
