@@ -24,7 +24,7 @@ from bench.servers import Broken
 from bench.table import Row, as_json, table
 
 BENCHMARKS: Mapping[str, Callable[[], Iterable[Row]]] = {"speed": speed.run, "memory": memory.run}
-NAMED: Mapping[str, Callable[[], Iterable[Row]]] = {"engine": engine.run}
+BY_NAME: Mapping[str, Callable[[], Iterable[Row]]] = {"engine": engine.run}
 """Run only when named."""
 SCALED: Mapping[str, Callable[[float], Iterable[Row]]] = {"uploads": uploads.run}
 """Run only when named, in the size that `--scale` asks for."""
@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", nargs="?", choices=[*BENCHMARKS, *NAMED, *SCALED, "quality"], help="only this one")
+    parser.add_argument(
+        "name", nargs="?", choices=[*BENCHMARKS, *BY_NAME, *SCALED, "quality"], help="only this one"
+    )
     parser.add_argument("--scale", type=float, default=1.0, metavar="S", help="of uploads' sizes [1]")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON instead of tables")
     options = parser.parse_args(given)
@@ -51,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found: list[Row] = []
     whole = True
     for name in names:
-        rows, broken = _run(_benchmark(name, options.scale))
+        plain = {**BENCHMARKS, **BY_NAME}
+        rows, broken = _run(partial(SCALED[name], options.scale) if name in SCALED else plain[name])
         found += rows
         if not options.json:
             print(f"{name}, {machine()}\n{table(rows)}\n", flush=True)
@@ -61,10 +64,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(as_json(found))
     return 0 if whole else 1
-
-
-def _benchmark(name: str, scale: float) -> Callable[[], Iterable[Row]]:
-    return partial(SCALED[name], scale) if name in SCALED else {**BENCHMARKS, **NAMED}[name]
 
 
 def _run(benchmark: Callable[[], Iterable[Row]]) -> tuple[list[Row], str]:

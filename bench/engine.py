@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
@@ -114,6 +114,11 @@ class Pair:
         raise Broken("Vidi has no process that runs the model")
 
 
+def cpu_ms(server: Server) -> float:
+    """Processor time that a server's processes have taken, in milliseconds."""
+    return sum(sum(process.cpu_times()[:2]) for process in server.tree()) * 1000
+
+
 def our_side(server: Server, model: OpenModel) -> Side:
     """Vidi, by streamGenerateContent."""
 
@@ -150,6 +155,7 @@ def one_client(pair: Pair) -> Iterator[Row]:
     rounds: list[tuple[Told, ...]] = []
     for seed in range(pair.model.rounds + 1):
         picture = pair.model.picture(seed)
+        # First both sides answer the first question, then both the second.
         asked = [
             side.ask(picture, question)
             for question in pair.model.questions
@@ -173,16 +179,20 @@ def many_clients(pair: Pair) -> Iterator[Row]:
     seeds = count(1000)
     both: tuple[list[Told], list[Told]] = ([], [])
     whole: tuple[list[float], list[float]] = ([], [])
+    work = [0.0, 0.0]
     for turn in range(pair.model.crowds + 1):
         asked = [pair.model.picture(next(seeds)) for _ in range(CLIENTS)]
         for at, side in enumerate((pair.ours, pair.theirs)):
+            before = cpu_ms(side.server)
             told, took = side.ask_at_once(asked, pair.model.questions[0])
             if turn:
                 both[at].extend(told)
                 whole[at].append(took)
+                work[at] += (cpu_ms(side.server) - before) / CLIENTS / pair.model.crowds
     yield from _rows(f"{CLIENTS} clients", *both)
     ours, theirs = map(_median, whole)
     yield Row(f"{CLIENTS} clients, until all are answered", ours, theirs, PEER, Target.RATIO, SLOWER)
+    yield Row("  processor time for each answer", work[0], work[1], PEER, Target.RATIO)
 
 
 def crash(pair: Pair) -> Iterator[Row]:
@@ -204,8 +214,8 @@ def resources(pair: Pair) -> Iterator[Row]:
     """Memory, and what an idle process does."""
     time.sleep(SETTLED_SECONDS)
     worker = pair.worker()
-    sizes = [own(worker) / 1e6, own(pair.theirs.server.process) / 1e6]
-    yield Row("memory of the model's process", *sizes, PEER, Target.RATIO, unit="MB")
+    sizes = own(worker) / 1e6, own(pair.theirs.server.process) / 1e6
+    yield Row("memory of the model's process", *sizes, PEER, unit="MB")
     others = sum(own(process) for process in pair.ours.server.tree() if process != worker) / 1e6
     yield Row("memory of Vidi's other processes", others, unit="MB")
     before = sum(worker.cpu_times()[:2])
@@ -221,16 +231,17 @@ def grammar() -> Iterator[Row]:
 
 
 def _rows(name: str, ours: Sequence[Told], theirs: Sequence[Told]) -> Iterator[Row]:
-    first, further, whole = (
-        [_median(getattr(told, figure) for told in side) for side in (ours, theirs)]
-        for figure in ("first", "further", "whole")
+    figures: Sequence[tuple[str, Callable[[Told], float]]] = (
+        ("first token", lambda told: told.first),
+        ("each further token", lambda told: told.further),
+        ("whole answer", lambda told: told.whole),
     )
-    yield Row(f"{name}, first token", *first, PEER, Target.RATIO, SLOWER)
-    yield Row(f"{name}, each further token", *further, PEER, Target.RATIO, SLOWER)
-    yield Row(f"{name}, whole answer", *whole, PEER, Target.RATIO, SLOWER)
+    for figure, of in figures:
+        medians_of_both = _median(map(of, ours)), _median(map(of, theirs))
+        yield Row(f"{name}, {figure}", *medians_of_both, PEER, Target.RATIO, SLOWER)
 
 
-def _median(values: Iterator[float] | Sequence[float]) -> float:
+def _median(values: Iterable[float]) -> float:
     return float(np.median(list(values)))
 
 
@@ -257,5 +268,4 @@ def run() -> Iterator[Row]:
                 pair = Pair(model, our_side(ours, model), their_side(theirs, model), loaded * 1000)
                 for section in sections:
                     print(f"{model.name}: {section.__name__} ...", file=sys.stderr, flush=True)
-                    for row in section(pair):
-                        yield row
+                    yield from section(pair)

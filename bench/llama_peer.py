@@ -2,8 +2,9 @@
 
     python -m bench.llama_peer PORT LAUNCH LOADED
 
-runs the files that LAUNCH names (`vidi.engines.llama.launch`) with the same context, slots, threads and bounds on
-pictures, and everything else as xllamacpp has it. LOADED is a file that gets the seconds that loading took.
+runs the files that LAUNCH names (`vidi.engines.llama.launch`) with the same context, slots, threads and
+bounds on pictures, and everything else as xllamacpp has it. LOADED is a file that gets the seconds that
+loading took.
 """
 
 from __future__ import annotations

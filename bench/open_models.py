@@ -1,4 +1,4 @@
-"""Open models to measure with: one of a usual shape with random weights, built on the spot, and a tiny trained one.
+"""Open models to measure with: one of a usual shape and random weights, built here, and a tiny trained one.
 
 Both are pulled into a cache of their own, as a user pulls files of theirs.
 """
@@ -147,10 +147,10 @@ RANDOM = OpenModel(
     context=2048,
     side=14,
     square=0,
-    budget=144,
+    budget=256,
     size=(640, 480),
     rounds=9,
-    crowds=5,
+    crowds=4,
 )
 TINY = OpenModel(
     "shapes", _link_shapes, context=1024, side=8, square=64, budget=64, size=(96, 64), rounds=60, crowds=20

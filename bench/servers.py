@@ -127,7 +127,6 @@ class Connection:
             received += self.receive()
         return received[end + 4 :]
 
-
     def stream(self, request: bytes, mark: bytes) -> Streamed:
         """Send a request and read an answer that comes in chunks.
 
