@@ -3,8 +3,9 @@
     Conversation  image references, as decoded from the wire
       -> find the engine, hold the files that are named
       -> boxes or points wanted? ask in the model's own terms  -> Plan
-      -> read the pictures' headers                            -> Outline, and what it costs
-      -> asked before, with nothing left to chance?            -> the same answer
+      -> read the pictures' headers                            -> Outline
+      -> asked before, with nothing left to chance?            -> the same answer at the same cost
+      -> count tokens, refuse what is too long
       -> decode, turn upright, fit each picture to the model   -> Prompt
       -> run the engine, candidate after candidate             -> Piece, Piece, ...
       -> bring places back to the caller's upright image
@@ -15,7 +16,6 @@ Nothing here knows HTTP or JSON.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -36,13 +36,13 @@ from vidi.domain.prompt import (
 from vidi.engines.base import ModelCard
 from vidi.engines.grounding.pieces import PieceReader
 from vidi.engines.grounding.plan import Plan, plan
-from vidi.engines.recall import AnswerCache, Question, SeenPicture, is_settled
+from vidi.engines.recall import AnswerCache, KnownAnswer, Question, SeenPicture, is_settled
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
 from vidi.files.catalogue import Lease
 from vidi.files.desk import Desk
 from vidi.images.load import ImageLimits, read_header
-from vidi.images.pool import DecoderPool
+from vidi.images.pool import DecoderPool, digest
 from vidi.images.tokens import image_tokens
 
 PICTURES_AT_ONCE = 8
@@ -152,16 +152,19 @@ class Studio:
         grounded = self._grounded(conversation, card)
         async with self._held(grounded.ask if grounded else conversation, owner) as asked:
             outline = await self._outline(asked)
-            count = await resolved.worker.count_tokens(outline)
-            _refuse_long(count, card)
             question = await self._question(conversation, asked, outline, card)
             known = self._answers.get(question) if question else None
-            prompt = None if known else await self._prepare(asked, outline, card)
-        pieces = _candidates(resolved.worker, prompt) if prompt else _replayed(known or ())
-        if prompt and grounded:
-            pieces = _read(pieces, PieceReader(grounded, tuple(prompt.images())))
-        if prompt and question:
-            pieces = self._kept(question, pieces)
+            if known:
+                count, pieces = known.cost, _replayed(known.pieces)
+            else:
+                count = await resolved.worker.count_tokens(outline)
+                _refuse_long(count, card)
+                prompt = await self._prepare(asked, outline, card)
+                pieces = _candidates(resolved.worker, prompt)
+                if grounded:
+                    pieces = _read(pieces, PieceReader(grounded, tuple(prompt.images())))
+                if question:
+                    pieces = self._kept(question, count, pieces)
         yield Running(card, _price(resolved, count, outline), pieces, grounded.done if grounded else "")
 
     def _grounded(self, conversation: Conversation, card: ModelCard) -> Plan[Reference] | None:
@@ -177,18 +180,20 @@ class Studio:
         if not is_settled(card, asked.sampling):
             return None
         seen = [
-            SeenPicture(await asyncio.to_thread(_digest, (await self._source(image)).data), header.resolution)
+            SeenPicture(await digest((await self._source(image)).data), header.resolution)
             for image, header in zip(asked.images(), outline.images(), strict=True)
         ]
         return Question(card.id, card.version, conversation.with_images(seen))
 
-    async def _kept(self, question: Question, pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
+    async def _kept(
+        self, question: Question, cost: TokenCount, pieces: AsyncIterator[Piece]
+    ) -> AsyncIterator[Piece]:
         """Pass an answer on, and keep it if it comes to its end."""
         said: list[Piece] = []
         async for piece in pieces:
             said.append(piece)
             yield piece
-        self._answers.put(question, tuple(said))
+        self._answers.put(question, KnownAnswer(cost, tuple(said)))
 
     @asynccontextmanager
     async def _held(self, conversation: Conversation, owner: str) -> AsyncIterator[Asked]:
@@ -284,10 +289,6 @@ def _refuse_long(count: TokenCount, card: ModelCard) -> None:
         )
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 async def _read(pieces: AsyncIterator[Piece], reader: PieceReader) -> AsyncIterator[Piece]:
     """Pieces with places on the caller's image."""
     async for piece in pieces:
@@ -307,4 +308,4 @@ async def _candidates(worker: Worker, prompt: Prompt) -> AsyncIterator[Piece]:
         own = replace(prompt.sampling, seed=None if seed is None else seed + candidate)
         async with worker.stream(replace(prompt, sampling=own)) as pieces:
             async for piece in pieces:
-                yield replace(piece, candidate=candidate)
+                yield replace(piece, candidate=candidate) if candidate else piece
