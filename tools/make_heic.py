@@ -1,21 +1,30 @@
-"""Makes the small HEIC files of tests/images/data, which nothing in the project's own environment can encode.
+"""Makes the small HEIC files that tests read, which nothing in the project's own environment can encode.
 
-    python -m venv /some/where && /some/where/bin/pip install pillow-heif
-    /some/where/bin/python tools/make_heic.py
+    python -m venv /some/where && /some/where/bin/pip install pillow-heif numpy
+    /some/where/bin/python -m tools.make_heic
 
-All show the same drawing: red at the top left, blue at the bottom right, green in the middle, on white.
+Those of tests/images/data all show the same drawing: red at the top left, blue at the bottom right, green in
+the middle, on white. Those of tests/model/data are scenes of the model `shapes`; scenes.json tells the truth.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import struct
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pillow_heif
 from PIL import Image, ImageDraw
 
-DATA = Path(__file__).parent.parent / "tests" / "images" / "data"
+from tests.model.scenes import draw, random_scene
+from tests.model.turned import turned_back
+
+TESTS = Path(__file__).parent.parent / "tests"
+DATA = TESTS / "images" / "data"
+SCENES = TESTS / "model" / "data"
 SIZE = (96, 64)
 
 
@@ -36,11 +45,11 @@ def heic(image: Image.Image, **options: object) -> bytes:
     return file.getvalue()
 
 
-def turned(orientation: int) -> bytes:
+def turned(orientation: int, image: Image.Image | None = None) -> bytes:
     """A file that asks for a turn twice: by EXIF and by HEIF properties. Only the latter count."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return heic(drawing(), exif=exif.tobytes())
+    return heic(image or drawing(), exif=exif.tobytes())
 
 
 def second_of_two() -> bytes:
@@ -122,6 +131,20 @@ def grid() -> bytes:
     return ftyp + meta(start) + box(b"mdat", coded)
 
 
+def write_scenes() -> None:
+    """One scene for each orientation, stored so that it stands upright once it is turned."""
+    rng = np.random.default_rng(20)
+    told = {}
+    for orientation in range(1, 9):
+        scene = random_scene(rng)
+        name = f"scene-{orientation}.heic"
+        data = turned(orientation, turned_back(draw(scene), orientation))
+        (SCENES / name).write_bytes(data)
+        told[name] = asdict(scene)
+        print(f"{name}: {len(data):,} bytes")
+    (SCENES / "scenes.json").write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+
+
 def main() -> None:
     """Write all files."""
     pillow_heif.register_heif_opener()
@@ -137,6 +160,7 @@ def main() -> None:
     for name, data in files.items():
         (DATA / f"{name}.heic").write_bytes(data)
         print(f"{name}.heic: {len(data):,} bytes")
+    write_scenes()
 
 
 if __name__ == "__main__":

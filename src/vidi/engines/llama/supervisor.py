@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from vidi.domain.errors import Unavailable
@@ -23,16 +23,6 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 600.0
 """How long a model may take to load; a large one comes from a slow disk."""
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
-"""Seconds before a dead process is started again: doubled each time it dies young."""
-
-GROWN_UP_SECONDS = 60.0
-"""A process that lived so long is started again without delay."""
-
-PULSE_SECONDS = 10.0
-DEAF_PULSES = 3
-"""After so many pulses without an answer a process is taken for hung and killed."""
 
 WAIT_SECONDS = 60.0
 """How long a request waits for a process that is being started again."""
@@ -47,21 +37,42 @@ _LOGGED = re.compile(r"(?:[\d.]+ ([A-Z]) +)?(.*)")
 """A line of llama.cpp's log: the time, the level and what it says; other lines have neither of the two."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a supervisor goes about its work, in seconds.
+
+    Attributes:
+        first_pause: Before a dead process is started again; doubled each time it dies young.
+        longest_pause: To which that grows at most.
+        grown_up: A process that lived so long is started again after `first_pause`.
+        pulse: How often a process is asked whether it still answers, and how long it may take to.
+        deaf_pulses: After so many pulses without an answer it is taken for hung and killed.
+    """
+
+    first_pause: float = 0.1
+    longest_pause: float = 30.0
+    grown_up: float = 60.0
+    pulse: float = 10.0
+    deaf_pulses: int = 3
+
+
 class Supervisor:
     """One model's process for the life of its engine."""
 
-    def __init__(self, launch: Launch, name: str) -> None:
+    def __init__(self, launch: Launch, name: str, pace: Pace = Pace()) -> None:
         """Start the process, and wait until it listens.
 
         Args:
             launch: What to run; each process gets a key of its own.
             name: Of the model, for messages.
+            pace: How soon it is started again, and how soon it is taken for hung.
 
         Raises:
             Unavailable: It does not start; says what llama.cpp said.
         """
         self._launch = launch
         self._name = name
+        self._pace = pace
         self._changed = threading.Condition()
         self._endpoint: Endpoint | None = None
         self._process: subprocess.Popen[str] | None = None
@@ -164,7 +175,7 @@ class Supervisor:
         self._keeper.join(timeout=_PATIENCE)
 
     def _keep(self) -> None:
-        pause = FIRST_PAUSE
+        pace, pause = self._pace, self._pace.first_pause
         while True:
             began = time.monotonic()
             started = self._run()
@@ -173,11 +184,11 @@ class Supervisor:
             if not started and self._starts == 1:
                 self._fail()
                 return
-            pause = FIRST_PAUSE if time.monotonic() - began > GROWN_UP_SECONDS else pause
+            pause = pace.first_pause if time.monotonic() - began > pace.grown_up else pause
             self._report(started, pause)
             with self._changed:
                 self._changed.wait_for(lambda: self._closed, pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, pace.longest_pause)
 
     def _report(self, started: bool, pause: float) -> None:
         words = self._last_words()
@@ -231,9 +242,9 @@ class Supervisor:
     def _watch(self, process: subprocess.Popen[str]) -> None:
         """Wait for the process's end; a process that no longer answers is killed."""
         deaf = 0
-        while deaf < DEAF_PULSES:
+        while deaf < self._pace.deaf_pulses:
             try:
-                process.wait(PULSE_SECONDS)
+                process.wait(self._pace.pulse)
             except subprocess.TimeoutExpired:
                 deaf = 0 if self._has_pulse() else deaf + 1
             else:
@@ -246,7 +257,7 @@ class Supervisor:
         endpoint = self._endpoint
         if endpoint is None:
             return False
-        until = time.monotonic() + PULSE_SECONDS
+        until = time.monotonic() + self._pace.pulse
         try:
             with closing(post(endpoint, "/tokenize", b'{"content":""}')) as parts:
                 return all(part or time.monotonic() < until for part in parts)

@@ -1,0 +1,69 @@
+"""Models for tests, put on a disk through `vidi pull`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.model.random_gguf import Sizes, write_text_model, write_vision_tower
+
+SHAPES = Path(__file__).parent / "shapes" / "shapes.toml"
+"""The profile of the model that sees one shape; its files lie beside it."""
+
+SMALL = Sizes()
+
+RANDOM = """
+family = "random-{id}"
+display_name = "Random"
+good_at = "Nothing: its weights are random."
+bad_at = "Everything."
+
+[licence]
+name = "CC0-1.0"
+url = "https://creativecommons.org/publicdomain/zero/1.0/"
+
+[pictures]
+token_side = 14
+square = 0
+min_tokens = 16
+
+[pictures.budgets]
+low = 64
+medium = 256
+high = 256
+ultra_high = 256
+
+[[models]]
+id = "{id}"
+display_name = "Random"
+repository = ""
+text = {{ name = "text.gguf" }}
+vision = {{ name = "vision.gguf" }}
+context = {context}
+slots = {slots}
+rank = -1
+"""
+
+
+def pull(folder: Path, *words: object) -> str:
+    """Run `vidi pull ... --yes` with everything in `folder`; gives what it printed."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("VIDI_")}
+    variables |= {"VIDI_DATA_DIR": str(folder / "data"), "VIDI_CACHE_DIR": str(folder / "cache")}
+    command = [sys.executable, "-m", "vidi.cli.main", "pull", *map(str, words), "--yes"]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def write_random(
+    folder: Path, model: str = "random", *, context: int = 4096, slots: int = 2, sizes: Sizes = SMALL
+) -> Path:
+    """Write the files of a model of random weights into a new folder; gives its profile."""
+    folder.mkdir(parents=True)
+    write_text_model(folder / "text.gguf", sizes=sizes)
+    write_vision_tower(folder / "vision.gguf", sizes=sizes)
+    profile = folder / f"{model}.toml"
+    profile.write_text(RANDOM.format(id=model, context=context, slots=slots), "utf-8")
+    return profile
