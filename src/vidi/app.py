@@ -19,9 +19,10 @@ from vidi.engines.base import EngineContext, Offer, Progress
 from vidi.engines.recall import AnswerCache
 from vidi.engines.registry import Registry, best_offer, installed_offers
 from vidi.files.desk import Desk
+from vidi.files.holding import LARGEST_PICTURE_FILE
 from vidi.files.library import open_library
 from vidi.files.store import Limits
-from vidi.generate import LARGEST_PICTURE_FILE, Choices, Studio
+from vidi.generate import Choices, Studio
 from vidi.http import files, interactions, models, playground
 from vidi.http.body import Bodies
 from vidi.http.guard import Door, Guard, nothing_here

@@ -21,9 +21,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.errors import InvalidImage, InvalidRequest, VidiError
+from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import (
-    Ask,
     Conversation,
     FileReference,
     ImageHeader,
@@ -39,17 +38,14 @@ from vidi.engines.grounding.plan import Plan, plan
 from vidi.engines.recall import AnswerCache, KnownAnswer, Question, SeenPicture, is_settled
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
-from vidi.files.catalogue import Lease
 from vidi.files.desk import Desk
+from vidi.files.holding import Asked, Source, hold, load
 from vidi.images.load import ImageLimits, read_header
 from vidi.images.pool import DecoderPool, digest
 from vidi.images.tokens import image_tokens
 
 PICTURES_AT_ONCE = 8
 """How many pictures of one request are read and decoded, or wait for a decoder, at the same time."""
-
-LARGEST_PICTURE_FILE = 100_000_000
-"""Most bytes of an uploaded file that is used as a picture: as many as an inline request may have."""
 
 HEADERS_PER_TURN = 100
 """How many headers are read before other requests get their turn on the loop: a few milliseconds."""
@@ -70,22 +66,6 @@ class Running:
     cost: TokenCount
     pieces: AsyncIterator[Piece]
     grounding: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An uploaded picture, held for as long as the request runs even if somebody deletes it."""
-
-    lease: Lease
-    where: str
-    resolution: MediaResolution
-
-
-Reference = ImageSource | FileReference
-"""A picture as the wire tells of it."""
-
-Asked = Ask[ImageSource | Held]
-"""A conversation whose files are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +107,7 @@ class Studio:
         """
         resolved = await self._registry.open(model)
         grounded = self._grounded(conversation, resolved.worker.card)
-        async with self._held(grounded.ask if grounded else conversation, owner) as asked:
+        async with hold(self._desk, grounded.ask if grounded else conversation, owner) as asked:
             outline = await self._outline(asked)
             return _price(resolved, await resolved.worker.count_tokens(outline), outline)
 
@@ -150,7 +130,7 @@ class Studio:
         resolved = await self._registry.open(model)
         card = resolved.worker.card
         grounded = self._grounded(conversation, card)
-        async with self._held(grounded.ask if grounded else conversation, owner) as asked:
+        async with hold(self._desk, grounded.ask if grounded else conversation, owner) as asked:
             outline = await self._outline(asked)
             question = await self._question(conversation, asked, outline, card)
             known = self._answers.get(question) if question else None
@@ -167,7 +147,9 @@ class Studio:
                     pieces = self._kept(question, count, pieces)
         yield Running(card, _price(resolved, count, outline), pieces, grounded.done if grounded else "")
 
-    def _grounded(self, conversation: Conversation, card: ModelCard) -> Plan[Reference] | None:
+    def _grounded(
+        self, conversation: Conversation, card: ModelCard
+    ) -> Plan[ImageSource | FileReference] | None:
         """How to ask for the places that are wanted; None if none are, or they are asked for as it stands."""
         if card.dialect is None or not self._choices.grounding:
             return None
@@ -180,7 +162,7 @@ class Studio:
         if not is_settled(card, asked.sampling):
             return None
         seen = [
-            SeenPicture(await digest((await self._source(image)).data), header.resolution)
+            SeenPicture(await digest((await load(self._desk, image)).data), header.resolution)
             for image, header in zip(asked.images(), outline.images(), strict=True)
         ]
         return Question(card.id, card.version, conversation.with_images(seen))
@@ -195,34 +177,6 @@ class Studio:
             yield piece
         self._answers.put(question, KnownAnswer(cost, tuple(said)))
 
-    @asynccontextmanager
-    async def _held(self, conversation: Conversation, owner: str) -> AsyncIterator[Asked]:
-        """Hold every file that is named, until the block is left."""
-        references = [image for image in conversation.images() if isinstance(image, FileReference)]
-        leases = await self._desk.run(self._lease_all, references, owner) if references else []
-        held = iter(leases)
-        try:
-            yield conversation.with_images(
-                Held(next(held), image.where, image.resolution) if isinstance(image, FileReference) else image
-                for image in conversation.images()
-            )
-        finally:
-            for lease in leases:
-                lease.close()
-
-    def _lease_all(self, references: list[FileReference], owner: str) -> list[Lease]:
-        leases: list[Lease] = []
-        for reference in references:
-            try:
-                leases.append(self._desk.library.files.lease(owner, reference.uri))
-                _refuse_huge(leases[-1], reference.where)
-            except VidiError as error:
-                for lease in leases:
-                    lease.close()
-                error.where = reference.where
-                raise
-        return leases
-
     async def _outline(self, asked: Asked) -> Outline:
         """Read every header; refuses what no decoder should see."""
         headers: list[ImageHeader] = []
@@ -231,7 +185,7 @@ class Studio:
                 await asyncio.sleep(0)
             own = image.resolution
             resolution = asked.resolution if own is MediaResolution.UNSPECIFIED else own
-            source = await self._source(image)
+            source = await load(self._desk, image)
             headers.append(
                 read_header(
                     source.data, where=source.where, limits=self._choices.limits, resolution=resolution
@@ -244,10 +198,10 @@ class Studio:
         pairs = list(zip(asked.images(), outline.images(), strict=True))
         turns = asyncio.Semaphore(PICTURES_AT_ONCE)
 
-        async def prepare(image: ImageSource | Held, header: ImageHeader) -> Picture:
+        async def prepare(image: Source, header: ImageHeader) -> Picture:
             async with turns:
                 fit = card.pixels.fit(header.resolution, len(pairs))
-                return await self._decoders.prepare(await self._source(image), header, fit)
+                return await self._decoders.prepare(await load(self._desk, image), header, fit)
 
         tasks = [asyncio.create_task(prepare(image, header)) for image, header in pairs]
         try:
@@ -256,21 +210,6 @@ class Studio:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _source(self, image: ImageSource | Held) -> ImageSource:
-        """The bytes of an image; a file's are read anew each time, so that few are in memory at once."""
-        if isinstance(image, ImageSource):
-            return image
-        return ImageSource(await self._desk.run(image.lease.read), image.where, image.resolution)
-
-
-def _refuse_huge(lease: Lease, where: str) -> None:
-    size = lease.file.size_bytes
-    if size > LARGEST_PICTURE_FILE:
-        raise InvalidImage(
-            f"The File {lease.file.id} has {size} bytes; a picture may have {LARGEST_PICTURE_FILE}.",
-            where=where,
-        )
 
 
 def _price(resolved: Resolved, count: TokenCount, outline: Outline) -> TokenCount:

@@ -48,7 +48,9 @@ def compile_schema(raw: object, field: str, scope: Scope, *, closed: bool) -> Sc
         except _TooLarge:
             continue
         if schema is None:
-            raise place.fault("the schema refers to itself without an end.")
+            raise place.fault(
+                "no value satisfies the schema: it refers to itself without an end, or has an empty anyOf."
+            )
         return schema
     raise place.fault(f"the schema has more than {MAX_NODES} nodes. Use a smaller one.")
 
