@@ -39,6 +39,15 @@ def test_what_may_be_null_may_stay_so() -> None:
     assert shape.native.properties[0].schema.nullable
 
 
+def test_a_label_is_asked_for_under_the_family_s_own_name() -> None:
+    shape = shape_of(members(confidence=TEXT, name=TEXT, box=BOX), QWEN)
+    assert shape is not None
+    assert names(shape.native) == ["confidence", "label", "bbox_2d"]
+    taken = shape_of(members(label=TEXT, name=TEXT, box=BOX), QWEN)
+    assert taken is not None
+    assert names(taken.native) == ["label", "name", "bbox_2d"]
+
+
 def test_a_schema_without_places_has_no_shape() -> None:
     assert shape_of(members(label=TEXT), QWEN) is None
 

@@ -13,6 +13,9 @@ from vidi.engines.grounding.slots import Slot, Sought, flat_slot, slot_of
 
 _STRING = Schema(kinds=frozenset({Kind.STRING}))
 
+_NAMES = ("label", "name", "object", "class", "class_name", "category", "title", "item")
+"""Names of a member that says what stands in a place, best first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -174,7 +177,22 @@ def _of_object(schema: Schema, dialect: Dialect) -> Shape | None:
             native.append(each)
     if not slots and not members:
         return None
-    return Shape(schema, replace(schema, properties=tuple(native)), slots=slots, members=members)
+    told = tuple(native)
+    return Shape(
+        schema,
+        replace(schema, properties=_natively_labelled(told, dialect) if slots else told),
+        slots=slots,
+        members=members,
+    )
+
+
+def _natively_labelled(members: tuple[Property, ...], dialect: Dialect) -> tuple[Property, ...]:
+    """A unit's members with the label under the name that the family was trained on."""
+    texts = {each.name for each in members if Kind.STRING in each.schema.kinds}
+    if dialect.label_key in {each.name for each in members}:
+        return members
+    label = next((name for name in _NAMES if name in texts), None)
+    return tuple(replace(each, name=dialect.label_key) if each.name == label else each for each in members)
 
 
 def _of_flat(schema: Schema, flat: Slot, dialect: Dialect) -> Shape:
@@ -187,7 +205,8 @@ def _of_flat(schema: Schema, flat: Slot, dialect: Dialect) -> Shape:
             native.append(each)
         elif place not in native:
             native.append(place)
-    return Shape(schema, replace(schema, properties=tuple(native)), slots={key: flat})
+    told = _natively_labelled(tuple(native), dialect)
+    return Shape(schema, replace(schema, properties=told), slots={key: flat})
 
 
 def _slot_schema(caller: Schema, slot: Slot, dialect: Dialect) -> Schema:

@@ -21,7 +21,18 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _OTHER_KEYS = ("box_2d", "bbox_2d", "bbox", "bounding_box", "box", "point_2d", "point")
 """Names that models fall back to; the order of the numbers is the family's all the same."""
 
-_LABELS = ("label", "name", "object", "class", "category", "title", "item", "description", "text")
+_LABELS = (
+    "label",
+    "name",
+    "object",
+    "class",
+    "class_name",
+    "category",
+    "title",
+    "item",
+    "description",
+    "text",
+)
 """Names of a member that says what stands in a place, best first."""
 
 _IMAGE_FROM_0 = ("image_index", "image_id")
@@ -233,7 +244,7 @@ def _may_lack(shape: Shape) -> bool:
 
 def _is_text(schema: Schema) -> bool:
     options = (schema, *schema.any_of)
-    return any(Kind.STRING in each.kinds and each.enum is None for each in options)
+    return any(Kind.STRING in each.kinds for each in options)
 
 
 def _image(value: JsonObject) -> int | None:
