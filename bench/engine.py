@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -170,7 +170,7 @@ def one_client(pair: Pair) -> Iterator[Row]:
     name = "a second question about a picture, first token"
     yield Row(name, again, first, "the first question's", Target.RATIO, 0.25)
     beside = _median(told.first for told in theirs_again)
-    yield Row("  beside the peer", again, beside, PEER, Target.RATIO, SLOWER)
+    yield Row("... the same, beside the peer", again, beside, PEER, Target.RATIO, SLOWER)
     yield Row("the same question at temperature 0", _median(told.whole for told in known), most=3)
 
 
@@ -192,7 +192,7 @@ def many_clients(pair: Pair) -> Iterator[Row]:
     yield from _rows(f"{CLIENTS} clients", *both)
     ours, theirs = map(_median, whole)
     yield Row(f"{CLIENTS} clients, until all are answered", ours, theirs, PEER, Target.RATIO, SLOWER)
-    yield Row("  processor time for each answer", work[0], work[1], PEER, Target.RATIO)
+    yield Row(f"{CLIENTS} clients, processor time for each answer", work[0], work[1], PEER, Target.RATIO)
 
 
 def crash(pair: Pair) -> Iterator[Row]:
@@ -268,4 +268,5 @@ def run() -> Iterator[Row]:
                 pair = Pair(model, our_side(ours, model), their_side(theirs, model), loaded * 1000)
                 for section in sections:
                     print(f"{model.name}: {section.__name__} ...", file=sys.stderr, flush=True)
-                    yield from section(pair)
+                    for row in section(pair):
+                        yield replace(row, figure=f"{model.name}: {row.figure}")
