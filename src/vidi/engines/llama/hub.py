@@ -2,7 +2,7 @@
 
 The hub's own library knows addresses, tokens, mirrors and proxies (HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE and
 its other variables). What is asked and streamed is written here: the library's own download begins anew
-after a killed process, and its requests tell more than they must (docs/decisions/0020-pulling-models.md).
+after a killed process, and its requests tell more than they must (docs/decisions/0019-pulling-models.md).
 """
 
 from __future__ import annotations
