@@ -59,7 +59,7 @@ def parameters(launch: Launch) -> xllamacpp.CommonParams:
     chosen.cpuparams.n_threads = chosen.cpuparams_batch.n_threads = launch.threads
     chosen.image_min_tokens = launch.min_image_tokens
     chosen.image_max_tokens = launch.max_image_tokens
-    # llama.cpp aborts when a picture that a model sees as a whole does not fit into one step.
+    # A picture that is seen as a whole, and not token by token, must fit into one step, or llama.cpp aborts.
     chosen.n_ubatch = max(chosen.n_ubatch, min(launch.max_image_tokens, chosen.n_batch))
     chosen.cache_ram_mib = PROMPT_CACHE_MIB
     chosen.verbosity = QUIET
