@@ -246,7 +246,7 @@ def _median(values: Iterable[float]) -> float:
 
 
 SECTIONS: dict[OpenModel, Sequence[Callable[[Pair], Iterator[Row]]]] = {
-    RANDOM: (one_client, many_clients, crash, resources),
+    RANDOM: (one_client, many_clients, resources, crash),
     TINY: (one_client, many_clients),
 }
 
