@@ -66,6 +66,7 @@ lock:
 	$(LOCK) requirements/llama.in -c requirements/base.txt -c requirements/dev.txt -c requirements/demo.txt -o requirements/llama.txt
 	$(LOCK) requirements/text.in --no-deps -o requirements/text.txt
 	$(LOCK) requirements/photos.in --no-deps -o requirements/photos.txt
+	$(LOCK) tools/shapes/requirements.in -o tools/shapes/requirements.txt
 
 clean:
 	rm -rf $(VENV) demo-output

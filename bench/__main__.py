@@ -1,8 +1,11 @@
 """`python -m bench`: run the benchmarks and print a table; bench/README.md says what the rows mean.
 
-    python -m bench                  speed and memory
+    python -m bench                  speed, memory and the built-in engine
     python -m bench speed            time, beside yardsticks timed in the same run
     python -m bench memory           memory of the process tree
+    python -m bench lite             time and memory of the built-in engine, on photographs
+    python -m bench engine           open models, beside llama.cpp's own server
+    python -m bench page             the page at /, in Chromium
     python -m bench uploads          the Files API; minutes and gigabytes, less with --scale 0.01
     python -m bench quality ...      how well a model answers (-h for its flags)
 
@@ -18,11 +21,17 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from bench import memory, quality, speed, uploads
+from bench import engine, lite, memory, page, quality, speed, uploads
 from bench.servers import Broken
 from bench.table import Row, as_json, table
 
-BENCHMARKS: Mapping[str, Callable[[], Iterable[Row]]] = {"speed": speed.run, "memory": memory.run}
+BENCHMARKS: Mapping[str, Callable[[], Iterable[Row]]] = {
+    "speed": speed.run,
+    "memory": memory.run,
+    "lite": lite.run,
+}
+BY_NAME: Mapping[str, Callable[[], Iterable[Row]]] = {"engine": engine.run, "page": page.run}
+"""Run only when named."""
 SCALED: Mapping[str, Callable[[float], Iterable[Row]]] = {"uploads": uploads.run}
 """Run only when named, in the size that `--scale` asks for."""
 
@@ -35,19 +44,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", nargs="?", choices=[*BENCHMARKS, *SCALED, "quality"], help="only this one")
+    parser.add_argument(
+        "name", nargs="?", choices=[*BENCHMARKS, *BY_NAME, *SCALED, "quality"], help="only this one"
+    )
     parser.add_argument("--scale", type=float, default=1.0, metavar="S", help="of uploads' sizes [1]")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON instead of tables")
     options = parser.parse_args(given)
     names = [options.name] if options.name else list(BENCHMARKS)
     if not options.name:
         print(
-            "speed and memory; by name only: uploads, quality (python -m bench quality -h)", file=sys.stderr
+            "speed, memory, lite; by name only: engine, page, uploads, quality (python -m bench quality -h)",
+            file=sys.stderr,
         )
     found: list[Row] = []
     whole = True
     for name in names:
-        rows, broken = _run(partial(SCALED[name], options.scale) if name in SCALED else BENCHMARKS[name])
+        plain = {**BENCHMARKS, **BY_NAME}
+        rows, broken = _run(partial(SCALED[name], options.scale) if name in SCALED else plain[name])
         found += rows
         if not options.json:
             print(f"{name}, {machine()}\n{table(rows)}\n", flush=True)

@@ -33,10 +33,11 @@ LITE = "vidi-lite"
 
 def footprint(server: Server) -> float:
     """Memory of a server's process tree in MB; processes that end meanwhile count nothing."""
-    return sum(map(_own, server.tree())) / 1e6
+    return sum(map(own, server.tree())) / 1e6
 
 
-def _own(process: psutil.Process) -> int:
+def own(process: psutil.Process) -> int:
+    """Memory of one process in bytes; none if it has ended."""
     try:
         info = process.memory_full_info()
     except psutil.NoSuchProcess:

@@ -20,6 +20,8 @@ from typing import Self
 
 import psutil
 
+from vidi.engines.llama.launch import Launch
+
 START_SECONDS = 60.0
 ANSWER_SECONDS = 120.0
 
@@ -27,7 +29,23 @@ GENERATE = "/v1beta/models/echo:generateContent"
 STREAM = "/v1beta/models/echo:streamGenerateContent?alt=sse"
 COUNT = "/v1beta/models/echo:countTokens"
 
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+@contextmanager
+def on_cores(count: int) -> Iterator[None]:
+    """Keep this process, and what it starts meanwhile, on so many cores, where the system can do that."""
+    own = psutil.Process()
+    if not hasattr(own, "cpu_affinity"):
+        yield
+        return
+    before = own.cpu_affinity()
+    own.cpu_affinity(before[:count])
+    try:
+        yield
+    finally:
+        own.cpu_affinity(before)
 
 
 class Broken(Exception):
@@ -55,6 +73,21 @@ def post(path: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A streamed answer.
+
+    Attributes:
+        first: Milliseconds from the request to the first bytes that hold the mark.
+        whole: Milliseconds from the request to the end.
+        text: Everything that came.
+    """
+
+    first: float
+    whole: float
+    text: bytes
+
+
 class Connection:
     """One keep-alive connection."""
 
@@ -72,7 +105,7 @@ class Connection:
         """Hang up."""
         self._socket.close()
 
-    def send(self, request: bytes) -> None:
+    def send(self, request: bytes | bytearray) -> None:
         """Send and do not wait."""
         self._socket.sendall(request)
 
@@ -87,7 +120,7 @@ class Connection:
         """Whether nothing comes for so long."""
         return not select.select([self._socket], [], [], seconds)[0]
 
-    def ask(self, request: bytes) -> bytes:
+    def ask(self, request: bytes | bytearray) -> bytes:
         """Send a request and read its answer's body.
 
         Raises:
@@ -108,6 +141,31 @@ class Connection:
         while len(received) < whole:
             received += self.receive()
         return received[end + 4 :]
+
+    def stream(self, request: bytes, mark: bytes) -> Streamed:
+        """Send a request and read an answer that comes in chunks.
+
+        Args:
+            request: What to send.
+            mark: What is in the first token's bytes, and not in those before.
+
+        Raises:
+            Broken: The answer is not a 200, or ends without the mark.
+        """
+        began = time.perf_counter()
+        self.send(request)
+        received = bytearray()
+        first = 0.0
+        while not received.endswith(_LAST_CHUNK):
+            received += self.receive()
+            if not first and mark in received:
+                first = time.perf_counter()
+            if not received.startswith(b"HTTP/1.1 200"):
+                break
+        if not first:
+            raise Broken(f"a request was refused: {received[:600].decode(errors='replace')}")
+        whole = time.perf_counter()
+        return Streamed((first - began) * 1000, (whole - began) * 1000, bytes(received))
 
 
 @contextmanager
@@ -142,6 +200,30 @@ def yardstick(answer: Path) -> Iterator[Server]:
     port = _free_port()
     with _running(["bench.yardsticks", str(port), str(answer)], port, dict(os.environ)) as server:
         yield server
+
+
+@contextmanager
+def llama_server(launch: Launch, folder: Path) -> Iterator[tuple[Server, float]]:
+    """llama.cpp's own server, and how many seconds it took to load the model.
+
+    Args:
+        launch: What it runs.
+        folder: For files that the two processes tell each other something with.
+
+    Raises:
+        Broken: It does not start.
+    """
+    told, loaded = folder / "launch.json", folder / "loaded"
+    told.write_bytes(launch.pack())
+    port = _free_port()
+    with _running(["bench.llama_peer", str(port), str(told), str(loaded)], port, dict(os.environ)) as server:
+        # It answers already while it loads.
+        end = time.monotonic() + START_SECONDS
+        while not loaded.exists():
+            if time.monotonic() > end:
+                raise Broken(f"llama.cpp's server did not load {launch.text} within {START_SECONDS:g} s")
+            time.sleep(0.05)
+        yield server, float(loaded.read_text())
 
 
 @contextmanager

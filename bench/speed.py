@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
 import sys
 import tempfile
@@ -21,11 +22,14 @@ from bench.yardsticks import BARE, LOOK_SIZE, pillow_prepare, stdlib_decode
 from vidi.app import DECODER_MEMORY
 from vidi.domain.prompt import Fit, ImageSource
 from vidi.engines.echo import CARD
+from vidi.engines.gbnf import compile_schema
 from vidi.images.load import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
 from vidi.wire.decode import Limits, decode_generate
 from vidi.wire.document import read_object
+from vidi.wire.output_schema import compile_schema as compile_wire_schema
 from vidi.wire.payload import decode_base64
+from vidi.wire.violations import Scope
 
 SMALL_ROUNDS = 1000
 ROUNDS = 21
@@ -37,6 +41,23 @@ TOKEN_SECONDS = 0.1
 LIMITS = Limits(model="echo")
 STDLIB = "json.loads + base64.b64decode"
 PILLOW = "Pillow, draft() + LANCZOS"
+
+DETECTION: dict[str, object] = {
+    "type": "ARRAY",
+    "items": {
+        "type": "OBJECT",
+        "properties": {
+            "box_2d": {
+                "type": "ARRAY",
+                "items": {"type": "INTEGER", "minimum": 0, "maximum": 1000},
+                "minItems": 4,
+                "maxItems": 4,
+            },
+            "label": {"type": "STRING"},
+        },
+        "required": ["box_2d", "label"],
+    },
+}
 
 Action = Callable[[], object]
 
@@ -107,7 +128,8 @@ def large_body(pair: Pair) -> Iterator[Row]:
     yield Row(f"{name}: parse + base64, trailing comma", lenient, stdlib, STDLIB, Target.RATIO)
     prepare = preparing(picture, CARD.pixels.high, LOOK_SIZE)
     yield Row(f"{name}: prepare", *prepare, PILLOW, Target.RATIO)
-    whole = versus(ROUNDS, _fresh(pair.ours, GENERATE, body), _fresh(pair.theirs, "/look", body))
+    stamped = pictures.request([pictures.stamped(picture, 0)])
+    whole = versus(ROUNDS, _anew(pair.ours, GENERATE, stamped), _fresh(pair.theirs, "/look", stamped))
     yield Row(f"{name}: all of it", *whole, f"{BARE} with both", Target.RATIO)
 
 
@@ -126,6 +148,13 @@ def many_pictures(pair: Pair) -> Iterator[Row]:
     name = f"countTokens, {PICTURES:,} pictures"
     yield Row(name, *times, f"{BARE}, Image.open", Target.RATIO)
     yield Row(f"{name}: decoders started", started, unit="", most=0)
+
+
+def answer_grammar(_: Pair) -> Iterator[Row]:
+    """The schema of the guide's detection example, from Schema to GBNF."""
+    schema = compile_wire_schema(DETECTION, "response_schema", Scope(), closed=True)
+    (took,) = medians(SMALL_ROUNDS, lambda: compile_schema(schema))
+    yield Row("detection schema to a grammar", took, most=5)
 
 
 def hang_up(pair: Pair) -> Iterator[Row]:
@@ -184,6 +213,19 @@ def _fresh(server: Server, path: str, body: bytes) -> Action:
     return ask
 
 
+def _anew(server: Server, path: str, body: bytes) -> Action:
+    """The same with another picture each time: one that came before would not be decoded."""
+    request = bytearray(post(path, body))
+    numbers = itertools.count(1)
+
+    def ask() -> None:
+        pictures.restamp(request, next(numbers))
+        with Connection(server) as connection:
+            connection.ask(request)
+
+    return ask
+
+
 def _streaming(server: Server, request: bytes) -> Connection:
     """A stream that has begun."""
     connection = Connection(server)
@@ -198,6 +240,7 @@ SECTIONS: Sequence[Callable[[Pair], Iterator[Row]]] = (
     large_body,
     camera_picture,
     hang_up,
+    answer_grammar,
 )
 """`many_pictures` comes before anything has been decoded."""
 

@@ -175,9 +175,10 @@ def prompts(folder: Path, scale: float) -> Iterator[Row]:
         name = f"a prompt that names a {picture.stat().st_size / 1e6:.0f} MB file"
         yield Row(name, *times, "the same bytes inline", Target.RATIO, 1.0)
         count = max(60, round(PICTURES * scale))
-        small = [folder / f"{index % 60}.jpg" for index in range(count)]
-        for seed, file in enumerate(small[:60]):
-            file.write_bytes(pictures.jpeg(1000, 750, noise=11, quality=89, seed=seed))
+        different = [pictures.jpeg(1000, 750, noise=11, quality=89, seed=seed) for seed in range(60)]
+        small = [folder / f"{index}.jpg" for index in range(count)]
+        for index, file in enumerate(small):
+            file.write_bytes(pictures.stamped(different[index % 60], index))
         began = time.perf_counter()
         names = upload_all(server, small, "image/jpeg", at_once=AT_ONCE)
         size = f"{small[0].stat().st_size / 1e3:.0f} kB"

@@ -7,12 +7,19 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from PIL import Image, ImageDraw
 from starlette.testclient import TestClient
 
 from vidi.app import create_app
 from vidi.settings import Settings
+
+# Timings never fail a test: on a busy machine an example may take any time.
+hypothesis.settings.register_profile(
+    "vidi", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("vidi")
 
 
 def picture(width: int, height: int, kind: str = "PNG", **options: object) -> bytes:

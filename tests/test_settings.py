@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vidi.settings import Settings, SettingsError, load
+from vidi.settings import Settings, SettingsError, lm_studio_folders, load, ollama_folders
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +66,12 @@ def test_keys_open_other_addresses_and_are_kept_as_digests(monkeypatch: pytest.M
 def test_there_are_few_settings_and_each_says_what_it_is() -> None:
     assert len(Settings.model_fields) <= 20
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_folders_of_other_programs_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("OLLAMA_MODELS", raising=False)
+    assert ollama_folders()[0] == tmp_path / ".ollama" / "models"
+    assert tmp_path / ".lmstudio" / "models" in lm_studio_folders()
+    monkeypatch.setenv("OLLAMA_MODELS", "/elsewhere")
+    assert ollama_folders() == (Path("/elsewhere"),)

@@ -19,9 +19,10 @@ from vidi.engines.base import EngineContext, Offer, Progress
 from vidi.engines.recall import AnswerCache
 from vidi.engines.registry import Registry, best_offer, installed_offers
 from vidi.files.desk import Desk
+from vidi.files.holding import LARGEST_PICTURE_FILE
 from vidi.files.library import open_library
 from vidi.files.store import Limits
-from vidi.generate import LARGEST_PICTURE_FILE, Choices, Studio
+from vidi.generate import Choices, Studio
 from vidi.http import files, interactions, models, playground
 from vidi.http.body import Bodies
 from vidi.http.guard import Door, Guard, nothing_here
@@ -37,8 +38,8 @@ log = logging.getLogger(__name__)
 DECODER_MEMORY = 2_000_000_000
 """Address space of one decoder process in bytes: a 64-megapixel WEBP with alpha takes one gigabyte of it."""
 
-KEPT_PICTURES = 64_000_000
-"""Bytes of prepared pictures kept for further questions: twenty of a megapixel, seventy of 640 x 480."""
+KEPT_PICTURES = 32_000_000
+"""Bytes of prepared pictures kept for further questions: ten of a megapixel, thirty-five of 640 x 480."""
 
 HOME = ("localhost", "127.0.0.1", "::1")
 """Names under which a server without keys may be called."""

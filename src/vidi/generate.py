@@ -3,8 +3,9 @@
     Conversation  image references, as decoded from the wire
       -> find the engine, hold the files that are named
       -> boxes or points wanted? ask in the model's own terms  -> Plan
-      -> read the pictures' headers                            -> Outline, and what it costs
-      -> asked before, with nothing left to chance?            -> the same answer
+      -> read the pictures' headers                            -> Outline
+      -> asked before, with nothing left to chance?            -> the same answer at the same cost
+      -> count tokens, refuse what is too long
       -> decode, turn upright, fit each picture to the model   -> Prompt
       -> run the engine, candidate after candidate             -> Piece, Piece, ...
       -> bring places back to the caller's upright image
@@ -15,15 +16,13 @@ Nothing here knows HTTP or JSON.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.errors import InvalidImage, InvalidRequest, VidiError
+from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import (
-    Ask,
     Conversation,
     FileReference,
     ImageHeader,
@@ -36,20 +35,17 @@ from vidi.domain.prompt import (
 from vidi.engines.base import ModelCard
 from vidi.engines.grounding.pieces import PieceReader
 from vidi.engines.grounding.plan import Plan, plan
-from vidi.engines.recall import AnswerCache, Question, SeenPicture, is_settled
+from vidi.engines.recall import AnswerCache, KnownAnswer, Question, SeenPicture, is_settled
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
-from vidi.files.catalogue import Lease
 from vidi.files.desk import Desk
+from vidi.files.holding import Asked, Source, hold, load
 from vidi.images.load import ImageLimits, read_header
-from vidi.images.pool import DecoderPool
+from vidi.images.pool import DecoderPool, digest
 from vidi.images.tokens import image_tokens
 
 PICTURES_AT_ONCE = 8
 """How many pictures of one request are read and decoded, or wait for a decoder, at the same time."""
-
-LARGEST_PICTURE_FILE = 100_000_000
-"""Most bytes of an uploaded file that is used as a picture: as many as an inline request may have."""
 
 HEADERS_PER_TURN = 100
 """How many headers are read before other requests get their turn on the loop: a few milliseconds."""
@@ -70,22 +66,6 @@ class Running:
     cost: TokenCount
     pieces: AsyncIterator[Piece]
     grounding: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An uploaded picture, held for as long as the request runs even if somebody deletes it."""
-
-    lease: Lease
-    where: str
-    resolution: MediaResolution
-
-
-Reference = ImageSource | FileReference
-"""A picture as the wire tells of it."""
-
-Asked = Ask[ImageSource | Held]
-"""A conversation whose files are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +107,7 @@ class Studio:
         """
         resolved = await self._registry.open(model)
         grounded = self._grounded(conversation, resolved.worker.card)
-        async with self._held(grounded.ask if grounded else conversation, owner) as asked:
+        async with hold(self._desk, grounded.ask if grounded else conversation, owner) as asked:
             outline = await self._outline(asked)
             return _price(resolved, await resolved.worker.count_tokens(outline), outline)
 
@@ -150,21 +130,26 @@ class Studio:
         resolved = await self._registry.open(model)
         card = resolved.worker.card
         grounded = self._grounded(conversation, card)
-        async with self._held(grounded.ask if grounded else conversation, owner) as asked:
+        async with hold(self._desk, grounded.ask if grounded else conversation, owner) as asked:
             outline = await self._outline(asked)
-            count = await resolved.worker.count_tokens(outline)
-            _refuse_long(count, card)
             question = await self._question(conversation, asked, outline, card)
             known = self._answers.get(question) if question else None
-            prompt = None if known else await self._prepare(asked, outline, card)
-        pieces = _candidates(resolved.worker, prompt) if prompt else _replayed(known or ())
-        if prompt and grounded:
-            pieces = _read(pieces, PieceReader(grounded, tuple(prompt.images())))
-        if prompt and question:
-            pieces = self._kept(question, pieces)
+            if known:
+                count, pieces = known.cost, _replayed(known.pieces)
+            else:
+                count = await resolved.worker.count_tokens(outline)
+                _refuse_long(count, card)
+                prompt = await self._prepare(asked, outline, card)
+                pieces = _candidates(resolved.worker, prompt)
+                if grounded:
+                    pieces = _read(pieces, PieceReader(grounded, tuple(prompt.images())))
+                if question:
+                    pieces = self._kept(question, count, pieces)
         yield Running(card, _price(resolved, count, outline), pieces, grounded.done if grounded else "")
 
-    def _grounded(self, conversation: Conversation, card: ModelCard) -> Plan[Reference] | None:
+    def _grounded(
+        self, conversation: Conversation, card: ModelCard
+    ) -> Plan[ImageSource | FileReference] | None:
         """How to ask for the places that are wanted; None if none are, or they are asked for as it stands."""
         if card.dialect is None or not self._choices.grounding:
             return None
@@ -177,46 +162,20 @@ class Studio:
         if not is_settled(card, asked.sampling):
             return None
         seen = [
-            SeenPicture(await asyncio.to_thread(_digest, (await self._source(image)).data), header.resolution)
+            SeenPicture(await digest((await load(self._desk, image)).data), header.resolution)
             for image, header in zip(asked.images(), outline.images(), strict=True)
         ]
         return Question(card.id, card.version, conversation.with_images(seen))
 
-    async def _kept(self, question: Question, pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
+    async def _kept(
+        self, question: Question, cost: TokenCount, pieces: AsyncIterator[Piece]
+    ) -> AsyncIterator[Piece]:
         """Pass an answer on, and keep it if it comes to its end."""
         said: list[Piece] = []
         async for piece in pieces:
             said.append(piece)
             yield piece
-        self._answers.put(question, tuple(said))
-
-    @asynccontextmanager
-    async def _held(self, conversation: Conversation, owner: str) -> AsyncIterator[Asked]:
-        """Hold every file that is named, until the block is left."""
-        references = [image for image in conversation.images() if isinstance(image, FileReference)]
-        leases = await self._desk.run(self._lease_all, references, owner) if references else []
-        held = iter(leases)
-        try:
-            yield conversation.with_images(
-                Held(next(held), image.where, image.resolution) if isinstance(image, FileReference) else image
-                for image in conversation.images()
-            )
-        finally:
-            for lease in leases:
-                lease.close()
-
-    def _lease_all(self, references: list[FileReference], owner: str) -> list[Lease]:
-        leases: list[Lease] = []
-        for reference in references:
-            try:
-                leases.append(self._desk.library.files.lease(owner, reference.uri))
-                _refuse_huge(leases[-1], reference.where)
-            except VidiError as error:
-                for lease in leases:
-                    lease.close()
-                error.where = reference.where
-                raise
-        return leases
+        self._answers.put(question, KnownAnswer(cost, tuple(said)))
 
     async def _outline(self, asked: Asked) -> Outline:
         """Read every header; refuses what no decoder should see."""
@@ -226,7 +185,7 @@ class Studio:
                 await asyncio.sleep(0)
             own = image.resolution
             resolution = asked.resolution if own is MediaResolution.UNSPECIFIED else own
-            source = await self._source(image)
+            source = await load(self._desk, image)
             headers.append(
                 read_header(
                     source.data, where=source.where, limits=self._choices.limits, resolution=resolution
@@ -239,10 +198,10 @@ class Studio:
         pairs = list(zip(asked.images(), outline.images(), strict=True))
         turns = asyncio.Semaphore(PICTURES_AT_ONCE)
 
-        async def prepare(image: ImageSource | Held, header: ImageHeader) -> Picture:
+        async def prepare(image: Source, header: ImageHeader) -> Picture:
             async with turns:
                 fit = card.pixels.fit(header.resolution, len(pairs))
-                return await self._decoders.prepare(await self._source(image), header, fit)
+                return await self._decoders.prepare(await load(self._desk, image), header, fit)
 
         tasks = [asyncio.create_task(prepare(image, header)) for image, header in pairs]
         try:
@@ -251,21 +210,6 @@ class Studio:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _source(self, image: ImageSource | Held) -> ImageSource:
-        """The bytes of an image; a file's are read anew each time, so that few are in memory at once."""
-        if isinstance(image, ImageSource):
-            return image
-        return ImageSource(await self._desk.run(image.lease.read), image.where, image.resolution)
-
-
-def _refuse_huge(lease: Lease, where: str) -> None:
-    size = lease.file.size_bytes
-    if size > LARGEST_PICTURE_FILE:
-        raise InvalidImage(
-            f"The File {lease.file.id} has {size} bytes; a picture may have {LARGEST_PICTURE_FILE}.",
-            where=where,
-        )
 
 
 def _price(resolved: Resolved, count: TokenCount, outline: Outline) -> TokenCount:
@@ -282,10 +226,6 @@ def _refuse_long(count: TokenCount, card: ModelCard) -> None:
             f"The input token count ({count.total}) exceeds the maximum number of tokens allowed "
             f"({card.input_token_limit})."
         )
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 async def _read(pieces: AsyncIterator[Piece], reader: PieceReader) -> AsyncIterator[Piece]:
@@ -307,4 +247,4 @@ async def _candidates(worker: Worker, prompt: Prompt) -> AsyncIterator[Piece]:
         own = replace(prompt.sampling, seed=None if seed is None else seed + candidate)
         async with worker.stream(replace(prompt, sampling=own)) as pieces:
             async for piece in pieces:
-                yield replace(piece, candidate=candidate)
+                yield replace(piece, candidate=candidate) if candidate else piece

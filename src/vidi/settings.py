@@ -20,6 +20,12 @@ MEGABYTE = 1_000_000
 GIBIBYTE = 1 << 30
 
 
+def _cores() -> int:
+    """How many cores this process may use, which a container may make fewer than there are."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 class SettingsError(Exception):
     """A setting is wrong; the text says which, where it came from and what it may be."""
 
@@ -59,14 +65,16 @@ class Settings(BaseModel):
         64 * 2**20, ge=1, description="Largest picture, by the width and height in its header."
     )
     decoders: int = Field(
-        default_factory=lambda: max(1, min(4, os.cpu_count() or 1)),
+        default_factory=lambda: min(4, _cores()),
         ge=1,
         le=64,
         description="Processes that decode pictures.",
     )
     decode_seconds: float = Field(10.0, gt=0, description="How long one picture may take to decode.")
     threads: int = Field(
-        default_factory=lambda: max(1, (os.cpu_count() or 2) - 1), ge=1, description="Threads for models."
+        default_factory=lambda: max(1, _cores() - 1),
+        ge=1,
+        description="Threads that one answer may keep busy; vidi-lite answers one more at the same time.",
     )
     file_hours: float = Field(48.0, gt=0, description="How long an uploaded file or an interaction is kept.")
     max_file_bytes: int = Field(2 * GIBIBYTE, ge=0, description="Largest uploaded file in bytes.")

@@ -59,7 +59,7 @@ def _venv(client: Client) -> tuple[str, ...]:
     python = _room(client, [lock], sys.version) / "bin" / "python"
     pip = (
         str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1",
-        "--timeout=30", "--require-hashes", "-r", str(lock),
+        "--timeout=30", "--require-hashes", "--no-deps", "-r", str(lock),
     )  # fmt: skip
     _once(python.parents[1], [sys.executable, "-m", "venv", str(python.parents[1])], pip)
     return str(python), str(client.source)

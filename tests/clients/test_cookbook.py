@@ -118,9 +118,7 @@ def test_boxes_as_an_interaction(client: genai.Client, cup: Image.Image) -> None
     assert all("cup" in each["label"] for each in _unfenced(text))
 
 
-def test_an_uploaded_picture_as_a_document_of_an_interaction(
-    client: genai.Client, cat: Image.Image, tmp_path: Path
-) -> None:
+def test_an_upload_as_a_document(client: genai.Client, cat: Image.Image, tmp_path: Path) -> None:
     cat.save(tmp_path / "cat.jpg")
     file = client.files.upload(file=tmp_path / "cat.jpg")
     contents = [{"type": "text", "text": "Caption this image."}, {"type": "document", "uri": file.uri}]

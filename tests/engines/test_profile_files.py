@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -180,3 +182,25 @@ def test_a_user_s_file_never_replaces_what_is_there(file: Path, before: str, aft
     file.write_text(WHOLE.replace(before, after))
     with pytest.raises(ProfileError, match=told):
         load_profiles(file.parent)
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "models" / "profiles.md"
+
+
+def test_the_example_of_the_documentation_is_a_profile(file: Path) -> None:
+    file.write_text(PAGE.read_text("utf-8").partition("```toml\n")[2].partition("```")[0])
+    assert [model.id for model in load_profile(file).models] == ["my-family-2b"]
+
+
+def _keys(node: object) -> set[str]:
+    if not isinstance(node, dict):
+        return set()
+    own = set(node.get("properties", {}))
+    return own.union(*(_keys(each) for each in [*node.get("properties", {}).values(), node.get("items")]))
+
+
+def test_every_key_is_documented() -> None:
+    text = files("vidi.engines").joinpath("profiles", "profile.schema.json").read_text("utf-8")
+    page = PAGE.read_text("utf-8")
+    missing = {key for key in _keys(json.loads(text)) if f"`{key}`" not in page and f"[{key}]" not in page}
+    assert not missing

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from vidi.domain.answer import Finish, Piece
+from vidi.domain.answer import Finish, Piece, TokenCount
 from vidi.domain.prompt import Ask, MediaResolution, Output, Role, Sampling, TextFormat, Turn
 from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.base import ModelCard
-from vidi.engines.recall import AnswerCache, Question, SeenPicture, is_settled
+from vidi.engines.recall import AnswerCache, KnownAnswer, Question, SeenPicture, is_settled
 
 CAT = SeenPicture("cat", MediaResolution.HIGH)
 SHAPE = Schema(
@@ -21,7 +21,9 @@ ASK: Ask[SeenPicture] = Ask(
     turns=(Turn(Role.USER, (CAT, "What is it?")),), output=Output(TextFormat.JSON, SHAPE)
 )
 ASKED = Question("model", "1", ASK)
-ANSWER = (Piece("A cat.", tokens=2), Piece("", finish=Finish.STOP))
+ANSWER = KnownAnswer(
+    TokenCount(text=7, image=256), (Piece("A cat.", tokens=2), Piece("", finish=Finish.STOP))
+)
 
 
 def question(text: str) -> Question:
@@ -90,7 +92,7 @@ def test_the_room_holds_and_the_least_recently_used_goes_first() -> None:
 def test_an_answer_that_would_put_out_many_is_not_kept() -> None:
     cache = AnswerCache(60_000)
     cache.put(ASKED, ANSWER)
-    cache.put(question("long"), (Piece("x" * 10_000, finish=Finish.STOP),))
+    cache.put(question("long"), KnownAnswer(TokenCount(), (Piece("x" * 10_000),)))
     assert cache.get(question("long")) is None
     assert cache.get(ASKED) == ANSWER
 

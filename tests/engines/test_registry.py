@@ -123,7 +123,7 @@ def test_weights_are_fetched_and_removed_by_the_offer_itself(tmp_path: Path) -> 
     assert not (tmp_path / "fetched").exists()
     pull.run()
     assert (tmp_path / "fetched").read_text() == "weights.bin"
-    assert remove_weights(offers["near"], context) == 3
+    assert remove_weights(offers, context, "near") == 3
     assert not (tmp_path / "fetched").exists()
     find_offered(offers["near"], context).run()
     assert (tmp_path / "fetched").read_text() == ""
@@ -134,7 +134,9 @@ def test_what_has_no_weights_and_what_nobody_knows_is_refused(tmp_path: Path) ->
     with pytest.raises(InvalidRequest, match="needs no weights"):
         find_weights({"light": light}, _context(tmp_path), Wanted("light"))
     with pytest.raises(InvalidRequest, match="built in"):
-        remove_weights(light, _context(tmp_path))
+        remove_weights({"light": light}, _context(tmp_path), "light")
+    with pytest.raises(NotFound, match=r"'absent'\. Known models: light"):
+        remove_weights({"light": light}, _context(tmp_path), "absent")
     with pytest.raises(NotFound, match=r"'absent'\. Known models: light"):
         find_weights({"light": light}, _context(tmp_path), Wanted("absent"))
 

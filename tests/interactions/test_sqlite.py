@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import stat
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.contract.interactionstore_suite import LIMITS, NOW, OWNER, interaction
+from vidi.files.reserve import RESERVED_BYTES
 from vidi.interactions.sqlite import SqliteInteractions
 from vidi.interactions.store import Limits
 
@@ -43,6 +47,38 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"no database" * 1000)
     with pytest.raises(OSError, match="the database failed"):
         SqliteInteractions(path)
+
+
+class _FullDisk(SqliteInteractions):
+    """Nothing can be written while the reserve takes up the last space."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._reserve_file = path.with_suffix(".reserve")
+        self.full = False
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        if self.full and self._reserve_file.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        with super()._writing() as database:
+            yield database
+
+
+def test_interactions_can_be_removed_from_a_full_disk(tmp_path: Path) -> None:
+    with closing(_FullDisk(tmp_path / "interactions.sqlite3")) as store:
+        for name in ("a", "b"):
+            store.add(interaction(name, hours=1), LIMITS)
+        assert (tmp_path / "interactions.reserve").stat().st_size == RESERVED_BYTES
+        store.full = True
+        with pytest.raises(OSError, match="No space"):
+            store.add(interaction("c"), LIMITS)
+        assert store.delete(OWNER, "a")
+        assert not (tmp_path / "interactions.reserve").exists()
+        assert store.expire(NOW + timedelta(hours=2), 9) == 1
+        store.full = False
+        store.add(interaction("d"), LIMITS)
+        assert (tmp_path / "interactions.reserve").exists()
 
 
 def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ a download. Under a grammar nonsense is an advantage: all that it allows will be
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import gguf
@@ -46,7 +47,11 @@ _FIRST_BYTE = 3
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How large the files are; the defaults make 0.4 MB of text model and 0.4 MB of vision tower."""
+    """How large the files are; the defaults make 0.4 MB of text model and 0.4 MB of vision tower.
+
+    Attributes:
+        half: Whether matrices are 16-bit floats, as published weights are.
+    """
 
     width: int = 64
     blocks: int = 2
@@ -55,10 +60,21 @@ class Sizes:
     context: int = 4096
     patch: int = 14
     image: int = 224
+    half: bool = False
+
+    def matrix(self, random: np.random.Generator, scale: float, *shape: int) -> NDArray[np.floating]:
+        """Random weights, which keep their effect at any width: `scale` is their deviation at width 64."""
+        weights = random.normal(0.0, scale * np.sqrt(64 / self.width), shape)
+        return weights.astype(np.float16 if self.half else np.float32)
 
 
 def write_text_model(
-    path: Path, *, seed: int = 0, sizes: Sizes = Sizes(), words: tuple[str, ...] = WORDS
+    path: Path,
+    *,
+    seed: int = 0,
+    sizes: Sizes = Sizes(),
+    words: tuple[str, ...] = WORDS,
+    endless: bool = False,
 ) -> None:
     """Write a `llama` model of random weights whose tokens are the 256 bytes, three marks and some words.
 
@@ -67,6 +83,7 @@ def write_text_model(
         seed: The same seed, the same file.
         sizes: Embedding width, blocks, heads, feed-forward width and context length in tokens.
         words: Tokens beside the bytes.
+        endless: Whether its answers only end at their limit (at temperature 0).
     """
     random = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, "llama")
@@ -82,12 +99,13 @@ def write_text_model(
     count = _add_tokens(writer, words)
     writer.add_vocab_size(count)
 
-    def weights(*shape: int) -> NDArray[np.float32]:
-        return random.normal(0.0, 0.5, shape).astype(np.float32)
-
+    weights = partial(sizes.matrix, random, 0.5)
     writer.add_tensor("token_embd.weight", weights(count, sizes.width))
     writer.add_tensor("output_norm.weight", np.ones(sizes.width, np.float32))
-    writer.add_tensor("output.weight", weights(count, sizes.width))
+    output = weights(count, sizes.width)
+    if endless:
+        output[END] = 0  # Of so many others one is always more likely.
+    writer.add_tensor("output.weight", output)
     for block in range(sizes.blocks):
         name = f"blk.{block}"
         writer.add_tensor(f"{name}.attn_norm.weight", np.ones(sizes.width, np.float32))
@@ -125,9 +143,7 @@ def write_vision_tower(path: Path, *, seed: int = 0, sizes: Sizes = Sizes()) -> 
     writer.add_vision_image_mean([0.5, 0.5, 0.5])
     writer.add_vision_image_std([0.5, 0.5, 0.5])
 
-    def weights(*shape: int) -> NDArray[np.float32]:
-        return random.normal(0.0, 0.1, shape).astype(np.float32)
-
+    weights = partial(sizes.matrix, random, 0.1)
     writer.add_tensor("v.patch_embd.weight", weights(sizes.width, 3, sizes.patch, sizes.patch))
     writer.add_tensor("v.pre_ln.weight", np.ones(sizes.width, np.float32))
     for block in range(sizes.blocks):
@@ -141,7 +157,7 @@ def write_vision_tower(path: Path, *, seed: int = 0, sizes: Sizes = Sizes()) -> 
         writer.add_tensor(f"{name}.ffn_down.weight", weights(sizes.width, sizes.hidden))
     for layer in ("mm.1", "mm.2"):
         writer.add_tensor(f"{layer}.weight", weights(sizes.width, sizes.width))
-    writer.add_tensor("v.token_embd.img_break", weights(sizes.width))
+    writer.add_tensor("v.token_embd.img_break", weights(sizes.width).astype(np.float32))
     _finish(writer)
 
 

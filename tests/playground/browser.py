@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 Json = Any
 """Whatever a page's expression gives."""
@@ -150,6 +153,29 @@ class Shape:
 
     title: str
     place: tuple[float, ...]
+
+
+def driver(folder: Path) -> Path:
+    """The packages that drive Chromium, installed once into a folder of their own in `folder`.
+
+    Raises:
+        BrowserError: npm is not installed, or fails.
+    """
+    lock = FOLDER / "package-lock.json"
+    room = folder / f"playground-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    modules = room / "node_modules"
+    if not (modules / ".package-lock.json").exists():
+        room.mkdir(parents=True, exist_ok=True)
+        for file in (lock, FOLDER / "package.json"):
+            shutil.copy(file, room)
+        command = [shutil.which("npm") or "npm", "ci", "--no-audit", "--no-fund"]
+        try:
+            done = subprocess.run(command, cwd=room, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise BrowserError(f"npm does not run: {error}") from error
+        if done.returncode:
+            raise BrowserError(f"npm ci failed: {done.stderr.strip()[-300:]}")
+    return modules
 
 
 @contextmanager

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +10,7 @@ import pytest
 
 from tests.conftest import picture
 from tests.http.live import Live, live
-from tests.playground.browser import FOLDER, Browser, Page, chromium
-
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+from tests.playground.browser import PROGRAMS, Browser, BrowserError, Page, chromium, driver
 
 
 def program(*names: str) -> str:
@@ -26,20 +22,12 @@ def program(*names: str) -> str:
 @pytest.fixture(scope="session")
 def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
     """Chromium; its driver is installed once and kept in pytest's cache."""
-    shell, node, npm = program(*PROGRAMS), program("node"), program("npm")
-    lock = FOLDER / "package-lock.json"
-    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    shell, node, _ = program(*PROGRAMS), program("node"), program("npm")
     assert pytestconfig.cache is not None
-    folder = pytestconfig.cache.mkdir(f"playground-{digest}")
-    modules = folder / "node_modules"
-    if not (modules / ".package-lock.json").exists():
-        for file in (lock, FOLDER / "package.json"):
-            shutil.copy(file, folder)
-        installed = subprocess.run(
-            [npm, "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True
-        )
-        if installed.returncode:
-            pytest.skip(f"npm ci failed: {installed.stderr.strip()[-300:]}")
+    try:
+        modules = driver(pytestconfig.cache.mkdir("playground"))
+    except BrowserError as error:
+        pytest.skip(str(error))
     with chromium(shell, node, modules) as started:
         yield started
 

@@ -9,8 +9,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import platformdirs
 import pytest
 from google import genai
 from google.genai import types
-from PIL import Image
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 from pydantic import BaseModel
 
 from tests.http.live import Live, live
@@ -231,7 +231,7 @@ def test_a_media_resolution_is_taken(client: genai.Client) -> None:
     assert "cat" in (client.models.generate_content(model=MODEL, contents=contents, config=config).text or "")
 
 
-def _asked(client: genai.Client, **fields: Any) -> tuple[str, str]:
+def _created(client: genai.Client, **fields: Any) -> tuple[str, str]:
     """The id and the answer of a new interaction."""
     made: Any = client.interactions.create(model=MODEL, **fields)
     return made.id, made.output_text
@@ -243,16 +243,16 @@ def test_an_interaction_answers_like_generate_content(
     part = _part(photo, "PNG")
     data = (part.inline_data and part.inline_data.data) or b""
     image = {"type": "image", "data": base64.b64encode(data).decode(), "mime_type": "image/png"}
-    first, caption = _asked(client, input=[{"type": "text", "text": CAPTION}, image])
+    first, caption = _created(client, input=[{"type": "text", "text": CAPTION}, image])
     assert caption == _caption(client, part)
     box = {"type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4}
     item = {"type": "object", "properties": {"label": {"type": "string"}, "box_2d": box}}
     schema = {"type": "array", "items": {**item, "required": ["label", "box_2d"]}}
     form = {"type": "text", "mime_type": "application/json", "schema": schema}
-    _, text = _asked(client, input=[{"type": "text", "text": DETECT}, image], response_format=form)
+    _, text = _created(client, input=[{"type": "text", "text": DETECT}, image], response_format=form)
     boxes = [(each["label"], (*each["box_2d"],)) for each in json.loads(text)]
     assert max(_overlap(box, scene.box) for label, box in boxes if label == scene.label) > 0.5
-    _, later = _asked(client, input="Is there a cat?", previous_interaction_id=first)
+    _, later = _created(client, input="Is there a cat?", previous_interaction_id=first)
     talk: list[tuple[str, list[Any]]] = [
         ("user", [part, CAPTION]),
         ("model", [caption]),
@@ -266,3 +266,98 @@ def test_an_interaction_answers_like_generate_content(
     ]
     assert later == client.models.generate_content(model=MODEL, contents=contents).text
     assert later.startswith("Yes" if scene.label == "cat" else "No")
+
+
+DIFFERENT = "What is different between these two images?"
+FARK = "Bu iki resim arasındaki fark nedir?"
+
+
+def _pasted(photo: Image.Image) -> Image.Image:
+    """With a cat at the left."""
+    cat = _photo(SCENES[1]).crop((60, 0, 420, 300)).resize((180, 150))
+    edited = photo.copy()
+    edited.paste(cat, (10, photo.height - 160))
+    return edited
+
+
+def _lettered(photo: Image.Image, text: str) -> Image.Image:
+    edited = photo.copy()
+    pen = ImageDraw.Draw(edited)
+    pen.rectangle((10, 10, 300, 70), fill="white")
+    pen.text((20, 14), text, fill="black", font=ImageFont.load_default(44))
+    return edited
+
+
+def _cup_dyed(photo: Image.Image) -> Image.Image:
+    """With the part where cup and saucer stand all in blue."""
+    place = (170, 20, 420, 320)
+    hue, saturation, value = photo.crop(place).convert("HSV").split()
+    strong = saturation.point(lambda level: min(255, level + 90))
+    edited = photo.copy()
+    edited.paste(Image.merge("HSV", (hue.point(lambda _: 160), strong, value)).convert("RGB"), place[:2])
+    return edited
+
+
+EDITS = [
+    ("crop", lambda photo: photo.crop((200, 40, photo.width, 380)), "part on the right", "sağda kalan"),
+    ("mirror", ImageOps.mirror, "mirrored left to right", "aynalanmış"),
+    (
+        "turn",
+        lambda photo: photo.transpose(Image.Transpose.ROTATE_270),
+        "a quarter clockwise",
+        "saat yönünde",
+    ),
+    ("grey", lambda photo: photo.convert("L"), "black and white", "siyah beyaz"),
+    ("light", lambda photo: ImageEnhance.Brightness(photo).enhance(1.35), "brighter", "daha parlak"),
+    ("contrast", lambda photo: ImageEnhance.Contrast(photo).enhance(1.6), "more contrast", "kontrastı"),
+    ("blur", lambda photo: photo.filter(ImageFilter.GaussianBlur(3)), "blurred", "bulanık"),
+    ("paste", _pasted, "cat added", "kedi eklenmiş"),
+    ("dye", _cup_dyed, "to blue", "mavi olmuş"),
+]
+
+
+def _asked(client: genai.Client, one: Image.Image, other: Image.Image, question: str) -> str:
+    parts = _contents(_part(one, "JPEG", quality=90), _part(other, "JPEG", quality=90), question)
+    return client.models.generate_content(model=MODEL, contents=parts).text or ""
+
+
+@pytest.mark.parametrize(
+    ("edit", "english", "turkish"), [each[1:] for each in EDITS], ids=[each[0] for each in EDITS]
+)
+def test_an_edited_copy_is_told_by_its_edit(
+    client: genai.Client, edit: Callable[[Image.Image], Image.Image], english: str, turkish: str
+) -> None:
+    photo = _photo(SCENES[0])
+    told = _asked(client, photo, edit(photo), DIFFERENT)
+    assert told.startswith("These are the same photo, but edited. ")
+    assert english in told
+    told = _asked(client, photo, edit(photo), FARK)
+    assert told.startswith("Bunlar aynı fotoğraf, ama düzenlenmiş. ")
+    assert turkish in told
+
+
+def test_text_that_was_changed_is_read(client: genai.Client) -> None:
+    photo = _photo(SCENES[0])
+    old, new = _lettered(photo, "Price: 4.50"), _lettered(photo, "Price: 9.80")
+    changed = 'The text in the top left changed from "Price: 4.50" to "Price: 9.80".'
+    assert _asked(client, old, new, DIFFERENT).endswith(changed)
+    assert '"Price: 4.50" iken "Price: 9.80" olmuş' in _asked(client, old, new, FARK)
+
+
+def test_a_smaller_copy_is_no_edit(client: genai.Client) -> None:
+    photo = _photo(SCENES[0])
+    told = _asked(client, photo, photo.resize((300, 200)), DIFFERENT)
+    assert told == "I see no difference: the two images look the same, apart from size or compression."
+
+
+def test_two_views_of_one_thing_are_no_copies(client: genai.Client) -> None:
+    left, right = (_photo(replace(SCENES[0], file=f"motorcycle_{side}.png")) for side in ("left", "right"))
+    told = _asked(client, left, right, DIFFERENT)
+    assert told.startswith("These two pictures show much the same scene. ")
+    assert "Both show motorcycles" in told
+
+
+def test_two_photographs_are_told_apart_in_turkish(client: genai.Client) -> None:
+    told = _asked(client, _photo(SCENES[0]), _photo(SCENES[1]), FARK)
+    assert told.startswith("Bunlar farklı resimler. ")
+    assert told.index("bardak") < told.index("kedi")

@@ -11,7 +11,7 @@ from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import FileReference, ImageSource, Role, Turn
 from vidi.wire.interaction_decode import NewInteraction, Past, continued, decode_interaction
 from vidi.wire.schema import MAX_PARTS
-from vidi.wire.violations import UnknownFields
+from vidi.wire.violations import InvalidFields, UnknownFields
 
 PICTURE = {"type": "image", "data": "iVBORw=="}
 
@@ -71,6 +71,13 @@ def test_too_many_contents_are_refused_before_any_is_looked_at() -> None:
     for given in (many, [{"type": "user_input", "content": many}]):
         with pytest.raises(InvalidRequest, match=f"more than {MAX_PARTS} contents"):
             decoded(input=given)
+
+
+def test_few_of_many_faults_are_told() -> None:
+    for given in ([""] * 1000, [{"type": "user_input", "content": [""]}] * 1000):
+        with pytest.raises(InvalidFields) as refused:
+            decoded(input=given)
+        assert len(refused.value.violations) == 20
 
 
 def test_only_unknown_fields_are_told_apart() -> None:

@@ -91,6 +91,8 @@ def test_tuples() -> None:
 def test_exclusive_limits_of_whole_numbers() -> None:
     limits = _open({"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 10})
     assert (limits.minimum, limits.maximum) == (1, 9)
+    optional = _open({"type": ["integer", "null"], "exclusiveMinimum": 0})
+    assert optional.minimum == 1
 
 
 def test_references_are_replaced_and_may_have_company() -> None:

@@ -15,7 +15,7 @@ from vidi.cli.inspection import inspect
 from vidi.cli.look import ask, caption, detect
 from vidi.cli.models import models
 from vidi.cli.options import config_option, settings_from
-from vidi.cli.pull import fetch_first, pull
+from vidi.cli.pull import fetch_first, pull, refuse_unpulled
 from vidi.domain.errors import VidiError
 from vidi.engines.base import Offer
 from vidi.http import server
@@ -54,7 +54,7 @@ def main() -> None:
 @click.option("--max-images", type=int, metavar="N", help="Most pictures in a request [3600].")
 @click.option("--max-image-pixels", type=int, metavar="N", help="Largest picture [64 megapixels].")
 @click.option("--queue", type=int, metavar="N", help="How many prompts may wait for a model [64].")
-@click.option("--threads", type=int, metavar="N", help="Threads for models [cores - 1].")
+@click.option("--threads", type=int, metavar="N", help="Threads that one answer may keep busy [cores - 1].")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request.")
 @config_option
 def serve(verbose: bool, config: Path | None, **flags: object) -> None:
@@ -68,6 +68,7 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
     )
     try:
         offer = default_model(settings)
+        refuse_unpulled(offer)
         listener = server.listen(settings.host, settings.port)
     except (VidiError, OSError) as error:
         raise click.ClickException(_reason(error, settings)) from None

@@ -11,6 +11,7 @@ import click
 from vidi.app import context, default_model, installed
 from vidi.cli.client import ClientError, connect
 from vidi.cli.options import Common, common_options, config_option, settings_from
+from vidi.cli.profiles import check
 from vidi.cli.pull import in_units
 from vidi.domain.errors import VidiError
 from vidi.engines.base import Offer
@@ -18,7 +19,7 @@ from vidi.engines.registry import remove_weights
 from vidi.settings import Settings
 
 
-@click.group(invoke_without_command=True, short_help="List the models; remove one.")
+@click.group(invoke_without_command=True, short_help="List the models; remove one; check a profile.")
 @click.option("--all", "everything", is_flag=True, help="Also those that `vidi pull` can fetch.")
 @click.pass_context
 @common_options
@@ -32,6 +33,8 @@ def models(clicked: click.Context, everything: bool, common: Common) -> None:
     Put one on this disk, and take it off again:
       vidi pull gemma-4-e2b
       vidi models rm gemma-4-e2b
+    Add a family of your own, with a file and no code:
+      vidi models check my-family.toml
     """
     if clicked.invoked_subcommand is not None:
         return
@@ -55,10 +58,8 @@ def rm(names: tuple[str, ...], config: Path | None) -> None:
     settings = settings_from(config, {})
     known = installed(settings)
     for name in names:
-        if name not in known:
-            raise click.ClickException(f"There is no model {name!r}. Known models: {', '.join(known)}.")
         try:
-            freed = remove_weights(known[name], context(settings))
+            freed = remove_weights(known, context(settings), name)
         except (VidiError, OSError) as error:
             raise click.ClickException(str(error)) from None
         click.echo(f"{name} is removed; {in_units(freed)} are free again.")
@@ -98,3 +99,6 @@ def _told(offer: Offer, default: str) -> dict[str, object]:
         "limits": licence.limits if licence else "",
         "state": ", ".join(notes),
     }
+
+
+models.add_command(check)

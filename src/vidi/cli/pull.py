@@ -76,18 +76,18 @@ def pull(model: str, mmproj: Path | None, yes: bool, anyway: bool, config: Path 
     click.echo(f"{name} is ready: vidi serve --model {name}")
 
 
-def fetch_first(settings: Settings, offer: Offer) -> None:
-    """Fetch missing weights before a server starts, where a person can watch.
-
-    Without small ones the server still starts, and says 503. Large ones are never fetched unasked: then the
-    program ends and says how to.
-    """
-    if offer.ready or not offer.fetcher:
-        return
-    if not offer.unasked:
+def refuse_unpulled(offer: Offer) -> None:
+    """End the program if a model must be pulled before it can be served: nothing large is fetched unasked."""
+    if not offer.ready and not offer.unasked:
         raise click.ClickException(
             f"{offer.card.id} is not on this disk. Pull it first: vidi pull {offer.card.id}"
         )
+
+
+def fetch_first(settings: Settings, offer: Offer) -> None:
+    """Fetch missing weights where a person can watch; without them the server still starts, and says 503."""
+    if offer.ready or not offer.fetcher:
+        return
     try:
         _run(find_offered(offer, context(settings, Bars())))
     except VidiError as error:
@@ -126,7 +126,7 @@ def _shown(bill: Bill) -> str:
         "from": [bill.origin],
         "files": files,
         "licence": licence,
-        "disk": [f"{in_units(bill.disk)} to write, {in_units(bill.free)} free"],
+        "disk": [f"{in_units(bill.disk) if bill.disk else 'nothing'} to write, {in_units(bill.free)} free"],
         "memory": [f"{in_units(bill.memory)} to run, this machine has {in_units(bill.machine)}"],
     }
     if not bill.memory:

@@ -262,18 +262,38 @@ class Pull(Protocol):
         ...
 
 
+class WeightsDepot(Protocol):
+    """Weights of models that nobody offers yet, as those in files of the user's own.
+
+    What the entry points of the group `vidi.weights` point to: an object, or a module with these functions.
+    """
+
+    def adopt(self, context: EngineContext, wanted: Wanted) -> Pull | None:
+        """Find a model's weights, without moving them yet; None if it is no model of this kind.
+
+        Raises:
+            VidiError: They cannot be had; says what to do.
+        """
+        ...
+
+    def remove(self, context: EngineContext, model: str) -> int:
+        """Delete the weights of a model, or what an unfinished pull has left; say how many bytes that freed.
+
+        Raises:
+            NotFound: There are none.
+            FailedPrecondition: They are just being fetched.
+        """
+        ...
+
+
 EngineFactory = Callable[[EngineContext], Engine]
 """Opens an engine; downloads weights if they are missing. Raises Unavailable when they cannot be had."""
 
 WeightsFetcher = Callable[[EngineContext, Wanted], Pull]
 """Finds a model's weights, without moving them yet. Raises VidiError when they cannot be had."""
 
-WeightsAdopter = Callable[[EngineContext, Wanted], Pull | None]
-"""Finds the weights of a model that nobody offers yet, as a file of the user's own; None if it is no model of
-its kind. What the entry points of the group `vidi.weights` point to."""
-
 WeightsRemover = Callable[[EngineContext, str], int]
-"""Deletes the weights of a model by id and says how many bytes that freed."""
+"""Deletes a model's weights by its id and says how many bytes that freed; NotFound if there are none."""
 
 OfferFactory = Callable[[EngineContext], Sequence[Offer]]
 """Lists an adapter's models; what the entry points of the group `vidi.engines` point to."""

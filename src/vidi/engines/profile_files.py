@@ -159,6 +159,11 @@ def _problems(profile: Profile) -> Iterator[str]:
     yield from _problems_of_models(profile.models)
     if profile.dialect is not None:
         yield from _problems_of_dialect(profile.dialect)
+        if profile.dialect.image_tokens > budgets.high:
+            yield (
+                f"dialect.image_tokens is {profile.dialect.image_tokens}, more than pictures.budgets.high, "
+                "which is what a request gets that sets no media resolution."
+            )
 
 
 def _problems_of_models(models: Sequence[Model]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import sys
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from vidi.domain.answer import Piece
+from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.prompt import Ask, MediaResolution, Sampling
 from vidi.engines.base import ModelCard
 
@@ -43,6 +43,23 @@ class Question:
         return sum(map(sys.getsizeof, self.ask.texts())) + sum(200 for _ in self.ask.images()) + _OVERHEAD
 
 
+@dataclass(frozen=True, slots=True)
+class KnownAnswer:
+    """An answer that was given before.
+
+    Attributes:
+        cost: What the model's own tokens were in the prompt.
+        pieces: The answer.
+    """
+
+    cost: TokenCount
+    pieces: tuple[Piece, ...]
+
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return sum(sys.getsizeof(piece.text) + 100 for piece in self.pieces)
+
+
 def is_settled(card: ModelCard, sampling: Sampling) -> bool:
     """Whether a model gives the same answer each time: it draws no lots, or the lots are the same.
 
@@ -58,14 +75,14 @@ class AnswerCache:
         """Keep about `room` bytes; 0 keeps nothing."""
         self._room = room
         self._used = 0
-        self._answers: OrderedDict[Question, tuple[tuple[Piece, ...], int]] = OrderedDict()
+        self._answers: OrderedDict[Question, tuple[KnownAnswer, int]] = OrderedDict()
 
     @property
     def used(self) -> int:
         """About how many bytes are kept now."""
         return self._used
 
-    def get(self, question: Question) -> tuple[Piece, ...] | None:
+    def get(self, question: Question) -> KnownAnswer | None:
         """The answer that was kept, if it still is."""
         kept = self._answers.get(question)
         if kept is None:
@@ -73,9 +90,9 @@ class AnswerCache:
         self._answers.move_to_end(question)
         return kept[0]
 
-    def put(self, question: Question, answer: tuple[Piece, ...]) -> None:
+    def put(self, question: Question, answer: KnownAnswer) -> None:
         """Keep a whole answer, unless it is too large."""
-        size = question.size() + sum(sys.getsizeof(piece.text) + 100 for piece in answer)
+        size = question.size() + answer.size()
         if size * _LARGEST_PART > self._room:
             return
         self._forget(question)

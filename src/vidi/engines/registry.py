@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
@@ -19,7 +19,7 @@ from vidi.engines.base import (
     OfferFactory,
     Pull,
     Wanted,
-    WeightsAdopter,
+    WeightsDepot,
     WeightsFetcher,
     WeightsRemover,
 )
@@ -29,7 +29,7 @@ GROUP = "vidi.engines"
 """The entry point group in which installed packages publish their models."""
 
 WEIGHTS_GROUP = "vidi.weights"
-"""The entry point group of WeightsAdopters, for models of the user's own."""
+"""The entry point group of WeightsDepots, for models of the user's own."""
 
 ALIAS = re.compile(r"gemini-[\w.-]{1,100}", re.ASCII)
 """A name like these runs the default model, so that code written for Gemini runs as it is."""
@@ -73,13 +73,11 @@ def find_weights(offers: Mapping[str, Offer], context: EngineContext, wanted: Wa
     offer = offers.get(wanted.model)
     if offer is not None:
         return find_offered(offer, context, wanted)
-    for entry in entry_points(group=WEIGHTS_GROUP):
-        with _extras_installed():
-            adopter: WeightsAdopter = entry.load()
-        pull = adopter(context, wanted)
+    for depot in _depots():
+        pull = depot.adopt(context, wanted)
         if pull is not None:
             return pull
-    raise NotFound(f"There is no model {wanted.model!r}. Known models: {', '.join(offers) or 'none'}.")
+    raise _unknown(wanted.model, offers)
 
 
 def find_offered(offer: Offer, context: EngineContext, wanted: Wanted | None = None) -> Pull:
@@ -91,19 +89,41 @@ def find_offered(offer: Offer, context: EngineContext, wanted: Wanted | None = N
     return fetcher(context, wanted or Wanted(offer.card.id))
 
 
-def remove_weights(offer: Offer, context: EngineContext) -> int:
+def remove_weights(offers: Mapping[str, Offer], context: EngineContext, model: str) -> int:
     """Delete a model's weights, and say how many bytes that freed.
+
+    Args:
+        offers: Every known model by id.
+        context: Says where the cache is.
+        model: A known model, or one of which a pull began.
 
     Raises:
         InvalidRequest: The model has none that could be removed.
-        NotFound: They are not on the disk.
+        NotFound: They are not on the disk, or nobody knows the model.
         FailedPrecondition: They are just being fetched.
     """
+    offer = offers.get(model)
+    if offer is None:
+        for depot in _depots():
+            with suppress(NotFound):
+                return depot.remove(context, model)
+        raise _unknown(model, offers)
     if not offer.remover:
         raise InvalidRequest(f"{offer.card.id} is built in; it has no weights to remove.")
     with _extras_installed():
         remover: WeightsRemover = resolve_name(offer.remover)
-    return remover(context, offer.card.id)
+    return remover(context, model)
+
+
+def _depots() -> Iterator[WeightsDepot]:
+    for entry in entry_points(group=WEIGHTS_GROUP):
+        with _extras_installed():
+            depot: WeightsDepot = entry.load()
+        yield depot
+
+
+def _unknown(model: str, offers: Mapping[str, Offer]) -> NotFound:
+    return NotFound(f"There is no model {model!r}. Known models: {', '.join(offers) or 'none'}.")
 
 
 @contextmanager
@@ -153,8 +173,7 @@ class Registry:
             NotFound: If `default` is not among the offers.
         """
         if default not in offers:
-            known = ", ".join(offers) or "none"
-            raise NotFound(f"There is no model {default!r}. Known models: {known}.")
+            raise _unknown(default, offers)
         self._offers = offers
         self._default = default
         self._context = context

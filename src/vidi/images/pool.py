@@ -191,9 +191,9 @@ class DecoderPool:
             InvalidImage: The file is broken, takes too long or too much memory, or crashed the decoder.
             Unavailable: The pool is closed, or no decoder process can be started.
         """
-        digest = await _digest(source.data)
+        key = await digest(source.data)
         job = Job(header.format, header.orientation, header.width, header.height, fit)
-        known = self._prepared.get((digest, job))
+        known = self._prepared.get((key, job))
         if known is not None:
             return replace(known, resolution=header.resolution)
         async with self._alone if _is_heavy(job) else contextlib.nullcontext(), self._turns:
@@ -203,10 +203,10 @@ class DecoderPool:
             reply.height,
             rgb,
             place(reply.source_width, reply.source_height, fit),
-            digest,
+            key,
             header.resolution,
         )
-        self._prepared.put((digest, job), picture)
+        self._prepared.put((key, job), picture)
         return picture
 
     async def close(self) -> None:
@@ -324,7 +324,7 @@ def _count(reply: Reply, job: Job) -> int:
     return reply.width * reply.height * 3
 
 
-async def _digest(data: bytes) -> str:
+async def digest(data: bytes) -> str:
     """SHA-256 in hex; that of a large file is computed beside the event loop."""
     if len(data) > _LARGE:
         return await asyncio.to_thread(_sha256, data)

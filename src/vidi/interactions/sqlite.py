@@ -1,6 +1,7 @@
 """Interactions in one SQLite file, beside the index of the files and written with the same care.
 
-One connection writes, another reads beside it, so that a look-up does not wait for a commit's sync.
+One connection writes, another reads beside it, so that a look-up does not wait for a commit's sync. A reserve
+of space sees to it that interactions can be removed from a full disk.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from vidi.files.disk import PosixDisk
 from vidi.files.index import as_os_error, connect
+from vidi.files.reserve import Reserve
 from vidi.interactions.store import Limits, Link, StoredInteraction
 
 VERSION = 1
@@ -71,6 +73,7 @@ class SqliteInteractions:
         Raises:
             OSError: It cannot be opened, or a newer version made it.
         """
+        self._reserve = Reserve(path.with_suffix(".reserve"), PosixDisk())
         PosixDisk().create(path)
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
@@ -105,6 +108,7 @@ class SqliteInteractions:
             interaction.answer,
         )
         most = {"owner": interaction.owner, "count": limits.count, "bytes": limits.total_bytes}
+        self._reserve.ensure()
         with self._writing() as database:
             database.execute("INSERT INTO interactions VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             database.execute(_SURPLUS, most)
@@ -133,11 +137,8 @@ class SqliteInteractions:
 
     def delete(self, owner: str, interaction_id: str) -> bool:
         """See `InteractionStore.delete`."""
-        with self._writing() as database:
-            gone = database.execute(
-                "DELETE FROM interactions WHERE owner = ? AND id = ?", (owner, interaction_id)
-            )
-            return gone.rowcount == 1
+        wanted: dict[str, Value] = {"owner": owner, "id": interaction_id}
+        return self._remove("DELETE FROM interactions WHERE owner = :owner AND id = :id", wanted) == 1
 
     def expire(self, now: datetime, limit: int) -> int:
         """See `InteractionStore.expire`. Nothing is written when nothing has expired."""
@@ -145,8 +146,19 @@ class SqliteInteractions:
         wanted: dict[str, Value] = {"now": _micros(now), "limit": limit}
         if not self._read(chosen, wanted):
             return 0
+        return self._remove(f"DELETE FROM interactions WHERE number IN ({chosen})", wanted)
+
+    def _remove(self, statement: str, values: dict[str, Value]) -> int:
+        """Remove rows, and say how many; the reserve is given up for it if need be."""
+        try:
+            return self._change(statement, values)
+        except OSError:
+            self._reserve.release()
+            return self._change(statement, values)
+
+    def _change(self, statement: str, values: dict[str, Value]) -> int:
         with self._writing() as database:
-            return database.execute(f"DELETE FROM interactions WHERE number IN ({chosen})", wanted).rowcount
+            return database.execute(statement, values).rowcount
 
     def _read(self, statement: str, values: dict[str, Value]) -> list[sqlite3.Row]:
         with as_os_error(), self._read_lock:

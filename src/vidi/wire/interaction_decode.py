@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -53,6 +54,8 @@ _UNSERVED_CONFIG = (
     ("transcription_config", "audio is not served. Leave the field out."),
     ("video_config", "video is not served. Leave the field out."),
 )
+_MAX_FAULTS = 20
+"""Most faults that are told of one input."""
 _NO_TOOL = (None, "none", "auto")
 
 
@@ -209,8 +212,7 @@ def _turns(raw: object, path: str, max_images: int) -> Turns:
         return _turns_of_steps(steps, path, max_images)
     contents = _read(InputContents, {"input": raw}).input
     _check_size(contents, max_images, path)
-    faults = [fault for at, each in enumerate(contents) for fault in _content_faults(each, f"{path}[{at}]")]
-    refuse(faults or _nothing(contents, path))
+    refuse(islice(_contents_faults(contents, path), _MAX_FAULTS))
     parts = tuple(_part(each, f"{path}[{at}]") for at, each in enumerate(contents))
     return (Turn(Role.USER, parts),)
 
@@ -226,7 +228,7 @@ def _is_steps(raw: object) -> bool:
 def _turns_of_steps(steps: list[InteractionStep], path: str, max_images: int) -> Turns:
     contents = [each for step in steps for each in step.content or []]
     _check_size(contents, max_images, path)
-    refuse(_step_faults(steps, path))
+    refuse(islice(_step_faults(steps, path), _MAX_FAULTS))
     turns: list[Turn[ImageReference]] = []
     for at, step in enumerate(steps):
         role = Role.MODEL if step.type == MODEL_OUTPUT else Role.USER
@@ -244,16 +246,15 @@ def _turns_of_steps(steps: list[InteractionStep], path: str, max_images: int) ->
 
 def _step_faults(steps: list[InteractionStep], path: str) -> Iterator[FieldViolation]:
     for at, step in enumerate(steps):
-        if step.type != USER_INPUT:
-            continue
-        yield from _nothing(step.content or [], f"{path}[{at}].content")
-        for index, each in enumerate(step.content or []):
-            yield from _content_faults(each, f"{path}[{at}].content[{index}]")
+        if step.type == USER_INPUT:
+            yield from _contents_faults(step.content or [], f"{path}[{at}].content")
 
 
-def _nothing(contents: list[InteractionContent], path: str) -> Iterator[FieldViolation]:
+def _contents_faults(contents: list[InteractionContent], path: str) -> Iterator[FieldViolation]:
     if not contents:
         yield _SCOPE.fault(path, "must not be empty.")
+    for at, each in enumerate(contents):
+        yield from _content_faults(each, f"{path}[{at}]")
 
 
 def _is_empty(content: InteractionContent) -> bool:

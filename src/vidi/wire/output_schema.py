@@ -48,7 +48,9 @@ def compile_schema(raw: object, field: str, scope: Scope, *, closed: bool) -> Sc
         except _TooLarge:
             continue
         if schema is None:
-            raise place.fault("the schema refers to itself without an end.")
+            raise place.fault(
+                "no value satisfies the schema: it refers to itself without an end, or has an empty anyOf."
+            )
         return schema
     raise place.fault(f"the schema has more than {MAX_NODES} nodes. Use a smaller one.")
 
@@ -198,13 +200,13 @@ def _format(node: Node) -> str | None:
 def _at_least(node: Node, kinds: frozenset[Kind]) -> float | None:
     """The inclusive minimum; an exclusive one is known for whole numbers only."""
     above = node.number("exclusiveMinimum")
-    if above is not None and above == int(above) and kinds == {Kind.INTEGER}:
+    if above is not None and above == int(above) and kinds - {Kind.NULL} == {Kind.INTEGER}:
         return above + 1
     return node.number("minimum")
 
 
 def _at_most(node: Node, kinds: frozenset[Kind]) -> float | None:
     below = node.number("exclusiveMaximum")
-    if below is not None and below == int(below) and kinds == {Kind.INTEGER}:
+    if below is not None and below == int(below) and kinds - {Kind.NULL} == {Kind.INTEGER}:
         return below - 1
     return node.number("maximum")

@@ -76,4 +76,10 @@ def test_a_grammar_that_grows_too_large_is_refused() -> None:
     counted = Rules()
     with pytest.raises(TooLarge, match="maxLength"):
         for count in range(MOST_REPETITIONS):
-            counted.repeat(A, 0, 500 + count % 500, "a")
+            counted.define("a", sequence(literal(str(count)), counted.repeat(A, 0, 500, "a")))
+
+
+def test_the_same_count_in_many_places_counts_once() -> None:
+    rules = Rules()
+    for _ in range(2 * MOST_REPETITIONS // LONGEST_REPEAT):
+        rules.define("a", rules.repeat(A, 0, LONGEST_REPEAT, "a"))

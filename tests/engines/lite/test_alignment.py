@@ -56,6 +56,47 @@ def test_a_mirrored_and_a_turned_copy() -> None:
     assert aligned(ORIGINAL[::-1, ::-1]) == Alignment(turned="flipped")
 
 
+@pytest.mark.parametrize(("turns", "turned"), [(1, "turned_left"), (-1, "turned_right")])
+def test_a_copy_turned_by_a_quarter_is_told_in_both_frames(turns: int, turned: str) -> None:
+    edited = np.rot90(ORIGINAL, turns).copy()
+    edited[20:60, 20:60] = (255, 0, 0)
+    found = aligned(edited)
+    assert found is not None
+    assert found.turned == turned
+    (change,) = found.changes
+    assert change.after.ymax < 300
+    assert change.after.xmax < 300
+    corner = (change.before.xmin > 700, change.before.ymin > 700)
+    assert corner == ((True, False) if turns == 1 else (False, True))
+
+
+def test_a_copy_of_which_a_third_was_changed_is_a_copy() -> None:
+    edited = ORIGINAL.copy()
+    edited[:160, :120] = landscape(1)[:160, :120]
+    found = aligned(edited)
+    assert found is not None
+    assert found.tones == ()
+    assert found.changes[0].after.ymax < 700
+
+
+def test_a_view_from_beside_is_no_copy() -> None:
+    assert aligned(ORIGINAL[:, 12:], one=ORIGINAL[:, :-12]) is None
+
+
+def test_other_colours_on_the_same_shapes_are_no_other_thing() -> None:
+    dyed = ORIGINAL.copy()
+    dyed[40:120, 40:120] = dyed[40:120, 40:120, ::-1]
+    found = aligned(dyed)
+    assert found is not None
+    assert found.changes
+    assert all(change.recoloured for change in found.changes)
+    other = ORIGINAL.copy()
+    other[40:120, 40:120] = landscape(1)[40:120, 40:120]
+    found = aligned(other)
+    assert found is not None
+    assert not any(change.recoloured for change in found.changes)
+
+
 @pytest.mark.parametrize(
     ("rows", "columns"),
     [(slice(0, 150), slice(0, 150)), (slice(60, 200), slice(80, 220)), (slice(100, 240), slice(20, 200))],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,8 +99,16 @@ def test_crowds_and_things_in_one_place_are_described() -> None:
     assert "There are two cups in the bottom right." in text
 
 
-def test_a_doubtful_thing_alone_is() -> None:
-    assert told(Painted("chair", (300, 300, 700, 700), score=0.3)) == "A chair."
+def test_a_doubtful_thing_alone_is_a_maybe() -> None:
+    giraffe = Painted("giraffe", (0, 0, 1000, 900), score=0.4)
+    assert told(giraffe) == "This may be a giraffe."
+    assert told(giraffe, labels=(("wool", 0.3),)) == "This may be a giraffe."
+    assert told(replace(giraffe, score=0.6)) == "A giraffe."
+
+
+def test_a_doubtful_thing_alone_that_the_classifier_sees_too_is_none() -> None:
+    cat = Painted("cat", (0, 0, 1000, 900), "brown", score=0.4)
+    assert told(cat, labels=(("tabby cat", 0.5),)) == "A brown cat."
 
 
 def drawn(kind: str) -> Evidence:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from tests.engines.lite.fakes import (
@@ -20,17 +21,20 @@ from tests.engines.lite.fakes import (
     senses_of,
 )
 from tests.engines.lite.test_alignment import landscape
+from vidi.domain.geometry import Box
 from vidi.engines.lite.comparison import compare
-from vidi.engines.lite.evidence import Evidence
+from vidi.engines.lite.evidence import Evidence, TextLine
 from vidi.engines.lite.intents import Intent
 
 DIFFERENT = "What is different between these two images?"
 CUP = Painted("cup", (750, 80, 920, 250), "red", 0.8)
 
 
-def compared(*pictures: tuple[NDArray[np.uint8], Scene], question: str = DIFFERENT) -> str:
+def compared(
+    *pictures: tuple[NDArray[np.uint8], Scene], question: str = DIFFERENT, reads: bool = False
+) -> str:
     models = FakeModels()
-    senses = senses_of(models)
+    senses = senses_of(models, models if reads else None)
     evidences = []
     for pixels, scene in pictures:
         picture = picture_of(pixels, repr(scene))
@@ -65,6 +69,44 @@ def test_a_thing_that_was_recoloured_is_named() -> None:
 def test_a_change_without_a_known_thing_is_only_placed() -> None:
     text = compared((landscape(), Scene()), (patched((255, 0, 0)), Scene()))
     assert text.endswith("Something has changed in the bottom left.")
+
+
+def dyed(part: slice = slice(40, 120)) -> NDArray[np.uint8]:
+    """Red and blue swapped in a part."""
+    pixels = landscape().copy()
+    pixels[part, part] = pixels[part, part, ::-1]
+    return pixels
+
+
+def test_other_colours_are_not_taken_for_another_thing() -> None:
+    motorcycle = Painted("motorcycle", (170, 170, 500, 500), "blue", 0.9)
+    text = compared((landscape(), Scene()), (dyed(), Scene((motorcycle,))))
+    assert "motorcycle added" not in text
+    assert "changed" in text
+
+
+def test_letters_are_looked_for_where_a_thing_is_doubtful() -> None:
+    line = TextLine("SALE TODAY", 0.9, Box(*CUP.box))
+    text = compared(
+        (landscape(), Scene()),
+        (patched((255, 0, 0)), Scene((replace(CUP, score=0.3),), text=(line,))),
+        reads=True,
+    )
+    assert text.endswith('The text "SALE TODAY" was added in the bottom left.')
+    text = compared((landscape(), Scene()), (patched((255, 0, 0)), Scene((CUP,), text=(line,))), reads=True)
+    assert text.endswith("The second has a cup added in the bottom left.")
+
+
+@pytest.mark.parametrize(
+    ("part", "place"),
+    [
+        (np.s_[:, 110:], "the part on the right"),
+        (np.s_[20:220, 20:220], "the middle part"),
+        (np.s_[80:, 6:230], "the part at the bottom"),
+    ],
+)
+def test_a_crop_is_told_by_what_was_cut(part: tuple[slice, slice], place: str) -> None:
+    assert compared((landscape(), Scene()), (landscape()[part], Scene())).endswith(f"it shows {place}.")
 
 
 def test_a_mirrored_copy_and_a_crop() -> None:

@@ -81,3 +81,27 @@ def test_a_sure_cow_among_horses_stays_one() -> None:
 def test_a_dog_among_horses_stays_one() -> None:
     dog = Detection("dog", 0.3, COW.box)
     assert sorted(labels(*HORSES, dog)) == ["dog", *["horse"] * 3]
+
+
+CLOSE_CAT = Detection("cat", 0.5, Box(0, 0, 1000, 900))
+EYE = Box(280, 300, 480, 460)
+
+
+def test_the_eye_of_an_animal_seen_from_near_is_no_ball() -> None:
+    assert labels(CLOSE_CAT, Detection("sports ball", 0.3, EYE)) == ["cat"]
+
+
+def test_a_sure_ball_before_a_cat_stays_one() -> None:
+    assert labels(CLOSE_CAT, Detection("sports ball", 0.45, EYE)) == ["cat", "sports ball"]
+
+
+def test_what_is_not_all_in_the_animal_or_is_large_stays() -> None:
+    beside = Detection("sports ball", 0.3, Box(280, 800, 480, 960))
+    large = Detection("bowl", 0.3, Box(200, 200, 500, 500))
+    assert labels(CLOSE_CAT, beside, large) == ["cat", "sports ball", "bowl"]
+
+
+def test_what_a_far_animal_or_a_person_holds_stays() -> None:
+    small = Detection("frisbee", 0.3, Box(100, 100, 150, 150))
+    assert labels(Detection("dog", 0.8, Box(0, 0, 400, 400)), small) == ["dog", "frisbee"]
+    assert labels(Detection("person", 0.8, Box(0, 0, 1000, 900)), small) == ["person", "frisbee"]

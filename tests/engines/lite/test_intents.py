@@ -73,6 +73,8 @@ def understand(*texts: str, system: str = "") -> Intent:
         ("Who is in the picture?", "who"),
         ("Identify the objects and their colors", "list_first"),
         ("qwertz uiop", UNKNOWN),
+        ("¿cuántos gatos hay?", UNKNOWN),
+        ("où est le train ?", UNKNOWN),
         ("Bu resmi açıkla.", "describe"),
         ("Resimde kaç köpek var?", "count"),
         ("Otobüs ne renk?", "colour"),

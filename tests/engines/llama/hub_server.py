@@ -21,6 +21,7 @@ class Hub:
     """What the server holds, how it behaves, and what it was asked.
 
     Attributes:
+        repository: The one that it has.
         files: Content by path in the repository.
         behave: Called with each request's handler before the usual answer; True means that it has answered.
         asked: `(method, path, Range, Authorization)` of every request.
@@ -38,6 +39,7 @@ class Hub:
     lfs: bool = True
     storage: str = ""
     address: str = ""
+    repository: str = REPOSITORY
 
     def count(self, method: str) -> int:
         """How many requests of a method came."""
@@ -66,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         if hub.behave(self):
             return
         found = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", unquote(self.path))
-        if found is None or found[1] != REPOSITORY:
+        if found is None or found[1] != hub.repository:
             self.refuse(404, "RepoNotFound")
         elif found[2] not in ("main", COMMIT):
             self.refuse(404, "RevisionNotFound")
@@ -87,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def content(self, name: str, *, cut: int | None = None, pause: float = 0.0) -> bool:
-        """A file, or its rest; `cut` closes the connection after that many bytes, `pause` waits before the rest."""
+        """A file, or its rest; `cut` hangs up after that many bytes, `pause` waits in the middle."""
         hub, whole = self.hub, self.hub.files[name]
         if hub.storage and self.command == "GET":
             self.refuse(302, Location=f"{hub.storage}{self.path}")
@@ -117,6 +119,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, rest: bytes, cut: int | None, pause: float) -> None:
         part = rest if cut is None else rest[:cut]
+        self.hub.sent += len(part)
         try:
             self.wfile.write(part[: len(part) // 2 if pause else len(part)])
             self.wfile.flush()
@@ -125,17 +128,22 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(part[len(part) // 2 :])
         except OSError:
             pass
-        self.hub.sent += len(part)
         if cut is not None:
             self.close_connection = True
+
+
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
 
 
 @contextmanager
 def serve(hub: Hub) -> Iterator[Hub]:
     """Run a hub on a free port; its address is in `hub.address`."""
     bound = type("Bound", (Handler,), {"hub": hub})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), bound)
-    server.daemon_threads = True
+    server = _Quiet(("127.0.0.1", 0), bound)
     hub.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -90,6 +90,22 @@ def test_an_answer_in_tiny_portions_is_put_together() -> None:
     assert answer(drip) == b"hello world"
 
 
+def test_what_came_together_is_one_portion() -> None:
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(CHUNKED + b"4\r\none \r\n4\r\ntwo \r\n")
+        heard.wait(10)
+        connection.sendall(b"5\r\nthree\r\n0\r\n\r\n")
+
+    heard = threading.Event()
+    with serving(talk) as server:
+        parts = []
+        for part in post(server.endpoint, "/", b"the-body"):
+            parts.append(part)
+            if not part:
+                heard.set()
+    assert [part for part in parts if part] == [b"one two ", b"three"]
+
+
 def test_whoever_waits_gets_a_turn_while_nothing_comes() -> None:
     def wait(connection: socket.socket) -> None:
         time.sleep(0.35)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.errors import Internal, InvalidRequest, Unavailable, VidiError
 from vidi.engines.llama.connection import Refused
-from vidi.engines.llama.reply import Events, Reply, refused
+from vidi.engines.llama.reply import Events, Reply, joined, refused
 
 
 def event(*, tokens: int, finish: str | None = None, **delta: str) -> dict[str, Any]:
@@ -76,6 +76,17 @@ def test_tokens_without_text_are_counted_too() -> None:
         Piece("", tokens=2),
         Piece("x", tokens=1),
     ]
+
+
+def test_pieces_that_came_together_are_few_and_thoughts_stay_apart() -> None:
+    pieces = [
+        Piece("hm", tokens=1, thought=True),
+        Piece("...", tokens=2, thought=True),
+        Piece("", tokens=1),
+        Piece("yes", tokens=1),
+    ]
+    assert list(joined(pieces)) == [Piece("hm...", tokens=3, thought=True), Piece("yes", tokens=2)]
+    assert list(joined([])) == []
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,9 @@ def test_removing_frees_the_files_and_what_is_unfinished(tmp_path: Path) -> None
         remove(tmp_path, "tiny")
 
 
-@pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "gemini-3", "a b", "ä", "a" * 101, "a\n"])
+@pytest.mark.parametrize(
+    "name", ["", "..", "a/b", ".hidden", "gemini-3", "a b", "ä", "a" * 101, "a\n", "profiles"]
+)
 def test_names_that_would_choose_a_path_or_never_be_found_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidRequest, match="name"):
         remove(tmp_path, name)

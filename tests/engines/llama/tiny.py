@@ -37,7 +37,7 @@ def write_text(
 def write_vision(
     path: Path, *, width: int = WIDTH, told: int | None = None, blocks: int = 2, leave_out: str = ""
 ) -> Path:
-    """A vision encoder with the projector `gemma3`, whose output is `width` wide and says that it is `told`."""
+    """A vision encoder whose projector (`gemma3`) makes `width` numbers and says that it makes `told`."""
     random = np.random.default_rng(1)
     writer = GGUFWriter(path, "clip")
     writer.add_type("mmproj")

@@ -48,7 +48,7 @@ def compile_schema(
             return _rooted(_bare_option(schema, rules), thinking, rules)
         return _rooted(Nodes(rules).value(schema, _WHOLE), thinking, rules)
     except TooLarge as error:
-        raise refuse("$", f"{error}.") from error
+        raise refuse(error.path, f"{error}.") from error
 
 
 def compile_json(*, thinking: ThoughtTags | None = None) -> str:

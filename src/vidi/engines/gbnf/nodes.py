@@ -16,7 +16,7 @@ from vidi.engines.gbnf.expression import Expression, choice, literal, optional, 
 from vidi.engines.gbnf.meet import Meetings, is_free
 from vidi.engines.gbnf.numbers import LARGEST, decimals, integers
 from vidi.engines.gbnf.patterns import NoText
-from vidi.engines.gbnf.rules import Rules
+from vidi.engines.gbnf.rules import Rules, TooLarge
 from vidi.engines.gbnf.texts import Texts
 from vidi.engines.gbnf.words import any_of, none_of
 
@@ -29,8 +29,6 @@ MOST_OPTIONAL = 500
 
 _COMMA = literal(",")
 _SCALARS = frozenset({Kind.STRING, Kind.NUMBER, Kind.BOOLEAN, Kind.NULL})
-
-
 _ORDER = (
     *(Kind.OBJECT, Kind.ARRAY, Kind.STRING, Kind.NUMBER, Kind.INTEGER),
     *(Kind.BOOLEAN, Kind.NULL),
@@ -78,7 +76,7 @@ class Nodes:
         if len(branches) == 1:
             return self._branch(branches[0], place)
         if len(branches) > MOST_ALTERNATIVES:
-            raise refuse(place.path, f"it has more than {MOST_ALTERNATIVES} alternatives.")
+            raise TooLarge(f"it has more than {MOST_ALTERNATIVES} alternatives", place.path)
         return self._first_that_can([partial(self._branch, each, place) for each in branches], place)
 
     def free(self, depth: int) -> Expression:
@@ -160,7 +158,8 @@ class Nodes:
         try:
             return self._texts.string(schema)
         except NoText as error:
-            raise refuse(place.path, f"no text of its length matches {schema.pattern!r}.") from error
+            shown = (schema.pattern or "")[:80]
+            raise refuse(place.path, f"no text of its length matches {shown!r}.") from error
 
     def _number(self, schema: Schema, kind: Kind, place: Place) -> Expression:
         low, high = schema.minimum, schema.maximum
@@ -209,7 +208,7 @@ class Nodes:
                 said = sequence(literal(f"{quoted(each.name)}:"), value)
                 members.append(Member(said, each.required))
         if sum(not member.required for member in members) > MOST_OPTIONAL:
-            raise refuse(place.path, f"it has more than {MOST_OPTIONAL} properties that are not required.")
+            raise TooLarge(f"it has more than {MOST_OPTIONAL} properties that are not required", place.path)
         more = self._additional(schema, place)
         return self._rules.define(place.name, members_in_order(members, more, self._rules, place.name))
 

@@ -21,12 +21,18 @@ LONGEST_GROUP = 100
 names inside the group, and refuses a product of 2,000."""
 
 _NAME_LENGTH = 40
-_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|([a-z0-9-]+)')
+_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|\{(?:\d+,)?(\d+),?\}|([a-z0-9-]+)')
+"""A literal, a class, a count (its number, the higher of two, is group 1), or a name (group 2)."""
+
 _UNFIT = re.compile("[^a-z0-9]+")
 
 
 class TooLarge(Exception):
-    """The grammar has outgrown its caps; the text says how."""
+    """The grammar has outgrown its caps; the text says how, and `path` where if it is in one place."""
+
+    def __init__(self, reason: str, path: str = "$") -> None:
+        super().__init__(reason)
+        self.path = path
 
 
 class Rules:
@@ -71,24 +77,24 @@ class Rules:
         self._bodies[name] = body.text
         self._names.setdefault(body.text, name)
         self._characters += len(body.text)
+        self._repetitions += sum(int(found[1]) for found in _TOKEN.finditer(body.text) if found[1])
         if len(self._bodies) > MOST_RULES or self._characters > MOST_CHARACTERS:
             raise TooLarge(
                 f"its grammar has more than {MOST_RULES} rules or {MOST_CHARACTERS} characters; "
                 "ask for fewer properties, alternatives or enum values"
+            )
+        if self._repetitions > MOST_REPETITIONS:
+            raise TooLarge(
+                f"its counts add up to more than {MOST_REPETITIONS}; "
+                "lower its maxItems and maxLength or leave them out"
             )
 
     def repeat(self, part: Expression, least: int, most: int | None, hint: str) -> Expression:
         """At least `least` and at most `most` (None: any number) of these.
 
         Raises:
-            TooLarge: All repetitions together are too many.
+            TooLarge: There are too many rules.
         """
-        self._repetitions += min(max(least, most or 0), LONGEST_REPEAT)
-        if self._repetitions > MOST_REPETITIONS:
-            raise TooLarge(
-                f"its counts add up to more than {MOST_REPETITIONS}; "
-                "lower its maxItems and maxLength or leave them out"
-            )
         highest = max(least, most or 0)
         if highest > LONGEST_GROUP or "(" in part.text:
             part = part if part.binding is Binding.ATOM else self.define(hint, part)
@@ -117,7 +123,7 @@ class Rules:
 
 def _words(body: str) -> list[str]:
     """Everything in a body that may be a name."""
-    return [found[1] for found in _TOKEN.finditer(body) if found[1]]
+    return [found[2] for found in _TOKEN.finditer(body) if found[2]]
 
 
 class _Tens:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from vidi.engines.gbnf.characters import ALL, all_but, in_string, inner
 from vidi.engines.gbnf.expression import EMPTY, Expression, choice, literal, repeated, sequence
-from vidi.engines.gbnf.rules import Rules, TooLarge
+from vidi.engines.gbnf.rules import MOST_CHARACTERS, Rules, TooLarge
 
 FEW = 16
 """So many words stand side by side; more are merged by their beginnings, since llama.cpp follows every
@@ -22,8 +22,16 @@ DEEPEST = 60
 
 
 def any_of(words: Sequence[str], rules: Rules) -> Expression:
-    """One of these texts, exactly; there must be one."""
+    """One of these texts, exactly; there must be one.
+
+    Raises:
+        TooLarge: The words are more than a grammar should hold.
+    """
     unique = list(dict.fromkeys(words))
+    if sum(map(len, unique)) > MOST_CHARACTERS:
+        raise TooLarge(
+            f"the values of an enum have more than {MOST_CHARACTERS} characters; give it fewer values"
+        )
     if len(unique) <= FEW:
         return choice(*map(literal, unique))
     return _merged(sorted(unique), rules, DEEPEST)
@@ -58,11 +66,6 @@ def none_of(words: Sequence[str], rules: Rules) -> Expression:
     anything = repeated(rules.define("plain", in_string(ALL, rules)), 0, None)
     said: dict[int, Expression] = {}
     nodes = _tree(words)
-    if len(nodes) > MOST_LETTERS:
-        raise TooLarge(
-            f"the names of its properties have more than {MOST_LETTERS} letters, and others are allowed; "
-            "set additionalProperties to false"
-        )
     for at in range(len(nodes) - 1, -1, -1):
         node = nodes[at]
         others = in_string(all_but((ord(letter), ord(letter)) for letter in node.after), rules)
@@ -88,6 +91,11 @@ def _tree(words: Sequence[str]) -> list[_Node]:
         node = nodes[0]
         for letter in word:
             at = node.after.setdefault(letter, len(nodes))
+            if at == MOST_LETTERS:
+                raise TooLarge(
+                    f"the names of its properties have more than {MOST_LETTERS} letters, and others are "
+                    "allowed; set additionalProperties to false"
+                )
             if at == len(nodes):
                 nodes.append(_Node())
             node = nodes[at]

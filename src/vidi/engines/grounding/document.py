@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vidi.domain.schema import Kind
 from vidi.engines.grammar import JsonValue
-from vidi.engines.grounding.shape import Shape
+from vidi.engines.grounding.shape import Shape, surroundings
 from vidi.engines.grounding.units import UnitWriter, dumps, loads
 
 LONGEST_STRING = 1 << 16
@@ -21,9 +20,13 @@ DEEPEST = 64
 """Arrays and objects within each other; the answer ends before a deeper one."""
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<mark>[{}\[\],:])|(?P<text>"(?:[^"\\]|\\.)*+")|(?P<bare>[^\s{}\[\],:"]++)(?=[\s{}\[\],:"]))""",
+    r"""[\s,:]*(?:(?P<mark>[{}\[\]])|(?P<text>"(?:[^"\\]|\\.)*+")|(?P<bare>[^\s{}\[\],:"]++)(?=[\s{}\[\],:"]))""",
     re.DOTALL,
 )
+_OBJECT = re.compile(r"\{")
+_EITHER = re.compile(r"[{\[]")
+_BETWEEN = " \t\r\n,:"
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})")
 _CONSTANTS: dict[str, JsonValue] = {"true": True, "false": False, "null": None}
 
 
@@ -40,6 +43,7 @@ class _Open:
         value: What was read so far, inside a unit; None outside, where it is written at once.
         array: Whether it is an array.
         key: Of an object, the member whose value comes next; None before its name is known.
+        wrapped: Whether it is an object in the place of an array of such.
         written: How many elements or members were written.
     """
 
@@ -47,6 +51,7 @@ class _Open:
     value: list[JsonValue] | dict[str, JsonValue] | None
     array: bool
     key: str | None = None
+    wrapped: bool = False
     written: int = 0
 
 
@@ -67,7 +72,7 @@ class DocumentReader:
         """Take a stretch of the answer; gives what can be told of it."""
         if self._over:
             return ""
-        waiting = self._rest.lstrip()[:1] == '"'
+        waiting = self._rest.lstrip(_BETWEEN)[:1] == '"'
         self._rest += text
         if waiting and '"' not in text and len(self._rest) <= LONGEST_STRING:
             return ""
@@ -79,7 +84,7 @@ class DocumentReader:
         self._over = True
         closers = [("]" if each.array else "}") for each in reversed(self._stack) if each.value is None]
         self._stack.clear()
-        return told + "".join(closers) if self._begun else empty_form(self._shape)
+        return told + "".join(closers) if self._begun else surroundings(self._shape).empty
 
     def _told(self) -> Iterator[str]:
         at = 0 if self._stack else self._beginning()
@@ -96,8 +101,8 @@ class DocumentReader:
 
     def _beginning(self) -> int:
         """Where the answer's own array or object begins; a fence or prose before it is nothing."""
-        at = self._rest.find("[" if Kind.ARRAY in self._shape.schema.kinds else "{")
-        return len(self._rest) if at < 0 else at
+        match = (_OBJECT if self._shape.items is None else _EITHER).search(self._rest)
+        return match.start() if match else len(self._rest)
 
     def _take(self, match: re.Match[str]) -> Iterator[str]:
         mark = match.group("mark")
@@ -115,15 +120,18 @@ class DocumentReader:
             raise _Broken
         top = self._stack[-1] if self._stack else None
         shape = self._below(top)
+        wrapped = mark == "{" and shape is not None and shape.items is not None
+        if wrapped and shape is not None:
+            shape = shape.items
         inside = top is not None and top.value is not None
         reading = inside or (shape is not None and shape.unit and mark == "{")
         empty: list[JsonValue] | dict[str, JsonValue] = [] if mark == "[" else {}
         if not reading:
             yield self._before(top) + mark
+            self._begun = True
             if top:
                 top.written += 1
-        self._begun = True
-        self._stack.append(_Open(shape, empty if reading else None, array=mark == "["))
+        self._stack.append(_Open(shape, empty if reading else None, array=mark == "[", wrapped=wrapped))
 
     def _below(self, top: _Open | None) -> Shape | None:
         """The shape of what comes next."""
@@ -156,7 +164,10 @@ class DocumentReader:
         self._values = 0
         assert isinstance(closed.value, dict)
         assert closed.shape is not None
-        for text in self._writer.shaped(closed.value, closed.shape):
+        texts = self._writer.shaped(closed.value, closed.shape)
+        if closed.wrapped:
+            texts = iter([f"[{', '.join(texts)}]"])
+        for text in texts:
             yield self._before(top) + text
             if top is None:
                 break
@@ -166,6 +177,7 @@ class DocumentReader:
         else:
             if top is None:
                 yield "{}"
+        self._begun = True
         if top is not None:
             top.key = None
 
@@ -213,25 +225,9 @@ class DocumentReader:
         return f"{comma}{dumps(top.key)}: "
 
 
-def empty_form(shape: Shape) -> str:
-    """The answer of a shape when nothing was found."""
-    before, after = around_units(shape)
-    return before + after or "{}"
-
-
-def around_units(shape: Shape) -> tuple[str, str]:
-    """What stands before and after the first units of a shape: `{"objects": [` and `]}`."""
-    if shape.unit:
-        return ("", "")
-    if shape.items is not None:
-        before, after = around_units(shape.items)
-        return ("[" + before, after + "]")
-    name, below = next(iter(shape.members.items()))
-    before, after = around_units(below)
-    return (f"{{{dumps(name)}: {before}", after + "}")
-
-
 def _bare(text: str) -> JsonValue:
+    if _WHOLE.fullmatch(text):
+        return int(text)
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     value = loads(text)

@@ -46,13 +46,13 @@ def groups_in(value: JsonValue, order: Order, depth: int = 0) -> Iterator[Group]
     """
     if isinstance(value, str):
         yield from in_groups(numbers_in(value))
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         group = named(value, order)
         if group:
             yield group
     elif isinstance(value, list):
         numbers = [_number(each) for each in value]
-        if numbers and all(number is not None for number in numbers):
+        if None not in numbers:
             yield from in_groups([number for number in numbers if number is not None])
         elif depth < _DEEPEST:
             for each in value:
@@ -101,10 +101,8 @@ def _ordered(numbers: Group, order: Order) -> Group:
 
 
 def _number(value: JsonValue) -> float | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return float(value) if abs(value) < 1e300 else None
+    if isinstance(value, int | float) and value is not True and value is not False:
+        return float(value) if -1e300 < value < 1e300 else None
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         return float(value)
     return None

@@ -157,7 +157,7 @@ class _LabelBefore:
     """
 
     _MARK = re.compile(r"loc_(\d{1,5})|\|LOC_(\d{1,5})\|")
-    _ELEMENT = re.compile(r"[a-z]\w{0,60}")
+    _ELEMENT = re.compile(r"[a-z]\w{3,60}")
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect

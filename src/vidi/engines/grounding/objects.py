@@ -25,6 +25,7 @@ _FENCE = re.compile(r"```(?:json)?")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _BRACKETED = re.compile(r"[\[(<]\s*([-\d.][-\d.eE\s,]*[\d.])\s*[\])>]")
 _AFTER_KEY = re.compile(r":\s*$")
+_NEAR = 20
 
 
 @dataclass(slots=True)
@@ -88,8 +89,8 @@ class ObjectSource:
         if len(self._frames) >= DEEPEST:
             self._too_deep += 1
             return
-        before = self._frames[-1].pieces[-1] if self._frames and self._frames[-1].pieces else ""
-        self._frames.append(_Frame(member=_AFTER_KEY.search(before[-20:]) is not None))
+        before = "".join(self._frames[-1].pieces[-_NEAR:])[-_NEAR:] if self._frames else ""
+        self._frames.append(_Frame(member=_AFTER_KEY.search(before) is not None))
 
     def _pass(self, text: str) -> Iterator[JsonObject]:
         """Text that completes no object: of the innermost one, or outside of all."""
@@ -127,8 +128,6 @@ class ObjectSource:
         self._keep(text)
 
     def _value(self, text: str) -> JsonObject | None:
-        if not any(map(str.isdigit, text)):
-            return None
         try:
             value: JsonValue = loads(text)
         except ValueError:

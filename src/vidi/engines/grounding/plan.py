@@ -25,7 +25,6 @@ class Plan(Generic[Image]):
         ask: What the engine is asked instead.
         wish: What the caller asked for.
         dialect: The family's way of writing.
-        image_tokens: Least image tokens with which its places are right; 0 if any number will do.
         label: What a place is called that the model gives no name; "" if the request does not tell.
         reworded: Whether `ask` is in the family's words; False where these are the API's own.
     """
@@ -33,7 +32,6 @@ class Plan(Generic[Image]):
     ask: Ask[Image]
     wish: Wish
     dialect: Dialect
-    image_tokens: int = 0
     label: str = ""
     reworded: bool = True
 
@@ -72,19 +70,18 @@ def plan(ask: Ask[Image], dialect: Dialect) -> Plan[Image] | None:
     if not prompt:
         return None
     shape = shape_of(wish.schema, dialect) if wish.schema else None
-    if dialect.native and (shape is None or shape.native == shape.schema):
-        return Plan(ask, wish, dialect, dialect.image_tokens, reworded=False)
+    if dialect.native and not wish.x_first and (shape is None or shape.native_already):
+        return Plan(ask, wish, dialect, reworded=False)
     reworded, label = _reworded(ask, dialect, prompt)
     return Plan(
-        replace(reworded, output=_output(ask, dialect, wish, shape)),
+        replace(reworded, output=_output(dialect, wish, shape)),
         wish,
         dialect,
-        dialect.image_tokens,
         label,
     )
 
 
-def _output(ask: Ask[Image], dialect: Dialect, wish: Wish, shape: Shape | None) -> Output:
+def _output(dialect: Dialect, wish: Wish, shape: Shape | None) -> Output:
     """The native schema where the family writes JSON; no schema where it does not."""
     if dialect.form is not Form.JSON:
         return Output(TextFormat.PLAIN)

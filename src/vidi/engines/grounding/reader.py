@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from vidi.engines.dialect import Dialect, Form
-from vidi.engines.grounding.document import DocumentReader, around_units
+from vidi.engines.grounding.document import DocumentReader
 from vidi.engines.grounding.marks import MarkSource
 from vidi.engines.grounding.objects import ObjectSource
-from vidi.engines.grounding.shape import Shape
+from vidi.engines.grounding.shape import Shape, surroundings
 from vidi.engines.grounding.units import JsonObject, UnitWriter
 
 JSON_FORMS = frozenset({Form.JSON, Form.REGIONS, Form.BOX_MARKS})
@@ -49,8 +49,7 @@ class ListReader:
         """Take where objects come from, how one is written, and the caller's shape around them."""
         self._source = source
         self._write = write
-        self._before, self._after = around_units(shape) if shape else ("[", "]")
-        self._alone = not self._before
+        self._around = surroundings(shape)
         self._written = 0
 
     def push(self, text: str) -> str:
@@ -60,9 +59,7 @@ class ListReader:
     def end(self) -> str:
         """As `Reader.end`."""
         told = self._told(self._source.end())
-        if self._alone:
-            return told if self._written else "{}"
-        return told + (self._after if self._written else self._before + self._after)
+        return told + (self._around.after if self._written else self._around.empty)
 
     def _told(self, found: Iterable[JsonObject]) -> str:
         return "".join(self._each(found))
@@ -70,9 +67,9 @@ class ListReader:
     def _each(self, found: Iterable[JsonObject]) -> Iterator[str]:
         for value in found:
             for text in self._write(value):
-                if self._alone and self._written:
+                if self._written and not self._around.many:
                     return
-                yield (", " if self._written else self._before) + text
+                yield (", " if self._written else self._around.before) + text
                 self._written += 1
 
 

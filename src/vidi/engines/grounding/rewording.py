@@ -71,7 +71,7 @@ def _sought(sentence: str) -> _Sought | None:
         targets, additions = _pared(str(match.group("targets")))
         if says(Means.ANYTHING, targets):
             return _Sought("", additions)
-        if targets and len(targets) <= LONGEST_TARGETS and not says(Means.FORM, targets):
+        if targets and len(targets) <= LONGEST_TARGETS:
             return _Sought(targets, additions)
     return None
 
@@ -89,7 +89,9 @@ def _pared(targets: str) -> tuple[str, tuple[str, ...]]:
         if not says(Means.FORM, tail):
             additions.append(_sentence(tail))
         break
-    return _trimmed(targets), tuple(additions)
+    targets = _trimmed(targets)
+    starts = [match.start() for match in matches(Means.FORM, targets)]
+    return _trimmed(targets[: min(starts)].strip()) if starts else targets, tuple(additions)
 
 
 def _trimmed(targets: str) -> str:
@@ -99,7 +101,7 @@ def _trimmed(targets: str) -> str:
             trimmed = targets
             for match in matches(means, targets):
                 kept = (targets[: match.start()] + targets[match.end() :]).strip()
-                if kept:
+                if kept and kept != targets:
                     targets = kept
                     break
     return targets

@@ -38,13 +38,11 @@ class Ruler:
         """
         if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
             return None
-        (x0, y0), (x1, y1) = (
-            self._pixels(numbers[:2], numbers, image),
-            self._pixels(numbers[2:], numbers, image),
-        )
+        x0, y0 = self._pixels(numbers[:2], numbers, image)
+        x1, y1 = self._pixels(numbers[2:], numbers, image)
         placement = self._picture(image).placement
         box = placement.box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-        ymin, xmin, ymax, xmax = box.box_2d()
+        ymin, xmin, ymax, xmax = _steady(box).box_2d()
         return Box(ymin, xmin, ymax, xmax) if ymin < ymax and xmin < xmax else None
 
     def point(self, numbers: Sequence[float], image: int | None = None) -> Point | None:
@@ -55,9 +53,8 @@ class Ruler:
         if len(numbers) != 2 or not all(map(math.isfinite, numbers)):
             return None
         x, y = self._pixels(numbers, numbers, image)
-        place = self._picture(image).placement.box(x, y, x, y)
-        down, across = Point(place.ymin, place.xmin).point()
-        return Point(down, across)
+        place = _steady(self._picture(image).placement.box(x, y, x, y))
+        return Point(*Point(place.ymin, place.xmin).point())
 
     def _picture(self, image: int | None) -> Picture:
         there = image is not None and 0 <= image < len(self.pictures)
@@ -68,7 +65,7 @@ class Ruler:
     ) -> tuple[float, float]:
         """A corner as x and y in pixels of the picture as the model got it."""
         dialect = self.dialect
-        first, second = (min(_FARTHEST, max(-_FARTHEST, number)) for number in pair)
+        first, second = _cut(pair[0]), _cut(pair[1])
         x, y = (first, second) if dialect.order is Order.XYXY else (second, first)
         if dialect.scale == 0:
             return x, y
@@ -76,3 +73,12 @@ class Ruler:
         half = 0.5 if dialect.centred and scale == dialect.scale else 0.0
         picture = self._picture(image)
         return (x + half) / scale * picture.width, (y + half) / scale * picture.height
+
+
+def _cut(number: float) -> float:
+    return min(_FARTHEST, max(-_FARTHEST, number))
+
+
+def _steady(box: Box) -> Box:
+    """Without the last digits of floating point, so that what lies half-way is always rounded up."""
+    return Box(round(box.ymin, 6), round(box.xmin, 6), round(box.ymax, 6), round(box.xmax, 6))

@@ -1,6 +1,6 @@
 """A text as sentences that can be taken out one by one.
 
-A line that begins in lower case goes on with the sentence of the line before: prompts are often wrapped by hand.
+A line that begins in lower case goes on with the sentence of the line before: people wrap prompts by hand.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_STOP = re.compile(r"[\[\](){}]|\n\s*\n\s*|\n(?!\s*[a-zçğıöşü])|[.!?;]+[)\]\"'”’]*(?=\s|$)")
+_STOP = re.compile(r"[\[\](){}]|\n\s*\n\s*|\n(?!\s*[a-zçğıöşü])|[.!?;]+[\"'”’]*(?=\s|$)")
 _BLANKS = re.compile(r"\s+")
 
 

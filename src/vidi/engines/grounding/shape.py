@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from vidi.domain.geometry import GRID
 from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.dialect import Dialect
 from vidi.engines.grounding.slots import Slot, Sought, flat_slot, slot_of
 
 _STRING = Schema(kinds=frozenset({Kind.STRING}))
+
+_NAMES = ("label", "name", "object", "class", "class_name", "category", "title", "item")
+"""Names of a member that says what stands in a place, best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,52 @@ class Shape:
         return None
 
     @property
+    def native_already(self) -> bool:
+        """Whether the caller's places stand as the API's own form has them, under the native names."""
+        own = all(
+            name == slot.name and slot.top == GRID and not slot.members and not slot.x_first
+            for name, slot in self.slots.items()
+        )
+        below = [*self.members.values()] if self.items is None else [self.items]
+        return own and all(each.native_already for each in below)
+
+    @property
     def sought(self) -> Sought:
         """What the first place is told as."""
         unit = self.first_unit()
         return next(iter(unit.slots.values())).sought if unit else Sought.BOXES
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What stands around the first units of a shape.
+
+    Attributes:
+        before, after: As `{"objects": [` and `]}`.
+        empty: The whole answer when there is no unit.
+        many: Whether there may be more than one unit.
+    """
+
+    before: str
+    after: str
+    empty: str
+    many: bool
+
+
+def surroundings(shape: Shape | None) -> Surroundings:
+    """What stands around the first units of a shape; of no shape, the API's own array."""
+    if shape is None or shape.items is not None:
+        inner = surroundings(shape.items) if shape and shape.items and not shape.items.unit else _BARE
+        return Surroundings(f"[{inner.before}", f"{inner.after}]", "[]", many=True)
+    if shape.unit:
+        return _BARE
+    name, below = next(iter(shape.members.items()))
+    key, inner = json.dumps(name), surroundings(below)
+    empty = "{}" if below.unit else f"{{{key}: {inner.empty}}}"
+    return Surroundings(f"{{{key}: {inner.before}", f"{inner.after}}}", empty, inner.many)
+
+
+_BARE = Surroundings("", "", "{}", many=False)
 
 
 def shape_of(schema: Schema, dialect: Dialect) -> Shape | None:
@@ -130,7 +177,22 @@ def _of_object(schema: Schema, dialect: Dialect) -> Shape | None:
             native.append(each)
     if not slots and not members:
         return None
-    return Shape(schema, replace(schema, properties=tuple(native)), slots=slots, members=members)
+    told = tuple(native)
+    return Shape(
+        schema,
+        replace(schema, properties=_natively_labelled(told, dialect) if slots else told),
+        slots=slots,
+        members=members,
+    )
+
+
+def _natively_labelled(members: tuple[Property, ...], dialect: Dialect) -> tuple[Property, ...]:
+    """A unit's members with the label under the name that the family was trained on."""
+    texts = {each.name for each in members if Kind.STRING in each.schema.kinds}
+    if dialect.label_key in {each.name for each in members}:
+        return members
+    label = next((name for name in _NAMES if name in texts), None)
+    return tuple(replace(each, name=dialect.label_key) if each.name == label else each for each in members)
 
 
 def _of_flat(schema: Schema, flat: Slot, dialect: Dialect) -> Shape:
@@ -143,7 +205,8 @@ def _of_flat(schema: Schema, flat: Slot, dialect: Dialect) -> Shape:
             native.append(each)
         elif place not in native:
             native.append(place)
-    return Shape(schema, replace(schema, properties=tuple(native)), slots={key: flat})
+    told = _natively_labelled(tuple(native), dialect)
+    return Shape(schema, replace(schema, properties=told), slots={key: flat})
 
 
 def _slot_schema(caller: Schema, slot: Slot, dialect: Dialect) -> Schema:

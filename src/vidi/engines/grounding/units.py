@@ -21,11 +21,25 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _OTHER_KEYS = ("box_2d", "bbox_2d", "bbox", "bounding_box", "box", "point_2d", "point")
 """Names that models fall back to; the order of the numbers is the family's all the same."""
 
-_LABELS = ("label", "name", "object", "class", "category", "title", "item", "description", "text")
+_LABELS = (
+    "label",
+    "name",
+    "object",
+    "class",
+    "class_name",
+    "category",
+    "title",
+    "item",
+    "description",
+    "text",
+)
 """Names of a member that says what stands in a place, best first."""
 
 _IMAGE_FROM_0 = ("image_index", "image_id")
 _IMAGE_FROM_1 = "image"
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_DECODER = json.JSONDecoder(strict=False)
 
 JsonObject = Mapping[str, JsonValue]
 
@@ -84,12 +98,14 @@ class UnitWriter:
                 yield text
 
     def _units(self, value: JsonObject, shape: Shape) -> Iterator[dict[str, JsonValue]]:
-        native = next(iter(shape.slots))
+        native = next((name for name in shape.slots if value.get(name) is not None), next(iter(shape.slots)))
         slot = shape.slots[native]
         if native not in value:
             value = self._renamed(value, native)
         raw = value.get(native)
         if raw is None:
+            if _may_lack(shape):
+                yield self._unit(value, shape, "", None)
             return
         groups = list(groups_in(raw, self.ruler.dialect.order))
         if slot.several:
@@ -169,7 +185,8 @@ class UnitWriter:
 
 
 def _box(box: Box, slot: Slot, *, x_first: bool) -> JsonValue:
-    ymin, xmin, ymax, xmax = (_scaled(edge, slot.top) for edge in box.box_2d())
+    ymin, xmin = _scaled(box.ymin, slot.top), _scaled(box.xmin, slot.top)
+    ymax, xmax = _scaled(box.ymax, slot.top), _scaled(box.xmax, slot.top)
     if slot.sized:
         ymax, xmax = _less(ymax, ymin), _less(xmax, xmin)
     edges: Sequence[JsonValue] = (ymin, xmin, ymax, xmax)
@@ -185,8 +202,8 @@ def _point(point: Point, slot: Slot, *, x_first: bool) -> JsonValue:
     return [x, y] if x_first else [y, x]
 
 
-def _scaled(edge: int, top: float) -> int | float:
-    return edge if top == GRID else edge / GRID
+def _scaled(edge: float, top: float) -> int | float:
+    return int(edge) if top == GRID else edge / GRID
 
 
 def _less(far: float, near: float) -> int | float:
@@ -218,9 +235,16 @@ def _fitted(found: dict[str, JsonValue], schema: Schema, label_key: str, label: 
     return ordered
 
 
+def _may_lack(shape: Shape) -> bool:
+    """Whether the caller's object may stand without any place, as one that says that nothing was found."""
+    names = {slot.name for slot in shape.slots.values()}
+    own = [each for each in shape.schema.properties if each.name in names]
+    return "" not in names and all(each.schema.nullable or not each.required for each in own)
+
+
 def _is_text(schema: Schema) -> bool:
     options = (schema, *schema.any_of)
-    return any(Kind.STRING in each.kinds and each.enum is None for each in options)
+    return any(Kind.STRING in each.kinds for each in options)
 
 
 def _image(value: JsonObject) -> int | None:
@@ -236,7 +260,7 @@ def _image(value: JsonObject) -> int | None:
 def dumps(value: JsonValue) -> str:
     """A value as JSON that any encoder can send; "" for one that JSON cannot say (an infinite number)."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = _ENCODER.encode(value)
         return text if _SURROGATE.search(text) is None else json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
         return ""
@@ -249,7 +273,7 @@ def loads(text: str) -> JsonValue:
         ValueError: It is none, or is nested too deeply.
     """
     try:
-        value: JsonValue = json.loads(text, strict=False)
+        value: JsonValue = _DECODER.decode(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     return value

@@ -83,13 +83,14 @@ _NEITHER = (
 )
 _FORM = (
     r"\bbox_?2ds?\b|\by_?min\b|\bx_?min\b|[\[(]_?[xy][01]?_?,_?[xy][01]?_?[,\])]",
-    r"\bnormali[sz]ed?\b|\b0_?(?:-|–|to|and|\.\.)_?1000?\b|\[0,_?1000\]",
-    r"\bjson\b|\bmasks?\b|\bsegmentation\b|\bcode[ -](?:fenc|block)\w*|\bmarkdown\b|```",
+    r"\bnormali[sz]ed?\b|\b0_?(?:-|–|to|and|\.\.)_?(?:1000|999)\b|\[0,_?1000\]",
+    r"\bjson\b|\bsegmentation\b|\b(?:return|output|give|provide|or|no)_masks?\b",
+    r"\bcode[ -](?:fenc|block)\w*|\bmarkdown\b|```",
     rf"\b(?:return|output|respond|answer|reply)\b.{{0,30}}\b{_BOX}\b",
     r"\bno_(?:prose|explanations?|commentary|(?:extra|other|additional)_text)\b",
-    r"\b(?:top|upper)[ -]left_corner\b|\borigin_(?:is|at)\b|\bin_pixels?\b|\bintegers?\b",
+    r"\b(?:top|upper)[ -]left_corner\b|\borigin_(?:is|at)\b|\bin_pixels?\b",
     r"^_*[\[{]|\bas_a_list_of\b.{0,40}\b(?:coordinates|boxes|points|numbers)\b",
-    r"\bnormalize_ed\w*|\bdizisi_olarak\b|\bbiçiminde\b|\bformatında\b|\bmaske\w*|\b0_?-_?1000\b",
+    r"\bnormalize_ed\w*|\bdizisi_olarak\b|\bbiçiminde\b|\bformatında\b|\bmaske\w*_(?:ver|döndür|çiz)me",
     rf"{_KUTU}_(?:\w+_)?(?:olmal|olsun|yazılmal)\w*",
 )
 _LIMIT = (
@@ -99,11 +100,11 @@ _LIMIT = (
 )
 _SEEKS = (
     rf"^{_ASK}(?:{_GIVE}_(?:me_)?)?{_ALL}(?:{_PLACE}|(?:segmentation_)?masks?)(?:_and_labels?)?"
-    r"_(?:of|for|around|on|over|surrounding|enclosing|that_(?:surround|enclose)s?)_(?P<targets>.+)$",
+    r"_(?:of|for|around|on|over|surrounding|enclosing|that_(?:surround|enclose)s?):?_(?P<targets>.+)$",
     rf"^{_ASK}what(?:['’]s|_is|_are)_{_ALL}{_PLACE}_(?:of|for|around)_(?P<targets>.+)$",
     rf"^{_ASK}point_(?:to|at)_(?P<targets>.+)$",
     rf"^{_ASK}(?:detect|find|locate|identify|label|spot|recogni[sz]e|segment|locali[sz]e|mark|look_for"
-    r"|search_for)_(?P<targets>.+)$",
+    r"|search_for):?_(?P<targets>.+)$",
     rf"^{_ASK}where_(?:is|are)_(?P<targets>.+)$",
     rf"^(?:lütfen_)?(?:(?:bu_|şu_)?{_RESIM}_)?(?P<targets>.+?)_"
     rf"(?:{_KUTU}|kutu\w*|konum\w*|yer\w*|nokta\w*|koordinat\w*)_(?:\w+_){{0,3}}?{_BUL}[ .!]*$",
@@ -125,11 +126,13 @@ _FILLER = (
     r",?_\(?normali[sz]ed\b.*$|_?[\[(][xy]_?(?:min|[01])?_?,.*$",
     rf"_(?:in|on|from|within|of)_(?:the|this|that|my|each|both)_(?:\w+_)?{_PICTURE}$",
     r"_(?:visible|present|shown|seen|please)$|_(?:that_)?you_(?:can_)?see$",
-    r"[ .,:;!?]+$",
+    rf"_{_BUL}_ve$",
+    r"[ .,:;!?(\[{]+$",
 )
 _ARTICLE = (
     r"^(?:(?:the|an?|all|all_of|each|every|any|each_of|every_one_of|tüm|bütün|her)_)+",
-    rf"^(?:bu_|şu_)?{_RESIM}_",
+    rf"^(?:bana_)?(?:(?:bu_|şu_)?{_RESIM}_)?(?:tüm_|bütün_|her_)*",
+    rf"^{_PLACE}_(?:of|for|around|on)_",
 )
 _ANYTHING = (
     r"^(?:(?:the|all|most|of|different|individual|distinct|prominent|main|visible|important|salient|notable"

@@ -9,7 +9,7 @@ explain has changed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from PIL import Image
 
 from vidi.domain.geometry import GRID, Box
 from vidi.domain.prompt import Picture
+from vidi.engines.lite.tones import Grid, light, robust_line, sharpness, tones
 
 SIDE = 64
 """Cells of the grid on each side."""
@@ -45,28 +46,36 @@ TONED = 1.6
 SMALLEST_CHANGE = 6
 """Changed cells that belong together before they are told."""
 
-BRIGHTER = 14.0
-"""Mean difference of brightness, in steps of 255, that is told."""
+ALIKE = 0.5
+ALIKE_LIGHT = 0.9
+ALIKE_DETAIL = 0.85
+"""Part of the cells that must be the same for a copy of which more was changed, and their correlations."""
 
-COLOURLESS = 6.0
-"""Mean chroma under which a picture is black and white."""
+SAME_STRUCTURE = 0.75
+"""Correlation of details from which a changed place shows the same thing in another colour."""
 
-TINTED = 12.0
-"""Difference of a channel's mean from the other channels', in steps of 255, that is told."""
+FINE = 256
+"""Cells on each side of the grid on which sharpness is compared; smaller pictures are not."""
 
-TURNS = ("", "mirrored", "flipped")
-"""Ways in which a copy may be turned; `flipped` is by half a turn."""
+TURNS = ("", "mirrored", "flipped", "turned_right", "turned_left")
+"""Ways in which a copy may be turned; `flipped` is by half a turn, the last two by a quarter."""
 
-Grid = NDArray[np.float32]
 Array = TypeVar("Array", NDArray[np.float32], NDArray[np.bool_])
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A place that differs: where it lies in the first picture and in the second."""
+    """A place that differs.
+
+    Attributes:
+        before: Where it lies in the first picture.
+        after: Where it lies in the second.
+        recoloured: Whether it shows the same shapes in other colours.
+    """
 
     before: Box
     after: Box
+    recoloured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,7 @@ class Alignment:
 
     Attributes:
         identical: Whether nothing differs.
-        turned: "mirrored", "flipped" or "".
+        turned: One of TURNS: what was done to the first.
         crop: The part of the larger picture that the smaller shows, on the larger one's grid.
         crop_of_first: Whether it is the first that was cropped.
         tones: Names of changes of light and colour over the whole picture.
@@ -97,12 +106,16 @@ def align(one: Picture, other: Picture) -> Alignment | None:
     if one.digest == other.digest:
         return Alignment(identical=True)
     first, second = _grid(one), _grid(other)
-    if min(_light(first).std(), _light(second).std()) < FLAT:
+    if min(light(first).std(), light(second).std()) < FLAT:
         return None
     turned = _turned(first, second)
-    if turned is not None:
-        return _compared(first, _undone(second, turned), turned)
-    return _cropped(one, other)
+    if turned is None:
+        return _cropped(one, other)
+    found = _compared(first, _undone(second, turned), turned)
+    if min(one.width, one.height, other.width, other.height) < FINE:
+        return found
+    fine = sharpness(_grid(one, FINE, FINE), _undone(_grid(other, FINE, FINE), turned))
+    return replace(found, tones=(*found.tones, fine)) if fine else found
 
 
 def _grid(picture: Picture, width: int = SIDE, height: int = SIDE, part: Box | None = None) -> Grid:
@@ -113,23 +126,38 @@ def _grid(picture: Picture, width: int = SIDE, height: int = SIDE, part: Box | N
     return np.asarray(image.resize((width, height), Image.Resampling.BOX, box), np.float32)
 
 
-def _light(grid: Grid) -> Grid:
-    return np.asarray(grid.mean(axis=-1), np.float32)
-
-
 def _undone(grid: Array, turned: str) -> Array:
-    """A grid turned back; each of the turns is its own inverse."""
+    """A grid turned back."""
     if turned == "mirrored":
         return grid[:, ::-1]
-    return grid[::-1, ::-1] if turned == "flipped" else grid
+    return np.rot90(grid, {"flipped": 2, "turned_right": 1, "turned_left": -1}.get(turned, 0))
+
+
+def _redone(grid: Array, turned: str) -> Array:
+    """A grid turned as the copy was: half turns and mirrors are their own inverse."""
+    opposite = {"turned_right": "turned_left", "turned_left": "turned_right"}
+    return _undone(grid, opposite.get(turned, turned))
 
 
 def _turned(first: Grid, second: Grid) -> str | None:
     """The turn that makes two pictures copies: "" if they are as they lie, None if they are not."""
-    fits = {turn: _correlation(_light(first), _light(_undone(second, turn))) for turn in TURNS}
+    fits = {turn: _correlation(light(first), light(_undone(second, turn))) for turn in TURNS}
     best = max(fits, key=lambda turn: fits[turn])
-    detail = _correlation(_detail(_light(first)), _detail(_light(_undone(second, best))))
-    return best if fits[best] >= COPY and detail >= COPY_DETAIL else None
+    undone = _undone(second, best)
+    detail = _correlation(_detail(light(first)), _detail(light(undone)))
+    whole = fits[best] >= COPY and detail >= COPY_DETAIL
+    return best if whole or _mostly_alike(first, undone) else None
+
+
+def _mostly_alike(first: Grid, second: Grid) -> bool:
+    """Whether much of two pictures is the same down to its details, whatever the rest is."""
+    same = ~_changed(first, second, CHANGED)
+    one, other = light(first), light(second)
+    return (
+        float(same.mean()) >= ALIKE
+        and _correlation(one[same], other[same]) >= ALIKE_LIGHT
+        and _correlation(_detail(one)[same], _detail(other)[same]) >= ALIKE_DETAIL
+    )
 
 
 def _detail(light: Grid) -> Grid:
@@ -146,12 +174,20 @@ def _correlation(one: Grid, other: Grid) -> float:
 
 def _compared(first: Grid, second: Grid, turned: str) -> Alignment:
     """Light, colour and places that differ between two grids that show the same."""
-    tones, tint = _tones(first, second)
-    if {"grey", "coloured_back"} & set(tones):
-        first, second = (np.repeat(_light(grid)[..., None], 3, axis=-1) for grid in (first, second))
-    changed = _changed(first, second, CHANGED * (TONED if tones else 1))
-    changes = tuple(Change(_box(region), _box(_undone(region, turned))) for region in _regions(changed))
-    return Alignment(turned=turned, tones=tones, tint=tint, changes=changes)
+    names, tint = tones(first, second, ~_changed(first, second, CHANGED))
+    if {"grey", "coloured_back"} & set(names):
+        first, second = (np.repeat(light(grid)[..., None], 3, axis=-1) for grid in (first, second))
+    changed = _changed(first, second, CHANGED * (TONED if names else 1))
+    details = _detail(light(first)), _detail(light(second))
+    changes = tuple(
+        Change(
+            _box(region),
+            _box(_redone(region, turned)),
+            recoloured=_correlation(details[0][region], details[1][region]) >= SAME_STRUCTURE,
+        )
+        for region in _regions(changed)
+    )
+    return Alignment(turned=turned, tones=names, tint=tint, changes=changes)
 
 
 def _changed(first: Grid, second: Grid, least: float) -> NDArray[np.bool_]:
@@ -159,42 +195,9 @@ def _changed(first: Grid, second: Grid, least: float) -> NDArray[np.bool_]:
     fitted = np.empty_like(first)
     for channel in range(3):
         a, b = first[..., channel].ravel(), second[..., channel].ravel()
-        slope, shift = _robust_line(a, b)
+        slope, shift = robust_line(a, b)
         fitted[..., channel] = slope * first[..., channel] + shift
     return np.asarray(np.abs(second - np.clip(fitted, 0, 255)).max(axis=-1) > least)
-
-
-def _robust_line(a: Grid, b: Grid) -> tuple[float, float]:
-    """A least-squares line through most points: fitted again without the tenth that lies farthest off."""
-    keep = np.ones(a.shape, bool)
-    slope, shift = 1.0, 0.0
-    for _ in range(3):
-        x, y = a[keep], b[keep]
-        spread = float(x.var())
-        slope = float(((x - x.mean()) * (y - y.mean())).mean() / spread) if spread > 1 else 1.0
-        shift = float(y.mean() - slope * x.mean())
-        off = np.abs(b - slope * a - shift)
-        keep = off <= np.quantile(off, 0.9)
-    return slope, shift
-
-
-def _tones(first: Grid, second: Grid) -> tuple[tuple[str, ...], str]:
-    """Changes of light and colour over the whole picture."""
-    chroma = [float((grid.max(axis=-1) - grid.min(axis=-1)).mean()) for grid in (first, second)]
-    if chroma[1] < COLOURLESS <= chroma[0] / 2:
-        return ("grey",), ""
-    if chroma[0] < COLOURLESS <= chroma[1] / 2:
-        return ("coloured_back",), ""
-    shift = np.median((second - first).reshape(-1, 3), axis=0)
-    tones: list[str] = []
-    if abs(float(shift.mean())) > BRIGHTER:
-        tones.append("brighter" if shift.mean() > 0 else "darker")
-    tint = ""
-    own = shift - shift.mean()
-    if float(own.max()) > TINTED:
-        tint = ("red", "green", "blue")[int(own.argmax())]
-        tones.append("tinted")
-    return tuple(tones), tint
 
 
 def _regions(changed: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
@@ -246,7 +249,7 @@ def _cropped(one: Picture, other: Picture) -> Alignment | None:
     if fit < CROP or crop is None:
         return None
     whole, part = (one, other) if of_first else (other, one)
-    seen, shown = _light(_grid(whole, CHECK, CHECK, crop)), _light(_grid(part, CHECK, CHECK))
+    seen, shown = light(_grid(whole, CHECK, CHECK, crop)), light(_grid(part, CHECK, CHECK))
     if _correlation(_detail(seen), _detail(shown)) < COPY_DETAIL:
         return None
     return Alignment(crop=crop, crop_of_first=of_first)
@@ -257,13 +260,13 @@ def _best_crop(whole: Picture, part: Picture) -> tuple[float, Box | None]:
     side = 2 * SIDE
     scale = side / max(whole.width, whole.height)
     width, height = max(8, round(whole.width * scale)), max(8, round(whole.height * scale))
-    field_of_view = _light(_grid(whole, width, height))
+    field_of_view = light(_grid(whole, width, height))
     best: tuple[float, Box | None] = (-1.0, None)
     for size in SCALES:
         w, h = _crop_size(part, size, width, height)
         if min(w, h) < 8:
             continue
-        fit, top, left = _match(field_of_view, _light(_grid(part, w, h)))
+        fit, top, left = _match(field_of_view, light(_grid(part, w, h)))
         if fit > best[0]:
             box = Box(top / height, left / width, (top + h) / height, (left + w) / width)
             best = fit, Box(*(edge * GRID for edge in (box.ymin, box.xmin, box.ymax, box.xmax)))

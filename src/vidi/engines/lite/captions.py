@@ -32,6 +32,9 @@ LEADING = 0.4
 NOTABLE = 0.42
 """Score from which a thing is worth a word however small it is."""
 
+ALONE_SURE = 0.5
+"""Score under which the one thing in a picture is told as a maybe, unless the classifier sees it too."""
+
 ALIVE = 3.0
 """How much more prominent than a person or animal something else must be to lead a caption."""
 
@@ -128,6 +131,9 @@ def caption(evidence: Evidence, language: Language) -> Said:
     if not groups:
         return without_things(evidence, language)
     scene = scene_of(evidence)
+    if _doubtful(groups, evidence) and not (scene and scene.sure):
+        thing = language.one(language.noun(groups[0].label).one)
+        return Said(language.sentence("may_be", thing=thing), brief=language.noun(groups[0].label).one)
     doing = relation_in(groups, groups, evidence)
     leading = doing.who if doing else groups[0]
     room = _room(groups, leading, scene, doing, evidence, language)
@@ -260,6 +266,15 @@ def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
     )
     rest = [group for group in groups if group is not leading]
     return (leading, *(group for group in rest if _notable(group, leading)))
+
+
+def _doubtful(groups: Sequence[Group], evidence: Evidence) -> bool:
+    """Whether all that was found is one thing that only one of two models sees, and not clearly.
+
+    What neither knows, such as a nebula, looks a little like something to the detector.
+    """
+    alone = len(groups) == 1 and len(groups[0].things) == 1
+    return alone and groups[0].things[0].score < ALONE_SURE and groups[0].label not in _agreed(evidence)
 
 
 def _agreed(evidence: Evidence) -> frozenset[str]:

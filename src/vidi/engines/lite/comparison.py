@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from vidi.domain.geometry import Box
+from vidi.domain.geometry import GRID, Box
+from vidi.engines.lite import colours
 from vidi.engines.lite.alignment import Alignment, Change, align
 from vidi.engines.lite.captions import grouped, in_words, surely, what_it_shows
 from vidi.engines.lite.evidence import Evidence, Thing
@@ -13,11 +14,26 @@ from vidi.engines.lite.inscriptions import rewritten
 from vidi.engines.lite.intents import Intent
 from vidi.engines.lite.language import Language
 from vidi.engines.lite.lookup import SHOWN
-from vidi.engines.lite.places import cell, shared
+from vidi.engines.lite.places import COLUMNS, ROWS, cell, shared
 from vidi.engines.lite.said import Said
 
 ALIKE = 0.72
 """Cosine of embeddings from which two pictures show much the same scene; unrelated ones stay under .66."""
+
+LITTLE = 40
+"""So little of an axis, in thousandths, is cut off by chance."""
+
+LOPSIDED = 0.6
+"""Difference of what was cut from two sides, as a part of their sum, from which a crop shows one side."""
+
+SURE_OF_THING = 0.5
+"""Score of a thing from which a change is told by it; under that, letters are looked for first."""
+
+MANY_DYED = 3
+"""Recoloured places from which the light of the whole has changed, though not evenly."""
+
+LEGIBLE = 3
+"""Fewest letters of a text that changed: what is shorter is mostly an edge that looks like a letter."""
 
 MOST_CHANGES = 4
 """How many changed places are told."""
@@ -87,6 +103,9 @@ def _edits(alignment: Alignment, one: Evidence, other: Evidence, language: Langu
         phrase = "cropped" if alignment.crop_of_first else "cropped_back"
         sentences.append(language.sentence(phrase, place=_part(alignment.crop, language)))
     sentences += [language.sentence(tone, colour=language.colour(alignment.tint)) for tone in alignment.tones]
+    dyed = [each for each in alignment.changes if each.recoloured]
+    if len(dyed) >= MANY_DYED and not alignment.tones:
+        return [*sentences, language.sentence("recoloured_all_over")]
     told = [_change(each, one, other, language) for each in alignment.changes[:MOST_CHANGES]]
     if alignment.tones:
         # New light and colour change many places; only things that came or went are worth a sentence.
@@ -95,11 +114,21 @@ def _edits(alignment: Alignment, one: Evidence, other: Evidence, language: Langu
 
 
 def _part(crop: Box, language: Language) -> str:
-    """Which part a crop shows."""
-    name = cell(crop)
+    """Which part a crop shows: the side from which less was cut, if it is much less."""
+    row = _kept(crop.ymin, GRID - crop.ymax, ROWS)
+    column = _kept(crop.xmin, GRID - crop.xmax, COLUMNS)
+    name = f"{row} {column}"
     if name == "middle centre":
         return language.say("middle_part")
     return language.say("part_of_it", place=language.cells[name].at)
+
+
+def _kept(before: float, after: float, names: Sequence[str]) -> str:
+    """The side of an axis that a cut of so much before and after it leaves."""
+    cut = before + after
+    if cut < LITTLE or abs(before - after) < LOPSIDED * cut:
+        return names[1]
+    return names[2] if before > after else names[0]
 
 
 def _change(change: Change, one: Evidence, other: Evidence, language: Language) -> tuple[str, bool]:
@@ -107,7 +136,13 @@ def _change(change: Change, one: Evidence, other: Evidence, language: Language) 
     before = _in_region(one, change.before)
     after = _in_region(other, change.after)
     place = language.cells[cell(change.after)].at
+    if change.recoloured:
+        return _dyed(change, one, other, before or after, language), False
     gone, new = _missing(before, after), _missing(after, before)
+    if max((thing.score for thing in (*gone, *new)), default=0.0) < SURE_OF_THING:
+        rewritten_there = _rewritten(change, one, other, language)
+        if rewritten_there:
+            return rewritten_there, bool(gone or new)
     old_things, new_things = _things(gone, one, language), _things(new, other, language)
     if new and gone:
         return language.sentence("replaced", old=old_things, new=new_things, place=place), True
@@ -115,10 +150,23 @@ def _change(change: Change, one: Evidence, other: Evidence, language: Language) 
         return language.sentence("added", thing=new_things, place=place), True
     if gone:
         return language.sentence("removed", thing=old_things, place=place), True
-    repainted = _repainted(before, after, place, language)
-    return repainted or _rewritten(change, one, other, language) or language.sentence(
-        "changed", place=place
-    ), False
+    return _repainted(before, after, place, language) or language.sentence("changed", place=place), False
+
+
+def _dyed(change: Change, one: Evidence, other: Evidence, things: Sequence[Thing], language: Language) -> str:
+    """That a place has other colours than before."""
+    place = language.cells[cell(change.after)].at
+    regions = (one.picture, change.before), (other.picture, change.after)
+    old, new = (
+        colours.colour_of(picture, box, white=colours.white_point(picture)) for picture, box in regions
+    )
+    if old == new or not (old and new):
+        return language.sentence("colours_changed", place=place)
+    old, new = language.colour(old), language.colour(new)
+    if things:
+        noun = language.noun(things[0].label).one
+        return language.sentence("recoloured", noun=noun, place=place, old=old, new=new)
+    return language.sentence("dyed", place=place, old=old, new=new)
 
 
 def _repainted(before: Sequence[Thing], after: Sequence[Thing], place: str, language: Language) -> str:
@@ -136,7 +184,7 @@ def _rewritten(change: Change, one: Evidence, other: Evidence, language: Languag
     """How the text at a place changed; "" if it did not, or nobody can read."""
     old, new = rewritten(one, change.before, other, change.after)
     place = language.cells[cell(change.after)].at
-    if old == new:
+    if old == new or max(len(old), len(new)) < LEGIBLE:
         return ""
     if old and new:
         return language.sentence("text_changed", old=old, new=new, place=place)

@@ -13,7 +13,7 @@ from vidi.domain.prompt import MediaResolution, Picture
 from vidi.engines.lite.detector_boxes import Floats, Found, decode, suppress
 from vidi.engines.lite.detector_fusion import fuse, yield_to_better
 from vidi.engines.lite.labels import COCO_CLASSES
-from vidi.engines.lite.weights_network import Network
+from vidi.engines.lite.weights_network import Network, give_back
 
 _ALONE = 512
 _OVERVIEW = 448
@@ -68,6 +68,7 @@ class Detector:
             Every detection with a score of at least `floor`, best first, one for each thing and class.
         """
         found = self._find(picture, floor)
+        give_back()
         found = found.at(found.scores >= floor)
         return tuple(
             Detection(COCO_CLASSES[label], float(score), picture.placement.box(*corners.tolist()))

@@ -98,15 +98,15 @@ def overlaps(boxes: Floats, others: Floats) -> Floats:
     """Intersection over union of each of (n, 4) boxes with each of (m, 4), as (n, m)."""
     shared = _shared_length(boxes, others, 0) * _shared_length(boxes, others, 1)
     union = _area(boxes)[:, None] + _area(others) - shared
-    ratio: Floats = shared / np.maximum(union, np.float32(1e-9))
-    return ratio
+    return np.asarray(shared / np.maximum(union, 1e-9), np.float32)
 
 
 def _shared_length(boxes: Floats, others: Floats, axis: int) -> Floats:
     """How much of an axis each of n boxes shares with each of m others, as (n, m)."""
     starts = np.maximum(boxes[:, None, axis], others[:, axis])
     ends = np.minimum(boxes[:, None, axis + 2], others[:, axis + 2])
-    return np.asarray(np.maximum(ends - starts, 0), np.float32)
+    lengths: Floats = np.maximum(ends - starts, 0)
+    return lengths
 
 
 def _area(boxes: Floats) -> Floats:

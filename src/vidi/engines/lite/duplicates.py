@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from vidi.domain.geometry import Box
+from vidi.domain.geometry import GRID, Box
 from vidi.engines.lite.detector import Detection
 from vidi.engines.lite.places import shared
 from vidi.engines.lite.world import World
@@ -38,6 +38,17 @@ LIKE_SIZE = 12.0
 """Things whose areas differ by less than this factor are of like size."""
 
 
+CLOSE_UP = 0.3
+"""Part of the picture from which an animal is seen from so near that its eyes are as large as things."""
+
+FEATURE = 0.05
+FEATURE_SURE = 0.4
+"""What takes less of such an animal, and lies in it, is a feature of it below this score."""
+
+INSIDE = 0.95
+"""Part of a box that lies in another for the first to be inside the second."""
+
+
 @dataclass(frozen=True, slots=True)
 class Distinct:
     """A thing that was found, under its best name.
@@ -64,7 +75,7 @@ def distinct(found: Sequence[Detection], world: World) -> tuple[Distinct, ...]:
             kept.append(Distinct(each.label, each.score, each.box))
         elif each.label != kept[at].label and each.score >= NEARLY * kept[at].score:
             kept[at] = replace(kept[at], also=kept[at].also | {each.label})
-    whole = _wholes(kept)
+    whole = [each for each in _wholes(kept) if not _is_feature(each, kept, world)]
     return tuple(_in_its_herd(each, whole, world) for each in whole)
 
 
@@ -95,6 +106,18 @@ def _wholes(found: Sequence[Distinct]) -> list[Distinct]:
             whole[whole.index(outer)] = replace(outer, score=pieces[0].score)
             whole.remove(pieces[0])
     return whole
+
+
+def _is_feature(one: Distinct, all_found: Sequence[Distinct], world: World) -> bool:
+    """Whether a doubtful small thing is an eye or a nose of an animal that fills the picture."""
+    return one.score < FEATURE_SURE and any(
+        animal.label in world.groups["animal"]
+        and animal.score > one.score
+        and animal.box.area() >= CLOSE_UP * GRID * GRID
+        and one.box.area() < FEATURE * animal.box.area()
+        and shared(one.box, animal.box) >= INSIDE
+        for animal in all_found
+    )
 
 
 def _in_its_herd(one: Distinct, all_found: Sequence[Distinct], world: World) -> Distinct:

@@ -17,6 +17,7 @@ from vidi.engines.lite.offer import CARD
 from vidi.engines.lite.reader import open_reader
 from vidi.engines.lite.replies import reply
 from vidi.engines.lite.weights import ensure
+from vidi.engines.lite.weights_network import share_heap
 from vidi.engines.lite.world import load_world
 
 
@@ -57,8 +58,8 @@ def open_engine(context: EngineContext) -> Lite:
     Raises:
         Unavailable: The weights are missing and cannot be fetched.
     """
+    share_heap()
     weights = ensure(context)
-    slots = max(1, context.threads)
     world = load_world()
     senses = open_senses(
         Detector(weights.detector, context.threads),
@@ -66,4 +67,5 @@ def open_engine(context: EngineContext) -> Lite:
         world,
         open_reader(context.threads),
     )
-    return Lite(senses, load_tongues(world), slots=slots)
+    # One more than a run has threads: it works while another is between two runs (decision 14).
+    return Lite(senses, load_tongues(world), slots=context.threads + 1)

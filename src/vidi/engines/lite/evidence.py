@@ -25,6 +25,9 @@ from vidi.engines.lite.world import World
 REMEMBERED_PICTURES = 512
 """How many pictures' findings are kept; some 20 kB each."""
 
+COLOURED = 0.2
+"""Lowest score of a thing whose colour is looked for: of what is less sure no colour is told."""
+
 
 class Detects(Protocol):
     """Finds things: `detector.Detector`, or a stand-in."""
@@ -209,9 +212,10 @@ class Evidence:
         )
 
     def _coloured(self, found: Distinct, white: float) -> Thing:
-        known = self.world.known_colours.get(found.label)
-        upper = found.label == "person"
-        colour = known or colours.colour_of(self.picture, found.box, white=white, upper=upper)
+        colour = self.world.known_colours.get(found.label, "")
+        if not colour and found.score >= COLOURED:
+            upper = found.label == "person"
+            colour = colours.colour_of(self.picture, found.box, white=white, upper=upper)
         return Thing(found.label, found.score, found.box, colour, found.also)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from string import ascii_lowercase
 
 from vidi.domain.prompt import Prompt, Role
 from vidi.engines.lite.language import Language, language_of, load_languages
@@ -109,7 +110,7 @@ class Tongues:
         mentions = lexicon.mentions(text)
         if mentions and language.matches(language.pronouns, "which", text[: mentions[0].start]):
             aim = "kind" if mentions[0].group else aim
-        if aim == UNKNOWN and mentions and len(text.split()) <= 4:
+        if aim == UNKNOWN and mentions and len(text.split()) <= 4 and not _foreign(text, language):
             aim = "exists"
         if aim == UNKNOWN and not text.strip():
             aim = "caption"
@@ -195,6 +196,11 @@ def _aim(text: str, language: Language) -> tuple[str, re.Match[str] | None]:
             if match:
                 return aim, match
     return UNKNOWN, None
+
+
+def _foreign(text: str, language: Language) -> bool:
+    """Whether a text has letters that the language does not: its words are then alike by chance."""
+    return any(letter.isalpha() and letter not in f"{ascii_lowercase}{language.letters}" for letter in text)
 
 
 def _options(named: Mapping[str, str | None]) -> tuple[str, ...]:

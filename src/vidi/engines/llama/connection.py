@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator
+from http import HTTPStatus
 
-import h11
+from httptools import HttpParserError, HttpResponseParser
 
 from vidi.engines.llama.launch import Endpoint
 
@@ -42,6 +42,7 @@ class Lost(Exception):
 def post(endpoint: Endpoint, path: str, body: bytes) -> Generator[bytes, None, None]:
     """Send a request; yields the answer's bytes as they come, and b"" whenever nothing came for a tick.
 
+    What has come together is yielded together, so that a reader that falls behind has fewer turns to take.
     Closing the generator closes the connection, which makes llama.cpp stop.
 
     Raises:
@@ -53,65 +54,67 @@ def post(endpoint: Endpoint, path: str, body: bytes) -> Generator[bytes, None, N
         link = socket.create_connection((endpoint.host, endpoint.port), _CONNECT_SECONDS)
     except OSError:
         raise NobodyThere from None
+    answer = _Answer()
     try:
         with link:
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = h11.Connection(h11.CLIENT)
-            link.sendall(_request(connection, endpoint, path, body))
+            link.sendall(_head(endpoint, path, len(body)) + body)
             link.settimeout(TICK_SECONDS)
-            with closing(_answer(connection, link)) as parts:
-                yield from parts
-    except (OSError, h11.RemoteProtocolError):
+            while not answer.whole:
+                portion = _portion(link, answer)
+                if portion is not None:
+                    yield portion
+    except (OSError, HttpParserError):
         raise Lost from None
+    if answer.status != HTTPStatus.OK:
+        raise Refused(answer.status, answer.taken())
 
 
-def _request(connection: h11.Connection, endpoint: Endpoint, path: str, body: bytes) -> bytes:
-    request = h11.Request(
-        method="POST",
-        target=path,
-        headers=[
-            ("Host", endpoint.host),
-            ("Authorization", f"Bearer {endpoint.key}"),
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
-            ("Connection", "close"),
-        ],
-    )
-    head = connection.send(request) or b""
-    sent = connection.send(h11.Data(body)) or b""
-    end = connection.send(h11.EndOfMessage()) or b""
-    return b"".join((head, sent, end))
+def _head(endpoint: Endpoint, path: str, length: int) -> bytes:
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: {endpoint.host}\r\nAuthorization: Bearer {endpoint.key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    ).encode()
 
 
-def _answer(connection: h11.Connection, link: socket.socket) -> Generator[bytes, None, None]:
-    status = 0
-    refusal = bytearray()
-    for event in _events(connection, link):
-        if event is None:
-            yield b""
-        elif isinstance(event, h11.Response):
-            status = event.status_code
-        elif isinstance(event, h11.Data):
-            if status == 200:
-                yield bytes(event.data)
-            else:
-                refusal += event.data
-    if status != 200:
-        raise Refused(status, bytes(refusal))
+def _portion(link: socket.socket, answer: _Answer) -> bytes | None:
+    """What comes next of a good answer's body; b"" if nothing comes for a tick, None if it was no body."""
+    try:
+        received = link.recv(_CHUNK)
+    except TimeoutError:
+        return b""
+    if not received:
+        raise ConnectionError("the answer is not whole")
+    answer.feed(received)
+    return answer.taken() or None if answer.status == HTTPStatus.OK else None
 
 
-def _events(connection: h11.Connection, link: socket.socket) -> Iterator[h11.Event | None]:
-    """Events up to the end of the answer; None stands for a tick in which nothing came."""
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            try:
-                connection.receive_data(link.recv(_CHUNK))
-            except TimeoutError:
-                yield None
-        elif isinstance(event, h11.EndOfMessage):
-            return
-        elif isinstance(event, h11.ConnectionClosed):
-            raise h11.RemoteProtocolError("the connection ended before its answer")
-        elif isinstance(event, h11.Event):
-            yield event
+class _Answer:
+    """An HTTP answer, as far as it has come."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.whole = False
+        self._body: list[bytes] = []
+        self._parser = HttpResponseParser(self)
+
+    def feed(self, received: bytes) -> None:
+        """Parse. Raises HttpParserError."""
+        self._parser.feed_data(received)
+
+    def taken(self) -> bytes:
+        """The body's bytes that were not taken before."""
+        body, self._body = b"".join(self._body), []
+        return body
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        self.status = self._parser.get_status_code()
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser."""
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser."""
+        self.whole = True

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from vidi.domain.errors import InvalidRequest
 from vidi.engines.base import EngineContext, Pull, Wanted
 from vidi.engines.llama import store
 from vidi.engines.llama.choice import choose
+from vidi.engines.llama.members import profiles_folder
 from vidi.engines.llama.pull import find_pull
-from vidi.engines.profile_files import load_profile, load_profiles
+from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
 
 
 def fetch(context: EngineContext, wanted: Wanted) -> Pull:
@@ -31,8 +35,24 @@ def adopt(context: EngineContext, wanted: Wanted) -> Pull | None:
     Raises:
         VidiError: They cannot be had; says what to do.
     """
+    if not wanted.profile:
+        own = _own_profile(context.cache, wanted.model)
+        wanted = replace(wanted, profile=str(own)) if own else wanted
     choice = choose(wanted, load_profiles(), load_profile)
     return find_pull(context, wanted, choice) if choice else None
+
+
+def _own_profile(cache: Path, model: str) -> Path | None:
+    """The user's profile that tells of a model: in their folder, or kept beside files that were pulled."""
+    for path in sorted(profiles_folder(cache).glob("*.toml")):
+        try:
+            profile = load_profile(path)
+        except ProfileError:
+            continue  # Whoever lists models is told of it.
+        if any(member.id == model for member in profile.models):
+            return path
+    here = next((record for record in store.pulled(cache) if record.model.id == model), None)
+    return here.profile if here else None
 
 
 def remove(context: EngineContext, model: str) -> int:

@@ -26,7 +26,7 @@ from vidi.engines.llama.connection import Refused
 from vidi.engines.llama.counting import Size, TokenCounter
 from vidi.engines.llama.launch import Launch
 from vidi.engines.llama.members import Member, members
-from vidi.engines.llama.reply import Events, Reply, refused
+from vidi.engines.llama.reply import Events, Reply, joined, refused
 from vidi.engines.llama.store import Pulled
 from vidi.engines.llama.supervisor import Supervisor
 from vidi.engines.profile import Template
@@ -101,8 +101,8 @@ class Llama:
         try:
             with closing(self._supervisor.post(_PATH, body)) as portions:
                 for portion in portions:
-                    for message in events.feed(portion):
-                        yield from reply.take(message)
+                    together = (piece for message in events.feed(portion) for piece in reply.take(message))
+                    yield from joined(together)
                     if not portion:
                         yield _HEARTBEAT
         except Refused as error:

@@ -2,7 +2,7 @@
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The reader of the `gguf` package is
 for files that one trusts: it makes a Python object of every token, and a count in a hostile file decides
-how many (docs/decisions/0016-pulling-models.md has the figures).
+how many (docs/decisions/0019-pulling-models.md has the figures).
 """
 
 from __future__ import annotations

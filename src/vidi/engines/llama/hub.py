@@ -1,8 +1,8 @@
 """Fetches files from the hub, going on where a broken connection or a killed process left off.
 
 The hub's own library knows addresses, tokens, mirrors and proxies (HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE and
-its other variables); the bytes are streamed here, because its download begins anew after a killed process
-and tells its progress to nobody else (docs/decisions/0016-pulling-models.md).
+its other variables). What is asked and streamed is written here: the library's own download begins anew
+after a killed process, and its requests tell more than they must (docs/decisions/0019-pulling-models.md).
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from http import HTTPStatus
 from pathlib import Path
 
 import httpx2
-from huggingface_hub import constants, get_hf_file_metadata, get_session, get_token, hf_hub_url
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+from huggingface_hub import constants, get_session, get_token, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
+from vidi import __version__
 from vidi.domain.errors import NotFound, PermissionDenied, Unavailable, VidiError
 from vidi.engines.base import Progress
 from vidi.engines.llama.digest import sha256_of
@@ -28,7 +29,9 @@ _ATTEMPTS = 4
 _LONGEST_WAIT = 60.0
 """Seconds that the hub may ask to wait; a longer time is told to the person instead."""
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOST_REDIRECTS = 10
+
+_SHA256 = re.compile(r'"([0-9a-f]{64})"')
 _RANGE = re.compile(r"bytes (\d+)-")
 
 Sleep = Callable[[float], object]
@@ -82,18 +85,21 @@ def locate(
         raise NotFound(f"{repository!r} cannot be a repository of the hub: {error}") from error
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            told = get_hf_file_metadata(address, timeout=constants.HF_HUB_ETAG_TIMEOUT, endpoint=endpoint)
+            told = _head(address).headers
             break
         except (httpx2.HTTPError, httpx2.InvalidURL, OfflineModeIsEnabled) as error:
             _wait_or_raise(error, attempt, f"{repository}: {name}", repository, sleep)
-    if not told.commit_hash or told.size is None:
+    commit = told.get(constants.HUGGINGFACE_HEADER_X_REPO_COMMIT, "")
+    size = told.get(constants.HUGGINGFACE_HEADER_X_LINKED_SIZE) or told.get("content-length") or ""
+    if not commit or not size.isascii() or not size.isdigit():
         raise NoHub(
             f"{constants.ENDPOINT} does not answer as a model hub does (no commit or no size of {name}). "
             "Check HF_ENDPOINT, and that no proxy or login page stands in between."
         )
-    digest = told.etag if told.etag and _SHA256.fullmatch(told.etag) else ""
-    fixed = hf_hub_url(repository, name, revision=told.commit_hash, endpoint=endpoint)
-    return RemoteFile(repository, name, told.commit_hash, told.size, digest, fixed)
+    etag = told.get(constants.HUGGINGFACE_HEADER_X_LINKED_ETAG) or told.get("etag") or ""
+    digest = _SHA256.search(etag)
+    fixed = hf_hub_url(repository, name, revision=commit, endpoint=endpoint)
+    return RemoteFile(repository, name, commit, int(size), digest[1] if digest else "", fixed)
 
 
 def download(remote: RemoteFile, target: Path, progress: Progress, *, sleep: Sleep = time.sleep) -> str:
@@ -125,6 +131,12 @@ def download(remote: RemoteFile, target: Path, progress: Progress, *, sleep: Sle
     )
 
 
+def in_cache(remote: RemoteFile) -> Path | None:
+    """The file where the hub's own programs keep what they fetched (HF_HOME); None if they have not."""
+    found = try_to_load_from_cache(remote.repository, remote.name, revision=remote.commit)
+    return Path(found).resolve() if isinstance(found, str) else None
+
+
 def _fetch(remote: RemoteFile, target: Path, progress: Progress, sleep: Sleep) -> None:
     """As many requests as the whole file takes."""
     failures = 0
@@ -139,9 +151,7 @@ def _fetch(remote: RemoteFile, target: Path, progress: Progress, sleep: Sleep) -
 def _continue(remote: RemoteFile, target: Path, progress: Progress) -> None:
     """One request for what is missing; a server that knows no ranges sends everything again."""
     have = _length(target)
-    headers = {"Accept-Encoding": "identity", "Range": f"bytes={have}-"}
-    if (token := get_token()) and not constants.HF_HUB_DISABLE_IMPLICIT_TOKEN:
-        headers["Authorization"] = f"Bearer {token}"
+    headers = _headers() | {"Range": f"bytes={have}-"}
     timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
     with get_session().stream("GET", remote.address, headers=headers, timeout=timeout) as response:
         _raise_for_status(response)
@@ -154,6 +164,33 @@ def _continue(remote: RemoteFile, target: Path, progress: Progress) -> None:
                 if have >= remote.size:
                     return
     raise httpx2.ReadError("the connection closed before the end")
+
+
+def _head(address: str) -> httpx2.Response:
+    """The facts of a file. They come with the redirect to where its bytes are, which is not followed."""
+    for _ in range(_MOST_REDIRECTS):
+        response = get_session().request(
+            "HEAD",
+            address,
+            headers=_headers(),
+            timeout=constants.HF_HUB_ETAG_TIMEOUT,
+            follow_redirects=False,
+        )
+        _raise_for_status(response)
+        moved = response.next_request
+        if moved is None or constants.HUGGINGFACE_HEADER_X_LINKED_SIZE in response.headers:
+            return response
+        if moved.url.host not in (response.url.host, *constants.HF_URL_HOSTS):
+            return response
+        address = str(moved.url)
+    raise httpx2.TooManyRedirects(f"{address} leads to nowhere", request=response.request)
+
+
+def _headers() -> dict[str, str]:
+    headers = {"Accept-Encoding": "identity", "User-Agent": f"vidi/{__version__}"}
+    if (token := get_token()) and not constants.HF_HUB_DISABLE_IMPLICIT_TOKEN:
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
 
 
 def _goes_on(response: httpx2.Response, have: int) -> bool:
@@ -173,10 +210,11 @@ def _length(file: Path) -> int:
 
 def _wait_or_raise(error: Exception, failures: int, what: str, repository: str, sleep: Sleep) -> None:
     """Wait before another attempt, if that can help; else say what happened."""
-    response = error.response if isinstance(error, HfHubHTTPError | httpx2.HTTPStatusError) else None
+    response = error.response if isinstance(error, httpx2.HTTPStatusError) else None
     asked = _retry_after(response)
     passing = response is None or response.is_server_error or response.status_code in (408, 429)
-    final = isinstance(error, OfflineModeIsEnabled | httpx2.UnsupportedProtocol | httpx2.InvalidURL)
+    hopeless = OfflineModeIsEnabled | httpx2.UnsupportedProtocol | httpx2.InvalidURL | httpx2.TooManyRedirects
+    final = isinstance(error, hopeless)
     if final or not passing or failures >= _ATTEMPTS or asked > _LONGEST_WAIT:
         raise _told(error, response, what, repository) from error
     sleep(max(asked, 2.0**failures / 2))
@@ -208,10 +246,15 @@ def _told(error: Exception, response: httpx2.Response | None, what: str, reposit
 
 def _refusal(response: httpx2.Response, what: str, repository: str) -> VidiError:
     hub, status, code = constants.ENDPOINT, response.status_code, response.headers.get("x-error-code", "")
-    if code == "GatedRepo" or (status == HTTPStatus.FORBIDDEN and code == ""):
+    if code == "GatedRepo":
         return PermissionDenied(
             f"{repository} gives its files only to those who accept its licence. Open {hub}/{repository} in "
             f"a browser, accept it there, make a token at {hub}/settings/tokens and set HF_TOKEN to it."
+        )
+    if status == HTTPStatus.FORBIDDEN:
+        return PermissionDenied(
+            f"{hub} forbids {what}: HF_TOKEN may lack the right to read it, its licence may have to be "
+            f"accepted at {hub}/{repository}, or a proxy in between forbids it."
         )
     if status == HTTPStatus.UNAUTHORIZED:
         return PermissionDenied(

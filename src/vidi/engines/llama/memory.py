@@ -80,7 +80,7 @@ def _kept_tokens(text: Header, layers: int, context: int) -> Sequence[int]:
 def machine_memory(limits: Sequence[Path] = _LIMITS) -> int:
     """Bytes of memory that this machine, or the container around this process, has in all."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(physical, *(_limit(path, physical) for path in limits))
+    return min([physical, *(_limit(path, physical) for path in limits)])
 
 
 def _limit(path: Path, otherwise: int) -> int:

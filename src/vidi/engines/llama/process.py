@@ -34,7 +34,7 @@ def main() -> None:
     watcher = threading.Thread(target=_end_with_the_server, name="watcher", daemon=True)
     watcher.start()
     try:
-        server = xllamacpp.Server(_parameters(launch))
+        server = xllamacpp.Server(parameters(launch))
     except RuntimeError as error:
         sys.exit(str(error))
     sys.stdout.write(f"{server.listening_address}\n")
@@ -49,7 +49,8 @@ def _end_with_the_server() -> None:
     os._exit(0)
 
 
-def _parameters(launch: Launch) -> xllamacpp.CommonParams:
+def parameters(launch: Launch) -> xllamacpp.CommonParams:
+    """What llama.cpp's server is told of a launch; the rest is left as it has it."""
     chosen = xllamacpp.CommonParams()
     chosen.model.path = launch.text
     chosen.mmproj.path = launch.vision
@@ -58,6 +59,8 @@ def _parameters(launch: Launch) -> xllamacpp.CommonParams:
     chosen.cpuparams.n_threads = chosen.cpuparams_batch.n_threads = launch.threads
     chosen.image_min_tokens = launch.min_image_tokens
     chosen.image_max_tokens = launch.max_image_tokens
+    # A picture that is seen as a whole, and not token by token, must fit into one step, or llama.cpp aborts.
+    chosen.n_ubatch = max(chosen.n_ubatch, min(launch.max_image_tokens, chosen.n_batch))
     chosen.cache_ram_mib = PROMPT_CACHE_MIB
     chosen.verbosity = QUIET
     # Whoever finds the listener gets nothing from it: no page, no states, no answer without the key.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,12 +41,13 @@ def find_pull(context: EngineContext, wanted: Wanted, choice: Choice) -> Pull:
         VidiError: They cannot be had, do not fit each other, or do not fit this machine; says what to do.
     """
     model = choice.model
-    if wanted.source:
-        return _local(context, wanted, choice, find_local(wanted))
-    if not model.repository:
-        folder = choice.own.parent if choice.own else Path()
-        beside = pair_of(folder / model.text.name, folder / model.vision.name, str(folder.resolve()))
-        return _local(context, wanted, choice, beside)
+    if wanted.vision is not None and not wanted.source:
+        raise InvalidRequest(
+            "--mmproj names the vision file of a model in a file: name that one with --from."
+        )
+    if wanted.source or not model.repository:
+        with _reading_errors():
+            return _local(context, wanted, choice)
     try:
         text = hub.locate(model.repository, model.text.name, model.revision)
         vision = hub.locate(model.repository, model.vision.name, text.commit)
@@ -109,6 +111,10 @@ class _HubPull:
             if self._is_here():
                 return
             text, vision = self.files
+            here = find(cache, model.id)
+            if here is not None:
+                _reuse(here.text, here.model.text, text, folder / TEXT)
+                _reuse(here.vision, here.model.vision, vision, folder / VISION)
             came = (self._fetch(text, folder / TEXT), self._fetch(vision, folder / VISION))
             _finish(self.context, _with_files(self.choice, came, text.commit), folder, self.bill)
 
@@ -120,17 +126,21 @@ class _HubPull:
         return digests == tuple(file.sha256 for file in self.files)
 
     def _fetch(self, remote: RemoteFile, target: Path) -> WeightsFile:
-        """One file, unless an earlier pull has brought it; what that left of another file makes room."""
+        """One file, unless it is on this disk already; what an older pull left of another one makes room."""
         progress = self.context.progress
         expected = remote.sha256 or _told_digest(self.choice.model, remote.name)
         part = target.with_name(f"{target.name}.{(expected or remote.commit)[:16]}.part")
         for stray in target.parent.glob(f"{target.name}.*.part"):
             if stray != part:
                 stray.unlink()
+        cached = hub.in_cache(remote)
+        if cached is not None and expected and not target.exists():
+            place(LocalFile(cached, Path(remote.name).name, settled=True), target, progress)
         if target.exists():
             digest = sha256_of(target, progress, f"Checking {Path(remote.name).name}")
             if digest == expected:
                 return WeightsFile(remote.name, digest, remote.size)
+            target.unlink()
         digest = hub.download(replace(remote, sha256=expected), part, progress)
         part.replace(target)
         return WeightsFile(remote.name, digest, remote.size)
@@ -167,10 +177,15 @@ class _LocalPull:
         return WeightsFile(file.name, digest, target.stat().st_size)
 
 
-def _local(context: EngineContext, wanted: Wanted, choice: Choice, pair: LocalPair) -> Pull:
+def _local(context: EngineContext, wanted: Wanted, choice: Choice) -> Pull:
     """A pair on this machine, checked before it is copied."""
-    headers = check_pair(pair.text.path, pair.vision.path, (pair.text.name, pair.vision.name))
     model, home = choice.model, existing(context.cache)
+    if wanted.source:
+        pair = find_local(wanted)
+    else:
+        folder = choice.own.parent if choice.own else Path()
+        pair = pair_of(folder / model.text.name, folder / model.vision.name, str(folder.resolve()))
+    headers = check_pair(pair.text.path, pair.vision.path, (pair.text.name, pair.vision.name))
     files = (pair.text, pair.vision)
     bill = Bill(
         model=model.id,
@@ -184,6 +199,13 @@ def _local(context: EngineContext, wanted: Wanted, choice: Choice, pair: LocalPa
         machine=machine_memory(),
     )
     return _LocalPull(context, choice, pair, _with_obstacle(bill, wanted.anyway))
+
+
+def _reuse(path: Path, kept: WeightsFile, remote: RemoteFile, target: Path) -> None:
+    """Take over a file of the model that is about to be replaced, where the new one has the same."""
+    if remote.sha256 and remote.sha256 == kept.sha256 and not target.exists():
+        with suppress(OSError):  # A file system without links: it is fetched again.
+            os.link(path, target)
 
 
 def _finish(context: EngineContext, choice: Choice, folder: Path, bill: Bill) -> Pulled:
@@ -215,8 +237,8 @@ def _with_obstacle(bill: Bill, anyway: bool) -> Bill:
         return replace(
             bill,
             obstacle=f"{bill.model} needs {_gigabytes(bill.disk)} more on the disk of the cache directory, "
-            f"of which {_gigabytes(bill.free)} are free. Free {_gigabytes(missing)}, or name another directory "
-            "with VIDI_CACHE_DIR.",
+            f"of which {_gigabytes(bill.free)} are free. Free {_gigabytes(missing)}, or name another "
+            "directory with VIDI_CACHE_DIR.",
         )
     if bill.memory > bill.machine and not anyway:
         return replace(
@@ -235,6 +257,18 @@ def _refuse_obstacle(bill: Bill) -> None:
 
 def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.2f} GB"
+
+
+@contextmanager
+def _reading_errors() -> Generator[None, None, None]:
+    """Turn a file that may not be read, as of another user's Ollama, into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise InvalidRequest(
+            f"{error.filename or 'A file'} cannot be read: {error.strerror or error}. Give this user the "
+            "right to read it, or copy it to where it can be read."
+        ) from error
 
 
 @contextmanager

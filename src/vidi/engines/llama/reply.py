@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.errors import Internal, InvalidRequest, Unavailable, VidiError
@@ -92,6 +93,13 @@ class Reply:
         fresh = _number(timings.get("predicted_n")) - self._tokens
         self._tokens += fresh
         return fresh
+
+
+def joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Pieces that came together, in as few as can hold them; a thought and what was said stay apart."""
+    for thought, run in groupby(pieces, key=lambda piece: piece.thought):
+        parts = list(run)
+        yield Piece("".join(part.text for part in parts), sum(part.tokens for part in parts), thought=thought)
 
 
 def _number(value: JsonValue) -> int:

@@ -99,8 +99,12 @@ def place(file: LocalFile, target: Path, progress: Progress) -> None:
 
 def copied_bytes(file: LocalFile, folder: Path) -> int:
     """How many bytes `place` will write into a folder: none where a link is possible."""
-    linked = file.settled and file.path.resolve().stat().st_dev == folder.stat().st_dev
-    return 0 if linked else file.path.stat().st_size
+    source = file.path.resolve()
+    facts = source.stat()
+    # Linux links nobody else's files unless one may write them.
+    allowed = facts.st_uid == os.geteuid() or os.access(source, os.W_OK)
+    linked = file.settled and allowed and facts.st_dev == folder.stat().st_dev
+    return 0 if linked else facts.st_size
 
 
 def free_bytes(folder: Path) -> int:

@@ -33,8 +33,8 @@ _MANIFEST = "manifest.json"
 _FORMAT = 1
 _LARGEST_MANIFEST = 65_536
 
-_ID = re.compile(r"(?!gemini-)[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
-"""A Gemini name always means the default model, so no model of its own may bear one."""
+_ID = re.compile(r"(?!gemini-|profiles\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+"""A Gemini name always means the default model; `profiles` is the folder of the user's own profiles."""
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def checked_id(model: str) -> str:
     if _ID.fullmatch(model) is None:
         raise InvalidRequest(
             f"{model[:100]!r} cannot be a model's name: use letters, digits, '.', '_' and '-', begin with a "
-            "letter or digit, and not with gemini- (such a name means the default model)."
+            "letter or digit, and not with gemini- (that means the default model); 'profiles' is taken too."
         )
     return model
 

@@ -1,0 +1,275 @@
+"""`vidi pull` as a person runs it: a process of its own, and a hub at HF_ENDPOINT."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.engines.llama.families import LIMITS, member, write_family
+from tests.engines.llama.hub_server import Handler, Hub, serve
+from tests.engines.llama.tiny import write_text, write_vision
+from vidi.engines.llama.store import Pulled, pulled
+
+TEXT, VISION = "text-Q4.gguf", "mmproj-F16.gguf"
+
+
+@dataclass
+class Desk:
+    """A person's machine: a home, a cache, and what is in the environment."""
+
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def cache(self) -> Path:
+        return self.home / "cache"
+
+    def variables(self) -> dict[str, str]:
+        kept = ("PATH", "LANG", "PYTHONPATH")
+        return {name: os.environ[name] for name in kept if name in os.environ} | {
+            "HOME": str(self.home),
+            "VIDI_CACHE_DIR": str(self.cache),
+            "HF_HUB_DOWNLOAD_TIMEOUT": "5",
+            **self.environment,
+        }
+
+    def start(self, *words: object, **options: int) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "vidi.cli.main", *map(str, words)]
+        return subprocess.Popen(
+            command,
+            cwd=self.home,
+            env=self.variables(),
+            stdout=options.get("stdout", subprocess.PIPE),
+            stderr=options.get("stderr", subprocess.PIPE),
+            stdin=options.get("stdin", subprocess.DEVNULL),
+            text=True,
+        )
+
+    def run(self, *words: object) -> tuple[int, str, str]:
+        """Exit code, standard output and standard error."""
+        with self.start(*words) as process:
+            out, err = process.communicate(timeout=100)
+        return process.returncode, out, err
+
+    def pulled(self) -> tuple[Pulled, ...]:
+        return pulled(self.cache)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    write_text(tmp_path / TEXT)
+    write_vision(tmp_path / VISION)
+    write_family(tmp_path / "mine.toml", member())
+    return Desk(tmp_path)
+
+
+@pytest.fixture
+def hub(desk: Desk) -> Iterator[Hub]:
+    with serve(Hub({name: (desk.home / name).read_bytes() for name in (TEXT, VISION)})) as running:
+        desk.environment["HF_ENDPOINT"] = running.address
+        yield running
+
+
+def test_from_nothing_to_a_pulled_model_and_what_is_shown(desk: Desk, hub: Hub) -> None:
+    code, out, err = desk.run("pull", "mine.toml")
+    assert (code, "Tiny-1B (tiny-1b)" in out) == (0, True), err
+    for shown in (
+        "someone/tiny-GGUF on the hub, commit 0123456789ab",
+        TEXT,
+        VISION,
+        "Tiny-1.0  https://example.org/licence",
+        LIMITS,
+        "MB to write",
+        "free",
+        "this machine has",
+        "tiny-1b is ready: vidi serve --model tiny-1b",
+    ):
+        assert shown in out
+    assert f"Downloading {TEXT}: 100%" in err
+    (model,) = desk.pulled()
+    assert model.text.read_bytes() == hub.files[TEXT]
+    assert model.profile is not None
+    assert model.profile.read_bytes() == (desk.home / "mine.toml").read_bytes()
+    fetched = hub.count("GET")
+    assert desk.run("pull", "mine.toml")[0] == 0
+    assert hub.count("GET") == fetched
+
+
+def _slow_text(hub: Hub, started: threading.Event) -> None:
+    """The first half of the text file comes at once, the second one half a minute later."""
+
+    def behave(handler: Handler) -> bool:
+        if handler.command == "GET" and TEXT in handler.path and not started.is_set():
+            threading.Timer(0.5, started.set).start()
+            return handler.content(TEXT, pause=30)
+        return False
+
+    hub.behave = behave
+
+
+def test_a_killed_pull_leaves_nothing_that_looks_pulled_and_the_next_goes_on(desk: Desk, hub: Hub) -> None:
+    started = threading.Event()
+    _slow_text(hub, started)
+    with desk.start("pull", "mine.toml") as process:
+        assert started.wait(60)
+        process.kill()
+    assert desk.pulled() == ()
+    (part,) = (desk.cache / "models").glob(".tiny-1b.pulling/*.part")
+    have = part.stat().st_size
+    assert 0 < have < len(hub.files[TEXT])
+    code, _, err = desk.run("pull", "mine.toml")
+    assert code == 0, err
+    assert ("GET", f"bytes={have}-") in [(asked[0], asked[2]) for asked in hub.asked]
+    (model,) = desk.pulled()
+    assert model.text.read_bytes() == hub.files[TEXT]
+
+
+def test_what_an_unfinished_pull_has_left_can_be_removed(desk: Desk, hub: Hub) -> None:
+    started = threading.Event()
+    _slow_text(hub, started)
+    with desk.start("pull", "mine.toml") as process:
+        assert started.wait(60)
+        process.kill()
+    code, out, err = desk.run("models", "rm", "tiny-1b")
+    assert (code, "tiny-1b is removed" in out) == (0, True), err
+    assert not list((desk.cache / "models").glob(".tiny-1b.pulling"))
+    code, _, err = desk.run("models", "rm", "tiny-1b")
+    assert (code, "There is no model 'tiny-1b'" in err) == (1, True)
+
+
+def test_control_c_stops_cleanly_and_says_that_the_next_pull_goes_on(desk: Desk, hub: Hub) -> None:
+    started = threading.Event()
+    _slow_text(hub, started)
+    with desk.start("pull", "mine.toml") as process:
+        assert started.wait(60)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "The next pull goes on from here" in err
+    assert "Traceback" not in err
+    assert desk.pulled() == ()
+
+
+def test_two_pulls_at_once_fetch_once(desk: Desk, hub: Hub) -> None:
+    first, second = desk.start("pull", "mine.toml"), desk.start("pull", "mine.toml")
+    for process in (first, second):
+        with process:
+            _, err = process.communicate(timeout=100)
+            assert process.returncode == 0, err
+    assert hub.count("GET") == 2
+    assert len(desk.pulled()) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [
+        (403, "GatedRepo", "accept it there, make a token at"),
+        (429, "", "takes no more requests"),
+    ],
+)
+def test_a_refusal_of_the_hub_is_a_sentence(desk: Desk, hub: Hub, status: int, code: str, told: str) -> None:
+    hub.behave = lambda handler: handler.refuse(status, code, Retry_After="600")
+    exit_code, _, err = desk.run("pull", "mine.toml")
+    assert exit_code == 1
+    assert told in err
+    assert "Traceback" not in err
+
+
+def test_a_token_and_a_mirror_are_taken_from_the_hubs_own_variables(desk: Desk, hub: Hub) -> None:
+    desk.environment["HF_TOKEN"] = "hf_mine"
+    assert desk.run("pull", "mine.toml")[0] == 0
+    assert {asked[3] for asked in hub.asked} == {"Bearer hf_mine"}
+
+
+def test_without_a_hub_the_other_ways_are_told_for_a_built_in_model(desk: Desk) -> None:
+    desk.environment["HF_HUB_OFFLINE"] = "1"
+    code, _, err = desk.run("pull", "gemma-4-e2b")
+    assert code == 1
+    assert "vidi pull gemma-4-e2b --from ollama:NAME:TAG" in err
+    assert "vidi pull gemma-4-e2b --from lmstudio:OWNER/NAME" in err
+    assert "--mmproj" in err
+
+
+def test_a_damaged_file_is_not_pulled(desk: Desk, hub: Hub) -> None:
+    hub.digests[TEXT] = "0" * 64
+    code, _, err = desk.run("pull", "mine.toml")
+    assert code == 1
+    assert "SHA-256 differs" in err
+    assert desk.pulled() == ()
+
+
+def test_files_of_ones_own_go_by_a_family(desk: Desk) -> None:
+    words = ("pull", "my-model", "--from", TEXT, "--mmproj", VISION)
+    code, _, err = desk.run(*words)
+    assert (code, "--profile" in err, "gemma-4" in err) == (1, True, True)
+    code, out, err = desk.run(*words, "--profile", "gemma-4")
+    assert (code, "my-model is ready" in out) == (0, True), err
+    (model,) = desk.pulled()
+    assert (model.model.id, model.family) == ("my-model", "gemma-4")
+    code, _, err = desk.run("pull", "my-model", "--from", VISION, "--mmproj", TEXT, "--profile", "gemma-4")
+    assert (code, "give the language model with --from" in err) == (1, True)
+
+
+def test_what_ollama_and_lm_studio_have_is_taken(desk: Desk) -> None:
+    layers = []
+    for name, kind in ((TEXT, "model"), (VISION, "projector")):
+        content = (desk.home / name).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        blob = desk.home / "ollama" / "blobs" / f"sha256-{digest}"
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(content)
+        layers.append({"mediaType": f"application/vnd.ollama.image.{kind}", "digest": f"sha256:{digest}"})
+    manifest = desk.home / "ollama/manifests/registry.ollama.ai/library/gemma4/e2b"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(json.dumps({"layers": layers}))
+    desk.environment["OLLAMA_MODELS"] = str(desk.home / "ollama")
+    code, out, err = desk.run("pull", "gemma-4-e2b", "--from", "ollama:gemma4:e2b")
+    assert (code, "Ollama's gemma4:e2b" in out, "nothing to write" in out) == (0, True, True), err
+    studio = desk.home / ".lmstudio" / "models" / "owner" / "name"
+    studio.mkdir(parents=True)
+    for name in (TEXT, VISION):
+        (studio / name).write_bytes((desk.home / name).read_bytes())
+    code, _, err = desk.run("pull", "gemma-4-e4b", "--from", "lmstudio:owner/name")
+    assert code == 0, err
+    assert [model.model.id for model in desk.pulled()] == ["gemma-4-e2b", "gemma-4-e4b"]
+
+
+@pytest.mark.parametrize(("answer", "kept"), [("n\n", 0), ("y\n", 1)])
+def test_a_person_is_asked_and_may_say_no(desk: Desk, hub: Hub, answer: str, kept: int) -> None:
+    inside, outside = pty.openpty()
+    with desk.start("pull", "mine.toml", stdin=outside, stdout=outside, stderr=outside) as process:
+        os.close(outside)
+        shown = b""
+        while b"[y/N]" not in shown:
+            shown += os.read(inside, 4096)
+        assert LIMITS.encode() in shown
+        assert hub.count("GET") == 0
+        os.write(inside, answer.encode())
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                shown += os.read(inside, 4096)
+            except OSError:  # The other end is closed.
+                break
+    os.close(inside)
+    assert process.returncode == 1 - kept, shown
+    assert len(desk.pulled()) == kept
+
+
+def test_a_model_that_is_not_on_the_disk_is_not_known_to_be_asked(desk: Desk) -> None:
+    code, _, err = desk.run("pull", "absent")
+    assert (code, "There is no model 'absent'" in err) == (1, True)
+    code, _, err = desk.run("pull", "absent.toml")
+    assert (code, "absent.toml cannot be read" in err) == (1, True)

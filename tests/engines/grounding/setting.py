@@ -1,0 +1,92 @@
+"""What the tests of this folder share: pictures, dialects, and a reader fed in pieces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from vidi.domain.geometry import Placement
+from vidi.domain.prompt import Ask, Output, Picture, Role, TextFormat, Turn
+from vidi.domain.schema import Kind, Property, Schema
+from vidi.engines.dialect import Dialect, Form, Order
+from vidi.engines.grammar import JsonValue
+from vidi.engines.grounding.reader import Reader, reader_for
+from vidi.engines.grounding.ruler import Ruler
+from vidi.engines.grounding.shape import shape_of
+from vidi.engines.grounding.slots import Sought
+from vidi.engines.grounding.units import UnitWriter
+from vidi.engines.profile_files import load_profiles
+
+MOLMO = Dialect(Form.POINTS, Order.XYXY, points_prompt="Point to {targets}.")
+PADDLE = Dialect(Form.QUAD_TOKENS, Order.XYXY, boxes_prompt="Spotting:")
+
+DIALECTS: Mapping[str, Dialect] = {
+    **{profile.family: profile.dialect for profile in load_profiles() if profile.dialect},
+    "molmo-2": MOLMO,
+    "paddleocr-vl": PADDLE,
+}
+
+TEXT = Schema(kinds=frozenset({Kind.STRING}))
+WHOLE = Schema(kinds=frozenset({Kind.INTEGER}))
+NUMBER = Schema(kinds=frozenset({Kind.NUMBER}))
+BOX = Schema(kinds=frozenset({Kind.ARRAY}), items=WHOLE)
+PAIR = Schema(kinds=frozenset({Kind.ARRAY}), items=WHOLE, min_items=2, max_items=2)
+
+
+def members(**properties: Schema) -> Schema:
+    """An object of required members."""
+    return Schema(
+        kinds=frozenset({Kind.OBJECT}),
+        properties=tuple(Property(name, schema, required=True) for name, schema in properties.items()),
+    )
+
+
+def array(items: Schema) -> Schema:
+    """An array of any length."""
+    return Schema(kinds=frozenset({Kind.ARRAY}), items=items)
+
+
+def picture(width: int = 1000, height: int = 500, placement: Placement | None = None) -> Picture:
+    """A picture of which only the sizes matter."""
+    return Picture(width, height, b"", placement or Placement(width, height, 0, 0, width, height), "")
+
+
+def reader(
+    dialect: Dialect,
+    *,
+    schema: Schema | None = None,
+    sought: Sought = Sought.BOXES,
+    pictures: Sequence[Picture] = (),
+    label: str = "",
+) -> Reader:
+    """A reader of one answer."""
+    shape = shape_of(schema, dialect) if schema else None
+    writer = UnitWriter(Ruler(dialect, pictures or (picture(),)), shape.sought if shape else sought, label)
+    return reader_for(dialect, writer, shape)
+
+
+def told(reading: Reader, pieces: Iterable[str]) -> str:
+    """All that a reader tells."""
+    return "".join([*(reading.push(piece) for piece in pieces), reading.end()])
+
+
+def read(reading: Reader, text: str, size: int = 7) -> JsonValue:
+    """The value that a reader tells of a text that comes in pieces."""
+    return parsed(told(reading, [text[at : at + size] for at in range(0, len(text), size)]))
+
+
+def parsed(text: str) -> JsonValue:
+    """A value from JSON, without the constants that are none."""
+    value: JsonValue = json.loads(text, parse_constant=_refuse)
+    text.encode()
+    return value
+
+
+def _refuse(constant: str) -> JsonValue:
+    raise AssertionError(constant)
+
+
+def asking(text: str, system: str = "", schema: Schema | None = None) -> Ask[int]:
+    """A request with one picture before its text."""
+    output = Output(TextFormat.JSON, schema) if schema else Output()
+    return Ask((Turn(Role.USER, (1, text)),), system=system, output=output)

@@ -1,0 +1,26 @@
+import pytest
+
+from vidi.engines.llama.launch import Launch
+
+pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
+process = pytest.importorskip("vidi.engines.llama.process")
+
+
+def launch(most: int) -> Launch:
+    return Launch("t.gguf", "v.gguf", context=2048, slots=3, threads=2, max_image_tokens=most, key="k")
+
+
+@pytest.mark.parametrize(("most", "step"), [(-1, 512), (256, 512), (1120, 1120), (4096, 2048)])
+def test_a_picture_fits_into_one_step(most: int, step: int) -> None:
+    chosen = process.parameters(launch(most))
+    assert chosen.n_ubatch == step
+    assert chosen.n_batch == 2048
+
+
+def test_every_slot_has_the_context_and_nobody_gets_in_without_the_key() -> None:
+    chosen = process.parameters(launch(-1))
+    assert (chosen.n_ctx, chosen.n_parallel) == (3 * 2048, 3)
+    assert chosen.cpuparams.n_threads == chosen.cpuparams_batch.n_threads == 2
+    assert chosen.api_keys == ["k"]
+    assert not chosen.ui
+    assert not chosen.endpoint_slots
