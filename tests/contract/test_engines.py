@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,14 @@ import pytest
 
 from tests.contract.engine_suite import EngineSuite
 from tests.engines.lite.fakes import PARK, FakeModels, lite_of, picture_of
+from tests.model.pulling import SHAPES, pull
+from tests.model.scenes import Scene, draw, letterbox
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Picture
 from vidi.engines.base import Engine, EngineContext
 from vidi.engines.echo import open_engine as open_echo
 from vidi.engines.lite.engine import open_engine as open_lite
+from vidi.engines.llama.engine import open_engine as open_llama
 
 
 def context(cache: Path) -> EngineContext:
@@ -64,3 +69,24 @@ class TestLite(EngineSuite):
     @pytest.fixture
     def picture(self) -> Picture:
         return picture_of(np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
+    folder = tmp_path_factory.mktemp("shapes")
+    pull(folder, SHAPES)
+    engine = open_llama(replace(context(folder / "cache"), model="shapes"))
+    yield engine
+    engine.close()
+
+
+class TestLlama(EngineSuite):
+    @pytest.fixture
+    def engine(self, llama: Engine) -> Engine:
+        return llama
+
+    @pytest.fixture
+    def picture(self) -> Picture:
+        scene = Scene("red", "circle", (12, 16, 36, 40), size=(64, 64))
+        return picture_of(np.asarray(letterbox(draw(scene))))

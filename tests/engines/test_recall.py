@@ -1,65 +1,103 @@
+"""Answers that are given again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
 import pytest
 
-from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.prompt import Ask, MediaResolution, Role, Sampling, Turn
+from vidi.domain.answer import Finish, Piece, TokenCount
+from vidi.domain.prompt import Ask, MediaResolution, Output, Role, Sampling, TextFormat, Turn
+from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.base import ModelCard
 from vidi.engines.recall import AnswerCache, KnownAnswer, Question, SeenPicture, is_settled
 
-CARD = ModelCard("m", "M", "M.", samples=True)
+CAT = SeenPicture("cat", MediaResolution.HIGH)
+SHAPE = Schema(
+    kinds=frozenset({Kind.OBJECT}),
+    properties=(Property("a", Schema(kinds=frozenset({Kind.STRING}), enum=("x",)), required=True),),
+)
+ASK: Ask[SeenPicture] = Ask(
+    turns=(Turn(Role.USER, (CAT, "What is it?")),), output=Output(TextFormat.JSON, SHAPE)
+)
+ASKED = Question("model", "1", ASK)
+ANSWER = KnownAnswer(TokenCount(5, 258), (Piece("A cat.", tokens=2), Piece("", finish=Finish.STOP)))
 
 
-def question(text: str, digest: str = "d", version: str = "1") -> Question:
-    seen = SeenPicture(digest, MediaResolution.HIGH)
-    return Question("m", version, Ask(turns=(Turn(Role.USER, (seen, text)),)))
-
-
-def answer(text: str) -> KnownAnswer:
-    return KnownAnswer(TokenCount(text=7, image=256), (Piece(text, tokens=3),))
-
-
-def test_an_answer_comes_back_with_its_cost_for_the_same_question_only() -> None:
-    answers = AnswerCache(100_000)
-    answers.put(question("what?"), answer("a dog"))
-    assert answers.get(question("what?")) == answer("a dog")
-    for other in (question("where?"), question("what?", digest="e"), question("what?", version="2")):
-        assert answers.get(other) is None
-
-
-def test_the_least_recently_used_answer_goes_first_and_room_is_kept() -> None:
-    answers = AnswerCache(40_000)
-    for number in range(30):
-        answers.put(question(str(number)), answer("yes"))
-        assert answers.get(question("0")) is not None
-        assert answers.used <= 40_000
-    assert answers.get(question("1")) is None
-    assert answers.get(question("29")) is not None
-
-
-def test_the_same_question_takes_room_once() -> None:
-    answers = AnswerCache(100_000)
-    answers.put(question("what?"), answer("a dog"))
-    used = answers.used
-    answers.put(question("what?"), answer("a cat"))
-    assert answers.used == used
-    assert answers.get(question("what?")) == answer("a cat")
-
-
-def test_a_large_answer_and_any_in_no_room_are_not_kept() -> None:
-    for answers, text in ((AnswerCache(40_000), "x" * 3000), (AnswerCache(0), "x")):
-        answers.put(question("what?"), answer(text))
-        assert answers.get(question("what?")) is None
-        assert answers.used == 0
+def question(text: str) -> Question:
+    return Question("model", "1", Ask(turns=(Turn(Role.USER, (text,)),)))
 
 
 @pytest.mark.parametrize(
-    ("sampling", "settled"),
+    ("samples", "sampling", "settled"),
     [
-        (Sampling(), False),
-        (Sampling(temperature=0.5), False),
-        (Sampling(temperature=0), True),
-        (Sampling(temperature=0.5, seed=1), True),
+        (True, Sampling(), False),
+        (True, Sampling(temperature=1.0), False),
+        (True, Sampling(temperature=0.0), True),
+        (True, Sampling(seed=0), True),
+        (False, Sampling(temperature=0.0, seed=1), False),
     ],
 )
-def test_only_what_chance_has_no_say_in_is_settled(sampling: Sampling, settled: bool) -> None:
-    assert is_settled(CARD, sampling) is settled
-    assert not is_settled(ModelCard("m", "M", "M."), sampling)
+def test_only_what_chance_has_no_say_in_is_settled(samples: bool, sampling: Sampling, settled: bool) -> None:
+    assert is_settled(ModelCard("m", "M", "", samples=samples), sampling) is settled
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    cache = AnswerCache(100_000)
+    assert cache.get(ASKED) is None
+    cache.put(ASKED, ANSWER)
+    assert cache.get(replace(ASKED)) == ANSWER
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(ASKED, model="other"),
+        replace(ASKED, version="2"),
+        replace(ASKED, ask=replace(ASK, system="Be brief.")),
+        replace(ASKED, ask=replace(ASK, output=Output())),
+        replace(ASKED, ask=replace(ASK, candidates=2)),
+        replace(ASKED, ask=replace(ASK, sampling=Sampling(max_output_tokens=3))),
+        replace(ASKED, ask=ASK.with_images([SeenPicture("dog", MediaResolution.HIGH)])),
+        replace(ASKED, ask=ASK.with_images([SeenPicture("cat", MediaResolution.LOW)])),
+        replace(ASKED, ask=replace(ASK, turns=(Turn(Role.USER, ("What is it?", CAT)),))),
+    ],
+)
+def test_whatever_differs_is_another_question(other: Question) -> None:
+    cache = AnswerCache(100_000)
+    cache.put(ASKED, ANSWER)
+    assert cache.get(other) is None
+
+
+def test_no_room_keeps_nothing() -> None:
+    cache = AnswerCache(0)
+    cache.put(ASKED, ANSWER)
+    assert cache.get(ASKED) is None
+    assert cache.used == 0
+
+
+def test_the_room_holds_and_the_least_recently_used_goes_first() -> None:
+    cache = AnswerCache(60_000)
+    cache.put(question("first"), ANSWER)
+    for index in range(200):
+        cache.put(question(f"{index}"), ANSWER)
+        assert cache.get(question("first")) == ANSWER
+        assert 0 < cache.used <= 60_000
+    assert cache.get(question("0")) is None
+    assert cache.get(question("199")) == ANSWER
+
+
+def test_an_answer_that_would_put_out_many_is_not_kept() -> None:
+    cache = AnswerCache(60_000)
+    cache.put(ASKED, ANSWER)
+    cache.put(question("long"), KnownAnswer(TokenCount(), (Piece("x" * 10_000, finish=Finish.STOP),)))
+    assert cache.get(question("long")) is None
+    assert cache.get(ASKED) == ANSWER
+
+
+def test_what_is_kept_anew_takes_no_more_room() -> None:
+    cache = AnswerCache(100_000)
+    cache.put(ASKED, ANSWER)
+    used = cache.used
+    cache.put(ASKED, ANSWER)
+    assert cache.used == used

@@ -142,6 +142,37 @@ def test_an_engine_runs_no_further_ahead_than_its_reader_allows() -> None:
     assert asyncio.run(run()) <= PENDING_PIECES + 2
 
 
+def test_empty_pieces_go_nowhere_but_show_that_nobody_waits_any_more() -> None:
+    class Silent(Scripted):
+        """Has nothing to say, and asks whether anybody still waits."""
+
+        def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
+            self.running += 1
+            try:
+                for _ in range(3 * PENDING_PIECES):
+                    yield Piece("")
+                yield Piece("now", tokens=1)
+                while True:
+                    time.sleep(0.001)
+                    yield Piece("")
+            finally:
+                self.running -= 1
+
+    async def run() -> list[Piece]:
+        engine = Silent()
+        worker = Worker(engine, queue=0)
+        got = []
+        async with worker.stream(PROMPT) as pieces:
+            async for piece in pieces:
+                got.append(piece)
+                break
+        await _until(lambda: engine.running == 0)
+        await worker.close()
+        return got
+
+    assert asyncio.run(run()) == [Piece("now", tokens=1)]
+
+
 def test_a_cancelled_wait_gives_its_place_back() -> None:
     async def run() -> None:
         engine = Scripted()

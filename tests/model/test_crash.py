@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -203,7 +204,7 @@ def test_a_client_that_hangs_up_frees_its_slot(slow_folder: Path, tmp_path: Path
         for _ in range(3):
             with http(server) as client, client.stream("POST", path, json=asked(tokens=8000)) as reply:
                 assert reply.status_code == 200, reply.read()
-                lines = reply.iter_lines()  # Kept, since a reader that is dropped hangs up.
+                lines = reply.iter_lines()
                 assert next(lines)
                 with http(server) as other:
                     # Nobody may wait here, so this says that the only slot is taken.
@@ -211,7 +212,15 @@ def test_a_client_that_hangs_up_frees_its_slot(slow_folder: Path, tmp_path: Path
             (worker,) = workers(server.process)
             until(lambda: ending_whole(server))
             # Not only does Vidi take new work: llama.cpp has stopped too.
-            until(lambda worker=worker: worker.cpu_percent(0.2) < 20)
+            until(partial(_idles, worker))
+
+
+def _idles(worker: psutil.Process) -> bool:
+    return worker.cpu_percent(0.2) < 20
+
+
+def _replaced(supervisor: Supervisor, pid: int) -> bool:
+    return supervisor.pid not in (None, pid)
 
 
 @pytest.fixture(scope="module")
@@ -288,7 +297,7 @@ def test_a_process_gets_a_key_of_its_own_each_time_and_answers_nobody_else(quick
         pid = quick.pid
         assert pid is not None
         psutil.Process(pid).kill()
-        until(lambda pid=pid: quick.pid not in (None, pid))
+        until(partial(_replaced, quick, pid))
         assert tokens_of(quick)
     assert endpoints[0].key != endpoints[1].key
     (endpoint,) = [each for each in quick.endpoint() if each is not None]

@@ -10,9 +10,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from vidi.domain.errors import Unavailable
@@ -76,6 +77,7 @@ class Supervisor:
         self._changed = threading.Condition()
         self._endpoint: Endpoint | None = None
         self._process: subprocess.Popen[str] | None = None
+        self._first: list[str] = []
         self._said: deque[str] = deque(maxlen=_KEPT_LINES)
         self._failure = ""
         self._starts = 0
@@ -191,7 +193,7 @@ class Supervisor:
             pause = min(2 * pause, pace.longest_pause)
 
     def _report(self, started: bool, pause: float) -> None:
-        words = self._last_words()
+        words = _joined(self._said)
         log.error("%s died; starting it again in %.1f s. Its last words: %s", self._name, pause, words)
         if not started:
             self._fail()
@@ -199,19 +201,30 @@ class Supervisor:
     def _fail(self) -> None:
         with self._changed:
             self._failure = (
-                f"{self._name} does not start. llama.cpp says: {self._last_words()} "
+                f"{self._name} does not start. llama.cpp says: {self._cause()} "
                 f"Pull the model again (`vidi pull {self._name}`), or give it more memory."
             )
             self._changed.notify_all()
 
-    def _last_words(self) -> str:
-        return "; ".join(self._said)[-_KEPT_CHARACTERS:] or "nothing."
+    def _cause(self) -> str:
+        """What was wrong first, after which all else went wrong; callers are not told where files lie."""
+        text, vision = self._launch.text, self._launch.vision
+        return _joined(
+            line.replace(text, Path(text).name).replace(vision, Path(vision).name) for line in self._first
+        )
 
     def _run(self) -> bool:
         """Start a process and stay with it until it ends; tells whether it ever listened."""
         launch = replace(self._launch, key=secrets.token_urlsafe(32))
-        process = _spawn()
+        self._first.clear()
         self._said.clear()
+        try:
+            process = _spawn()
+        except OSError as error:
+            # The system has no memory or no process to give; it may have at the next try.
+            self._starts += 1
+            self._keep_line(f"no process can be started: {error.strerror}")
+            return False
         listener = threading.Thread(target=self._listen, args=(process,), daemon=True)
         listener.start()
         with self._changed:
@@ -272,7 +285,16 @@ class Supervisor:
                 log.debug("%s: %s", self._name, line.rstrip())
                 logged = _LOGGED.match(line.strip())
                 if logged and logged[2] and logged[1] != "W":
-                    self._said.append(" ".join(logged[2].split()))
+                    self._keep_line(" ".join(logged[2].split()))
+
+    def _keep_line(self, said: str) -> None:
+        self._said.append(said)
+        if len(self._first) < _KEPT_LINES and said not in self._first:
+            self._first.append(said)
+
+
+def _joined(said: Iterable[str]) -> str:
+    return "; ".join(said)[:_KEPT_CHARACTERS] or "nothing."
 
 
 def _lost(name: str) -> Unavailable:

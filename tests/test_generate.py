@@ -1,0 +1,197 @@
+"""Answers that are given again, and places in the model's own terms: seen through the public API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.conftest import inline, picture
+from vidi.app import create_app
+from vidi.domain.answer import Finish, Piece, TokenCount
+from vidi.domain.errors import Unavailable
+from vidi.domain.prompt import Outline, Prompt
+from vidi.engines.base import EngineContext, ModelCard, Offer
+from vidi.engines.dialect import Dialect, Form, Order
+from vidi.settings import Settings
+
+DIALECT = Dialect(Form.JSON, Order.XYXY, box_key="bbox_2d", boxes_prompt="Locate {targets}.")
+CAT, DOG = inline(picture(64, 48)), inline(picture(48, 64))
+
+
+class Drawing:
+    """Says a new number each time it is asked, or a box; keeps what it was asked."""
+
+    def __init__(self, card: ModelCard) -> None:
+        self.card = card
+        self.asked: list[Prompt] = []
+        self.fails = False
+
+    def count_tokens(self, outline: Outline) -> TokenCount:
+        return TokenCount(text=3)
+
+    def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
+        self.asked.append(prompt)
+        text = f"number {len(self.asked)}"
+        if "Locate" in " ".join(prompt.texts()):
+            text = '[{"bbox_2d":[100,200,300,400],"label":"cat"}]'
+        yield Piece(text[:4], tokens=1)
+        if self.fails:
+            raise Unavailable("It broke.")
+        yield Piece(text[4:], tokens=2)
+        yield Piece("", finish=Finish.STOP)
+
+    def close(self) -> None:
+        pass
+
+
+ENGINES: dict[str, Drawing] = {}
+"""The doubles by model; each test has its own."""
+
+
+def open_drawing(context: EngineContext) -> Drawing:
+    return ENGINES[context.model]
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Drawing]:
+    """Two models, `one` and `two`, in the place of those that are installed."""
+    made = {
+        name: Drawing(ModelCard(name, name, "A double.", samples=True, dialect=DIALECT))
+        for name in ("one", "two")
+    }
+    offers = {
+        name: Offer(engine.card, opener=f"{__name__}:open_drawing", ready=True)
+        for name, engine in made.items()
+    }
+    monkeypatch.setattr("vidi.app.installed_offers", lambda context: offers)
+    for name, engine in made.items():
+        monkeypatch.setitem(ENGINES, name, engine)
+    return made
+
+
+@contextmanager
+def serving(settings: Settings, **chosen: object) -> Iterator[TestClient]:
+    own = settings.model_copy(update={"model": "one", **chosen})
+    with TestClient(create_app(own), base_url="http://localhost") as client:
+        yield client
+
+
+def ask(client: TestClient, *parts: object, model: str = "one", **config: object) -> Any:
+    """The first candidate's text of an answer at temperature 0."""
+    reply = client.post(
+        f"/v1beta/models/{model}:generateContent",
+        json={
+            "contents": [{"parts": list(parts or ({"text": "hi"},))}],
+            "generationConfig": {"temperature": 0, **config},
+        },
+    )
+    assert reply.status_code == 200, reply.text
+    return reply.json()["candidates"][0]["content"]["parts"][0]["text"]
+
+
+def test_the_same_question_at_temperature_0_is_not_asked_twice(
+    engines: Mapping[str, Drawing], settings: Settings
+) -> None:
+    with serving(settings) as client:
+        assert [ask(client, CAT, {"text": "hi"}) for _ in range(3)] == ["number 1"] * 3
+        # A Gemini name is the same model, and a stream the same answer.
+        assert ask(client, CAT, {"text": "hi"}, model="gemini-3-flash") == "number 1"
+        stream = client.post(
+            "/v1beta/models/one:streamGenerateContent?alt=sse",
+            json={"contents": [{"parts": [CAT, {"text": "hi"}]}], "generationConfig": {"temperature": 0}},
+        )
+        messages = [json.loads(line[6:]) for line in stream.text.split("\r\n") if line]
+        said = [
+            part.get("text", "") for each in messages for part in each["candidates"][0]["content"]["parts"]
+        ]
+        assert "".join(said) == "number 1"
+        assert messages[-1]["usageMetadata"]["candidatesTokenCount"] == 3
+    assert len(engines["one"].asked) == 1
+
+
+def test_another_question_is_asked(engines: Mapping[str, Drawing], settings: Settings) -> None:
+    with serving(settings) as client:
+        told = [
+            ask(client, CAT, {"text": "hi"}),
+            ask(client, DOG, {"text": "hi"}),
+            ask(client, CAT, {"text": "Hi"}),
+            ask(client, CAT, {"text": "hi"}, maxOutputTokens=50),
+            ask(client, CAT, {"text": "hi"}, mediaResolution="MEDIA_RESOLUTION_LOW"),
+        ]
+        assert told == [f"number {count}" for count in range(1, 6)]
+        assert ask(client, CAT, {"text": "hi"}, model="two") == "number 1"
+
+
+@pytest.mark.parametrize(
+    ("config", "kept"),
+    [
+        ({"temperature": 0}, True),
+        ({"temperature": 1, "seed": 3}, True),
+        ({"temperature": 1}, False),
+        ({"temperature": None}, False),
+    ],
+)
+def test_where_chance_has_a_say_every_answer_is_new(
+    engines: Mapping[str, Drawing], settings: Settings, config: dict[str, Any], kept: bool
+) -> None:
+    with serving(settings) as client:
+        assert (ask(client, **config) == ask(client, **config)) is kept
+
+
+def test_without_room_every_answer_is_new(engines: Mapping[str, Drawing], settings: Settings) -> None:
+    with serving(settings, answer_cache_bytes=0) as client:
+        assert [ask(client), ask(client)] == ["number 1", "number 2"]
+
+
+def test_an_answer_that_broke_off_is_not_given_again(
+    engines: Mapping[str, Drawing], settings: Settings
+) -> None:
+    with serving(settings) as client:
+        engines["one"].fails = True
+        body = {"contents": [{"parts": [{"text": "hi"}]}], "generationConfig": {"temperature": 0}}
+        assert client.post("/v1beta/models/one:generateContent", json=body).status_code == 503
+        engines["one"].fails = False
+        assert [ask(client), ask(client)] == ["number 2", "number 2"]
+
+
+def places(client: TestClient) -> tuple[str, str | None]:
+    """What is told of boxes on a wide picture, and the header."""
+    reply = client.post(
+        "/v1beta/models/one:generateContent",
+        json={
+            "contents": [
+                {"parts": [CAT, {"text": "Detect the cats. The box_2d should be [ymin, xmin, ymax, xmax]."}]}
+            ],
+            "generationConfig": {"temperature": 0},
+        },
+    )
+    return (
+        reply.json()["candidates"][0]["content"]["parts"][0]["text"],
+        reply.headers.get("x-vidi-grounding"),
+    )
+
+
+def test_places_are_asked_for_in_the_models_terms_and_told_in_the_apis_also_from_memory(
+    engines: Mapping[str, Drawing], settings: Settings
+) -> None:
+    with serving(settings) as client:
+        for _ in range(2):
+            text, header = places(client)
+            assert json.loads(text) == [{"box_2d": [200, 100, 400, 300], "label": "cat"}]
+            assert header == "re-asked; boxes"
+    (asked,) = engines["one"].asked
+    assert any("Locate" in text for text in asked.texts())
+
+
+def test_places_are_asked_for_as_they_stand_where_the_owner_says_so(
+    engines: Mapping[str, Drawing], settings: Settings
+) -> None:
+    with serving(settings, grounding=False) as client:
+        assert places(client) == ("number 1", None)
+    (asked,) = engines["one"].asked
+    assert "box_2d" in " ".join(asked.texts())
