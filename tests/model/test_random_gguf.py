@@ -38,6 +38,7 @@ def test_a_picture_is_looked_at(tmp_path: Path) -> None:
         reply = server.handle_chat_completions(
             {"messages": messages, "max_tokens": 4, "grammar": 'root ::= "yes"'}
         )
+        assert "choices" in reply, reply
         assert reply["choices"][0]["message"]["content"] == "yes"
         return int(reply["usage"]["prompt_tokens"])
 

@@ -32,6 +32,7 @@ _DEATHS = 2
 """How many deaths of its process a request may see; one that kills each is not tried for ever."""
 
 _PATIENCE = 3.0
+_MOMENT = 0.02
 _KEPT_LINES = 5
 _KEPT_CHARACTERS = 600
 _LOGGED = re.compile(r"(?:[\d.]+ ([A-Z]) +)?(.*)")
@@ -235,8 +236,12 @@ class Supervisor:
         address = _introduce(process, launch)
         if address:
             parts = urlsplit(address)
-            self._announce(Endpoint(parts.hostname or "127.0.0.1", parts.port or 0, launch.key))
-            self._watch(process)
+            endpoint = Endpoint(parts.hostname or "127.0.0.1", parts.port or 0, launch.key)
+            # It listens a moment before it takes requests.
+            while process.poll() is None and not self._has_pulse(endpoint):
+                time.sleep(_MOMENT)
+            self._announce(endpoint)
+            self._watch(process, endpoint)
         self._announce(None)
         _end(process)
         listener.join(_PATIENCE)
@@ -252,24 +257,21 @@ class Supervisor:
             self._failure = "" if endpoint is not None else self._failure
             self._changed.notify_all()
 
-    def _watch(self, process: subprocess.Popen[str]) -> None:
+    def _watch(self, process: subprocess.Popen[str], endpoint: Endpoint) -> None:
         """Wait for the process's end; a process that no longer answers is killed."""
         deaf = 0
         while deaf < self._pace.deaf_pulses:
             try:
                 process.wait(self._pace.pulse)
             except subprocess.TimeoutExpired:
-                deaf = 0 if self._has_pulse() else deaf + 1
+                deaf = 0 if self._has_pulse(endpoint) else deaf + 1
             else:
                 return
         log.error("%s no longer answers and is killed", self._name)
         process.kill()
         process.wait()
 
-    def _has_pulse(self) -> bool:
-        endpoint = self._endpoint
-        if endpoint is None:
-            return False
+    def _has_pulse(self, endpoint: Endpoint) -> bool:
         until = time.monotonic() + self._pace.pulse
         try:
             with closing(post(endpoint, "/tokenize", b'{"content":""}')) as parts:
