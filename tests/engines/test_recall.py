@@ -21,13 +21,7 @@ ASK: Ask[SeenPicture] = Ask(
     turns=(Turn(Role.USER, (CAT, "What is it?")),), output=Output(TextFormat.JSON, SHAPE)
 )
 ASKED = Question("model", "1", ASK)
-<<<<<<< HEAD
-ANSWER = KnownAnswer(
-    TokenCount(text=7, image=256), (Piece("A cat.", tokens=2), Piece("", finish=Finish.STOP))
-)
-=======
 ANSWER = KnownAnswer(TokenCount(5, 258), (Piece("A cat.", tokens=2), Piece("", finish=Finish.STOP)))
->>>>>>> main
 
 
 def question(text: str) -> Question:
@@ -96,11 +90,7 @@ def test_the_room_holds_and_the_least_recently_used_goes_first() -> None:
 def test_an_answer_that_would_put_out_many_is_not_kept() -> None:
     cache = AnswerCache(60_000)
     cache.put(ASKED, ANSWER)
-<<<<<<< HEAD
-    cache.put(question("long"), KnownAnswer(TokenCount(), (Piece("x" * 10_000),)))
-=======
     cache.put(question("long"), KnownAnswer(TokenCount(), (Piece("x" * 10_000, finish=Finish.STOP),)))
->>>>>>> main
     assert cache.get(question("long")) is None
     assert cache.get(ASKED) == ANSWER
 
