@@ -72,14 +72,15 @@ class EngineSuite:
         assert fold(engine.generate(asked)) == fold(engine.generate(asked))
 
     def test_a_stream_can_be_closed_at_any_piece(self, engine: Engine, picture: Picture) -> None:
-        asked = prompt(picture, "Describe this image in detail.")
-        count = len(list(engine.generate(asked)))
-        for kept in range(min(count, 4)):
+        asked = prompt(picture, "Describe this image in detail.", sampling=Sampling(temperature=0, seed=1))
+        whole = fold(engine.generate(asked))
+        for kept in range(4):
             stream = engine.generate(asked)
             for _ in range(kept):
-                next(stream)
+                next(stream, None)
             stream.close()
-        assert len(list(engine.generate(asked))) == count
+        # In how many pieces an answer comes is a matter of time, what it says is not.
+        assert fold(engine.generate(asked)) == whole
 
     def test_the_token_limit_holds(self, engine: Engine, picture: Picture) -> None:
         asked = prompt(picture, "Describe this image in detail.")
