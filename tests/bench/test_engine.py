@@ -10,7 +10,7 @@ from bench.servers import Broken, Connection, llama_server, vidi
 from bench.table import Row
 
 random_gguf = pytest.importorskip("tests.model.random_gguf", reason="needs the package gguf")
-pytest.importorskip("xllamacpp")
+pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 
 
 def write(text: Path, vision: Path) -> None:

@@ -3,7 +3,7 @@ import pytest
 from vidi.engines.llama.launch import Launch
 
 pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
-process = pytest.importorskip("vidi.engines.llama.process")
+process = pytest.importorskip("vidi.engines.llama.process", reason="needs the extra `llama`")
 
 
 def launch(most: int) -> Launch:
