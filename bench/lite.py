@@ -25,10 +25,10 @@ from bench.servers import Connection, Server, on_cores, post, vidi
 from bench.speed import in_turns
 from bench.table import Row, Target
 from vidi.app import context, installed
-from vidi.cli.look import IN_FLIGHT
-from vidi.engines.lite.reader import INSTALL, published_models
-from vidi.engines.lite.weights import Weights, ensure
-from vidi.engines.lite.weights_network import Network
+from vidi.cli.ask import IN_FLIGHT
+from vidi.engines.lite.vision.ocr import INSTALL, published_models
+from vidi.engines.lite.vision.onnx import Network
+from vidi.engines.lite.weights.assets import Weights, ensure
 from vidi.settings import load
 
 MODEL = "vidi-lite"

@@ -2,7 +2,7 @@
 
     python -m bench.llama_peer PORT LAUNCH LOADED
 
-runs the files that LAUNCH names (`vidi.engines.llama.launch`) with the same context, slots, threads and
+runs the files that LAUNCH names (`vidi.engines.llama.process`) with the same context, slots, threads and
 bounds on pictures, and everything else as xllamacpp has it. LOADED is a file that gets the seconds that
 loading took.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import xllamacpp
 
-from vidi.engines.llama.launch import Launch
+from vidi.engines.llama.process import Launch
 
 
 def main() -> None:

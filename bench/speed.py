@@ -20,16 +20,16 @@ from bench.servers import COUNT, GENERATE, STREAM, Broken, Connection, Server, p
 from bench.table import Row, Target
 from bench.yardsticks import BARE, LOOK_SIZE, pillow_prepare, stdlib_decode
 from vidi.app import DECODER_MEMORY
-from vidi.domain.prompt import Fit, ImageSource
+from vidi.domain.geometry import Fit
+from vidi.domain.prompt import ImageSource
 from vidi.engines.echo import CARD
 from vidi.engines.gbnf import compile_schema
-from vidi.images.load import ImageLimits, read_header
+from vidi.images.header import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
-from vidi.wire.decode import Limits, decode_generate
-from vidi.wire.document import read_object
-from vidi.wire.output_schema import compile_schema as compile_wire_schema
-from vidi.wire.payload import decode_base64
-from vidi.wire.violations import Scope
+from vidi.wire.decode import Limits, decode_base64, decode_generate
+from vidi.wire.fields import Scope
+from vidi.wire.json_body import read_object
+from vidi.wire.response_schema import compile_schema as compile_wire_schema
 
 SMALL_ROUNDS = 1000
 ROUNDS = 21

@@ -25,8 +25,8 @@ from bench.memory import settled, watching
 from bench.servers import GENERATE, Broken, Connection, Server, post, vidi
 from bench.speed import medians, versus
 from bench.table import Row, Target
-from vidi.files.index import connect
 from vidi.files.local import open_local
+from vidi.files.sqlite import connect
 from vidi.files.store import Phase, Session, StoredFile
 
 LARGE_BYTES = 2_000_000_000

@@ -16,7 +16,7 @@ from vidi.domain.answer import Finish, Piece, TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Outline, Prompt
 from vidi.engines.base import EngineContext, ModelCard, Offer
-from vidi.engines.dialect import Dialect, Form, Order
+from vidi.engines.profile import Dialect, Form, Order
 from vidi.settings import Settings
 
 DIALECT = Dialect(Form.JSON, Order.XYXY, box_key="bbox_2d", boxes_prompt="Locate {targets}.")

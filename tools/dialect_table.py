@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from vidi.engines.dialect import Dialect, Form, Order
-from vidi.engines.profile import Profile
+from vidi.engines.profile import Dialect, Form, Order, Profile
 from vidi.engines.profile_files import load_profiles
 
 PAGE = Path(__file__).parent.parent / "docs" / "grounding.md"

@@ -15,21 +15,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from vidi.domain.errors import Unavailable
+from vidi.engines.answer_cache import AnswerCache
 from vidi.engines.base import EngineContext, Offer, Progress
-from vidi.engines.recall import AnswerCache
 from vidi.engines.registry import Registry, best_offer, installed_offers
-from vidi.files.desk import Desk
-from vidi.files.holding import LARGEST_PICTURE_FILE
-from vidi.files.library import open_library
+from vidi.files.aio import LARGEST_PICTURE_FILE, Desk, open_library
 from vidi.files.store import Limits
 from vidi.generate import Choices, Studio
 from vidi.http import files, interactions, models, playground
 from vidi.http.body import Bodies
-from vidi.http.guard import Door, Guard, nothing_here
-from vidi.images.label import true_type
-from vidi.images.load import ImageLimits
+from vidi.http.middleware import Door, Guard, nothing_here
+from vidi.images.header import ImageLimits, true_type
 from vidi.images.pool import DecoderPool
-from vidi.interactions.archive import open_archive
+from vidi.interactions.service import open_archive
 from vidi.interactions.store import Limits as InteractionLimits
 from vidi.settings import Settings
 

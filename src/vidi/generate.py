@@ -32,15 +32,13 @@ from vidi.domain.prompt import (
     Picture,
     Prompt,
 )
+from vidi.engines.answer_cache import AnswerCache, KnownAnswer, Question, SeenPicture, is_settled
 from vidi.engines.base import ModelCard
-from vidi.engines.grounding.pieces import PieceReader
-from vidi.engines.grounding.plan import Plan, plan
-from vidi.engines.recall import AnswerCache, KnownAnswer, Question, SeenPicture, is_settled
+from vidi.engines.grounding.request import PieceReader, Plan, plan
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
-from vidi.files.desk import Desk
-from vidi.files.holding import Asked, Source, hold, load
-from vidi.images.load import ImageLimits, read_header
+from vidi.files.aio import Asked, Desk, Source, hold, load
+from vidi.images.header import ImageLimits, read_header
 from vidi.images.pool import DecoderPool, digest
 from vidi.images.tokens import image_tokens
 

@@ -12,8 +12,8 @@ from PIL import Image
 from bench import lite
 from vidi.domain.geometry import Placement
 from vidi.domain.prompt import Picture
-from vidi.engines.lite import classifier, detector
-from vidi.engines.lite.weights_network import Floats
+from vidi.engines.lite.vision import classifier, detector
+from vidi.engines.lite.vision.onnx import Floats
 
 PHOTOS = lite.photographs()
 

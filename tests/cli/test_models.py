@@ -42,7 +42,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
             ),
         )
 
-    monkeypatch.setattr("vidi.engines.llama.offer.offers", offers)
+    monkeypatch.setattr("vidi.engines.llama.catalog.offers", offers)
 
 
 def _run(*words: str) -> Result:

@@ -21,7 +21,7 @@ from vidi.domain.prompt import (
 )
 from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.base import Engine
-from vidi.engines.grammar import validate
+from vidi.engines.validation import validate
 
 TEXT = Schema(kinds=frozenset({Kind.STRING}))
 SHAPE = Schema(

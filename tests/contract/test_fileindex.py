@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.fileindex_suite import FileIndexSuite
 from tests.files.memory import MemoryIndex
-from vidi.files.index import SqliteIndex
+from vidi.files.sqlite import SqliteIndex
 from vidi.files.store import FileIndex
 
 

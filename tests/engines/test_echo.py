@@ -15,7 +15,7 @@ from vidi.domain.prompt import Ask, Output, Picture, Prompt, Role, Sampling, Tex
 from vidi.domain.schema import Kind, Schema
 from vidi.engines.base import EngineContext
 from vidi.engines.echo import Echo, open_engine
-from vidi.engines.grammar import validate
+from vidi.engines.validation import validate
 
 PLAIN, FREE = Output(), Sampling()
 PICTURE = Picture(2, 1, bytes(6), Placement(640, 480, 0, 0, 2, 1), digest="d")

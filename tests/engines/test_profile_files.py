@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vidi.engines.dialect import Dialect, Form, Order
-from vidi.engines.profile import Licence, Thinks
+from vidi.engines.profile import Dialect, Form, Licence, Order, Thinks
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
 
 WHOLE = """

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from tests.files.memory import memory_storage
 from vidi.domain.errors import VidiError
-from vidi.files.announcement import Announcement
-from vidi.files.library import Library, make_library
+from vidi.files.aio import Library, make_library
+from vidi.files.metadata import Announcement
 from vidi.files.store import Limits, Storage, StoredFile
 from vidi.files.uploads import Inspect, trust_label
 

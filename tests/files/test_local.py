@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from vidi.domain.errors import Unavailable
-from vidi.files.disk import PosixDisk
-from vidi.files.local import LocalBlobs, open_local
-from vidi.files.reserve import RESERVED_BYTES
+from vidi.files.local import RESERVED_BYTES, LocalBlobs, PosixDisk, open_local
 
 
 def test_a_store_is_made_and_found_again(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from vidi.domain.errors import (
     PermissionDenied,
     ResourceExhausted,
 )
-from vidi.files.announcement import Announcement
 from vidi.files.local import LocalBlobs
+from vidi.files.metadata import Announcement
 from vidi.files.store import Limits, Phase, Storage, StoredFile
 
 LIMITS = Limits(file_bytes=60, total_bytes=200)

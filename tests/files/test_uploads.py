@@ -20,8 +20,8 @@ from vidi.domain.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from vidi.files.announcement import Announcement
 from vidi.files.local import LocalBlobs
+from vidi.files.metadata import Announcement
 from vidi.files.store import FileState, Limits, Phase, Session, Storage
 from vidi.files.uploads import ANY_TYPE
 

@@ -25,7 +25,7 @@ def serve(flags: list[str]) -> None:
 def forked(folder: Path, *flags: str) -> Iterator[tuple[int, ForkServerProcess]]:
     """A server on a port of its own with everything in `folder`; at the end it is killed, not stopped."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.http.forked", "vidi.engines.echo", "vidi.engines.lite.offer"])
+    context.set_forkserver_preload(["tests.http.forked", "vidi.engines.echo", "vidi.engines.lite.catalog"])
     port = _free_port()
     places = ["--port", str(port), "--data-dir", str(folder / "data"), "--cache-dir", str(folder / "cache")]
     process = context.Process(target=serve, args=([*places, *flags],))

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from vidi.domain.prompt import Fit, ImageSource, MediaResolution, Picture
-from vidi.images.load import ImageLimits, read_header
+from vidi.domain.geometry import Fit
+from vidi.domain.prompt import ImageSource, MediaResolution, Picture
+from vidi.images.header import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
 
 Prepare = Callable[..., Picture]

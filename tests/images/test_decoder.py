@@ -16,8 +16,8 @@ from PIL import Image, ImageChops
 from tests.images import drawn, hostile
 from tests.images.conftest import WHERE, Prepare
 from vidi.domain.errors import InvalidImage
-from vidi.domain.geometry import Placement
-from vidi.domain.prompt import Fit, ImageFormat, MediaResolution, Picture
+from vidi.domain.geometry import Fit, Placement
+from vidi.domain.prompt import ImageFormat, MediaResolution, Picture
 from vidi.images.protocol import JOB_SIZE, REPLY_SIZE, Job, Reply, Verdict
 
 LOSSY = 40

@@ -8,7 +8,7 @@ import pytest
 
 from tests.images import drawn, hostile
 from vidi.images import heif
-from vidi.images.facts import Facts, Unreadable
+from vidi.images.formats import Facts, Unreadable
 
 
 @pytest.mark.parametrize("name", ["plain", "grey", "ten-bits", "transparent", "second-of-two"])

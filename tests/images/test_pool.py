@@ -17,8 +17,9 @@ from PIL import Image
 
 from tests.images import drawn, hostile
 from vidi.domain.errors import InvalidImage, Unavailable
-from vidi.domain.prompt import Fit, ImageFormat, ImageHeader, ImageSource, MediaResolution, Picture
-from vidi.images.load import ImageLimits, read_header
+from vidi.domain.geometry import Fit
+from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, MediaResolution, Picture
+from vidi.images.header import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
 
 WHERE = "contents[0].parts[1].inline_data"

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidi.domain.prompt import Fit, ImageFormat
+from vidi.domain.geometry import Fit
+from vidi.domain.prompt import ImageFormat
 from vidi.images.protocol import JOB_SIZE, REPLY_SIZE, Job, Reply, Verdict, write_at
 
 SIZES = st.integers(0, 2**32 - 1)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.interactionstore_suite import LIMITS, NOW, OWNER, interaction
-from vidi.files.reserve import RESERVED_BYTES
+from vidi.files.local import RESERVED_BYTES
 from vidi.interactions.sqlite import SqliteInteractions
 from vidi.interactions.store import Limits
 

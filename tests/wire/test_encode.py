@@ -21,7 +21,7 @@ from vidi.wire.encode import (
     encode_response,
     status_of,
 )
-from vidi.wire.violations import FieldViolation, InvalidFields
+from vidi.wire.fields import FieldViolation, InvalidFields
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 

@@ -12,6 +12,7 @@ import pytest
 from vidi.domain import errors
 from vidi.domain.answer import Finish, Piece, TokenCount
 from vidi.wire.encode import status_of
+from vidi.wire.fields import FieldViolation, InvalidFields, UnknownFields, unknown_model
 from vidi.wire.interaction_encode import (
     Heading,
     Telling,
@@ -20,8 +21,6 @@ from vidi.wire.interaction_encode import (
     interaction_error_event,
     with_input,
 )
-from vidi.wire.refusals import unknown_model
-from vidi.wire.violations import FieldViolation, InvalidFields, UnknownFields
 
 MOMENT = datetime(2026, 11, 28, 14, 5, 6, 789, tzinfo=timezone(timedelta(hours=2)))
 HEADING = Heading("i1", "vidi-lite", MOMENT, TokenCount(text=3, image=258), previous="i0")

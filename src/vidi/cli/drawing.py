@@ -10,10 +10,10 @@ from pathlib import Path
 
 from vidi.app import DECODER_MEMORY
 from vidi.cli.client import ClientError
-from vidi.domain.geometry import Box
-from vidi.domain.prompt import Fit, ImageHeader, ImageSource, Picture
+from vidi.domain.geometry import Box, Fit
+from vidi.domain.prompt import ImageHeader, ImageSource, Picture
 from vidi.images.draw import Labelled, draw_boxes
-from vidi.images.load import ImageLimits, read_header
+from vidi.images.header import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
 from vidi.settings import Settings
 

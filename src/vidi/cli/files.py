@@ -16,8 +16,7 @@ import click
 
 from vidi.cli.client import ClientError
 from vidi.cli.options import config_option, settings_from
-from vidi.cli.unfinished import Upload
-from vidi.cli.uploader import File, FilesClient, connect_files
+from vidi.cli.uploader import File, FilesClient, Upload, connect_files
 from vidi.settings import Settings
 
 INTERRUPTED = 130

@@ -10,9 +10,9 @@ import click
 
 from vidi import __version__
 from vidi.app import create_app, default_model
+from vidi.cli.ask import ask, caption, detect
 from vidi.cli.files import files
-from vidi.cli.inspection import inspect
-from vidi.cli.look import ask, caption, detect
+from vidi.cli.inspect import inspect
 from vidi.cli.models import models
 from vidi.cli.options import config_option, settings_from
 from vidi.cli.pull import fetch_first, pull, refuse_unpulled

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from vidi.app import context, installed
+from vidi.cli.client import Bars
 from vidi.cli.options import config_option, settings_from
-from vidi.cli.progress import Bars
 from vidi.domain.errors import VidiError
 from vidi.engines.base import Bill, Offer, Pull, Wanted
 from vidi.engines.registry import find_offered, find_weights

@@ -93,24 +93,6 @@ class ImageHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """What size a model wants a picture in.
-
-    Attributes:
-        max_pixels: Most pixels; a larger picture is scaled down.
-        min_pixels: Fewest pixels, where `multiple` is over 1: a smaller picture is scaled up.
-        multiple: Both sides are multiples of it; 1 leaves a picture that is small enough as it is.
-        square: Over 0, the picture is scaled into a square of this side, centred, with grey around it,
-            and nothing else counts.
-    """
-
-    max_pixels: int
-    min_pixels: int = 1
-    multiple: int = 1
-    square: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Picture:
     """A picture ready for a model: upright, opaque, fitted to the model's pixel budget.
 

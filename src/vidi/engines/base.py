@@ -34,9 +34,9 @@ from pathlib import Path
 from typing import Protocol
 
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.prompt import Fit, MediaResolution, Outline, Prompt
-from vidi.engines.dialect import Dialect
-from vidi.engines.profile import Licence
+from vidi.domain.geometry import Fit
+from vidi.domain.prompt import MediaResolution, Outline, Prompt
+from vidi.engines.profile import Dialect, Licence
 
 PICTURE_PIXELS_PER_REQUEST = 64_000_000
 """All prepared pictures of one request together: 192 MB of RGB. Many pictures are each made smaller."""

@@ -6,7 +6,7 @@ It says what it got:
 
 Sizes are those of the caller's upright images. The text is the last turn's; the answer streams word by
 word. With JSON output it answers the same facts, `{"images": [{"width": 640, "height": 480}], "text": ""}`;
-with a schema the value that says least among those that satisfy it (`engines/blank.py`), which for
+with a schema the value that says least among those that satisfy it (`engines/schemas.py`), which for
 text/x.enum is the first option. Token limits and stop sequences hold.
 
 Words in the last text steer it, for tests of long answers and of cancellation:
@@ -29,9 +29,9 @@ from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Outline, Picture, Prompt, TextFormat
 from vidi.engines.base import EngineContext, ModelCard, Offer
-from vidi.engines.blank import blank, refuse_huge
-from vidi.engines.grammar import JsonValue
 from vidi.engines.limits import bounded, estimate_tokens
+from vidi.engines.schemas import blank, refuse_huge
+from vidi.engines.validation import JsonValue
 
 _WORDS = re.compile(r"\bwords=(\d{1,7})\b|\brepeat (\d{1,7}) words\b")
 _SLEEP = re.compile(r"\bsleep=(\d+(?:\.\d+)?)\b")

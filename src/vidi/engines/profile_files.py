@@ -17,11 +17,12 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from vidi.domain.errors import FailedPrecondition
-from vidi.engines.dialect import Dialect, Form, Order
-from vidi.engines.grammar import JsonValue
 from vidi.engines.profile import (
+    Dialect,
+    Form,
     Licence,
     Model,
+    Order,
     Pictures,
     Profile,
     Template,
@@ -29,6 +30,7 @@ from vidi.engines.profile import (
     TokenBudgets,
     WeightsFile,
 )
+from vidi.engines.validation import JsonValue
 
 TARGETS = "{targets}"
 """Stands in a native prompt for what is looked for."""

@@ -23,12 +23,11 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from vidi.domain.errors import FailedPrecondition, InvalidImage, InvalidRequest
-from vidi.files.announcement import Announcement, checked
-from vidi.files.catalogue import Files
-from vidi.files.faults import storage_faults
-from vidi.files.received import Received
-from vidi.files.sessions import Sessions
+from vidi.files.metadata import Announcement, checked
+from vidi.files.service import Files
+from vidi.files.sessions import Received, Sessions
 from vidi.files.store import FileState, IdMaker, Phase, Session, StoredFile
+from vidi.storage.errors import storage_faults
 
 Inspect = Callable[[BinaryIO, str], str]
 """Looks at all bytes before they become a file: `(reader, declared MIME type or "") -> MIME type`.

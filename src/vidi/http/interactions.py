@@ -19,14 +19,15 @@ from starlette.types import Receive, Scope, Send
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound
 from vidi.domain.prompt import Conversation
 from vidi.engines.registry import Registry
-from vidi.files.desk import Desk
+from vidi.files.aio import Desk
 from vidi.generate import Running, Studio
 from vidi.http.body import Bodies
-from vidi.http.guard import ERROR_FORM, JSON
+from vidi.http.middleware import ERROR_FORM, JSON
 from vidi.http.models import LONGEST_NAME, PARSED_ON_THE_LOOP, VERSIONS, tell_grounding
 from vidi.http.stream import Framing, Stream, patience, until_hangup, within
-from vidi.interactions.archive import Archive, Line
-from vidi.wire.frames import sse_event
+from vidi.interactions.service import Archive, Line
+from vidi.wire.encode import sse_event
+from vidi.wire.fields import unknown_model
 from vidi.wire.interaction_decode import NewInteraction, Past, continued, decode_interaction
 from vidi.wire.interaction_encode import (
     LAST_EVENT,
@@ -37,7 +38,6 @@ from vidi.wire.interaction_encode import (
     interaction_error_event,
     with_input,
 )
-from vidi.wire.refusals import unknown_model
 
 EVENTS = Framing(
     media_type=b"text/event-stream",

@@ -20,11 +20,11 @@ from vidi.engines.base import ModelCard, Offer
 from vidi.engines.registry import Registry
 from vidi.generate import Running, Studio
 from vidi.http.body import Bodies
-from vidi.http.guard import ADDED_HEADERS, GROUNDING, JSON
+from vidi.http.middleware import ADDED_HEADERS, GROUNDING, JSON
 from vidi.http.stream import ARRAY, EVENTS, Stream, patience, until_hangup, within
 from vidi.wire.decode import Limits, decode_count, decode_generate
 from vidi.wire.encode import ModelInfo, Reply, encode_count, encode_model, encode_models, encode_response
-from vidi.wire.refusals import unknown_model
+from vidi.wire.fields import unknown_model
 
 VERSIONS = ("v1", "v1alpha", "v1beta")
 """All prefixes answer alike: SDKs differ in which they take by default."""

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from vidi.domain.errors import Cancelled, DeadlineExceeded, VidiError
-from vidi.wire.frames import ARRAY_END, array_element, array_error, sse_error, sse_event
+from vidi.wire.encode import ARRAY_END, array_element, array_error, sse_error, sse_event
 
 Messages = Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]]
 """Opens an answer as encoded messages; leaving the block cancels what still runs."""

@@ -24,7 +24,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from vidi.domain.fitting import place
+from vidi.domain.geometry import place
 from vidi.domain.prompt import ImageFormat
 from vidi.images.pipeline import Frame, prepare, whole
 from vidi.images.protocol import JOB_SIZE, Job, Reply, Verdict, write_at

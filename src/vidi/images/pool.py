@@ -25,9 +25,9 @@ import weakref
 from dataclasses import replace
 
 from vidi.domain.errors import Unavailable
-from vidi.domain.fitting import canvas, place
-from vidi.domain.prompt import Fit, ImageFormat, ImageHeader, ImageSource, Picture
-from vidi.images import refusal
+from vidi.domain.geometry import Fit, canvas, place
+from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, Picture
+from vidi.images import formats
 from vidi.images.cache import PictureCache
 from vidi.images.protocol import REPLY_SIZE, Job, Reply, Verdict, write_at
 
@@ -229,14 +229,14 @@ class DecoderPool:
             rgb = worker.collect(_count(reply, job))
             fit_for_more = True
         except TimeoutError:
-            raise refusal.broken(
+            raise formats.broken(
                 source.where,
                 f"it took longer than {self._deadline:g} s to decode; save it anew or scale it down",
             ) from None
         except _Died:
             if self._closed:
                 raise Unavailable(_CLOSED) from None
-            raise refusal.broken(
+            raise formats.broken(
                 source.where, "it crashed the decoder; save it anew with another program"
             ) from None
         finally:
@@ -246,7 +246,7 @@ class DecoderPool:
             else:
                 self._discard(worker)
         if reply.verdict is not Verdict.DECODED:
-            raise refusal.broken(source.where, self._reason(reply.verdict))
+            raise formats.broken(source.where, self._reason(reply.verdict))
         return reply, rgb
 
     def _reason(self, verdict: Verdict) -> str:

@@ -12,7 +12,8 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-from vidi.domain.prompt import Fit, ImageFormat
+from vidi.domain.geometry import Fit
+from vidi.domain.prompt import ImageFormat
 
 _JOB = struct.Struct("<BBIIQQII")
 _REPLY = struct.Struct("<BIIII")

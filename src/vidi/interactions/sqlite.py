@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from vidi.files.disk import PosixDisk
-from vidi.files.index import as_os_error, connect
-from vidi.files.reserve import Reserve
+from vidi.files.local import PosixDisk, Reserve
+from vidi.files.sqlite import as_os_error, connect
 from vidi.interactions.store import Limits, Link, StoredInteraction
 
 VERSION = 1

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import MediaResolution, Output, Sampling, TextFormat, Thinking
 from vidi.domain.schema import Kind, Schema
-from vidi.wire.output_schema import compile_schema
+from vidi.wire.fields import FieldViolation, Scope, refuse
+from vidi.wire.response_schema import compile_schema
 from vidi.wire.schema import GenerationConfig, Modality, ThinkingConfig
-from vidi.wire.violations import FieldViolation, Scope, refuse
 
 MAX_CANDIDATES = 8
 MAX_STOP_SEQUENCES = 5

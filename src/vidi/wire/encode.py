@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from vidi.domain import errors
 from vidi.domain.answer import Piece, TokenCount
-from vidi.wire.violations import InvalidFields
+from vidi.domain.errors import VidiError
+from vidi.wire.fields import InvalidFields
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
@@ -229,3 +230,27 @@ def dump(message: dict[str, Json]) -> bytes:
     for line_end, escape in _LINE_ENDS:
         text = text.replace(line_end, escape)
     return text.encode("utf-8", "replace")
+
+
+ARRAY_END = b"]"
+"""Closes the array after its last element."""
+
+
+def sse_event(message: bytes) -> bytes:
+    """One message, a single line as `encode_response` writes it, as an event."""
+    return b"data: " + message + b"\r\n\r\n"
+
+
+def sse_error(error: VidiError) -> bytes:
+    """An error after the stream has begun; send it in a write of its own and end the stream."""
+    return encode_error(error) + b"\r\n\r\n"
+
+
+def array_element(message: bytes, *, first: bool) -> bytes:
+    """One message as the array's next element; the first opens the array."""
+    return (b"[" if first else b",\r\n") + message
+
+
+def array_error(error: VidiError, *, first: bool = True) -> bytes:
+    """An error as the array's last element, or as its only one before anything was sent."""
+    return array_element(encode_error(error), first=first) + ARRAY_END

@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from vidi.files.store import StoredFile
-from vidi.wire.document import read_object
 from vidi.wire.encode import Json, dump
-from vidi.wire.scalars import Int64, Text
+from vidi.wire.fields import Int64, Text, from_validation
+from vidi.wire.json_body import read_object
 from vidi.wire.schema import Message, Struct
-from vidi.wire.violations import from_validation
 
 INVALID_ARGUMENT = 3
 """google.rpc.Code of a file that can never be used."""

@@ -12,10 +12,20 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from vidi.domain.errors import InvalidRequest
-from vidi.domain.prompt import Ask, Conversation, FileReference, ImageSource, MediaResolution, Role, Turn
+from vidi.domain.prompt import (
+    Ask,
+    Conversation,
+    FileReference,
+    ImageSource,
+    MediaResolution,
+    Output,
+    Role,
+    TextFormat,
+    Turn,
+)
 from vidi.wire import configuration
-from vidi.wire.document import read_object
-from vidi.wire.interaction_format import response_output
+from vidi.wire.decode import check_mime_type, decode_base64
+from vidi.wire.fields import FieldViolation, Scope, UnknownFields, from_validation, refuse
 from vidi.wire.interaction_schema import (
     MODEL_OUTPUT,
     STEPS,
@@ -29,9 +39,55 @@ from vidi.wire.interaction_schema import (
     InteractionStep,
     Summaries,
 )
-from vidi.wire.payload import check_mime_type, decode_base64
-from vidi.wire.schema import MAX_PARTS, GenerationConfig, Message, ThinkingConfig
-from vidi.wire.violations import FieldViolation, Scope, UnknownFields, from_validation, refuse
+from vidi.wire.json_body import read_object
+from vidi.wire.response_schema import compile_schema
+from vidi.wire.schema import MAX_PARTS, GenerationConfig, Message, Struct, ThinkingConfig
+
+_SERVED = (TextFormat.PLAIN, TextFormat.JSON)
+_MEDIA = ("image", "audio", "video")
+_NAMES = frozenset({"type", "mime_type", "mimeType", "schema"})
+
+
+def response_output(request: CreateInteraction, scope: Scope) -> Output:
+    """What the answer's text must be.
+
+    A format is `{"type": "text", "mime_type", "schema"}`, alone or in a list of one; older callers send the
+    JSON Schema itself, with `response_mime_type` beside it.
+
+    Raises:
+        InvalidFields: The format or its schema is wrong, or not served.
+    """
+    formats = request.response_format or []
+    if len(formats) > 1:
+        refuse([scope.fault("response_format", "only one response format is served.")])
+    form = formats[0] if formats else {}
+    refuse(_faults(form, scope))
+    if form and form.get("type") != "text":
+        return Output(TextFormat.JSON, compile_schema(form, "response_format", scope, closed=False))
+    return _text(form, request.response_mime_type, scope)
+
+
+def _faults(form: Struct, scope: Scope) -> list[FieldViolation]:
+    kind = form.get("type")
+    if isinstance(kind, str) and kind in _MEDIA:
+        return [scope.fault("response_format.type", f"{kind} is not served, answers are text.")]
+    unknown = sorted(set(form) - _NAMES) if kind == "text" else []
+    return [scope.fault(f"response_format.{name[:40]}", "there is no such field.") for name in unknown[:5]]
+
+
+def _text(form: Struct, beside: str | None, scope: Scope) -> Output:
+    schema = form.get("schema")
+    told = form.get("mime_type") or form.get("mimeType") or beside
+    at = "response_mime_type" if told == beside else "response_format.mime_type"
+    kind = next((each for each in _SERVED if each.value == told), None)
+    if told is not None and kind is None:
+        refuse([scope.fault(at, "allowed mimetypes are `text/plain` and `application/json`.")])
+    if schema is None:
+        return Output(kind or TextFormat.PLAIN)
+    if kind is TextFormat.PLAIN:
+        refuse([scope.fault("response_format.schema", "only allowed with the mimetype `application/json`.")])
+    return Output(TextFormat.JSON, compile_schema(schema, "response_format.schema", scope, closed=False))
+
 
 ImageReference = ImageSource | FileReference
 Turns = tuple[Turn[ImageReference], ...]

@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from vidi.domain import errors
 from vidi.domain.answer import Answer, Finish, Piece, TokenCount, fold
 from vidi.wire.encode import Json, dump
+from vidi.wire.fields import UnknownFields, UnknownModel
 from vidi.wire.interaction_schema import MODEL_OUTPUT, THOUGHT
-from vidi.wire.refusals import UnknownModel
-from vidi.wire.violations import UnknownFields
 
 LAST_EVENT = b"data: [DONE]\r\n\r\n"
 """Ends a stream of events; the SDKs wait for it."""

@@ -12,9 +12,8 @@ from typing import Annotated
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from vidi.wire.scalars import Base64, Bool, Float, Int32, Listed, Text, enum_of
+from vidi.wire.fields import WRONG_MESSAGE, Base64, Bool, Float, Int32, Listed, Text, enum_of
 from vidi.wire.schema import Message, Struct, ThinkingLevel
-from vidi.wire.violations import WRONG_MESSAGE
 
 CONTENTS = ("text", "image", "document")
 """Kinds of content that are served; a document must be a picture, as one notebook of Google's labels them."""

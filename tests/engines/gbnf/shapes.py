@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vidi.domain.schema import Schema
-from vidi.engines.grammar import readable
-from vidi.wire.output_schema import compile_schema
-from vidi.wire.violations import Scope
+from vidi.engines.validation import readable
+from vidi.wire.fields import Scope
+from vidi.wire.response_schema import compile_schema
 
 
 def read(raw: object) -> Schema:

@@ -17,10 +17,10 @@ from tests.engines.gbnf.values import guess, written
 from tests.engines.schemas import schemas
 from vidi.domain.prompt import TextFormat
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.blank import LONGEST_TEXT, Unfillable
 from vidi.engines.gbnf import ThoughtTags, compile_json, compile_schema
-from vidi.engines.gbnf.nodes import MOST_ALTERNATIVES, MOST_OPTIONAL
-from vidi.engines.grammar import satisfies, validate
+from vidi.engines.gbnf.compiler import MOST_ALTERNATIVES, MOST_OPTIONAL
+from vidi.engines.schemas import LONGEST_TEXT, Unfillable
+from vidi.engines.validation import satisfies, validate
 
 SEEDS = st.integers(0, 2**32)
 

@@ -14,10 +14,10 @@ from tests.engines.gbnf.shapes import DETECTION, SHAPES, checkable
 from tests.engines.schemas import schemas
 from vidi.domain.prompt import TextFormat
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.blank import Unfillable
 from vidi.engines.gbnf import ThoughtTags, compile_json, compile_schema
-from vidi.engines.gbnf.rules import LONGEST_GROUP, LONGEST_REPEAT
-from vidi.engines.grammar import validate
+from vidi.engines.gbnf.expression import LONGEST_GROUP, LONGEST_REPEAT
+from vidi.engines.schemas import Unfillable
+from vidi.engines.validation import validate
 
 xllamacpp = pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 random_gguf = pytest.importorskip("tests.model.random_gguf", reason="needs the package gguf")

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engines.gbnf.gbnf_reader import Grammar
-from vidi.engines.gbnf.expression import Expression
+from vidi.engines.gbnf.expression import Expression, Rules
 from vidi.engines.gbnf.numbers import LARGEST, decimals, integers
-from vidi.engines.gbnf.rules import Rules
 
 LIMITS = st.none() | st.integers(-1100, 1100) | st.integers(-(10**16), 10**16)
 REALS = st.none() | st.decimals(-1100, 1100, places=3).map(float) | st.floats(-1e16, 1e16)

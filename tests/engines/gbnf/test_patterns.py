@@ -8,10 +8,9 @@ import random
 import pytest
 
 from tests.engines.gbnf.gbnf_reader import Grammar
-from vidi.engines.gbnf.expression import literal, sequence
+from vidi.engines.gbnf.expression import Rules, literal, sequence
 from vidi.engines.gbnf.patterns import Limits, NoText, pattern_text
-from vidi.engines.gbnf.rules import Rules
-from vidi.engines.grammar import matches
+from vidi.engines.validation import matches
 
 SIMPLE = [
     (r"^[a-z]+$", ["a", "zz"], ["", "A", "a1"]),

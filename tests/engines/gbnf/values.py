@@ -6,8 +6,8 @@ import json
 import random
 
 from vidi.domain.schema import Kind, Schema
-from vidi.engines.blank import MOST_ELEMENTS
-from vidi.engines.grammar import JsonValue
+from vidi.engines.schemas import MOST_ELEMENTS
+from vidi.engines.validation import JsonValue
 
 _TEXTS = ("", "a", "abc", "é中😀", 'say "hi"\\', "tab\tand\nline", "\x7f\u2028")
 _NAMES = ("zzz", "labels", "lab", "count", "é", 'q"', "")

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from vidi.domain.geometry import Placement
 from vidi.domain.prompt import Ask, Output, Picture, Role, TextFormat, Turn
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.dialect import Dialect, Form, Order
-from vidi.engines.grammar import JsonValue
-from vidi.engines.grounding.reader import Reader, reader_for
-from vidi.engines.grounding.ruler import Ruler
-from vidi.engines.grounding.shape import shape_of
-from vidi.engines.grounding.slots import Sought
-from vidi.engines.grounding.units import UnitWriter
+from vidi.engines.grounding.coordinates import Ruler
+from vidi.engines.grounding.object_writer import UnitWriter
+from vidi.engines.grounding.request import Reader, reader_for
+from vidi.engines.grounding.schema import Sought, shape_of
+from vidi.engines.profile import Dialect, Form, Order
 from vidi.engines.profile_files import load_profiles
+from vidi.engines.validation import JsonValue
 
 MOLMO = Dialect(Form.POINTS, Order.XYXY, points_prompt="Point to {targets}.")
 PADDLE = Dialect(Form.QUAD_TOKENS, Order.XYXY, boxes_prompt="Spotting:")

@@ -10,7 +10,7 @@ import pytest
 
 from vidi.domain.errors import Unavailable
 from vidi.engines.base import EngineContext
-from vidi.engines.lite.weights import Weights, ensure
+from vidi.engines.lite.weights.assets import Weights, ensure
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,12 @@ from vidi.domain.answer import Answer, fold
 from vidi.domain.geometry import Box, Placement
 from vidi.domain.prompt import Ask, Output, Picture, Prompt, Role, Sampling, TextFormat, Turn
 from vidi.domain.schema import Schema
-from vidi.engines.lite.classifier import Classification
-from vidi.engines.lite.detector import Detection
 from vidi.engines.lite.engine import Lite
-from vidi.engines.lite.evidence import Evidence, Senses, TextLine, TextReader, open_senses
-from vidi.engines.lite.intents import load_tongues
+from vidi.engines.lite.evidence import Evidence, Senses, TextReader, open_senses
+from vidi.engines.lite.language.intents import load_tongues
+from vidi.engines.lite.vision.classifier import Classification
+from vidi.engines.lite.vision.detector import Detection
+from vidi.engines.lite.vision.ocr import TextLine
 from vidi.engines.lite.world import load_world
 
 WORLD = load_world()

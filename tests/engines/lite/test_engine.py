@@ -13,7 +13,7 @@ from tests.engines.lite.fakes import STREET, FakeModels, lite_of, picture_of, to
 from vidi.domain.prompt import Ask, ImageFormat, ImageHeader, Outline, Prompt, Role, Turn
 from vidi.engines.base import EngineContext
 from vidi.engines.lite.engine import open_engine
-from vidi.engines.lite.weights import Weights
+from vidi.engines.lite.weights.assets import Weights
 
 
 def test_the_card() -> None:

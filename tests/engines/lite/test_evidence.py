@@ -8,7 +8,8 @@ import numpy as np
 
 from tests.engines.lite.fakes import PARK, STREET, FakeModels, Scene, evidence_of, picture_of, senses_of
 from vidi.domain.geometry import Box
-from vidi.engines.lite.evidence import Evidence, TextLine
+from vidi.engines.lite.evidence import Evidence
+from vidi.engines.lite.vision.ocr import TextLine
 
 
 def test_each_part_is_found_when_it_is_asked_for_and_only_once() -> None:

@@ -5,15 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from vidi.engines.profile import (
-    Licence,
-    Model,
-    Pictures,
-    Profile,
-    Template,
-    TokenBudgets,
-    WeightsFile,
-)
+from vidi.engines.profile import Licence, Model, Pictures, Profile, Template, TokenBudgets, WeightsFile
 
 TEXT, VISION = WeightsFile("text-Q4.gguf"), WeightsFile("mmproj-F16.gguf")
 LIMITS = "Not for firms that earn more than a fortune."

@@ -15,7 +15,7 @@ import pytest
 from tests.model.pulling import publish_random
 from vidi.domain.answer import Finish, fold
 from vidi.domain.errors import InvalidRequest, Unavailable
-from vidi.domain.fitting import canvas, place
+from vidi.domain.geometry import canvas, place
 from vidi.domain.prompt import (
     Ask,
     ImageFormat,
@@ -32,10 +32,10 @@ from vidi.domain.prompt import (
 )
 from vidi.domain.schema import Kind, Schema
 from vidi.engines.base import EngineContext
-from vidi.engines.grammar import validate
-from vidi.engines.llama.chat import messages, shown
+from vidi.engines.chat.messages import messages, shown
+from vidi.engines.chat.response import Events, Reply
 from vidi.engines.llama.engine import Llama, open_engine
-from vidi.engines.llama.reply import Events, Reply
+from vidi.engines.validation import validate
 
 pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.llama.tiny import write_text, write_vision
-from vidi.engines.llama.gguf_check import check_pair
-from vidi.engines.llama.gguf_header import Header, Value
+from vidi.engines.llama.gguf import Header, Value, check_pair
 from vidi.engines.llama.memory import WORKING, cache_bytes, machine_memory, memory_needed
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from vidi.engines.llama.launch import Launch
+from vidi.engines.llama.process import Launch
 
 pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 process = pytest.importorskip("vidi.engines.llama.process", reason="needs the extra `llama`")

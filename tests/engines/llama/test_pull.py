@@ -20,8 +20,8 @@ from vidi.engines.base import EngineContext, Pull, Wanted
 from vidi.engines.llama import hub as client
 from vidi.engines.llama import memory, sources
 from vidi.engines.llama import pull as pulling
-from vidi.engines.llama.choice import Choice
-from vidi.engines.llama.gguf_check import check_pair
+from vidi.engines.llama.catalog import Choice
+from vidi.engines.llama.gguf import check_pair
 from vidi.engines.llama.pull import find_pull, other_ways
 from vidi.engines.llama.store import find, pulled, unfinished_bytes
 from vidi.engines.profile import Model, WeightsFile

@@ -11,8 +11,8 @@ import pytest
 
 from tests.model.random_gguf import write_text_model, write_vision_tower
 from vidi.domain.errors import Unavailable
-from vidi.engines.llama.connection import Refused
-from vidi.engines.llama.launch import Launch
+from vidi.engines.chat.connection import Refused
+from vidi.engines.llama.process import Launch
 from vidi.engines.llama.supervisor import Supervisor
 
 pytest.importorskip("xllamacpp", reason="needs the extra `llama`")

@@ -126,3 +126,165 @@ def repeated(part: Expression, least: int, most: int | None) -> Expression:
     short = {(0, 1): "?", (0, None): "*", (1, None): "+"}.get((least, most))
     counts = f"{{{least}}}" if least == most else f"{{{least},{'' if most is None else most}}}"
     return Expression(part.within(Binding.ATOM) + (short or counts))
+
+
+MOST_RULES = 10_000
+MOST_CHARACTERS = 1_000_000
+MOST_REPETITIONS = 100_000
+"""Caps on a grammar: its rules, its text, and the sum of its `{m,n}`, each of which llama.cpp turns into n
+rules. It reads a grammar at the caps in about a tenth of a second."""
+
+LONGEST_REPEAT = 1000
+"""Above it a repetition is counted in tens, hundreds and so on. llama.cpp refuses `{m}` above 2,000, and
+reads `{m,n}` with n above 2,000 as if it had no upper limit at all (its MAX_REPETITION_THRESHOLD)."""
+
+LONGEST_GROUP = 100
+"""Above it a repeated group gets a name: llama.cpp multiplies a repetition by the number of rules and new
+names inside the group, and refuses a product of 2,000."""
+
+_NAME_LENGTH = 40
+_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|\{(?:\d+,)?(\d+),?\}|([a-z0-9-]+)')
+"""A literal, a class, a count (its number, the higher of two, is group 1), or a name (group 2)."""
+
+_UNFIT = re.compile("[^a-z0-9]+")
+
+
+class TooLarge(Exception):
+    """The grammar has outgrown its caps; the text says how, and `path` where if it is in one place."""
+
+    def __init__(self, reason: str, path: str = "$") -> None:
+        super().__init__(reason)
+        self.path = path
+
+
+class Rules:
+    """Collects rules; `root` is written first, the others from the outside in."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
+        self._taken = {"root"}
+        self._characters = 0
+        self._repetitions = 0
+
+    def define(self, hint: str, body: Expression) -> Expression:
+        """A reference to a rule with this body: the older one if there is one, else one named after `hint`.
+
+        Raises:
+            TooLarge: There are too many rules.
+        """
+        name = self._names.get(body.text)
+        if name is None:
+            name = self.reserve(hint)
+            self.fill(name, body)
+        return reference(name)
+
+    def reserve(self, hint: str) -> str:
+        """A new name, for a rule that has to be referred to before it is filled."""
+        stem = _UNFIT.sub("-", hint.lower()).strip("-")[:_NAME_LENGTH].strip("-") or "rule"
+        name = stem
+        while name in self._taken:
+            self._numbers[stem] = self._numbers.get(stem, 1) + 1
+            name = f"{stem}-{self._numbers[stem]}"
+        self._taken.add(name)
+        return name
+
+    def fill(self, name: str, body: Expression) -> None:
+        """Give a reserved name its body.
+
+        Raises:
+            TooLarge: There are too many rules.
+        """
+        self._bodies[name] = body.text
+        self._names.setdefault(body.text, name)
+        self._characters += len(body.text)
+        self._repetitions += sum(int(found[1]) for found in _TOKEN.finditer(body.text) if found[1])
+        if len(self._bodies) > MOST_RULES or self._characters > MOST_CHARACTERS:
+            raise TooLarge(
+                f"its grammar has more than {MOST_RULES} rules or {MOST_CHARACTERS} characters; "
+                "ask for fewer properties, alternatives or enum values"
+            )
+        if self._repetitions > MOST_REPETITIONS:
+            raise TooLarge(
+                f"its counts add up to more than {MOST_REPETITIONS}; "
+                "lower its maxItems and maxLength or leave them out"
+            )
+
+    def repeat(self, part: Expression, least: int, most: int | None, hint: str) -> Expression:
+        """At least `least` and at most `most` (None: any number) of these.
+
+        Raises:
+            TooLarge: There are too many rules.
+        """
+        highest = max(least, most or 0)
+        if highest > LONGEST_GROUP or "(" in part.text:
+            part = part if part.binding is Binding.ATOM else self.define(hint, part)
+        if highest <= LONGEST_REPEAT:
+            return repeated(part, least, most)
+        tens = _Tens(self, part, hint)
+        rest = repeated(part, 0, None) if most is None else tens.up_to(most - least)
+        return sequence(tens.exactly(least), rest)
+
+    def text(self, root: Expression) -> str:
+        """The whole grammar: the rules that `root` needs, from the outside in.
+
+        Raises:
+            TooLarge: It is too long.
+        """
+        self.fill("root", root)
+        written: dict[str, str] = {}
+        waiting = ["root"]
+        while waiting:
+            name = waiting.pop()
+            if name not in written:
+                written[name] = self._bodies[name]
+                waiting += [each for each in reversed(_words(written[name])) if each in self._bodies]
+        return "".join(f"{name} ::= {body}\n" for name, body in written.items())
+
+
+def _words(body: str) -> list[str]:
+    """Everything in a body that may be a name."""
+    return [found[2] for found in _TOKEN.finditer(body) if found[2]]
+
+
+class _Tens:
+    """Counts repetitions by decimal digits, so that a large number costs as many rules as it has digits.
+
+    At any moment there is one way to count what has been said, so llama.cpp follows few branches.
+    """
+
+    def __init__(self, rules: Rules, part: Expression, hint: str) -> None:
+        self._rules = rules
+        self._part = part
+        self._hint = hint
+
+    def exactly(self, count: int) -> Expression:
+        """So many."""
+        digits = [int(digit) for digit in str(count)]
+        blocks = [self._block(len(digits) - 1 - at) for at in range(len(digits))]
+        return sequence(*(repeated(block, digit, digit) for block, digit in zip(blocks, digits, strict=True)))
+
+    def up_to(self, count: int) -> Expression:
+        """At most so many: fewer whole blocks and any rest, or all the blocks and a limited rest."""
+        if count < 10:
+            return repeated(self._part, 0, count)
+        power = len(str(count)) - 1
+        blocks, rest = divmod(count, 10**power)
+        block = self._block(power)
+        fewer = sequence(repeated(block, 0, blocks - 1), self._below(power))
+        full = sequence(repeated(block, blocks, blocks), self.up_to(rest))
+        return self._rules.define(f"{self._hint}-to-{count}", choice(fewer, full))
+
+    def _block(self, power: int) -> Expression:
+        """10^power of the part."""
+        if power == 0:
+            return self._part
+        return self._rules.define(f"{self._hint}-x{10**power}", repeated(self._block(power - 1), 10, 10))
+
+    def _below(self, power: int) -> Expression:
+        """Fewer than 10^power of the part."""
+        if power == 0:
+            return EMPTY
+        body = sequence(repeated(self._block(power - 1), 0, 9), self._below(power - 1))
+        return self._rules.define(f"{self._hint}-under{10**power}", body)

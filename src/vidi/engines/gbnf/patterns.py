@@ -11,9 +11,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vidi.engines.gbnf.characters import all_but, common, in_string, spans
-from vidi.engines.gbnf.expression import EMPTY, Binding, Expression, Span, choice, sequence
-from vidi.engines.gbnf.rules import Rules
+from vidi.engines.gbnf.expression import EMPTY, Binding, Expression, Rules, Span, choice, sequence
+from vidi.engines.gbnf.literals import all_but, common, in_string, spans
 
 MOST_STATES = 60
 """Characters in a pattern, each counted as often as it may be repeated: a bound on the branches that are

@@ -1,10 +1,16 @@
-"""Tags and the text between them, out of a stream."""
+"""Places between marks, as families write them that do not write JSON."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+from vidi.engines.grounding.coordinates import in_groups, numbers_in
+from vidi.engines.grounding.object_writer import JsonObject
+from vidi.engines.profile import Dialect, Form
+from vidi.engines.validation import JsonValue
 
 LONGEST_TAG = 1 << 14
 """Characters of a tag that are waited for; a longer one is text."""
@@ -55,3 +61,256 @@ class TagScanner:
         if self._held:
             yield self._held
         self._held = ""
+
+
+LONGEST_TEXT = 4000
+"""Characters of a label or of the numbers between two marks; what is beyond is cut off."""
+
+
+class Marks(Protocol):
+    """What the marks of one form mean."""
+
+    def tag(self, name: str) -> Iterator[JsonObject]:
+        """A mark was met; gives the objects that it completes."""
+        ...
+
+    def text(self, text: str) -> Iterator[JsonObject]:
+        """Text was met, in any pieces."""
+        ...
+
+    def end(self) -> Iterator[JsonObject]:
+        """The answer is over."""
+        ...
+
+
+class MarkSource:
+    """Reads a family's places out of its answer, as objects with the dialect's own member names."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        """Take the dialect; its form is one that has marks."""
+        self._scanner = TagScanner()
+        self._marks = marks_of(dialect)
+
+    def push(self, text: str) -> Iterator[JsonObject]:
+        """Take a stretch of the answer; gives the objects that it completes."""
+        for part in self._scanner.push(text):
+            yield from self._marks.tag(part.name) if isinstance(part, Tag) else self._marks.text(part)
+
+    def end(self) -> Iterator[JsonObject]:
+        """The answer is over; gives what was complete but for a closing mark that the form does not need."""
+        for text in self._scanner.end():
+            yield from self._marks.text(text)
+        yield from self._marks.end()
+
+
+def marks_of(dialect: Dialect) -> Marks:
+    """The marks of a dialect's form."""
+    if dialect.form in (Form.BOX_TAGS, Form.DET_MARKS):
+        return _Pairs(dialect)
+    if dialect.form is Form.POINTS:
+        return _Points(dialect)
+    return _Numbered(dialect)
+
+
+class _Pairs:
+    """A label between two marks, then numbers between two marks: `<ref>cat</ref><box>1 2 3 4</box>`.
+
+    A label holds for every box until the next label. Numbers without their closing mark are not complete.
+    """
+
+    _LABEL = frozenset({"ref", "|object_ref_start|", "|ref|"})
+    _LABEL_END = frozenset({"/ref", "|object_ref_end|", "|/ref|"})
+    _BOX = frozenset({"box", "quad", "|box_start|", "|det|"})
+    _BOX_END = frozenset({"/box", "/quad", "|box_end|", "|/det|"})
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._label = ""
+        self._collected = ""
+        self._collecting = False
+
+    def tag(self, name: str) -> Iterator[JsonObject]:
+        collected, self._collected = self._collected, ""
+        self._collecting = name in self._LABEL or name in self._BOX
+        if name in self._LABEL_END:
+            self._label = collected.strip()
+        elif name in self._BOX_END:
+            for group in in_groups(numbers_in(collected)):
+                yield _object(self._dialect, group, self._label)
+
+    def text(self, text: str) -> Iterator[JsonObject]:
+        if self._collecting:
+            self._collected += text[: LONGEST_TEXT - len(self._collected)]
+        yield from ()
+
+    def end(self) -> Iterator[JsonObject]:
+        yield from ()
+
+
+class _Numbered:
+    """A mark for each number; how it is written tells on which side the label stands."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._sides: tuple[Marks, ...] = (_LabelAfter(dialect), _LabelBefore(dialect))
+
+    def tag(self, name: str) -> Iterator[JsonObject]:
+        for side in self._sides:
+            yield from side.tag(name)
+
+    def text(self, text: str) -> Iterator[JsonObject]:
+        for side in self._sides:
+            yield from side.text(text)
+
+    def end(self) -> Iterator[JsonObject]:
+        for side in self._sides:
+            yield from side.end()
+
+
+class _LabelAfter:
+    """`<loc0001><loc0002><loc0003><loc0004> cat ; ...`"""
+
+    _MARK = re.compile(r"loc(\d{1,5})")
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._numbers: list[float] = []
+        self._label = ""
+
+    def tag(self, name: str) -> Iterator[JsonObject]:
+        mark = self._MARK.fullmatch(name)
+        if mark:
+            yield from self._complete()
+            self._numbers.append(float(mark.group(1)))
+
+    def text(self, text: str) -> Iterator[JsonObject]:
+        if len(self._numbers) < 4:
+            self._numbers = self._numbers if not text.strip() else []
+            return
+        label, ended, _ = text.partition(";")
+        self._label += label[: LONGEST_TEXT - len(self._label)]
+        if ended:
+            yield from self._complete()
+
+    def end(self) -> Iterator[JsonObject]:
+        yield from self._complete()
+
+    def _complete(self) -> Iterator[JsonObject]:
+        if len(self._numbers) == 4:
+            yield _object(self._dialect, self._numbers, self._label.strip())
+            self._numbers = []
+        self._label = ""
+
+
+class _LabelBefore:
+    """`cat<loc_1><loc_2><loc_3><loc_4>`, further boxes of the same label behind it; four corners as
+    `text<|LOC_1|>` and seven more; and DocTags, `<title><loc_1><loc_2><loc_3><loc_4>words</title>`, whose
+    label is the name of the element and whose words are its `text`.
+    """
+
+    _MARK = re.compile(r"loc_(\d{1,5})|\|LOC_(\d{1,5})\|")
+    _ELEMENT = re.compile(r"[a-z]\w{3,60}")
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._size = 8 if dialect.form is Form.QUAD_TOKENS else 4
+        self._numbers: list[float] = []
+        self._label = ""
+        self._stale = False
+        self._element = ""
+        self._waiting: dict[str, JsonValue] | None = None
+        self._words = ""
+
+    def tag(self, name: str) -> Iterator[JsonObject]:
+        mark = self._MARK.fullmatch(name)
+        if mark:
+            self._numbers.append(float(mark.group(1) or mark.group(2)))
+            if len(self._numbers) == self._size:
+                yield from self._complete()
+            return
+        self._numbers = []
+        closes = name == f"/{self._element}"
+        if closes or self._ELEMENT.fullmatch(name):
+            yield from self._spoken()
+            self._element = "" if closes else name
+
+    def text(self, text: str) -> Iterator[JsonObject]:
+        if self._waiting is not None:
+            self._words += text[: LONGEST_TEXT - len(self._words)]
+        elif text.strip():
+            self._label = "" if self._stale else self._label
+            self._label += text[: LONGEST_TEXT - len(self._label)]
+            self._stale = False
+            self._numbers = []
+        yield from ()
+
+    def end(self) -> Iterator[JsonObject]:
+        yield from ()
+
+    def _complete(self) -> Iterator[JsonObject]:
+        numbers, self._numbers = self._numbers, []
+        if self._size == 8:
+            across, down = sorted(numbers[0::2]), sorted(numbers[1::2])
+            numbers = [across[0], down[0], across[-1], down[-1]]
+        if self._element:
+            yield from self._spoken()
+            self._waiting = _object(self._dialect, numbers, self._element)
+        else:
+            yield _object(self._dialect, numbers, self._label.strip())
+            self._stale = True
+
+    def _spoken(self) -> Iterator[JsonObject]:
+        """The element that waited for its words."""
+        if self._waiting is not None:
+            words = self._words.strip()
+            yield {**self._waiting, "text": words} if words else self._waiting
+        self._waiting, self._words = None, ""
+
+
+class _Points:
+    """Points as attributes of a tag: `<points coords="1 1 450 320">cat</points>`."""
+
+    _COORDS = re.compile(r"""\bcoords\s*=\s*["']([^"']*)["']""")
+    _NAMED = re.compile(r"""\balt\s*=\s*["']([^"']*)["']""")
+    _PICTURE = re.compile(r"(?:^|[\t:;,])\s*(\d{1,6})\s+([\d. ]+)")
+    _POINT = re.compile(r"\d{1,6} +(\d{1,4}(?:\.\d+)?) +(\d{1,4}(?:\.\d+)?)(?= |$)")
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._found: list[dict[str, JsonValue]] = []
+        self._label = ""
+
+    def tag(self, name: str) -> Iterator[JsonObject]:
+        if name.startswith("/"):
+            yield from self._named(self._label)
+        coords = self._COORDS.search(name) if name.startswith(("points", "tracks")) else None
+        if coords:
+            yield from self._named(self._label)
+            self._found = list(self._points(coords.group(1)))
+            alt = self._NAMED.search(name)
+            if name.endswith("/") or alt:
+                yield from self._named(alt.group(1) if alt else "")
+
+    def text(self, text: str) -> Iterator[JsonObject]:
+        if self._found:
+            self._label += text[: LONGEST_TEXT - len(self._label)]
+        yield from ()
+
+    def end(self) -> Iterator[JsonObject]:
+        yield from self._named("")
+
+    def _points(self, coords: str) -> Iterator[dict[str, JsonValue]]:
+        for picture in self._PICTURE.finditer(coords):
+            for point in self._POINT.finditer(picture.group(2)):
+                numbers: list[JsonValue] = [float(point.group(1)), float(point.group(2))]
+                yield {self._dialect.point_key: numbers, "image": int(picture.group(1))}
+
+    def _named(self, label: str) -> Iterator[JsonObject]:
+        found, self._found, self._label = self._found, [], ""
+        name = label.strip()
+        for each in found:
+            yield {**each, self._dialect.label_key: name} if name else each
+
+
+def _object(dialect: Dialect, group: Sequence[float], label: str) -> dict[str, JsonValue]:
+    key = dialect.box_key if len(group) == 4 else dialect.point_key
+    return {key: list(group), **({dialect.label_key: label} if label else {})}

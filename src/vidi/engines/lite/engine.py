@@ -2,23 +2,213 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import json
+import re
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.prompt import Outline, Prompt
+from vidi.domain.prompt import Outline, Picture, Prompt, Role, TextFormat
+from vidi.domain.schema import Schema
 from vidi.engines.base import EngineContext, ModelCard
 from vidi.engines.limits import bounded, estimate_tokens
-from vidi.engines.lite.classifier import Classifier
-from vidi.engines.lite.detector import Detector
-from vidi.engines.lite.evidence import Senses, open_senses
-from vidi.engines.lite.intents import Tongues, load_tongues
-from vidi.engines.lite.offer import CARD
-from vidi.engines.lite.reader import open_reader
-from vidi.engines.lite.replies import reply
-from vidi.engines.lite.weights import ensure
-from vidi.engines.lite.weights_network import share_heap
+from vidi.engines.lite.answers.compare import compare
+from vidi.engines.lite.answers.dispatch import answer
+from vidi.engines.lite.answers.field_values import shape_in
+from vidi.engines.lite.answers.lists import array, boxes, points, python_list, wanted
+from vidi.engines.lite.answers.resolve import SHOWN, find
+from vidi.engines.lite.answers.schema_filler import fill
+from vidi.engines.lite.catalog import CARD
+from vidi.engines.lite.evidence import Evidence, Senses, open_senses
+from vidi.engines.lite.language.intents import Intent, Tongues, load_tongues
+from vidi.engines.lite.language.language import Language, Said, dressed
+from vidi.engines.lite.vision.classifier import Classifier
+from vidi.engines.lite.vision.detector import Detector
+from vidi.engines.lite.vision.ocr import open_reader
+from vidi.engines.lite.vision.onnx import share_heap
+from vidi.engines.lite.weights.assets import ensure
 from vidi.engines.lite.world import load_world
+from vidi.engines.schemas import blank, refuse_huge
+from vidi.engines.validation import JsonValue
+
+YES_NO = frozenset({"exists", "state", "scene", "side"})
+
+
+def over_all(intent: Intent, evidences: Sequence[Evidence]) -> Said | None:
+    """One answer over all pictures, where the question asks for one; else None."""
+    language = intent.language
+    if len(evidences) < 2:
+        return None
+    if language.matches(language.pronouns, "which_picture", intent.text) and intent.mentions:
+        return _which(intent, evidences)
+    if intent.aim in YES_NO and language.matches(language.pronouns, "both", intent.text):
+        return _in_both(intent, evidences)
+    return None
+
+
+def ordinal(at: int, language: Language) -> str:
+    """What a picture is called: "the first", "number 3"."""
+    return language.say("the_first" if at == 0 else "the_second" if at == 1 else "the_nth", n=str(at + 1))
+
+
+def _which(intent: Intent, evidences: Sequence[Evidence]) -> Said:
+    """The pictures in which what is named is seen; the one with most or fewest of it, if that is asked."""
+    language = intent.language
+    counts = [
+        sum(len(find(mention, evidence, SHOWN)) for mention in intent.mentions[:1]) for evidence in evidences
+    ]
+    ranked = language.matches(language.pronouns, "most", intent.text)
+    fewest = language.matches(language.pronouns, "fewest", intent.text)
+    if ranked or fewest:
+        best = (min if fewest else max)(counts)
+        chosen = [at for at, number in enumerate(counts) if number == best]
+        if len(chosen) == len(counts):
+            return Said(language.sentence("equal"), brief=language.say("none"))
+    else:
+        chosen = [at for at, number in enumerate(counts) if number]
+    if not chosen:
+        return Said(language.sentence("near_none"), brief=language.say("none"))
+    listed = language.listed([ordinal(at, language) for at in chosen])
+    return Said(language.as_sentence(listed), brief=listed)
+
+
+def _in_both(intent: Intent, evidences: Sequence[Evidence]) -> Said:
+    """Whether something holds for all pictures."""
+    language = intent.language
+    yes = [answer(intent, evidence).brief == language.say("yes") for evidence in evidences]
+    if all(yes):
+        return Said(language.sentence("both_yes" if len(yes) == 2 else "all_yes"), brief=language.say("yes"))
+    if not any(yes):
+        return Said(language.sentence("both_no"), brief=language.say("no"))
+    if len(yes) == 2:
+        phrase = "both_no_first" if yes[0] else "both_no_second"
+        return Said(language.sentence(phrase), brief=language.say("no"))
+    only = language.listed([str(at + 1) for at, holds in enumerate(yes) if holds])
+    return Said(language.sentence("all_no", n=only), brief=language.say("no"))
+
+
+COMPARING = frozenset({"compare", "same"})
+
+
+def reply(prompt: Prompt, senses: Senses, tongues: Tongues) -> Iterator[str]:
+    """Answer a prompt, stretch by stretch; models run when a stretch needs them.
+
+    Raises:
+        Unfillable: The response schema cannot be filled.
+    """
+    intent = tongues.understand(prompt)
+    evidences = [Evidence(picture, senses) for picture in _pictures(prompt, intent)]
+    output = prompt.output
+    if output.schema is not None:
+        return _structured(output.schema, output.format, intent, evidences, tongues)
+    if not evidences:
+        text = intent.language.sentence("greeting" if intent.aim == "greeting" else "no_picture")
+        return _words(_quoted(text) if output.format is TextFormat.JSON else text)
+    if intent.aim in {"detect", "point"}:
+        return _located(intent, evidences)
+    if output.format is TextFormat.JSON or intent.manner.form == "json":
+        shape = _described_shape(prompt, tongues)
+        if shape is not None and intent.aim not in COMPARING:
+            return _structured(shape, TextFormat.JSON, replace(intent, mentions=()), evidences, tongues)
+        return _words(json.dumps(_as_json(intent, evidences), ensure_ascii=False))
+    return _prose(intent, evidences)
+
+
+def _described_shape(prompt: Prompt, tongues: Tongues) -> Schema | None:
+    """The shape that the last turn, else the system instruction, describes in words."""
+    last = prompt.turns[-1].parts if prompt.turns else ()
+    asked = "\n".join(part for part in last if isinstance(part, str))
+    return shape_in(asked, tongues) or shape_in(prompt.system, tongues)
+
+
+def _pictures(prompt: Prompt, intent: Intent) -> list[Picture]:
+    """The pictures a prompt is about: those of the latest turn that has any; to compare, all."""
+    by_turn = [
+        [part for part in turn.parts if isinstance(part, Picture)]
+        for turn in prompt.turns
+        if turn.role is Role.USER
+    ]
+    latest = next((pictures for pictures in reversed(by_turn) if pictures), [])
+    if intent.aim in COMPARING and len(latest) < 2:
+        return [picture for pictures in by_turn for picture in pictures]
+    return latest
+
+
+def _structured(
+    schema: Schema, form: TextFormat, intent: Intent, evidences: Sequence[Evidence], tongues: Tongues
+) -> Iterator[str]:
+    refuse_huge(schema)
+    value = fill(schema, intent, evidences, tongues) if evidences else blank(schema)
+    if form is TextFormat.ENUM and isinstance(value, str):
+        return iter((value,))
+    return _words(json.dumps(value, ensure_ascii=False))
+
+
+def _located(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
+    """Boxes or points of the first picture; of several, a list for each."""
+    write = points if intent.aim == "point" else boxes
+    lists = (write(wanted(intent, evidence), intent, evidence) for evidence in evidences)
+    if len(evidences) == 1:
+        yield from next(lists)
+        return
+    yield from array("".join(each) for each in lists)
+
+
+def _prose(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
+    if intent.aim in COMPARING:
+        said = compare(intent, evidences)
+        yield from _words(dressed(said, intent.manner, intent.language))
+        return
+    together = over_all(intent, evidences)
+    if together:
+        yield from _words(dressed(together, intent.manner, intent.language))
+        return
+    for index, evidence in enumerate(evidences):
+        text = _answer(intent, evidence)
+        if len(evidences) > 1:
+            text = intent.language.say("image_n", n=str(index + 1), answer=text)
+            text = text if index == 0 else f"\n{text}"
+        yield from _words(text)
+
+
+def _answer(intent: Intent, evidence: Evidence) -> str:
+    if intent.manner.form == "python_list":
+        return python_list(intent, evidence)
+    return dressed(answer(intent, evidence), intent.manner, intent.language)
+
+
+def _as_json(intent: Intent, evidences: Sequence[Evidence]) -> JsonValue:
+    """An answer as JSON where no schema says how: a list for what is listed, else an object of one member."""
+    if intent.aim in COMPARING:
+        return {"answer": compare(intent, evidences).text}
+    values = [_value(intent, evidence) for evidence in evidences]
+    return values[0] if len(values) == 1 else values
+
+
+def _value(intent: Intent, evidence: Evidence) -> JsonValue:
+    said = answer(intent, evidence)
+    if said.items and intent.aim in {"list", "list_first", "tags", "hashtags", "read"}:
+        return list(said.items)
+    if intent.aim in {"caption", "alt"}:
+        return {"caption": said.text}
+    if intent.aim == "describe":
+        return {"description": said.text}
+    if intent.aim == "count" and said.brief.isdecimal():
+        return {"count": int(said.brief)}
+    return {"answer": _plain(said, intent)}
+
+
+def _plain(said: Said, intent: Intent) -> str:
+    return dressed(said, intent.manner, intent.language)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps({"answer": text}, ensure_ascii=False)
+
+
+def _words(text: str) -> Iterator[str]:
+    """A text in words, each with the blank after it."""
+    return (match[0] for match in re.finditer(r"\s*\S+\s?|\s+", text))
 
 
 class Lite:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from vidi.engines.lite.labels import IMAGENET_CLASSES
+from vidi.engines.lite.vision.classes import IMAGENET_CLASSES
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Unavailable
-from vidi.domain.fitting import canvas, place
+from vidi.domain.geometry import canvas, place
 from vidi.domain.prompt import ImageHeader, MediaResolution, Outline, Output, Prompt, TextFormat
 from vidi.engines.base import EngineContext, ModelCard
-from vidi.engines.gbnf import ThoughtTags, compile_json, compile_schema
-from vidi.engines.llama.chat import (
+from vidi.engines.chat.connection import Refused
+from vidi.engines.chat.counting import Size, TokenCounter
+from vidi.engines.chat.messages import (
     Message,
     messages,
     sampling_options,
@@ -22,15 +23,14 @@ from vidi.engines.llama.chat import (
     template_options,
     wants_thought,
 )
-from vidi.engines.llama.connection import Refused
-from vidi.engines.llama.counting import Size, TokenCounter
-from vidi.engines.llama.launch import Launch
-from vidi.engines.llama.members import Member, members
-from vidi.engines.llama.reply import Events, Reply, joined, refused
+from vidi.engines.chat.response import Events, Reply, joined, refused
+from vidi.engines.gbnf import ThoughtTags, compile_json, compile_schema
+from vidi.engines.llama.catalog import Member, members
+from vidi.engines.llama.process import Launch
 from vidi.engines.llama.store import Pulled
 from vidi.engines.llama.supervisor import Supervisor
 from vidi.engines.profile import Template
-from vidi.engines.structured import checked
+from vidi.engines.validation import checked
 
 _PATH = "/v1/chat/completions"
 

@@ -21,7 +21,7 @@ from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 from vidi import __version__
 from vidi.domain.errors import NotFound, PermissionDenied, Unavailable, VidiError
 from vidi.engines.base import Progress
-from vidi.engines.llama.digest import sha256_of
+from vidi.engines.llama.store import sha256_of
 
 _ATTEMPTS = 4
 """Requests in a row that may bring nothing new."""

@@ -6,8 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidi.engines.llama.gguf_check import Pair
-from vidi.engines.llama.gguf_header import Header
+from vidi.engines.llama.gguf import Header, Pair
 
 _NUMBER_BYTES = 2
 """Keys and values are kept as 16-bit floats."""

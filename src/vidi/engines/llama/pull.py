@@ -11,10 +11,9 @@ from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, Unavailable
 from vidi.engines.base import Bill, EngineContext, Pull, Wanted
-from vidi.engines.llama import hub
-from vidi.engines.llama.choice import Choice
-from vidi.engines.llama.digest import sha256_of
-from vidi.engines.llama.gguf_check import check_pair
+from vidi.engines.llama import hub, store
+from vidi.engines.llama.catalog import Choice, choose, profiles_folder
+from vidi.engines.llama.gguf import check_pair
 from vidi.engines.llama.hub import NoHub, RemoteFile
 from vidi.engines.llama.memory import WORKING, machine_memory, memory_needed
 from vidi.engines.llama.sources import (
@@ -27,8 +26,19 @@ from vidi.engines.llama.sources import (
     pair_of,
     place,
 )
-from vidi.engines.llama.store import TEXT, VISION, Pulled, find, now, publish, pulling, unfinished_bytes
+from vidi.engines.llama.store import (
+    TEXT,
+    VISION,
+    Pulled,
+    find,
+    now,
+    publish,
+    pulling,
+    sha256_of,
+    unfinished_bytes,
+)
 from vidi.engines.profile import Model, WeightsFile
+from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
 
 _SPARE = 256 << 20
 """Bytes that stay free on the disk, so that the machine goes on working."""
@@ -286,3 +296,54 @@ def _disk_errors(cache: Path) -> Generator[None, None, None]:
             f"The files could not be read or written: {error.strerror or error}. Give the cache directory "
             "write permission, or name another one with VIDI_CACHE_DIR."
         ) from error
+
+
+def fetch(context: EngineContext, wanted: Wanted) -> Pull:
+    """The weights of a model that is offered.
+
+    Raises:
+        VidiError: They cannot be had; says what to do.
+    """
+    pull = adopt(context, wanted)
+    if pull is None:
+        raise InvalidRequest(
+            f"{wanted.model} is on this disk, and nobody says where else it is. To replace it, name its "
+            f"files: vidi pull {wanted.model} --from FILE --mmproj FILE --profile FAMILY"
+        )
+    return pull
+
+
+def adopt(context: EngineContext, wanted: Wanted) -> Pull | None:
+    """The weights of any model of a family; None if the name says nothing and no files are given.
+
+    Raises:
+        VidiError: They cannot be had; says what to do.
+    """
+    if not wanted.profile:
+        own = _own_profile(context.cache, wanted.model)
+        wanted = replace(wanted, profile=str(own)) if own else wanted
+    choice = choose(wanted, load_profiles(), load_profile)
+    return find_pull(context, wanted, choice) if choice else None
+
+
+def _own_profile(cache: Path, model: str) -> Path | None:
+    """The user's profile that tells of a model: in their folder, or kept beside files that were pulled."""
+    for path in sorted(profiles_folder(cache).glob("*.toml")):
+        try:
+            profile = load_profile(path)
+        except ProfileError:
+            continue  # Whoever lists models is told of it.
+        if any(member.id == model for member in profile.models):
+            return path
+    here = next((record for record in store.pulled(cache) if record.model.id == model), None)
+    return here.profile if here else None
+
+
+def remove(context: EngineContext, model: str) -> int:
+    """Delete a model and what an unfinished pull has left of it; says how many bytes that freed.
+
+    Raises:
+        NotFound: There is nothing of it.
+        FailedPrecondition: It is just being pulled.
+    """
+    return store.remove(context.cache, model)

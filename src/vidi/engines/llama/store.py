@@ -12,6 +12,7 @@ profile or on a hub choose no path here.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -316,3 +317,21 @@ def _model(told: Mapping[str, object]) -> Model:
 def now() -> datetime:
     """The time for `Pulled.pulled_at`: UTC, to the second."""
     return datetime.now(UTC).replace(microsecond=0)
+
+
+_CHUNK = 1 << 20
+
+
+def sha256_of(path: Path, progress: Progress, step: str) -> str:
+    """A file's SHA-256 in hex; `progress` is told of the bytes that were read as of `step`.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    digest, done, size = hashlib.sha256(), 0, path.stat().st_size
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            done += len(chunk)
+            progress(step, done, size)
+    return digest.hexdigest()

@@ -17,8 +17,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from vidi.domain.errors import Unavailable
-from vidi.engines.llama.connection import TICK_SECONDS, Lost, NobodyThere, Refused, post
-from vidi.engines.llama.launch import Endpoint, Launch
+from vidi.engines.chat.connection import TICK_SECONDS, Endpoint, Lost, NobodyThere, Refused, post
+from vidi.engines.llama.process import Launch
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,112 @@
+"""`vidi inspect`: what a file is, before any model sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from vidi.cli.ask import expand, photos_argument
+from vidi.cli.drawing import Decoder
+from vidi.cli.options import config_option, settings_from
+from vidi.domain.errors import InvalidImage
+from vidi.domain.prompt import ImageHeader, MediaResolution, Picture
+from vidi.images.sharpness import BLURRED_BELOW, sharpness
+from vidi.images.tokens import image_tokens
+from vidi.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What is known about one picture."""
+
+    photo: str
+    header: ImageHeader
+    upright: tuple[int, int]
+    tokens: dict[str, int]
+    sharpness: float
+
+    @property
+    def blurred(self) -> bool:
+        """Whether a model may have trouble with it."""
+        return self.sharpness < BLURRED_BELOW
+
+    def as_json(self) -> str:
+        """One line for programs."""
+        return json.dumps(
+            {
+                "photo": self.photo,
+                "mimeType": self.header.format.value,
+                "width": self.upright[0],
+                "height": self.upright[1],
+                "orientation": self.header.orientation,
+                "frames": self.header.frames,
+                "tokens": self.tokens,
+                "sharpness": round(self.sharpness, 3),
+                "blurred": self.blurred,
+            },
+            ensure_ascii=False,
+        )
+
+    def as_text(self) -> str:
+        """A few lines for people."""
+        width, height = self.upright
+        turned = (
+            f", turned upright (orientation {self.header.orientation})" if self.header.orientation > 1 else ""
+        )
+        frames = f", first of {self.header.frames} frames" if self.header.frames > 1 else ""
+        tokens = ", ".join(f"{name} {count}" for name, count in self.tokens.items())
+        blur = "looks blurred, expect worse answers" if self.blurred else "sharp"
+        return (
+            f"{click.style(self.photo, bold=True)}\n"
+            f"  format     {self.header.format.value}, {width} x {height} pixels{turned}{frames}\n"
+            f"  tokens     {tokens}\n"
+            f"  focus      {blur} ({self.sharpness:.2f}; blurred is below {BLURRED_BELOW:g})"
+        )
+
+
+@click.command(short_help="Show format, size, token cost and sharpness.")
+@photos_argument
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+@config_option
+def inspect(photos: tuple[Path, ...], as_json: bool, config: Path | None) -> None:
+    """Show each PHOTO's format, upright size, token cost and sharpness; asks no model.
+
+    Tokens are given as a Gemini name charges them: by default, and at each media resolution.
+    """
+    settings = settings_from(config, {})
+    failed = asyncio.run(_inspect(settings, expand(photos), as_json=as_json))
+    sys.exit(1 if failed else 0)
+
+
+async def _inspect(settings: Settings, files: list[Path], *, as_json: bool) -> bool:
+    failed = False
+    async with Decoder.open(settings) as decoder:
+        for file in files:
+            try:
+                inspection = _inspection(str(file), *await decoder.prepare(file))
+            except (InvalidImage, FileNotFoundError, PermissionError) as error:
+                click.echo(f"{file}: {error}", err=True)
+                failed = True
+            else:
+                click.echo(inspection.as_json() if as_json else inspection.as_text())
+    return failed
+
+
+def _inspection(photo: str, header: ImageHeader, picture: Picture) -> Inspection:
+    placement = picture.placement
+    names = {
+        level: "default" if level is MediaResolution.UNSPECIFIED else level.name.lower()
+        for level in MediaResolution
+    }
+    return Inspection(
+        photo=photo,
+        header=header,
+        upright=(placement.source_width, placement.source_height),
+        tokens={name: image_tokens(replace(header, resolution=level)) for level, name in names.items()},
+        sharpness=sharpness(picture),
+    )

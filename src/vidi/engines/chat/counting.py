@@ -1,0 +1,102 @@
+"""What a prompt costs, asked of llama.cpp itself, so that it is what the prompt will take."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Generator
+from contextlib import closing
+
+from vidi.domain.answer import TokenCount
+from vidi.domain.errors import Unavailable
+from vidi.domain.prompt import Ask, Role, Turn
+from vidi.engines.chat.connection import Refused
+from vidi.engines.chat.messages import Message, Shown, blank, messages
+from vidi.engines.chat.response import refused
+from vidi.engines.validation import JsonValue
+
+_PATH = "/v1/chat/completions/input_tokens"
+_SECONDS = 30.0
+_KEPT_SIZES = 4096
+
+Post = Callable[[str, bytes], Generator[bytes, None, None]]
+"""Sends a body to a path; yields the answer's bytes, and b"" while nothing comes."""
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+
+class TokenCounter:
+    """Counts a model's tokens.
+
+    A picture's tokens depend on its size only, so each size is counted once. In a prompt every picture is
+    replaced by the same small one, and the differences are added: the texts between the pictures are cut
+    into tokens just as they will be, and no pixel has to be sent.
+    """
+
+    def __init__(self, post: Post, smallest: Size) -> None:
+        """Take the way to the process.
+
+        Args:
+            post: Sends it a request. Raises Refused and Unavailable.
+            smallest: Size of a picture that the model takes as it is.
+        """
+        self._post = post
+        self._smallest = smallest
+        self._lock = threading.Lock()
+        self._costs: OrderedDict[Size, int] = OrderedDict()
+        self._stand_in = blank(*smallest)
+
+    def count(self, ask: Ask[Size], options: Message) -> TokenCount:
+        """What a prompt takes with pictures of these sizes.
+
+        Args:
+            ask: The prompt; its images are the sizes in which the model gets them.
+            options: Arguments of the chat template.
+
+        Raises:
+            InvalidRequest: The prompt cannot be put into the model's chat template.
+            Unavailable: The process is not there.
+        """
+        sizes = list(ask.images())
+        costs = [self._cost(size) for size in sizes]
+        small = self._cost(self._smallest) if sizes else 0
+        total = self._ask(ask.with_images(self._stand_in for _ in sizes), options)
+        image = sum(costs)
+        return TokenCount(text=max(0, total - small * len(sizes)), image=image)
+
+    def _cost(self, size: Size) -> int:
+        with self._lock:
+            known = self._costs.get(size)
+        if known is None:
+            word = "x"
+            alone: Ask[Shown] = Ask(turns=(Turn(Role.USER, (word,)),))
+            beside: Ask[Shown] = Ask(turns=(Turn(Role.USER, (blank(*size), word)),))
+            known = max(0, self._ask(beside, {}) - self._ask(alone, {}))
+        with self._lock:
+            self._costs[size] = known
+            self._costs.move_to_end(size)
+            while len(self._costs) > _KEPT_SIZES:
+                self._costs.popitem(last=False)
+        return known
+
+    def _ask(self, ask: Ask[Shown], options: Message) -> int:
+        request: Message = {"messages": messages(ask), "chat_template_kwargs": options}
+        body = json.dumps(request, ensure_ascii=False).encode("utf-8", "replace")
+        until = time.monotonic() + _SECONDS
+        said = bytearray()
+        try:
+            with closing(self._post(_PATH, body)) as parts:
+                for part in parts:
+                    said += part
+                    if time.monotonic() > until:
+                        raise Unavailable("The model does not count tokens now. Try again.", retry_after=1.0)
+        except Refused as error:
+            raise refused(error) from None
+        answer: JsonValue = json.loads(said)
+        tokens = answer.get("input_tokens") if isinstance(answer, dict) else None
+        if not isinstance(tokens, int):
+            raise Unavailable("The model does not count tokens now. Try again.", retry_after=1.0)
+        return tokens

@@ -1,0 +1,110 @@
+"""From a prompt to the request that llama.cpp's server takes, and nothing else of it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+
+from PIL import Image
+
+from vidi.domain.errors import InvalidRequest
+from vidi.domain.prompt import Ask, Picture, Role, Sampling, Thinking, Turn
+from vidi.engines.profile import Template, Thinks
+from vidi.engines.validation import JsonValue
+
+JPEG_QUALITY = 92
+"""Of the pictures that are handed over, which keep all their colour samples. llama.cpp takes 40 to 60 ms for
+each megabyte of base64, so that a PNG would cost more than it keeps."""
+
+LITTLE_THOUGHT = frozenset({"minimal", "none"})
+"""Thinking levels that turn thinking off."""
+
+Message = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture as llama.cpp takes it: a data URI."""
+
+    uri: str
+
+
+def shown(picture: Picture) -> Shown:
+    """A picture as a JPEG; the same pixels give the same text, which llama.cpp's cache lives on."""
+    image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return Shown("data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii"))
+
+
+def blank(width: int, height: int) -> Shown:
+    """A black picture of a size in pixels, for counting."""
+    file = io.BytesIO()
+    Image.new("L", (width, height)).save(file, "PNG")
+    return Shown("data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"))
+
+
+def messages(ask: Ask[Shown]) -> list[JsonValue]:
+    """The conversation as chat messages, in the caller's order.
+
+    Raises:
+        InvalidRequest: There is a picture in a turn of the model's.
+    """
+    system: list[JsonValue] = [{"role": "system", "content": ask.system}] if ask.system else []
+    return [*system, *(_message(turn) for turn in ask.turns)]
+
+
+def _message(turn: Turn[Shown]) -> Message:
+    if turn.role is Role.USER:
+        return {"role": "user", "content": [_part(part) for part in turn.parts if part]}
+    texts = [part for part in turn.parts if isinstance(part, str)]
+    if len(texts) < len(turn.parts):
+        raise InvalidRequest(
+            "A turn of the role model holds a picture. This model takes pictures in turns of the role user."
+        )
+    return {"role": "assistant", "content": "".join(texts)}
+
+
+def _part(part: str | Shown) -> Message:
+    if isinstance(part, Shown):
+        return {"type": "image_url", "image_url": {"url": part.uri}}
+    return {"type": "text", "text": part}
+
+
+def wants_thought(thinking: Thinking, template: Template) -> bool:
+    """Whether the model is to think first: only where it can, and is asked to."""
+    if template.thinks is not Thinks.SWITCHED:
+        return template.thinks is Thinks.ALWAYS
+    if thinking.level is not None:
+        return thinking.level.lower() not in LITTLE_THOUGHT
+    if thinking.budget is not None:
+        return thinking.budget != 0
+    return thinking.include
+
+
+def template_options(template: Template, *, thinks: bool) -> Message:
+    """Arguments of the chat template."""
+    switch: Message = {template.switch: thinks} if template.thinks is Thinks.SWITCHED else {}
+    return {**template.options, **switch}
+
+
+def sampling_options(sampling: Sampling, limit: int) -> Message:
+    """How tokens are chosen and where the answer ends, in llama.cpp's names.
+
+    Args:
+        sampling: What the caller chose; the rest is left to the model's file.
+        limit: Most tokens of an answer.
+    """
+    asked = sampling.max_output_tokens
+    options: dict[str, JsonValue] = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "seed": None if sampling.seed is None else sampling.seed & 0xFFFFFFFF,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+        "max_tokens": limit if asked is None else min(asked, limit),
+        "stop": [stop for stop in sampling.stop_sequences if stop] or None,
+    }
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,186 @@
+"""From the numbers that a family writes to places on the caller's image."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from vidi.domain.geometry import Box, Point
+from vidi.domain.prompt import Picture
+from vidi.engines.profile import Dialect, Order
+from vidi.engines.validation import JsonValue
+
+_FARTHEST = 1e6
+"""Numbers beyond are cut to it: no picture is so large, and arithmetic stays finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruler:
+    """Measures in one dialect on the pictures of one prompt.
+
+    Attributes:
+        dialect: Gives order, scale and bins.
+        pictures: In the prompt's order; at least one. A place lies on the last unless it says otherwise.
+    """
+
+    dialect: Dialect
+    pictures: Sequence[Picture]
+
+    def box(self, numbers: Sequence[float], image: int | None = None) -> Box | None:
+        """A box from four numbers in the family's order.
+
+        Args:
+            numbers: Two opposite corners; reversed ones are set right, and what lies outside is cut off.
+            image: Index of the picture from 0; None, or one that is not there, is the last.
+
+        Returns:
+            The box on the caller's image, whole numbers 0..1000; None if nothing of it is left.
+        """
+        if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
+            return None
+        x0, y0 = self._pixels(numbers[:2], numbers, image)
+        x1, y1 = self._pixels(numbers[2:], numbers, image)
+        placement = self._picture(image).placement
+        box = placement.box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+        ymin, xmin, ymax, xmax = _steady(box).box_2d()
+        return Box(ymin, xmin, ymax, xmax) if ymin < ymax and xmin < xmax else None
+
+    def point(self, numbers: Sequence[float], image: int | None = None) -> Point | None:
+        """A point from two numbers in the family's order, or the middle of a box from four."""
+        if len(numbers) == 4:
+            box = self.box(numbers, image)
+            return box.centre() if box else None
+        if len(numbers) != 2 or not all(map(math.isfinite, numbers)):
+            return None
+        x, y = self._pixels(numbers, numbers, image)
+        place = _steady(self._picture(image).placement.box(x, y, x, y))
+        return Point(*Point(place.ymin, place.xmin).point())
+
+    def _picture(self, image: int | None) -> Picture:
+        there = image is not None and 0 <= image < len(self.pictures)
+        return self.pictures[image if there and image is not None else -1]
+
+    def _pixels(
+        self, pair: Sequence[float], whole: Sequence[float], image: int | None
+    ) -> tuple[float, float]:
+        """A corner as x and y in pixels of the picture as the model got it."""
+        dialect = self.dialect
+        first, second = _cut(pair[0]), _cut(pair[1])
+        x, y = (first, second) if dialect.order is Order.XYXY else (second, first)
+        if dialect.scale == 0:
+            return x, y
+        scale = 1.0 if dialect.fractions and all(0 <= number <= 1 for number in whole) else dialect.scale
+        half = 0.5 if dialect.centred and scale == dialect.scale else 0.0
+        picture = self._picture(image)
+        return (x + half) / scale * picture.width, (y + half) / scale * picture.height
+
+
+def _cut(number: float) -> float:
+    return min(_FARTHEST, max(-_FARTHEST, number))
+
+
+def _steady(box: Box) -> Box:
+    """Without the last digits of floating point, so that what lies half-way is always rounded up."""
+    return Box(round(box.ymin, 6), round(box.xmin, 6), round(box.ymax, 6), round(box.xmax, 6))
+
+
+Group = tuple[float, ...]
+"""Four numbers of a box or two of a point, in the family's order."""
+
+EDGES: tuple[tuple[str, str, str, str], ...] = (
+    ("ymin", "xmin", "ymax", "xmax"),
+    ("y_min", "x_min", "y_max", "x_max"),
+    ("y1", "x1", "y2", "x2"),
+    ("y0", "x0", "y1", "x1"),
+    ("top", "left", "bottom", "right"),
+)
+"""Names under which the four edges of a box are written, y first."""
+
+SIZES: tuple[tuple[str, str, str, str], ...] = (
+    ("y", "x", "height", "width"),
+    ("y", "x", "h", "w"),
+    ("top", "left", "height", "width"),
+)
+"""Names of a corner and a size, y first."""
+
+MIDDLE = ("y", "x")
+"""Names of a point's two members."""
+
+EDGE_NAMES = frozenset(name for names in (*EDGES, *SIZES) for name in names)
+"""All of these names."""
+
+_NUMBER = re.compile(r"[-+]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][-+]?\d{1,3})?")
+
+_DEEPEST = 6
+"""Lists within lists that are looked into."""
+
+
+def groups_in(value: JsonValue, order: Order, depth: int = 0) -> Iterator[Group]:
+    """Every box and point in a value: `[1, 2, 3, 4]`, lists of such, `{"x1": 1, ...}`, `"1 2 3 4"`.
+
+    Members with names are put into the family's order; other numbers are taken to be in it.
+    """
+    if isinstance(value, str):
+        yield from in_groups(numbers_in(value))
+    elif isinstance(value, dict):
+        group = named(value, order)
+        if group:
+            yield group
+    elif isinstance(value, list):
+        numbers = [_number(each) for each in value]
+        if None not in numbers:
+            yield from in_groups([number for number in numbers if number is not None])
+        elif depth < _DEEPEST:
+            for each in value:
+                yield from groups_in(each, order, depth + 1)
+
+
+def named(value: Mapping[str, JsonValue], order: Order) -> Group | None:
+    """The box or point whose numbers have names, in the family's order; None if there is none."""
+    for edges in EDGES:
+        box = _members(value, edges)
+        if box:
+            return _ordered(box, order)
+    for sizes in SIZES:
+        box = _members(value, sizes)
+        if box:
+            top, left, height, width = box
+            return _ordered((top, left, top + height, left + width), order)
+    point = _members(value, MIDDLE)
+    return _ordered(point, order) if point else None
+
+
+def numbers_in(text: str) -> list[float]:
+    """Every number in a text, in its order."""
+    return [float(found) for found in _NUMBER.findall(text)]
+
+
+def in_groups(numbers: Sequence[float]) -> Iterator[Group]:
+    """Two numbers are a point; four, and any further four, a box; what is left over is nothing."""
+    if len(numbers) == 2:
+        yield tuple(numbers)
+    for start in range(0, len(numbers) - 3, 4):
+        yield tuple(numbers[start : start + 4])
+
+
+def _members(value: Mapping[str, JsonValue], names: Sequence[str]) -> Group | None:
+    numbers = [_number(value.get(name)) for name in names]
+    present = tuple(number for number in numbers if number is not None)
+    return present if len(present) == len(names) else None
+
+
+def _ordered(numbers: Group, order: Order) -> Group:
+    """From y first to the family's order."""
+    if order is Order.YXYX:
+        return numbers
+    return tuple(numbers[index ^ 1] for index in range(len(numbers)))
+
+
+def _number(value: JsonValue) -> float | None:
+    if isinstance(value, int | float) and value is not True and value is not False:
+        return float(value) if -1e300 < value < 1e300 else None
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return float(value)
+    return None

@@ -1,0 +1,353 @@
+"""The words by which a request asks for places, in one table.
+
+Patterns run over callers' text, so they are RE2's: linear in the text, whatever it is. They ignore case, and
+are written with `_` for one blank (or one underscore) and `\\w` for any letter or digit of any script; texts
+are brought to single blanks before they are matched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import re2
+
+
+class Means(Enum):
+    """What a rule's match says of a sentence."""
+
+    BOXES = "asks for boxes"
+    POINTS = "asks for points"
+    NEITHER = "speaks of boxes or points without asking for them"
+    FORM = "describes how the answer is written"
+    LIMIT = "says how many at most, as the group `limit`"
+    SEEKS = "names what is looked for, as the group `targets`"
+    TAIL = "adds something to what is looked for, as the group `tail`"
+    FILLER = "is no part of what is looked for, at its end"
+    ARTICLE = "is no part of what is looked for, at its beginning"
+    ANYTHING = "is the whole of what is looked for, and stands for whatever there is"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of the table."""
+
+    means: Means
+    pattern: str
+
+
+_BOX = r"(?:(?:2-?d_)?(?:bounding[ -]?box(?:es)?|bbox(?:es)?|box_2ds?|box(?:es)?)|rectangles?)"
+_POINT = r"(?:(?:cent(?:er|re)_)?points?)"
+_PLACE = rf"(?:{_BOX}|{_POINT}|positions?|locations?|(?:pixel_)?coordinates)(?:_coordinates)?"
+_ASK = (
+    r"(?:(?:please|kindly|now|then|(?:can|could|would)_you|i_(?:want|need)(?:_you_to)?|your_task_is_to"
+    r"|help_me(?:_to)?)_)*"
+)
+_GIVE = (
+    r"(?:detect|find|locate|identify|show|give|get|draw|return|output|provide|list|mark|produce|generate"
+    r"|report|predict|put|place|compute|tell|determine|extract|annotate|write)"
+)
+_ALL = r"(?:(?:the|a|an|all|all_of|each|every|any|each_of|every_single|tight|precise|exact)_)*"
+_PICTURE = r"(?:images?|pictures?|photos?|photographs?|screenshots?|scene)"
+_KUTU = r"(?:s[ıi]n[ıi]rlay[ıi]c[ıi]|çevreleyen|cevreleyen)_kutu\w*"
+_RESIM = r"(?:resim|resm|görüntü|fotoğraf|görsel)\w*"
+_BUL = r"(?:bul|ver|göster|döndür|çiz|tespit_et|algıla|listele|belirle|çıkar|yaz|işaretle)\w*"
+
+_BOXES = (
+    r"\bbounding[ -]?box(?:es)?\b",
+    r"\bbox_?2ds?\b|\bbbox(?:es)?(?:_?2d)?\b|\b2-?d_box(?:es)?\b",
+    r"\by_?min\b.{0,40}\bx_?max\b|\bx_?min\b.{0,40}\by_?max\b",
+    r"\b(?:draw|put|place)_(?:a_|the_)?(?:tight_)?(?:box|boxes|rectangles?)_(?:around|on|over)\b",
+    r"\bbox_coordinates\b|\bcoordinates_of_(?:the_)?box(?:es)?\b",
+    _KUTU,
+    r"\bkutu\w*_koordinat\w*",
+)
+_POINTS = (
+    rf"^{_ASK}point_(?:to|at)\b",
+    r"""["'“]point(?:_2d)?["'”]""",
+    r"[\[(]_?[xy]_?,_?[xy]_?[\])]",
+    r"\bpoint_coordinates\b|\bcoordinates_of_(?:the_|a_|each_)?(?:points?|cent(?:er|re)s?)\b",
+    rf"^{_ASK}{_GIVE}_(?:me_)?{_ALL}{_POINT}_(?:of|for|on|at)_(?:the|each|every|all)\b",
+    r"\bnokta\w*_(?:koordinat\w*|göster\w*|işaretle\w*)|\bnoktala\w*",
+)
+_NEITHER = (
+    r"\b(?:no|not|never|without|don['’]t|instead_of|avoid|rather_than)\b[^,;]{0,50}"
+    r"\b(?:bounding|box(?:es)?|bbox(?:es)?|box_2d|points?|coordinates)\b",
+    r"\b(?:how_many|count|number_of)_(?:(?:the|of|all|red|drawn)_)*(?:bounding|bbox|2d_box)",
+    r"\bwhat_(?:is|are|does)_(?:an?_|the_term_)?(?:bounding_box(?:es)?|bbox)_?(?:mean)?_?\??$",
+    r"\b(?:in|inside|within|under|near|outside)_(?:of_)?(?:the|this|that|each|a)_(?:\w+_)?"
+    r"(?:bounding_box|bbox)",
+    r"\bbox_?3d\b|\b3-?d_bounding",
+    r"\b(?:kutu|nokta)\w*_(?:verme|çizme|kullanma|gösterme|döndürme|yazma)|\bkaç_(?:sınırlayıcı|çevreleyen)",
+)
+_FORM = (
+    r"\bbox_?2ds?\b|\by_?min\b|\bx_?min\b|[\[(]_?[xy][01]?_?,_?[xy][01]?_?[,\])]",
+    r"\bnormali[sz]ed?\b|\b0_?(?:-|–|to|and|\.\.)_?(?:1000|999)\b|\[0,_?1000\]",
+    r"\bjson\b|\bsegmentation\b|\b(?:return|output|give|provide|or|no)_masks?\b",
+    r"\bcode[ -](?:fenc|block)\w*|\bmarkdown\b|```",
+    rf"\b(?:return|output|respond|answer|reply)\b.{{0,30}}\b{_BOX}\b",
+    r"\bno_(?:prose|explanations?|commentary|(?:extra|other|additional)_text)\b",
+    r"\b(?:top|upper)[ -]left_corner\b|\borigin_(?:is|at)\b|\bin_pixels?\b",
+    r"^_*[\[{]|\bas_a_list_of\b.{0,40}\b(?:coordinates|boxes|points|numbers)\b",
+    r"\bnormalize_ed\w*|\bdizisi_olarak\b|\bbiçiminde\b|\bformatında\b|\bmaske\w*_(?:ver|döndür|çiz)me",
+    rf"{_KUTU}_(?:\w+_)?(?:olmal|olsun|yazılmal)\w*",
+)
+_LIMIT = (
+    r"\b(?P<limit>(?:no_more_than|at_most|up_to|a_maximum_of|maximum|max\.?)_\d+)\b",
+    r"\b(?P<limit>limit(?:ed)?_to_\d+(?:_\w+)?)\b",
+    r"\b(?P<limit>en_(?:fazla|çok)_\d+)\b",
+)
+_SEEKS = (
+    rf"^{_ASK}(?:{_GIVE}_(?:me_)?)?{_ALL}(?:{_PLACE}|(?:segmentation_)?masks?)(?:_and_labels?)?"
+    r"_(?:of|for|around|on|over|surrounding|enclosing|that_(?:surround|enclose)s?):?_(?P<targets>.+)$",
+    rf"^{_ASK}what(?:['’]s|_is|_are)_{_ALL}{_PLACE}_(?:of|for|around)_(?P<targets>.+)$",
+    rf"^{_ASK}point_(?:to|at)_(?P<targets>.+)$",
+    rf"^{_ASK}(?:detect|find|locate|identify|label|spot|recogni[sz]e|segment|locali[sz]e|mark|look_for"
+    r"|search_for):?_(?P<targets>.+)$",
+    rf"^{_ASK}where_(?:is|are)_(?P<targets>.+)$",
+    rf"^(?:lütfen_)?(?:(?:bu_|şu_)?{_RESIM}_)?(?P<targets>.+?)_"
+    rf"(?:{_KUTU}|kutu\w*|konum\w*|yer\w*|nokta\w*|koordinat\w*)_(?:\w+_){{0,3}}?{_BUL}[ .!]*$",
+    rf"^(?:lütfen_)?(?:(?:bu_|şu_)?{_RESIM}_)?(?P<targets>.+?)_{_BUL}[ .!]*$",
+)
+_TAIL = (
+    r"(?P<tail>(?:,_?|_)(?:and_)?(?:label|nam|describ|tagg?|caption|annotat)(?:e|l?ing)?_"
+    r"(?:them|it|each|every|with|by|as)\b.*)$",
+    r"(?P<tail>_\(_?(?:with|using|label|name|including)\b.*)$",
+    r"(?P<tail>_with_(?:(?:their|its|a|the|short|descriptive)_)*(?:types?|names?|labels?|descriptions?"
+    r"|colou?rs?)\b.*)$",
+)
+_FILLER = (
+    r"(?:,|_and|;)_(?:then_)?(?:return|output|give|provide|respond|report|write|draw|show)\b.*$",
+    r"_(?:as|in|using|into)_(?:an?_|valid_|the_)*json\b.*$",
+    r"_(?:in|using|with|as)_(?:(?:the|this|a|following)_)*(?:format|order)\b.*$",
+    r"(?:,|_and|_with|_using|_by|_as|_via)_(?:(?:drawing|returning|giving|their|its|tight|a|the)_)*"
+    rf"{_PLACE}\b.*$",
+    r",?_\(?normali[sz]ed\b.*$|_?[\[(][xy]_?(?:min|[01])?_?,.*$",
+    rf"_(?:in|on|from|within|of)_(?:the|this|that|my|each|both)_(?:\w+_)?{_PICTURE}$",
+    r"_(?:visible|present|shown|seen|please)$|_(?:that_)?you_(?:can_)?see$",
+    rf"_{_BUL}_ve$",
+    r"[ .,:;!?(\[{]+$",
+)
+_ARTICLE = (
+    r"^(?:(?:the|an?|all|all_of|each|every|any|each_of|every_one_of|tüm|bütün|her)_)+",
+    rf"^(?:bana_)?(?:(?:bu_|şu_)?{_RESIM}_)?(?:tüm_|bütün_|her_)*",
+    rf"^{_PLACE}_(?:of|for|around|on)_",
+)
+_ANYTHING = (
+    r"^(?:(?:the|all|most|of|different|individual|distinct|prominent|main|visible|important|salient|notable"
+    r"|major|key|common|physical|belirgin|önemli|ana|görünen)_)*"
+    r"(?:items?|objects?|things?|elements?|entities|entity|everything|something|nesne\w*|öğe\w*|şey\w*"
+    r"|eşya\w*|cisim\w*)$",
+)
+
+RULES: tuple[Rule, ...] = tuple(
+    Rule(means, pattern)
+    for means, patterns in (
+        (Means.BOXES, _BOXES),
+        (Means.POINTS, _POINTS),
+        (Means.NEITHER, _NEITHER),
+        (Means.FORM, _FORM),
+        (Means.LIMIT, _LIMIT),
+        (Means.SEEKS, _SEEKS),
+        (Means.TAIL, _TAIL),
+        (Means.FILLER, _FILLER),
+        (Means.ARTICLE, _ARTICLE),
+        (Means.ANYTHING, _ANYTHING),
+    )
+    for pattern in patterns
+)
+"""The table: English and Turkish."""
+
+
+def _compile(pattern: str) -> re2.Pattern[str]:
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    written = pattern.replace("_", "[ _]").replace(r"\w", r"[\pL\pN_]")
+    return re2.compile(written, options)
+
+
+_COMPILED = tuple((rule.means, _compile(rule.pattern)) for rule in RULES)
+
+
+def matches(means: Means, text: str) -> Iterator[re2.Match[str]]:
+    """The match of every rule of that meaning, in the order of the table; the text has single blanks."""
+    for each, pattern in _COMPILED:
+        if each is means:
+            match = pattern.search(text)
+            if match:
+                yield match
+
+
+def says(means: Means, text: str) -> bool:
+    """Whether a rule of that meaning matches."""
+    return next(matches(means, text), None) is not None
+
+
+_STOP = re.compile(r"[\[\](){}]|\n\s*\n\s*|\n(?!\s*[a-zçğıöşü])|[.!?;]+[\"'”’]*(?=\s|$)")
+_BLANKS = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence, or a line.
+
+    Attributes:
+        text: With single blanks, without blanks around it.
+        after: The white space that stood behind it.
+    """
+
+    text: str
+    after: str = ""
+
+
+def sentences(text: str) -> tuple[Sentence, ...]:
+    """The sentences and lines of a text; what stands in brackets, as a sample of JSON, is not taken apart."""
+    found: list[Sentence] = []
+    for piece in _pieces(text):
+        bare = piece.strip()
+        if bare:
+            after = piece[len(piece.rstrip()) :]
+            found.append(Sentence(_BLANKS.sub(" ", bare).replace("İ", "i"), "\n" if "\n" in after else " "))
+    return tuple(found)
+
+
+def joined(parts: tuple[Sentence, ...]) -> str:
+    """Sentences as a text again."""
+    return "".join(part.text + part.after for part in parts).strip()
+
+
+def _pieces(text: str) -> list[str]:
+    closed = _cut(text, whole_brackets=True)
+    return closed if closed is not None else _cut(text, whole_brackets=False) or [text]
+
+
+def _cut(text: str, *, whole_brackets: bool) -> list[str] | None:
+    """Cut behind each end of a sentence; None if brackets were to stay whole and do not close."""
+    pieces: list[str] = []
+    depth, start = 0, 0
+    for match in _STOP.finditer(text):
+        mark = match.group()
+        if mark in "[({":
+            depth += 1
+        elif mark in "])}":
+            depth = max(0, depth - 1)
+        elif depth == 0 or not whole_brackets:
+            end = match.end()
+            blank = _BLANKS.match(text, end)
+            end = blank.end() if blank else end
+            pieces.append(text[start:end])
+            start = end
+    if depth and whole_brackets:
+        return None
+    return [*pieces, text[start:]]
+
+
+TARGETS = "{targets}"
+"""Stands in a native prompt for what is looked for."""
+
+LONGEST_SENTENCE = 2000
+"""Characters of a sentence that may name what is looked for."""
+
+LONGEST_TARGETS = 400
+"""Characters of what is looked for, in a native prompt; more stays in the request's own words."""
+
+ASKED_ABOVE = "thing that is asked for above"
+"""What is looked for where the request's own words, which then stay, say it in a way of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reworded:
+    """A text without its description of the answer.
+
+    Attributes:
+        before: What stood before what is looked for.
+        targets: What is looked for; "" if the text does not name it.
+        after: What stood behind it, limits and additions among it.
+        anything: Whether the text names what is looked for as whatever there is.
+    """
+
+    before: str
+    targets: str
+    after: str
+    anything: bool = False
+
+
+def reword(text: str) -> Reworded:
+    """Take a text apart."""
+    before: list[Sentence] = []
+    after: list[Sentence] = []
+    targets: list[str] = []
+    anything = False
+    for sentence in sentences(text):
+        found = _sought(sentence.text)
+        if found is None:
+            if not says(Means.FORM, sentence.text):
+                (after if targets or anything else before).append(sentence)
+            continue
+        anything = anything or not found.targets
+        targets += [found.targets] if found.targets else []
+        after += [Sentence(each, "\n") for each in found.additions]
+    return Reworded(joined(tuple(before)), ", ".join(targets), joined(tuple(after)), anything)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """What one sentence looks for: "" for whatever there is; and what it adds."""
+
+    targets: str
+    additions: tuple[str, ...]
+
+
+def _sought(sentence: str) -> _Sought | None:
+    """What a sentence looks for; None if it is no sentence of that kind."""
+    if len(sentence) > LONGEST_SENTENCE:
+        return None
+    for match in matches(Means.SEEKS, sentence):
+        targets, additions = _pared(str(match.group("targets")))
+        if says(Means.ANYTHING, targets):
+            return _Sought("", additions)
+        if targets and len(targets) <= LONGEST_TARGETS:
+            return _Sought(targets, additions)
+    return None
+
+
+def _pared(targets: str) -> tuple[str, tuple[str, ...]]:
+    """What is looked for without what surrounds it, and the limits and additions that were taken off."""
+    additions: list[str] = []
+    for match in matches(Means.LIMIT, targets):
+        additions.append(_sentence(str(match.group("limit"))))
+        targets = (targets[: match.start()] + targets[match.end() :]).strip()
+        break
+    for match in matches(Means.TAIL, targets):
+        tail = str(match.group("tail"))
+        targets = targets[: match.start()]
+        if not says(Means.FORM, tail):
+            additions.append(_sentence(tail))
+        break
+    targets = _trimmed(targets)
+    starts = [match.start() for match in matches(Means.FORM, targets)]
+    return _trimmed(targets[: min(starts)].strip()) if starts else targets, tuple(additions)
+
+
+def _trimmed(targets: str) -> str:
+    for means in (Means.FILLER, Means.ARTICLE, Means.FILLER):
+        trimmed = ""
+        while trimmed != targets:
+            trimmed = targets
+            for match in matches(means, targets):
+                kept = (targets[: match.start()] + targets[match.end() :]).strip()
+                if kept and kept != targets:
+                    targets = kept
+                    break
+    return targets
+
+
+def _sentence(addition: str) -> str:
+    """An addition as a sentence of its own."""
+    bare = addition.strip(" ,;.")
+    bare = bare[4:] if bare.lower().startswith("and ") else bare
+    bare = bare[1:-1] if bare.startswith("(") and bare.endswith(")") else bare
+    return bare[:1].upper() + bare[1:] + "."

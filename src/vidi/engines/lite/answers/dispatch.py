@@ -1,0 +1,82 @@
+"""From an intent and a picture to an answer in words: one function for each aim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from vidi.engines.lite.answers import captions, kinds, lists, questions, where
+from vidi.engines.lite.answers.questions import exists, state
+from vidi.engines.lite.answers.resolve import cannot_tell
+from vidi.engines.lite.evidence import Evidence
+from vidi.engines.lite.language.intents import Intent
+from vidi.engines.lite.language.language import Said
+
+Answerer = Callable[[Intent, Evidence], Said]
+
+
+def answer(intent: Intent, evidence: Evidence) -> Said:
+    """Answer one question about one picture; what no rule knows is said to be unknown."""
+    return ANSWERERS.get(intent.aim, _unknown)(intent, evidence)
+
+
+def _caption(intent: Intent, evidence: Evidence) -> Said:
+    sentences = intent.manner.sentences or 1
+    if (intent.manner.long or sentences > 1) and not intent.manner.short:
+        return captions.describe(evidence, intent.language)
+    return captions.caption(evidence, intent.language)
+
+
+def _describe(intent: Intent, evidence: Evidence) -> Said:
+    if intent.manner.short or intent.manner.sentences == 1:
+        return captions.caption(evidence, intent.language)
+    return captions.describe(evidence, intent.language)
+
+
+def _creative(intent: Intent, evidence: Evidence) -> Said:
+    first = intent.language.sentence("cannot_creative")
+    return Said(f"{first} {captions.describe(evidence, intent.language).text}", known=False)
+
+
+def _state(intent: Intent, evidence: Evidence) -> Said:
+    if where.names_sport(intent):
+        return where.sport(intent, evidence)
+    place = kinds.scene_in(intent.text, intent.language)
+    if place and not intent.mentions:
+        return kinds.scene(replace(intent, thing=intent.text), evidence)
+    return state(intent, evidence)
+
+
+def _unknown(intent: Intent, evidence: Evidence) -> Said:
+    return cannot_tell(evidence, intent.language)
+
+
+ANSWERERS: Mapping[str, Answerer] = {
+    "caption": _caption,
+    "alt": _caption,
+    "describe": _describe,
+    "greeting": _caption,
+    "creative": _creative,
+    "read": lists.read,
+    "list": lists.things_listed,
+    "list_first": lists.things_listed,
+    "who": where.who,
+    "tags": lists.tags,
+    "hashtags": lists.hashtags,
+    "count": questions.count,
+    "exists": exists,
+    "colour": questions.colour,
+    "extreme": questions.extreme,
+    "where": where.where,
+    "where_first": where.where,
+    "near": where.near,
+    "where_part": where.part,
+    "activity": where.activity,
+    "scene": kinds.scene,
+    "side": kinds.side,
+    "kind": kinds.kind,
+    "state": _state,
+    "size": kinds.size,
+    "choose": kinds.choose,
+}
+"""Which function answers which aim; the others are not about one picture, or cannot be answered."""

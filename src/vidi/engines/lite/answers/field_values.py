@@ -1,0 +1,341 @@
+"""Single facts for single fields: a text, a number or a truth that the evidence carries, or None."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vidi.domain.geometry import GRID, Box
+from vidi.domain.schema import Kind, Property, Schema
+from vidi.engines.lite.answers import captions, lists
+from vidi.engines.lite.answers.captions import indoors, scene_of
+from vidi.engines.lite.answers.dispatch import answer
+from vidi.engines.lite.answers.kinds import BLURRY, plain
+from vidi.engines.lite.answers.lists import label_of, text_on
+from vidi.engines.lite.answers.resolve import KIND_THERE, SHOWN, THERE, find, kind_in
+from vidi.engines.lite.evidence import Evidence, Thing
+from vidi.engines.lite.language.intents import LONGEST_READ, UNKNOWN, Intent, Mention, Tongues, lowered
+from vidi.engines.lite.language.language import Language, Patterns
+
+_ASKING = re.compile(
+    r"^(is|are|has|have|contains?|includes?|shows?|there (is|are)|any)\b"
+    r"|^(number of|num|count of|total|how many)\b"
+    r"|\b(present|visible|detected|exists?|found|count|total|colou?rs?|type|kind|name|names|list|class|species)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a field is for.
+
+    Attributes:
+        role: A name of the languages' [fields], or "".
+        edge: Which edge of a box it is, for the role box_edge.
+        mention: The thing that the name speaks of, if any.
+        words: The name as words.
+    """
+
+    role: str = ""
+    edge: str = ""
+    mention: Mention | None = None
+    words: str = ""
+
+
+def meaning_of(name: str, tongues: Tongues) -> Meaning:
+    """Read a field's name."""
+    words = plain(name)
+    core = _ASKING.sub("", words).strip()
+    mention: Mention | None = None
+    role, edge = "", ""
+    for language in tongues.languages.values():
+        if not role:
+            role, edge = _role(words, language.fields)
+        mentions = tongues.lexicons[language.id].mentions(core or words)
+        mention = mention or next((each for each in mentions if each.labels), None)
+    return Meaning(role, edge, mention, words)
+
+
+def _role(words: str, fields: Patterns) -> tuple[str, str]:
+    for role, patterns in fields.items():
+        for pattern in patterns:
+            match = pattern.fullmatch(words)
+            if match:
+                return role, match.groupdict().get("edge") or ""
+    return "", ""
+
+
+LARGE = 0.25
+MEDIUM = 0.05
+"""Part of the picture from which a thing is large, and medium."""
+
+_EDGES = {
+    **dict.fromkeys(("ymin", "top", "y1", "y0", "y"), "ymin"),
+    **dict.fromkeys(("xmin", "left", "x1", "x0", "x"), "xmin"),
+    **dict.fromkeys(("ymax", "bottom", "y2"), "ymax"),
+    **dict.fromkeys(("xmax", "right", "x2"), "xmax"),
+    **dict.fromkeys(("w", "width"), "width"),
+    **dict.fromkeys(("h", "height"), "height"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a value is about.
+
+    Attributes:
+        evidence: The picture.
+        intent: What the prompt wants.
+        tongues: The words that descriptions are read with.
+        thing: The thing that an object stands for, if it stands for one.
+        index: Its number, from 0.
+        count: How many of its class it stands for.
+    """
+
+    evidence: Evidence
+    intent: Intent
+    tongues: Tongues
+    thing: Thing | None = None
+    index: int = 0
+    count: int = 1
+
+    @property
+    def leading(self) -> Thing | None:
+        """The thing it is about, else the first that the prompt means, else the most prominent."""
+        if self.thing:
+            return self.thing
+        for mention in self.intent.mentions:
+            found = find(mention, self.evidence, THERE)
+            if found:
+                return found[0]
+        return next(iter(self.evidence.things(SHOWN)), None)
+
+    def about(self, mention: Mention | None) -> tuple[Thing, ...]:
+        """The things that a field speaks of: those it names, else those of the prompt, else all."""
+        if mention:
+            return find(mention, self.evidence, SHOWN)
+        named = [each for each in self.intent.mentions if each.labels]
+        things = self.evidence.things(SHOWN)
+        if not named:
+            return things
+        return tuple(thing for thing in things if any(each.means(thing) for each in named))
+
+    def asked(self, description: str) -> Intent | None:
+        """A field's description read as a question, if it is one."""
+        if not description:
+            return None
+        intent = self.tongues.read(lowered(description), self.intent.language)
+        questions = {"count", "colour", "exists", "kind", "scene", "side", "where", "activity", "choose"}
+        return intent if intent.aim in questions else None
+
+
+def text(meaning: Meaning, description: str, subject: Subject) -> str | None:
+    """The text of a field."""
+    told = _text_of_role(meaning, subject)
+    if told is not None or meaning.role:
+        return told
+    if meaning.mention:
+        found = subject.about(meaning.mention)
+        return subject.intent.language.noun(found[0].label).one if found else None
+    asked = subject.asked(description)
+    if asked:
+        said = answer(asked, subject.evidence)
+        return (said.brief or said.text) if said.known else None
+    return None
+
+
+def number(meaning: Meaning, top: float | None, subject: Subject) -> float | None:
+    """The number of a field; `top` is the largest that it may be."""
+    thing, evidence = subject.leading, subject.evidence
+    match meaning.role:
+        case "score":
+            return None if thing is None else round(thing.score * (100 if top and top > 1 else 1), 3)
+        case "box_edge":
+            return None if thing is None else edge(thing.box, meaning.edge, top)
+        case "index":
+            return subject.index
+        case "image_width":
+            return evidence.picture.placement.source_width
+        case "image_height":
+            return evidence.picture.placement.source_height
+        case "answer":
+            said = answer(subject.intent, evidence)
+            return int(said.brief) if said.brief.isdecimal() else None
+    if meaning.role == "count" or meaning.mention:
+        return subject.count if subject.thing and not meaning.mention else len(subject.about(meaning.mention))
+    return None
+
+
+def truth(meaning: Meaning, description: str, subject: Subject) -> bool | None:
+    """Whether what a field says is so."""
+    evidence, language = subject.evidence, subject.intent.language
+    inside = indoors(evidence) if meaning.role in {"indoors", "outdoors"} else None
+    if inside is not None:
+        return inside == (meaning.role == "indoors")
+    if meaning.role == "blurry":
+        return evidence.sight.sharpness < BLURRY
+    if meaning.mention:
+        there = bool(find(meaning.mention, evidence, THERE))
+        return there or kind_in(meaning.mention, evidence) >= KIND_THERE
+    asked = subject.asked(description) or (subject.intent if meaning.role == "answer" else None)
+    if asked is None or asked.aim == UNKNOWN:
+        return None
+    said = answer(asked, evidence)
+    return {language.say("yes"): True, language.say("no"): False}.get(said.brief)
+
+
+def edge(box: Box, name: str, top: float | None) -> float | None:
+    """An edge, or a side's length, of a box: 0..1000, or 0..1 where no more is allowed."""
+    ymin, xmin, ymax, xmax = box.box_2d()
+    edges = {
+        "ymin": ymin,
+        "xmin": xmin,
+        "ymax": ymax,
+        "xmax": xmax,
+        "width": xmax - xmin,
+        "height": ymax - ymin,
+    }
+    value = edges.get(_EDGES.get(plain(name).replace(" ", ""), ""))
+    return value if value is None or top is None or top > 1 else value / GRID
+
+
+def size_word(thing: Thing) -> str:
+    """How large a thing looks: a phrase of the languages."""
+    return "large" if thing.share >= LARGE else "medium" if thing.share >= MEDIUM else "small"
+
+
+def _text_of_role(meaning: Meaning, subject: Subject) -> str | None:
+    if meaning.role in {"label", "colour", "position", "size", "count", "things"}:
+        return _text_about_things(meaning, subject)
+    evidence, intent, language = subject.evidence, subject.intent, subject.intent.language
+    tellers: dict[str, Callable[[], str | None]] = {
+        "text": lambda: _written(subject),
+        "caption": lambda: _thing_in_words(subject) or captions.caption(evidence, language).text,
+        "description": lambda: _thing_in_words(subject) or captions.describe(evidence, language).text,
+        "scene": lambda: _scene_in_words(evidence, language),
+        "tags": lambda: ", ".join(lists.tag_words(evidence, language)),
+        "hashtags": lambda: lists.hashtags(intent, evidence).text,
+        "answer": lambda: answer(intent, evidence).text,
+        "activity": lambda: _activity_in_words(evidence, language),
+        "index": lambda: str(subject.index),
+    }
+    told = tellers[meaning.role]() if meaning.role in tellers else None
+    return told or None
+
+
+def _written(subject: Subject) -> str:
+    """The text on the thing that an object stands for, else all text."""
+    if subject.thing:
+        return text_on(subject.thing.box, subject.evidence)
+    return "\n".join(line.text for line in subject.evidence.text or ())
+
+
+def _scene_in_words(evidence: Evidence, language: Language) -> str | None:
+    seen = scene_of(evidence)
+    return language.scenes[seen.id].one if seen else None
+
+
+def _activity_in_words(evidence: Evidence, language: Language) -> str | None:
+    groups = captions.grouped(evidence.things(THERE))
+    doing = captions.relation_in(groups, groups, evidence)
+    return captions.doing_in_words(doing, language, evidence) if doing else None
+
+
+def _text_about_things(meaning: Meaning, subject: Subject) -> str | None:
+    language = subject.intent.language
+    things = subject.about(meaning.mention)
+    if meaning.role == "count":
+        return str(subject.count if subject.thing else len(things))
+    if meaning.role == "things":
+        names = [captions.in_words(group, language, subject.evidence) for group in captions.grouped(things)]
+        return language.listed(names) or None
+    thing = things[0] if meaning.mention and things else None if meaning.mention else subject.leading
+    if meaning.role == "colour" and thing is None and not meaning.mention:
+        palette = subject.evidence.sight.palette
+        return language.colour(palette[0]) if palette else None
+    if thing is None:
+        return _named_by_classifier(meaning, subject)
+    match meaning.role:
+        case "colour":
+            return language.colour(thing.colour) if thing.colour else None
+        case "position":
+            return language.cells[thing.cell].one
+        case "size":
+            return language.say(size_word(thing))
+    return label_of(thing, subject.intent, subject.evidence)
+
+
+def _named_by_classifier(meaning: Meaning, subject: Subject) -> str | None:
+    """A label where the detector has none."""
+    labels = subject.evidence.labels
+    if meaning.role != "label" or meaning.mention or not labels or labels[0][1] < lists.TAG_LIKELY:
+        return None
+    return labels[0][0]
+
+
+def _thing_in_words(subject: Subject) -> str | None:
+    """A thing with its colour and place, where an object stands for one."""
+    if subject.thing is None:
+        return None
+    language = subject.intent.language
+    return captions.thing_in_words(subject.thing, language)
+
+
+MOST_NAMES = 20
+"""A prompt that seems to name more members than this describes something else."""
+
+_EXAMPLE = re.compile(r"\{[^{}]{0,2000}\}")
+_QUOTED_KEY = re.compile(r"[\"'](\w{1,40})[\"']\s*:")
+_NAMES = re.compile(
+    r"\b(?:keys?|fields?|properties|attributes|anahtarlar\w*)\b\s*(?:named|called|are|of)?:?\s+([^.\n;{}]+)",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"[\"'`]?([A-Za-z_]\w{0,39})[\"'`]?")
+_JOINTS = re.compile(r",|\band\b|\bve\b|&")
+_LISTED = re.compile(
+    r"\[\s*\{|\b(?:array|list) of (?:json )?(?:objects|dictionaries|dicts|records)\b", re.IGNORECASE
+)
+
+_LISTS = frozenset({"things", "tags", "hashtags"})
+_KINDS = {"count": Kind.INTEGER, "score": Kind.NUMBER, "index": Kind.INTEGER}
+_TRUE_OR_FALSE = re.compile(r"^(is|are|has|have|contains?) ")
+
+
+def shape_in(text: str, tongues: Tongues) -> Schema | None:
+    """The shape that a text describes: an object, or a list of objects; None if it describes none."""
+    text = text[:LONGEST_READ]
+    names = _names_in(text)
+    if not 0 < len(names) <= MOST_NAMES:
+        return None
+    members = tuple(Property(name, _shape_of(meaning_of(name, tongues)), required=True) for name in names)
+    each = Schema(kinds=frozenset({Kind.OBJECT}), properties=members)
+    if _LISTED.search(text):
+        return Schema(kinds=frozenset({Kind.ARRAY}), items=each)
+    return each
+
+
+def _names_in(text: str) -> tuple[str, ...]:
+    example = _EXAMPLE.search(text)
+    if example:
+        return tuple(dict.fromkeys(_QUOTED_KEY.findall(example[0])))
+    told = _NAMES.search(text)
+    if told is None:
+        return ()
+    names = [_NAME.fullmatch(part.strip(" :()")) for part in _JOINTS.split(told[1]) if part.strip()]
+    return tuple(dict.fromkeys(name[1] for name in names if name))
+
+
+def _shape_of(meaning: Meaning) -> Schema:
+    """The likely shape of a member."""
+    if meaning.role in {"indoors", "outdoors", "blurry"} or _TRUE_OR_FALSE.match(meaning.words):
+        return Schema(kinds=frozenset({Kind.BOOLEAN, Kind.NULL}))
+    plural = meaning.words.endswith("s") and meaning.role == "colour"
+    things = meaning.role == "" and meaning.mention is not None and not meaning.mention.single
+    if meaning.role in _LISTS or plural or things:
+        text = Schema(kinds=frozenset({Kind.STRING}))
+        return Schema(kinds=frozenset({Kind.ARRAY}), items=text)
+    if meaning.role in {"box", "point"}:
+        size = 4 if meaning.role == "box" else 2
+        whole = Schema(kinds=frozenset({Kind.INTEGER}))
+        return Schema(kinds=frozenset({Kind.ARRAY}), items=whole, min_items=size, max_items=size)
+    return Schema(kinds=frozenset({_KINDS.get(meaning.role, Kind.STRING), Kind.NULL}))

@@ -1,0 +1,247 @@
+"""Answers about the picture as a whole, or about what a thing is: place, kind, size, choice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from vidi.engines.lite.answers.captions import (
+    grouped,
+    in_words,
+    indoors,
+    scene_of,
+    scores_of,
+    surely,
+    what_is_seen,
+)
+from vidi.engines.lite.answers.resolve import SHOWN, cannot_tell, kind_in, meant, not_seen
+from vidi.engines.lite.evidence import Evidence
+from vidi.engines.lite.language.intents import Intent, Lexicon, Mention
+from vidi.engines.lite.language.language import Language, Said
+
+SUPPORTED = 0.15
+"""Lowest score of an option that the evidence supports."""
+
+HYPERNYM = 0.9
+THEME = 0.8
+SIDE = 0.5
+COLOUR = 0.4
+"""What a score is multiplied with, or is, by the way in which an option was found."""
+
+
+def best_option(options: Sequence[str], evidence: Evidence, lexicon: Lexicon) -> tuple[str, bool]:
+    """Choose.
+
+    Args:
+        options: At least one.
+        evidence: What is known about the picture.
+        lexicon: The words that the options are read with.
+
+    Returns:
+        The option as it was given, and whether the evidence supports it.
+    """
+    scores = [score_of(option, evidence, lexicon) for option in options]
+    if max(scores) < SUPPORTED:
+        # Reading costs more than all else: only now.
+        scores = [
+            max(score, text_score(option, evidence)) for score, option in zip(scores, options, strict=True)
+        ]
+    best = max(range(len(options)), key=lambda index: scores[index])
+    if scores[best] >= SUPPORTED:
+        return options[best], True
+    others = (option for option in options if plain(option) in lexicon.language.others["words"])
+    return next(others, options[best]), False
+
+
+def score_of(option: str, evidence: Evidence, lexicon: Lexicon) -> float:
+    """How well one option fits what is seen, 0..1."""
+    text = plain(option)
+    scores = [_mention_score(mention, evidence) for mention in lexicon.mentions(text)]
+    return max(
+        0.0,
+        *scores,
+        _scene_score(text, evidence, lexicon.language),
+        _theme_score(text, evidence, lexicon.language),
+        _side_score(text, evidence, lexicon.language),
+        _colour_score(text, evidence, lexicon),
+    )
+
+
+def plain(option: str) -> str:
+    """An option as words: `STREET_SCENE` is "street scene", `streetScene` too."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", option)
+    return re.sub(r"[^\w]+|_", " ", spaced).strip().lower()
+
+
+def _mention_score(mention: Mention, evidence: Evidence) -> float:
+    best = max((thing.score for thing in evidence.sight.things if mention.means(thing)), default=0.0)
+    named = mention.name in mention.kinds
+    kinds = sum(probability for label, probability in evidence.labels if label in mention.kinds)
+    if named:
+        return kinds
+    return max(best * HYPERNYM if mention.group else best, kinds)
+
+
+def _scene_score(text: str, evidence: Evidence, language: Language) -> float:
+    named = [name for name, place in language.scenes.items() if text in (place.one, *place.also)]
+    if not named:
+        return 0.0
+    seen = scene_of(evidence)
+    told = max(scores_of(evidence).get(name, 0.0) for name in named)
+    return max(told, SIDE if seen and seen.id in named else 0.0)
+
+
+def _theme_score(text: str, evidence: Evidence, language: Language) -> float:
+    named = [evidence.world.themes[name] for name, words in language.themes.items() if text in words]
+    seen = scene_of(evidence) if named else None
+    best = 0.0
+    for theme in named:
+        share = [thing.score for thing in evidence.sight.things[:6] if thing.label in theme.things]
+        best = max(best, *share, SIDE if seen and seen.id in theme.scenes else 0.0, 0.0)
+    return best * THEME
+
+
+def _side_score(text: str, evidence: Evidence, language: Language) -> float:
+    if text not in language.others["inside"] and text not in language.others["outside"]:
+        return 0.0
+    inside = indoors(evidence)
+    return SIDE if inside is not None and inside == (text in language.others["inside"]) else 0.0
+
+
+def _colour_score(text: str, evidence: Evidence, lexicon: Lexicon) -> float:
+    colour = lexicon.colours.get(text)
+    if colour is None:
+        return 0.0
+    things = evidence.sight.things
+    if things and things[0].colour == colour:
+        return COLOUR
+    return COLOUR / 2 if colour in evidence.sight.palette else 0.0
+
+
+def text_score(option: str, evidence: Evidence) -> float:
+    """The score of the surest line that holds an option's words, 0..1."""
+    text = plain(option)
+    if not text:
+        return 0.0
+    return max((line.score for line in evidence.text or () if text in line.text.lower()), default=0.0)
+
+
+BLURRY = 50.0
+"""Variance of the Laplacian under which a picture looks blurry."""
+
+KIND_SURE = 0.5
+KIND_LIKELY = 0.2
+"""Probability from which the classifier's word is stated, and stated as a likeness."""
+
+SCENE_THERE = 0.1
+"""Summed probability of a named place's classes from which it is affirmed."""
+
+
+def scene(intent: Intent, evidence: Evidence) -> Said:
+    """Which room or place a picture shows, or whether it is the one named."""
+    language = intent.language
+    named = scene_in(intent.thing or "", language)
+    seen = scene_of(evidence)
+    if named:
+        if seen is None and scores_of(evidence).get(named, 0) < SCENE_THERE:
+            return cannot_tell(evidence, language)
+        holds = seen is None or seen.id == named or scores_of(evidence).get(named, 0) >= SCENE_THERE
+        word = language.one(language.scenes[named if holds or seen is None else seen.id].one)
+        text = language.sentence("scene_yes" if holds else "scene_no", scene=word)
+        return Said(text, brief=language.say("yes" if holds else "no"))
+    if seen is None:
+        inside = indoors(evidence)
+        if inside is None:
+            return cannot_tell(evidence, language)
+        word = language.say("indoors" if inside else "outdoors")
+        return Said(language.sentence("side_is", side=word), brief=word)
+    word = language.scenes[seen.id].one
+    return Said(language.sentence("scene_is", scene=language.one(word)), brief=word)
+
+
+def side(intent: Intent, evidence: Evidence) -> Said:
+    """Whether a picture was taken indoors or outdoors."""
+    language = intent.language
+    inside = indoors(evidence)
+    if inside is None:
+        return cannot_tell(evidence, language)
+    word = language.say("indoors" if inside else "outdoors")
+    asked_in = language.matches(language.pronouns, "inside", intent.text) is not None
+    asked_out = language.matches(language.pronouns, "outside", intent.text) is not None
+    if asked_in == asked_out:
+        return Said(language.sentence("side_is", side=word), brief=word)
+    holds = asked_in == inside
+    text = language.sentence("side_yes" if holds else "side_no", side=word)
+    return Said(text, brief=language.say("yes" if holds else "no"))
+
+
+def kind(intent: Intent, evidence: Evidence) -> Said:
+    """What kind of thing is there: by class within a hypernym, by the classifier within a class."""
+    language = intent.language
+    if not intent.mentions:
+        return _what_is_it(evidence, language)
+    mention = intent.mentions[0]
+    found = meant(intent, mention, evidence)
+    if mention.group:
+        if not found:
+            return not_seen(mention, evidence, language)
+        names = [in_words(surely(group), language, evidence) for group in grouped(found)[:5]]
+        listed = language.listed(names)
+        return Said(language.sentence("kind_are", things=listed), brief=listed, items=tuple(names))
+    agreed = kind_in(mention, evidence) > 0
+    for label, probability in evidence.labels:
+        if agreed and label in mention.kinds and probability >= KIND_LIKELY:
+            phrase = "kind_sure" if probability >= KIND_SURE else "kind_is"
+            return Said(language.sentence(phrase, thing=language.one(label)), brief=label)
+    if not found:
+        return not_seen(mention, evidence, language)
+    return Said(language.sentence("kind_unsure", things=what_is_seen(evidence, language)), known=False)
+
+
+def size(intent: Intent, evidence: Evidence) -> Said:
+    """How large the caller's image is, and whether it is sharp."""
+    language = intent.language
+    placement = evidence.picture.placement
+    if language.matches(language.pronouns, "sharpness", intent.text):
+        blurry = evidence.sight.sharpness < BLURRY
+        return Said(
+            language.sentence("blurry" if blurry else "sharp"), brief=language.say("yes" if blurry else "no")
+        )
+    width, height = str(placement.source_width), str(placement.source_height)
+    return Said(language.sentence("size_is", width=width, height=height), brief=f"{width}x{height}")
+
+
+def choose(intent: Intent, evidence: Evidence) -> Said:
+    """Which of the given options fits best."""
+    if not intent.options:
+        return cannot_tell(evidence, intent.language)
+    option, supported = best_option(intent.options, evidence, intent.lexicon)
+    if not supported:
+        return cannot_tell(evidence, intent.language)
+    return Said(intent.language.sentence("choose", option=option), brief=option)
+
+
+def scene_in(text: str, language: Language) -> str:
+    """The place that a text names, the longest name first; "" if none."""
+    words = [(word, name) for name, place in language.scenes.items() for word in (place.one, *place.also)]
+    for word, name in sorted(words, key=lambda pair: -len(pair[0])):
+        if f" {word}" in f" {text}":
+            return name
+    return ""
+
+
+def _what_is_it(evidence: Evidence, language: Language) -> Said:
+    """What the one thing in the middle of attention is."""
+    things = evidence.things(SHOWN)
+    label, probability = evidence.labels[0] if evidence.labels else ("", 0.0)
+    family = evidence.world.family.get(label)
+    if things and family != things[0].label:
+        seen = what_is_seen(evidence, language)
+        return Said(language.sentence("see", things=seen), brief=language.noun(things[0].label).one)
+    if probability >= KIND_LIKELY:
+        phrase = "kind_sure" if probability >= KIND_SURE else "kind_is"
+        return Said(language.sentence(phrase, thing=language.one(label)), brief=label)
+    if things:
+        noun = language.noun(things[0].label).one
+        return Said(language.sentence("kind_is", thing=language.one(noun)), brief=noun)
+    return cannot_tell(evidence, language)

@@ -1,0 +1,270 @@
+"""Boxes and points as the guide wants them: a bare JSON array, y first, plain integers 0..1000."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from vidi.domain.geometry import Box
+from vidi.engines.lite.answers.captions import (
+    Group,
+    caption,
+    grouped,
+    in_words,
+    indoors,
+    scene_of,
+    surely,
+    what_is_seen,
+    without_things,
+)
+from vidi.engines.lite.answers.resolve import SHOWN, any_of, contradicted, find, kind_in, meant, name_of
+from vidi.engines.lite.box_relations import shared
+from vidi.engines.lite.evidence import Evidence, Thing
+from vidi.engines.lite.language.intents import Intent, Mention
+from vidi.engines.lite.language.language import SEVERAL, Language, Said
+from vidi.engines.lite.vision.ocr import INSTALL, TextLine
+
+ON = 0.5
+"""Part of a line that lies on a thing for it to be written there."""
+
+SIGNS = frozenset({"street_sign", "stop sign", "book"})
+"""What carries text: where it is not seen as a thing, the text that is read may be its."""
+
+TOUCHED = 0.2
+"""Part of a line that a change covers, or of a change that a line covers, for the line to have changed."""
+
+
+def read(intent: Intent, evidence: Evidence) -> Said:
+    """All text, or what is written on the things that are named if they are seen."""
+    language = intent.language
+    lines = evidence.text
+    if lines is None:
+        return _cannot(evidence, language)
+    for mention in intent.mentions:
+        found = meant(intent, mention, evidence) if mention.labels else ()
+        there = tuple(line for line in lines if any(shared(line.box, each.box) >= ON for each in found))
+        if there:
+            return _said(there)
+        if found:
+            noun = language.noun(name_of(mention, found)).one
+            elsewhere = [language.sentence("text_reads", text=_one_line(lines))] if lines else []
+            text = " ".join([language.sentence("no_text_on", noun=noun), *elsewhere])
+            return Said(text, brief=language.say("none"))
+    if not lines:
+        return Said(language.sentence("no_text"), brief=language.say("none"))
+    absent = next((each for each in intent.mentions if each.labels and each.name not in SIGNS), None)
+    if absent:
+        missing = language.sentence("not_seen", things=any_of(absent, language))
+        return Said(f"{missing} {language.sentence('text_reads', text=_one_line(lines))}", known=False)
+    return _said(lines)
+
+
+def wants_text(intent: Intent) -> bool:
+    """Whether a request for boxes or for a list means lines of text rather than things."""
+    language = intent.language
+    if intent.aim not in {"detect", "point", "read"} or any(each.labels for each in intent.mentions):
+        return False
+    return language.matches(language.pronouns, "written", intent.text) is not None
+
+
+def as_things(evidence: Evidence) -> tuple[Thing, ...]:
+    """The lines of text as things that are called what they say, in reading order."""
+    return tuple(Thing(line.text, line.score, line.box) for line in evidence.text or ())
+
+
+def text_on(box: Box, evidence: Evidence) -> str:
+    """What is written in a box, line by line; "" if nothing is, or nobody can read."""
+    return "\n".join(line.text for line in evidence.text or () if shared(line.box, box) >= ON)
+
+
+def rewritten(one: Evidence, before: Box, other: Evidence, after: Box) -> tuple[str, str]:
+    """What the lines at a changed place said in the first picture and say in the other."""
+    return _touched(one, before), _touched(other, after)
+
+
+def _touched(evidence: Evidence, region: Box) -> str:
+    lines = [
+        line
+        for line in evidence.text or ()
+        if max(shared(line.box, region), shared(region, line.box)) >= TOUCHED
+    ]
+    return _one_line(lines)
+
+
+def _cannot(evidence: Evidence, language: Language) -> Said:
+    sentences = [language.sentence("cannot_read", install=INSTALL)]
+    seen = what_is_seen(evidence, language)
+    if seen:
+        sentences.append(language.sentence("see", things=seen))
+    return Said(" ".join(sentences), brief=language.say("unknown"), known=False)
+
+
+def _said(lines: tuple[TextLine, ...]) -> Said:
+    texts = tuple(line.text for line in lines)
+    return Said("\n".join(texts), brief=" ".join(texts), items=texts)
+
+
+def _one_line(lines: Sequence[TextLine]) -> str:
+    return " / ".join(line.text for line in lines)
+
+
+NAMED = 0.2
+"""Lowest score of a box whose class the prompt names."""
+
+FAIR = 0.3
+"""A named thing with less than this part of the best score of its kind is left out."""
+
+MOST = 50
+"""Most boxes where the prompt gives no limit."""
+
+KIND_SURE = 0.2
+"""Probability of a classifier class from which a box gets its name, as "golden retriever" for a dog."""
+
+
+def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
+    """The things that a request for boxes or points means, most prominent first."""
+    if wants_text(intent):
+        return as_things(evidence)[: intent.manner.limit or MOST]
+    named = [mention for mention in intent.mentions if mention.labels]
+    if not named:
+        things = () if _only_unknown(intent) else evidence.things(SHOWN)
+    else:
+        things = _named(named, evidence)
+    return things[: intent.manner.limit or MOST]
+
+
+def _named(mentions: Sequence[Mention], evidence: Evidence) -> tuple[Thing, ...]:
+    """The things named, without those far weaker than the best of their kind; the best of each kind first."""
+    found: dict[Box, Thing] = {}
+    leading: list[Thing] = []
+    for mention in mentions:
+        things = find(mention, evidence, NAMED)
+        best = max((thing.score for thing in things), default=0.0)
+        fair = [thing for thing in things if thing.score >= FAIR * best]
+        leading += fair[:1]
+        found.update({thing.box: thing for thing in fair})
+    first = {thing.box for thing in leading}
+    return tuple(
+        sorted(
+            found.values(),
+            key=lambda thing: (len(mentions) > 1 and thing.box not in first, -thing.prominence),
+        )
+    )
+
+
+def label_of(thing: Thing, intent: Intent, evidence: Evidence) -> str:
+    """What a box is called: the named kind where the classifier agrees, else the class."""
+    for mention in intent.mentions:
+        kinds = mention.kinds if mention.name in mention.kinds else frozenset()
+        if kinds and thing.label in mention.labels and kind_in(mention, evidence) >= KIND_SURE:
+            return mention.name
+    return intent.language.noun(thing.label).one
+
+
+def boxes(things: Iterable[Thing], intent: Intent, evidence: Evidence) -> Iterator[str]:
+    """Boxes as JSON, object by object."""
+    return array(
+        json.dumps(
+            {"box_2d": list(thing.box.box_2d()), "label": label_of(thing, intent, evidence)},
+            ensure_ascii=False,
+        )
+        for thing in things
+    )
+
+
+def points(things: Iterable[Thing], intent: Intent, evidence: Evidence) -> Iterator[str]:
+    """Middles of the boxes as JSON, object by object."""
+    return array(
+        json.dumps(
+            {"point": list(thing.box.centre().point()), "label": label_of(thing, intent, evidence)},
+            ensure_ascii=False,
+        )
+        for thing in things
+    )
+
+
+def array(objects: Iterable[str]) -> Iterator[str]:
+    """A JSON array in stretches, one for each object."""
+    before = "["
+    for each in objects:
+        yield before + each
+        before = ", "
+    yield "]" if before != "[" else "[]"
+
+
+def _only_unknown(intent: Intent) -> bool:
+    """Whether a request names things, but none that the detector knows."""
+    return bool(intent.mentions)
+
+
+TAG_LIKELY = 0.2
+"""Probability from which the classifier's word is a tag."""
+
+MOST_TAGS = 10
+
+
+def things_listed(intent: Intent, evidence: Evidence) -> Said:
+    """The things in a picture, or those of the kinds and the colour that are named."""
+    language = intent.language
+    labels = frozenset(label for mention in intent.mentions for label in mention.labels)
+    things = [thing for thing in evidence.things(SHOWN) if not labels or thing.label in labels]
+    if intent.colour and things:
+        things = [thing for thing in things if thing.colour == intent.colour]
+        if not things:
+            colour = language.colour(intent.colour)
+            return Said(language.sentence("none_coloured", colour=colour), brief=language.say("none"))
+    if not things:
+        return without_things(evidence, language)
+    groups = [surely(group) for group in grouped(things)[: intent.manner.limit]]
+    painted = bool(intent.colour) or language.matches(language.intents, "colour", intent.text) is not None
+    names = tuple(_named_kinds(group, evidence, language, painted=painted) for group in groups)
+    nouns = tuple(language.noun(group.label).one for group in groups)
+    return Said(language.sentence("see", things=language.listed(names)), brief=", ".join(nouns), items=nouns)
+
+
+def _named_kinds(group: Group, evidence: Evidence, language: Language, *, painted: bool) -> str:
+    """A group in words; with its colour, where that is asked for and all of it shares one."""
+    if painted and group.label != "person" and len(group.things) < SEVERAL:
+        return language.counted(group.label, len(group.things), group.colour)
+    return in_words(group, language, evidence)
+
+
+def tags(intent: Intent, evidence: Evidence) -> Said:
+    """Words for things, kind, place and side, the most telling first."""
+    words = tag_words(evidence, intent.language)[: intent.manner.limit or MOST_TAGS]
+    return Said(", ".join(words), brief=", ".join(words), items=tuple(words), known=bool(words))
+
+
+def hashtags(intent: Intent, evidence: Evidence) -> Said:
+    """The tags as hashtags."""
+    words = tag_words(evidence, intent.language)[: intent.manner.limit or MOST_TAGS]
+    marked = tuple("#" + re.sub(r"[^\w]", "", word.title() if " " in word else word) for word in words)
+    return Said(" ".join(marked), brief=" ".join(marked), items=marked, known=bool(words))
+
+
+def tag_words(evidence: Evidence, language: Language) -> tuple[str, ...]:
+    """The tags of a picture, without repetition."""
+    words = [language.noun(group.label).one for group in grouped(evidence.things(SHOWN))]
+    words += [
+        label
+        for label, probability in evidence.labels[:2]
+        if probability >= TAG_LIKELY and not contradicted(label, evidence)
+    ]
+    scene = scene_of(evidence)
+    if scene:
+        words.append(language.scenes[scene.id].one)
+    inside = indoors(evidence)
+    if inside is not None:
+        words.append(language.say("indoors" if inside else "outdoors"))
+    if words:
+        words += [language.colour(name) for name in evidence.sight.palette[:2]]
+    return tuple(dict.fromkeys(word.lower() for word in words))
+
+
+def python_list(intent: Intent, evidence: Evidence) -> str:
+    """Tags, and the caption where one is asked for too, as a list that Python and JSON both read."""
+    words = list(tag_words(evidence, intent.language)[: intent.manner.limit or MOST_TAGS])
+    if intent.language.matches(intent.language.intents, "caption", intent.text):
+        words.append(caption(evidence, intent.language).text)
+    return json.dumps(words, ensure_ascii=False)

@@ -1,0 +1,303 @@
+"""Answers about the things in one picture: how many, what colour, which stands out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from vidi.engines.lite import box_relations
+from vidi.engines.lite.answers.captions import WORTH_TELLING, grouped, in_words, place_in_words, surely
+from vidi.engines.lite.answers.resolve import (
+    KIND_THERE,
+    SHOWN,
+    THERE,
+    cannot_tell,
+    cell_in,
+    find,
+    kind_in,
+    lies_in,
+    meant,
+    name_of,
+    no_such,
+    not_seen,
+)
+from vidi.engines.lite.box_relations import touching
+from vidi.engines.lite.evidence import Evidence, Thing
+from vidi.engines.lite.language.intents import Intent, Mention
+from vidi.engines.lite.language.language import Language, Said
+
+SURFACES = {"sky": (0.0, 0.3), "ground": (0.75, 1.0), "wall": (0.0, 0.7), "background": (0.0, 1.0)}
+"""Where surfaces that the detector does not know lie as a rule: between two heights, 0..1 from the top."""
+
+UNSURE_FROM = 5
+"""Counts from here on are said with "about"."""
+
+
+def count(intent: Intent, evidence: Evidence) -> Said:
+    """How many of what is named there are; at the place named, if that is seen."""
+    language = intent.language
+    asked = [mention for mention in intent.mentions if not mention.anchor] or list(intent.mentions)
+    anchors = [mention for mention in intent.mentions if mention not in asked]
+    if not asked:
+        return _count_all(evidence, language) if _asks_for_all(intent) else cannot_tell(evidence, language)
+    answers = [_count_one(mention, anchors, evidence, language) for mention in asked[:4]]
+    if len(answers) == 1:
+        return answers[0] if anchors or asked[0].colour else _with_doubt(intent, asked[0], answers[0])
+    return Said(
+        " ".join(answer.text for answer in answers), brief=", ".join(answer.brief for answer in answers)
+    )
+
+
+def colour(intent: Intent, evidence: Evidence) -> Said:
+    """What colour the thing named has; without a thing, the picture's main colours."""
+    language = intent.language
+    if not intent.mentions:
+        return _of_a_surface(intent, evidence) or _main_colours(intent, evidence)
+    mention = intent.mentions[0]
+    found = meant(intent, mention, evidence)
+    if not found:
+        return not_seen(mention, evidence, language)
+    colours = Counter(thing.colour for thing in found[:6] if thing.colour)
+    if not colours:
+        return cannot_tell(evidence, language)
+    names = [language.colour(name) for name, _ in colours.most_common(3)]
+    noun = language.noun(name_of(mention, found))
+    phrase = "colour_is" if len(found) == 1 else "colour_are"
+    said = language.listed(names)
+    return Said(language.sentence(phrase, noun=noun.one, nouns=noun.many, colour=said), brief=said)
+
+
+def extreme(intent: Intent, evidence: Evidence) -> Said:
+    """The most prominent, largest or smallest thing."""
+    language = intent.language
+    things = evidence.things(SHOWN)
+    if not things:
+        return cannot_tell(evidence, language)
+    phrase, thing = "main_is", things[0]
+    if language.matches(language.pronouns, "largest", intent.text):
+        phrase, thing = "largest_is", max(things, key=lambda each: each.share)
+    if language.matches(language.pronouns, "smallest", intent.text):
+        phrase, thing = "smallest_is", min(things, key=lambda each: each.share)
+    noun = language.noun(thing.label).one
+    return Said(language.sentence(phrase, thing=language.one(noun)), brief=noun)
+
+
+def so_many(mention: Mention, number: int, language: Language) -> str:
+    """A count in words, with "about" where it is rough."""
+    if number == 0:
+        noun = language.noun(mention.name)
+        return f"{language.number(0)} {noun.many if language.plural_after_number else noun.one}"
+    said = language.counted(mention.name, number, mention.colour)
+    return language.say("about", number=said) if number >= UNSURE_FROM else said
+
+
+def _count_one(mention: Mention, anchors: list[Mention], evidence: Evidence, language: Language) -> Said:
+    if not mention.labels:
+        return cannot_tell(evidence, language)
+    found = find(mention, evidence, SHOWN)
+    for anchor in anchors:
+        at = find(anchor, evidence, SHOWN)
+        if at:
+            found = tuple(thing for thing in found if any(touching(thing.box, one.box) for one in at))
+    if not found:
+        noun = language.noun(mention.name)
+        text = language.sentence("count_none", nouns=noun.many, noun=noun.one)
+        return Said(text, brief="0")
+    things = so_many(mention, len(found), language)
+    phrase = "count_one" if len(found) == 1 else "count"
+    return Said(language.sentence(phrase, things=things), brief=str(len(found)))
+
+
+def _with_doubt(intent: Intent, asked: Mention, answer: Said) -> Said:
+    """A count of all, said to be no more than that where only some are asked after: "who smile"."""
+    language = intent.language
+    rest = intent.text[asked.start :]
+    if answer.brief in {"", "0"} or not language.matches(language.pronouns, "verbs", rest):
+        return answer
+    return Said(f"{answer.text} {language.sentence('cannot_which')}", brief=answer.brief)
+
+
+def _count_all(evidence: Evidence, language: Language) -> Said:
+    things = evidence.things(SHOWN)
+    names = [language.counted(group.label, len(group.things)) for group in grouped(things)]
+    if not names:
+        return cannot_tell(evidence, language)
+    text = language.sentence("see", things=language.listed(names))
+    return Said(text, brief=str(len(things)), items=tuple(names))
+
+
+def _asks_for_all(intent: Intent) -> bool:
+    return intent.language.matches(intent.language.pronouns, "things", intent.text) is not None
+
+
+def _of_a_surface(intent: Intent, evidence: Evidence) -> Said | None:
+    """The colour of the sky, the walls or the ground: of what lies there besides things."""
+    language = intent.language
+    for name, rows in SURFACES.items():
+        match = language.matches(language.surfaces, name, intent.text)
+        said = language.colour(evidence.colour_around(rows, SHOWN)) if match else ""
+        if match and said:
+            return Said(language.sentence("surface_is", colour=said), brief=said)
+    return None
+
+
+def _main_colours(intent: Intent, evidence: Evidence) -> Said:
+    """The picture's colours; where something unknown is asked after, said to be no more than that."""
+    language = intent.language
+    names = [language.colour(name) for name in evidence.sight.palette[:3]]
+    if not names:
+        return cannot_tell(evidence, language)
+    listed = language.listed(names)
+    phrase = "main_colours" if len(names) > 1 else "main_colour"
+    text = language.sentence(phrase, colours=listed, colour=listed)
+    if language.matches(language.pronouns, "whole", intent.text) or len(intent.text.split()) < 4:
+        return Said(text, brief=listed, items=tuple(names))
+    return Said(f"{language.sentence('cannot_colour')} {text}", brief=language.say("unknown"), known=False)
+
+
+def exists(intent: Intent, evidence: Evidence) -> Said:
+    """Whether what is named is there, and where it is said to be."""
+    language = intent.language
+    asked, anchors = asked_and_anchors(intent)
+    if not asked:
+        return cannot_tell(evidence, language)
+    wanted = _number_wanted(intent)
+    if wanted:
+        return _whether_so_many(intent, evidence, *wanted)
+    answers = [_whether(mention, evidence, language) for mention in asked]
+    if len(asked) == 1 and answers[0].brief == language.say("yes"):
+        return _with_the_rest(intent, asked[0], anchors, answers[0], evidence)
+    every = all(answer.brief == language.say("yes") for answer in answers)
+    unknown = any(not answer.known for answer in answers)
+    brief = "unknown" if unknown else "yes" if every else "no"
+    return Said(" ".join(answer.text for answer in answers), brief=language.say(brief), known=not unknown)
+
+
+def state(intent: Intent, evidence: Evidence) -> Said:
+    """Whether a thing has the colour or place named, or is with another; other states cannot be seen."""
+    language = intent.language
+    asked, _ = asked_and_anchors(intent)
+    if not asked:
+        return cannot_tell(evidence, language)
+    found = meant(intent, asked[0], evidence) or find(asked[0], evidence, THERE)
+    if not found:
+        return _whether(asked[0], evidence, language)
+    if _is_plain(intent):
+        return exists(intent, evidence)
+    noun = language.noun(name_of(asked[0], found)).one
+    if intent.colour and not asked[0].colour:
+        holds = any(thing.colour == intent.colour for thing in found)
+        own = language.colour(intent.colour if holds else found[0].colour)
+        return _verdict(holds, "colour", language, noun=noun, colour=own)
+    cell = cell_in(intent.text, language)
+    if cell:
+        holds = any(lies_in(thing, cell) for thing in find(asked[0], evidence, SHOWN) or found)
+        own = language.cells[cell].at if holds else place_in_words(found[0], language)
+        return _verdict(holds, "where", language, noun=noun, place=own)
+    others = intent.mentions[1:]
+    if others and others[0].labels:
+        return _has(found, others, evidence, language)
+    return cannot_tell(evidence, language)
+
+
+def asked_and_anchors(intent: Intent) -> tuple[tuple[Mention, ...], tuple[Mention, ...]]:
+    """The things that a question asks after, and those that say where they should be."""
+    asked = tuple(mention for mention in intent.mentions if not mention.anchor)[:4]
+    if not asked:
+        return intent.mentions[:4], ()
+    return asked, tuple(mention for mention in intent.mentions if mention.anchor)
+
+
+def near_anchor(things: Sequence[Thing], anchors: Sequence[Mention], evidence: Evidence) -> tuple[Thing, ...]:
+    """Those of some things that touch what says where they should be; all where that is not seen."""
+    for anchor in anchors:
+        places_found = find(anchor, evidence, THERE)
+        if places_found:
+            return tuple(
+                thing
+                for thing in things
+                if any(box_relations.touching(thing.box, one.box) for one in places_found)
+            )
+    return tuple(things)
+
+
+def _is_plain(intent: Intent) -> bool:
+    """Whether it asks for no more than that a thing is there: "does a clock hang ...", "is this a dog"."""
+    language = intent.language
+    bare = language.matches(language.pronouns, "verbs", intent.text) is None and len(intent.mentions) == 1
+    indefinite = language.matches(language.pronouns, "indefinite", intent.text) is not None
+    return indefinite or (bare and language.matches(language.pronouns, "plain_is", intent.text) is not None)
+
+
+def _with_the_rest(
+    intent: Intent, asked: Mention, anchors: Sequence[Mention], there: Said, evidence: Evidence
+) -> Said:
+    """A yes, unless more is asked: that it is at another thing, or does something."""
+    language = intent.language
+    anchors = [each for each in anchors if each.labels]
+    if anchors:
+        return _has(find(asked, evidence, THERE), anchors, evidence, language)
+    does = language.matches(language.pronouns, "verbs", intent.text[asked.start :]) is not None
+    indefinite = language.matches(language.pronouns, "indefinite", intent.text) is not None
+    if does and not (indefinite and asked.name != "person"):
+        return cannot_tell(evidence, language)
+    return there
+
+
+def _has(found: Sequence[Thing], others: Sequence[Mention], evidence: Evidence, language: Language) -> Said:
+    """Whether things have, wear, hold or touch others."""
+    missing = next((each for each in others if each.labels and not find(each, evidence, THERE)), None)
+    if missing:
+        return no_such(missing, evidence, language)
+    close = near_anchor(found, others, evidence)
+    there = [thing for each in others for thing in find(each, evidence, THERE)[:1]]
+    groups = grouped((*(close or found)[:1], *there))
+    listed = language.listed([in_words(group, language, evidence) for group in groups])
+    return _verdict(bool(close), "together", language, things=listed)
+
+
+def _whether(mention: Mention, evidence: Evidence, language: Language) -> Said:
+    found = find(mention, evidence, THERE)
+    if found:
+        return _there(mention, found, evidence, language)
+    if not mention.colour and kind_in(mention, evidence) >= KIND_THERE:
+        thing = language.one(language.noun(mention.name).one)
+        return Said(language.sentence("may_see", things=thing), brief=language.say("yes"))
+    return no_such(mention, evidence, language)
+
+
+def _there(mention: Mention, found: Sequence[Thing], evidence: Evidence, language: Language) -> Said:
+    sure = [thing for thing in found if thing.score >= WORTH_TELLING] or found[:1]
+    groups = [surely(group) for group in grouped(sure)]
+    listed = language.listed([in_words(group, language, evidence) for group in groups[:4]])
+    plural = len(groups[0].things) > 1 and not listed.startswith(language.phrases["group_of_people"])
+    text = language.sentence("yes_are" if plural else "yes_is", things=listed)
+    if mention.narrow:
+        text += " " + language.sentence("not_sure_narrow", word=language.one(mention.word))
+    return Said(text, brief=language.say("yes"))
+
+
+def _number_wanted(intent: Intent) -> tuple[str, int] | None:
+    """The comparison in "more than three", as its word and number."""
+    language = intent.language
+    match = language.matches(language.pronouns, "compare_count", intent.text)
+    number = language.number_of(match["n"]) if match else None
+    return (match["word"], number) if match and number is not None else None
+
+
+def _whether_so_many(intent: Intent, evidence: Evidence, word: str, number: int) -> Said:
+    language = intent.language
+    found = len(find(intent.mentions[0], evidence, SHOWN))
+    holds = {
+        "more_than": found > number,
+        "less_than": found < number,
+        "at_least": found >= number,
+        "at_most": found <= number,
+    }.get(next((name for name, words in language.comparisons.items() if word in words), ""), found == number)
+    return _verdict(holds, "count", language, things=so_many(intent.mentions[0], found, language))
+
+
+def _verdict(holds: bool, phrase: str, language: Language, **slots: str) -> Said:
+    """Yes or no with what is so."""
+    verdict = "yes" if holds else "no"
+    return Said(language.sentence(f"{phrase}_{verdict}", **slots), brief=language.say(verdict))

@@ -1,0 +1,167 @@
+"""Finding in the evidence what a text names, and saying that it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from vidi.domain.geometry import GRID
+from vidi.engines.lite.answers.captions import what_is_seen
+from vidi.engines.lite.evidence import Evidence, Thing
+from vidi.engines.lite.language.intents import Intent, Mention
+from vidi.engines.lite.language.language import Language, Said
+
+SHOWN = 0.25
+"""Lowest score of a thing that is counted, boxed or placed."""
+
+THERE = 0.22
+"""Lowest score of a thing that answers "is there"."""
+
+KIND_THERE = 0.15
+"""Lowest probability of a classifier class that answers "is there"."""
+
+TAKEN = 0.35
+"""A thing of this score stands in the way of a classifier class that it is often taken for."""
+
+
+def cannot_tell(evidence: Evidence, language: Language) -> Said:
+    """The honest answer: that it cannot be told, and what is seen."""
+    sentences = [language.sentence("cannot")]
+    seen = what_is_seen(evidence, language)
+    if seen:
+        sentences.append(language.sentence("see", things=seen))
+    return Said(" ".join(sentences), brief=language.say("unknown"), known=False)
+
+
+def find(mention: Mention, evidence: Evidence, floor: float) -> tuple[Thing, ...]:
+    """The things that a mention means, under the class that it means, most prominent first."""
+    things = (thing for thing in evidence.things(floor) if mention.means(thing))
+    return tuple(replace(thing, label=mention.names(thing)) for thing in things)
+
+
+def meant(intent: Intent, mention: Mention, evidence: Evidence, *, ranked: bool = True) -> tuple[Thing, ...]:
+    """The things that a question with "the" speaks of.
+
+    Of several, one is meant where the question names a side or a rank, unless `ranked` is false, and where it
+    speaks of one: the most prominent.
+    """
+    found = find(mention, evidence, SHOWN) or find(mention, evidence, THERE) or _mistaken(mention, evidence)
+    if len(found) < 2:
+        return found
+    chosen = _of_the_rank(intent, found) if ranked else None
+    if chosen:
+        return (chosen,)
+    return found[:1] if mention.single else found
+
+
+def _mistaken(mention: Mention, evidence: Evidence) -> tuple[Thing, ...]:
+    """Who says "the car" sees a car: a truck that the detector sees may be it."""
+    if len(mention.labels) != 1 or mention.colour:
+        return ()
+    (label,) = mention.labels
+    alike = next((labels for labels in evidence.world.lookalikes if label in labels), frozenset())
+    near = (thing for thing in evidence.things(TAKEN) if thing.label in alike)
+    return tuple(replace(thing, label=label) for thing in near)
+
+
+def _of_the_rank(intent: Intent, found: Sequence[Thing]) -> Thing | None:
+    """The one at the side, or of the size, that a question names."""
+    language = intent.language
+    ranks: dict[str, Callable[[Thing], float]] = {
+        "leftmost": lambda thing: thing.box.centre().x,
+        "rightmost": lambda thing: -thing.box.centre().x,
+        "topmost": lambda thing: thing.box.centre().y,
+        "bottommost": lambda thing: -thing.box.centre().y,
+        "midmost": lambda thing: abs(thing.box.centre().x - GRID / 2),
+        "nearest": lambda thing: -thing.share,
+        "largest": lambda thing: -thing.share,
+        "smallest": lambda thing: thing.share,
+    }
+    for name, rank in ranks.items():
+        if language.matches(language.pronouns, name, intent.text):
+            return min(found, key=rank)
+    return None
+
+
+def kind_in(mention: Mention, evidence: Evidence) -> float:
+    """The classifier's probability of what a mention names, unless the detector sees something like it."""
+    if any(contradicted(kind, evidence) for kind in mention.kinds):
+        return 0.0
+    return sum(share for label, share in evidence.labels if label in mention.kinds)
+
+
+def contradicted(kind: str, evidence: Evidence) -> bool:
+    """Whether the detector sees something else where the classifier sees a kind, as a cat for a Samoyed."""
+    world = evidence.world
+    family = world.family.get(kind)
+    if family is None:
+        return False
+    seen = {thing.label for thing in evidence.things(TAKEN)}
+    return family not in seen and any(world.confusable(family, label) for label in seen)
+
+
+def not_seen(mention: Mention, evidence: Evidence, language: Language) -> Said:
+    """That what is named is not seen, and what is."""
+    if not mention.labels:
+        return cannot_tell(evidence, language)
+    return Said(
+        _and_seen(_unseen(mention, evidence, language), evidence, language),
+        brief=language.say("unknown"),
+        known=False,
+    )
+
+
+def no_such(mention: Mention, evidence: Evidence, language: Language) -> Said:
+    """No: what is named is not there."""
+    if not mention.labels and not mention.kinds:
+        return cannot_tell(evidence, language)
+    things = any_of(mention, language)
+    return Said(language.sentence("no_see", things=things), brief=language.say("no"))
+
+
+def any_of(mention: Mention, language: Language) -> str:
+    """What is named, where there is none: "any dogs"."""
+    noun = language.noun(mention.name)
+    return language.say("any", nouns=noun.many, noun=noun.one)
+
+
+def cell_in(text: str, language: Language) -> str:
+    """The cell that a text names, the longest name first; "" if none."""
+    words = [(word, cell) for cell, place in language.cells.items() for word in (place.one, *place.also)]
+    for word, cell in sorted(words, key=lambda pair: -len(pair[0])):
+        if f" {word}" in f" {text}":
+            return cell
+    return ""
+
+
+def lies_in(thing: Thing, cell: str) -> bool:
+    """Whether a thing lies in a cell; "middle left" and the like stand for the whole side."""
+    row, column = cell.split()
+    own_row, own_column = thing.cell.split()
+    if row == "middle" and column != "centre":
+        return own_column == column
+    if column == "centre" and row != "middle":
+        return own_row == row
+    return thing.cell == cell
+
+
+def name_of(mention: Mention, found: Sequence[Thing]) -> str:
+    """What to call the things that were found: the class that was asked for, or the one that they share."""
+    labels = {thing.label for thing in found}
+    if not mention.group and mention.labels:
+        return next(iter(mention.labels))
+    return next(iter(labels)) if len(labels) == 1 else mention.name
+
+
+def _unseen(mention: Mention, evidence: Evidence, language: Language) -> str:
+    others = tuple(thing for thing in evidence.things(SHOWN) if thing.label in mention.labels)
+    if mention.colour and others:
+        name = others[0].label if len({thing.label for thing in others}) == 1 else mention.name
+        things = language.counted(name, len(others))
+        return language.sentence("none_such", things=things, colour=language.colour(mention.colour))
+    return language.sentence("not_seen", things=any_of(mention, language))
+
+
+def _and_seen(sentence: str, evidence: Evidence, language: Language) -> str:
+    seen = what_is_seen(evidence, language)
+    return f"{sentence} {language.sentence('see', things=seen)}" if seen else sentence

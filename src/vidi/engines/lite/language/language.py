@@ -1,0 +1,402 @@
+"""A language: its words, its patterns and its sentences, read from a file of `vocabulary/`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from vidi.domain.errors import Internal
+
+LANGUAGES = ("en", "tr")
+"""The files of `vocabulary/`; the first is the one for prompts in no known language."""
+
+SEVERAL = 5
+"""From so many on a caption says "several": the detector's counts are rough there."""
+
+Patterns = Mapping[str, tuple[re.Pattern[str], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """A word for a thing.
+
+    Attributes:
+        one: One of it.
+        many: Several of it.
+        also: Other words for it.
+        narrower: Words that say more than can be seen, as "woman" for a person.
+    """
+
+    one: str
+    many: str
+    also: tuple[str, ...] = ()
+    narrower: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Every word for it."""
+        return (self.one, self.many, *self.also, *self.narrower)
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """The word before one thing."""
+
+    default: str
+    vowel: str = ""
+    vowels: str = ""
+    exceptions: tuple[str, ...] = ()
+
+    def before(self, noun: str) -> str:
+        """The noun with its article."""
+        starts = bool(self.vowel) and noun[:1].lower() in self.vowels and noun not in self.exceptions
+        return f"{self.vowel if starts else self.default} {noun}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A word for a cell of the picture or for a scene.
+
+    Attributes:
+        one: The bare name.
+        at: What says that something is there.
+        also: Other words for it.
+        room: What it is called as a place with things in it.
+    """
+
+    one: str
+    at: str
+    also: tuple[str, ...] = ()
+    room: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One language's file, ready to use; mappings are keyed by the ids that all languages share."""
+
+    id: str
+    names: tuple[str, ...]
+    letters: str
+    dangling: frozenset[str]
+    suffix: str
+    plural_ending: re.Pattern[str]
+    plurals: frozenset[str]
+    plural_after_number: bool
+    conjunction: str
+    article: Article
+    numbers: tuple[str, ...]
+    telling: frozenset[str]
+    nouns: Mapping[str, Noun]
+    groups: Mapping[str, Noun]
+    colours: Mapping[str, Noun]
+    cells: Mapping[str, Place]
+    scenes: Mapping[str, Place]
+    intents: Patterns
+    manner: Patterns
+    pronouns: Patterns
+    relations: Mapping[str, str]
+    phrases: Mapping[str, str]
+    themes: Mapping[str, tuple[str, ...]]
+    others: Mapping[str, tuple[str, ...]]
+    fields: Patterns
+    sports: Mapping[str, str]
+    sport_words: Mapping[str, str]
+    surfaces: Patterns
+    comparisons: Mapping[str, tuple[str, ...]]
+
+    def say(self, phrase: str, **slots: str) -> str:
+        """A phrase of the file with its slots filled; slots without a filling close up."""
+        try:
+            said = self.phrases[phrase].format(**slots)
+        except KeyError as error:
+            raise Internal(f"The language {self.id!r} lacks a phrase or slot: {error}.") from error
+        return re.sub(r" +", " ", said).replace(" ,", ",").strip()
+
+    def sentence(self, phrase: str, **slots: str) -> str:
+        """A phrase as a sentence: with a capital letter and a full stop."""
+        return self.as_sentence(self.say(phrase, **slots))
+
+    def as_sentence(self, text: str) -> str:
+        """A text with a capital letter and a full stop."""
+        text = text.strip()
+        if not text:
+            return ""
+        return self.capital(text) + ("" if text[-1] in ".!?" else ".")
+
+    def capital(self, text: str) -> str:
+        """A text with its first letter large; Turkish has an i of its own."""
+        first = "İ" if self.id == "tr" and text[:1] == "i" else text[:1].upper()
+        return first + text[1:]
+
+    def noun(self, label: str) -> Noun:
+        """The words for a class or a hypernym; an unknown one stands for itself."""
+        return self.nouns.get(label) or self.groups.get(label) or Noun(label, f"{label}s")
+
+    def colour(self, colour: str) -> str:
+        """The word for a colour."""
+        return self.colours[colour].one if colour in self.colours else colour
+
+    def one(self, noun: str) -> str:
+        """One thing: "a dog"."""
+        return self.article.before(noun)
+
+    def number(self, count: int) -> str:
+        """A number in words as far as the file goes, else in digits."""
+        return self.numbers[count] if count < len(self.numbers) else str(count)
+
+    def counted(self, label: str, count: int, colour: str = "") -> str:
+        """So many of a class, exactly: "a dog", "two red cars", "a person in white"."""
+        noun = self.noun(label)
+        word = noun.one if count == 1 or not self.plural_after_number else noun.many
+        phrase = "clothed" if label == "person" else "coloured"
+        if colour and count == 1 and f"{phrase}_one" in self.phrases:
+            return self.say(f"{phrase}_one", colour=self.colour(colour), noun=word)
+        if colour:
+            word = self.say(phrase, colour=self.colour(colour), noun=word)
+        return self.one(word) if count == 1 else f"{self.number(count)} {word}"
+
+    def roughly(self, label: str, count: int, colour: str = "") -> str:
+        """So many of a class as a caption says it: "several cars", "a group of people"."""
+        if label == "person" and count >= SEVERAL - 1:
+            return self.phrases["group_of_people"]
+        if count >= SEVERAL:
+            noun = self.noun(label)
+            word = noun.many if self.plural_after_number else noun.one
+            return self.say("several", nouns=word)
+        return self.counted(label, count, colour)
+
+    def listed(self, items: Sequence[str]) -> str:
+        """Things in a row: "a dog, a cat and two birds"."""
+        if len(items) < 2:
+            return "".join(items)
+        return ", ".join(items[:-1]) + self.conjunction + items[-1]
+
+    def number_of(self, word: str) -> int | None:
+        """The number that a word or digits say, if any."""
+        if word.isdecimal():
+            return int(word)
+        return self.numbers.index(word) if word in self.numbers else None
+
+    def matches(self, patterns: Patterns, name: str, text: str) -> re.Match[str] | None:
+        """The first match of the named patterns."""
+        for pattern in patterns.get(name, ()):
+            match = pattern.search(text)
+            if match:
+                return match
+        return None
+
+
+def load_languages() -> Mapping[str, Language]:
+    """Every language, by id."""
+    return {name: _load(name) for name in LANGUAGES}
+
+
+def language_of(text: str, languages: Mapping[str, Language], usual: Language) -> Language:
+    """The language with most of its telling words and letters in a text; `usual` if none has the most."""
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    scores = {
+        each.id: sum(word in each.telling for word in words) + sum(letter in each.letters for letter in text)
+        for each in languages.values()
+    }
+    best = max(scores.values(), default=0)
+    if best == 0 or scores[usual.id] == best:
+        return usual
+    return languages[max(scores, key=lambda name: scores[name])]
+
+
+def _load(name: str) -> Language:
+    text = files("vidi.engines.lite").joinpath("vocabulary", f"{name}.toml").read_text("utf-8")
+    tables = tomllib.loads(text)
+    about = tables["language"]
+    article = about["article"]
+    return Language(
+        id=about["id"],
+        names=tuple(about["names"]),
+        letters=about["letters"],
+        dangling=frozenset(about["dangling"]),
+        suffix=about["suffix"],
+        plural_ending=re.compile(about["plural_ending"]),
+        plurals=frozenset(about["plurals"]),
+        plural_after_number=about["plural_after_number"],
+        conjunction=about["conjunction"],
+        article=Article(
+            default=article["default"],
+            vowel=article.get("vowel", ""),
+            vowels=article.get("vowels", ""),
+            exceptions=tuple(article.get("exceptions", ())),
+        ),
+        numbers=tuple(about["numbers"]),
+        telling=frozenset(about["telling"]),
+        nouns=_nouns(tables["nouns"]),
+        groups=_nouns(tables["groups"]),
+        colours=_nouns(tables["colours"]),
+        cells=_places(tables["cells"]),
+        scenes=_places(tables["scenes"]),
+        intents=_patterns(tables["intents"]),
+        manner=_patterns(tables["manner"]),
+        pronouns=_patterns(tables["pronouns"]),
+        relations=tables["relations"],
+        phrases=tables["say"],
+        themes={name: tuple(words) for name, words in tables["themes"].items()},
+        fields=_patterns(tables["fields"]),
+        sports=tables["sports"],
+        sport_words=tables["sport_words"],
+        surfaces=_patterns(tables["surfaces"]),
+        comparisons={name: tuple(words) for name, words in tables["comparisons"].items()},
+        others={name: tuple(words) for name, words in tables["others"].items()},
+    )
+
+
+Words = Mapping[str, Mapping[str, str | list[str]]]
+
+
+def _nouns(table: Words) -> dict[str, Noun]:
+    return {
+        label: Noun(
+            one=str(words["one"]),
+            many=str(words.get("many", words["one"])),
+            also=tuple(words.get("also", ())),
+            narrower=tuple(words.get("narrower", ())),
+        )
+        for label, words in table.items()
+    }
+
+
+def _places(table: Words) -> dict[str, Place]:
+    return {
+        label: Place(
+            one=str(words["one"]),
+            at=str(words["at"]),
+            also=tuple(words.get("also", ())),
+            room=str(words.get("room", words["one"])),
+        )
+        for label, words in table.items()
+    }
+
+
+def _patterns(table: Mapping[str, Iterable[str]]) -> dict[str, tuple[re.Pattern[str], ...]]:
+    return {name: tuple(re.compile(each) for each in patterns) for name, patterns in table.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is answered.
+
+    Attributes:
+        text: The answer in sentences.
+        brief: The answer in a word or two: "yes", "3", "red"; "" where there is none.
+        known: Whether the evidence answers the question.
+        items: The answer's things, one by one, for lists.
+    """
+
+    text: str
+    brief: str = ""
+    known: bool = True
+    items: tuple[str, ...] = ()
+
+
+FORMS = ("json", "python_list", "bullets", "commas")
+"""Forms that the languages have patterns for; the first that matches holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an answer is wanted.
+
+    Attributes:
+        form: One of FORMS, or "" for sentences.
+        brief: Whether a word or two are wanted instead of sentences.
+        yes_no: Whether only yes or no is wanted.
+        number: Whether only a number is wanted.
+        short: Whether one sentence is wanted.
+        long: Whether details are wanted.
+        words: Most words, if limited.
+        sentences: Most sentences, if limited.
+        limit: Most things, if limited.
+        case: "upper", "lower" or "".
+    """
+
+    form: str = ""
+    brief: bool = False
+    yes_no: bool = False
+    number: bool = False
+    short: bool = False
+    long: bool = False
+    words: int | None = None
+    sentences: int | None = None
+    limit: int | None = None
+    case: str = ""
+
+
+def manner_of(system: str, text: str, languages: Sequence[Language]) -> Manner:
+    """Read the wishes in a system instruction and a prompt; the prompt's own come first."""
+
+    def wished(name: str) -> bool:
+        return any(each.matches(each.manner, name, source) for each in languages for source in (text, system))
+
+    return Manner(
+        form=next((form for form in FORMS if wished(form)), ""),
+        brief=wished("one_word"),
+        yes_no=wished("yes_no"),
+        number=wished("number"),
+        short=wished("short"),
+        long=wished("long"),
+        words=_amount("words", text, system, languages),
+        sentences=_amount("sentences", text, system, languages),
+        limit=_amount("limit", text, system, languages),
+        case="upper" if wished("upper") else "lower" if wished("lower") else "",
+    )
+
+
+def dressed(said: Said, manner: Manner, language: Language) -> str:
+    """An answer in the manner that is wanted."""
+    text = _shaped(said, manner)
+    if manner.short:
+        text = _sentences(text, 1)
+    if manner.sentences:
+        text = _sentences(text, manner.sentences)
+    if manner.words:
+        text = _words(text, manner.words, language)
+    if manner.case == "upper":
+        return text.upper()
+    return text.lower() if manner.case == "lower" else text
+
+
+def _shaped(said: Said, manner: Manner) -> str:
+    if said.items and manner.form == "bullets":
+        return "\n".join(f"- {item}" for item in said.items)
+    if said.items and manner.form == "commas":
+        return ", ".join(said.items)
+    one_word = manner.brief or (manner.words is not None and manner.words <= 2)
+    if said.brief and said.known and (one_word or manner.yes_no or manner.number):
+        return said.brief
+    return said.text
+
+
+def _amount(name: str, text: str, system: str, languages: Sequence[Language]) -> int | None:
+    for source in (text, system):
+        for language in languages:
+            match = language.matches(language.manner, name, source)
+            amount = language.number_of(match["n"]) if match else None
+            if amount:
+                return amount
+    return None
+
+
+def _sentences(text: str, most: int) -> str:
+    parts = re.split(r"(?<=[.!?])\s+", text)
+    return " ".join(parts[:most])
+
+
+def _words(text: str, most: int, language: Language) -> str:
+    """A text cut to so many words, not after a word that leads on to another."""
+    words = text.split()
+    if len(words) <= most:
+        return text
+    kept = words[:most]
+    while len(kept) > 1 and kept[-1].lower() in language.dangling.union(language.numbers):
+        kept.pop()
+    return " ".join(kept).rstrip(",;:.") + "."

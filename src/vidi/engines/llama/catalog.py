@@ -1,0 +1,224 @@
+"""Every open model that is known: its family's profile, and its files if they are on the disk."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vidi.domain.errors import InvalidRequest, NotFound
+from vidi.engines.base import EngineContext, ModelCard, Offer, PixelBudgets, Wanted
+from vidi.engines.llama.store import Pulled, checked_id, pulled
+from vidi.engines.profile import Licence, Model, Pictures, Profile, Thinks, WeightsFile
+from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
+
+log = logging.getLogger(__name__)
+
+LONGEST_ANSWER = 8192
+"""Most tokens of an answer, where the window is large enough: what `outputTokenLimit` says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A model of a family.
+
+    Attributes:
+        profile: Of the family.
+        model: What is known of the model; of a pulled one, what was pulled.
+        files: Where its files are; None if they are not on the disk.
+    """
+
+    profile: Profile
+    model: Model
+    files: Pulled | None
+
+    def card(self) -> ModelCard:
+        """What the server and its callers are told."""
+        model, profile = self.model, self.profile
+        return ModelCard(
+            id=model.id,
+            display_name=model.display_name,
+            description=f"{profile.good_at} {profile.bad_at}".strip(),
+            version=(model.text.sha256 or model.revision)[:12] or "1",
+            input_token_limit=model.context,
+            output_token_limit=min(LONGEST_ANSWER, max(1, model.context // 2)),
+            slots=model.slots,
+            samples=True,
+            thinks=profile.template.thinks is not Thinks.NEVER,
+            pixels=budgets(profile.pictures),
+            dialect=profile.dialect,
+        )
+
+
+def profiles_folder(cache: Path) -> Path:
+    """Where a user's own profiles lie."""
+    return cache / "models" / "profiles"
+
+
+def members(cache: Path) -> tuple[Member, ...]:
+    """Every model that can be run or pulled, in the profiles' order, then those that a user brought."""
+    profiles = _profiles(cache)
+    here = {record.model.id: record for record in pulled(cache)}
+    known = [
+        Member(profile, model, None)
+        for profile in profiles
+        if not profile.unserved
+        for model in profile.models
+    ]
+    waiting = (member for member in known if member.model.id not in here)
+    return (*waiting, *_pulled(here.values(), {profile.family: profile for profile in profiles}))
+
+
+def _profiles(cache: Path) -> tuple[Profile, ...]:
+    try:
+        return load_profiles(profiles_folder(cache))
+    except ProfileError as error:
+        log.warning("%s Your own profiles are left out until then.", error.message)
+        return load_profiles()
+
+
+def _pulled(records: Iterable[Pulled], families: Mapping[str, Profile]) -> Iterator[Member]:
+    for record in records:
+        try:
+            profile = load_profile(record.profile) if record.profile else families.get(record.family)
+        except ProfileError as error:
+            log.warning("%s", error.message)
+            continue
+        if profile is None:
+            log.warning("%s belongs to the family %s, which is not known.", record.folder, record.family)
+            continue
+        yield Member(profile, record.model, record)
+
+
+def budgets(pictures: Pictures) -> PixelBudgets:
+    """How large pictures are made for a family."""
+    token = max(1, pictures.token_side) ** 2
+    most = pictures.budgets
+    return PixelBudgets(
+        low=most.low * token,
+        medium=most.medium * token,
+        high=most.high * token,
+        ultra_high=most.ultra_high * token,
+        least=max(1, pictures.min_tokens * token),
+        multiple=max(1, pictures.token_side),
+        square=pictures.square,
+    )
+
+
+def offers(context: EngineContext) -> Sequence[Offer]:
+    """Every model of every family that llama.cpp runs, and those that the user brought."""
+    return tuple(_offer(member) for member in members(context.cache))
+
+
+def _offer(member: Member) -> Offer:
+    model = member.model
+    return Offer(
+        member.card(),
+        opener="vidi.engines.llama.engine:open_engine",
+        ready=member.files is not None,
+        fetcher="vidi.engines.llama.pull:fetch",
+        remover="vidi.engines.llama.pull:remove",
+        rank=model.rank,
+        unasked=False,
+        size=model.text.size + model.vision.size,
+        licence=model.licence or member.profile.licence,
+    )
+
+
+ReadProfile = Callable[[Path], Profile]
+"""Reads a profile from its TOML file. Raises VidiError when it is none."""
+
+_SUFFIX = ".toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model and what it goes by.
+
+    Attributes:
+        model: The model; `licence` is never None.
+        family: Its family.
+        own: The file of the user's own profile; None for a family that comes with Vidi.
+    """
+
+    model: Model
+    family: str
+    own: Path | None = None
+
+    @property
+    def licence(self) -> Licence:
+        """What the weights may be used for."""
+        assert self.model.licence is not None
+        return self.model.licence
+
+
+def choose(wanted: Wanted, profiles: Sequence[Profile], read: ReadProfile) -> Choice | None:
+    """The model that is wanted; None if neither its name nor anything else says which one that is.
+
+    Args:
+        wanted: A known id; or any id with files and the profile they go by; or the path of a profile.
+        profiles: The families that come with Vidi.
+        read: Reads a user's own profile.
+
+    Raises:
+        NotFound: There is no such family, or no such member in it.
+        InvalidRequest: The id cannot be one, belongs to another model, or no engine runs that family.
+        VidiError: The user's profile cannot be read.
+    """
+    own = next((Path(name) for name in (wanted.profile, wanted.model) if name.endswith(_SUFFIX)), None)
+    if own is not None:
+        return _from_file(wanted, profiles, read(own), own)
+    known = {model.id: profile for profile in profiles for model in profile.models}
+    if wanted.profile:
+        profile = next((profile for profile in profiles if profile.family == wanted.profile), None)
+        if profile is None:
+            raise NotFound(f"There is no family {wanted.profile!r}. {_families(profiles)}")
+        if known.get(wanted.model, profile) is not profile:
+            raise InvalidRequest(
+                f"{wanted.model} is of the family {known[wanted.model].family}; take another name."
+            )
+        return _member(wanted, profile, None)
+    if wanted.model in known:
+        return _member(wanted, known[wanted.model], None)
+    if wanted.source:
+        raise InvalidRequest(
+            f"{wanted.model} is a new name: say with --profile which family the files go by. "
+            f"{_families(profiles)}"
+        )
+    return None
+
+
+def _from_file(wanted: Wanted, profiles: Sequence[Profile], profile: Profile, own: Path) -> Choice:
+    name = wanted.model
+    if name.endswith(_SUFFIX):
+        if len(profile.models) != 1:
+            raise InvalidRequest(
+                f"{own} tells of {len(profile.models)} models: choose one with "
+                f"`vidi pull ID --profile {own}`."
+            )
+        name = profile.models[0].id
+    if any(model.id == name for known in profiles for model in known.models):
+        raise InvalidRequest(f"{name} is a model that comes with Vidi; give yours another id in {own}.")
+    return _member(replace(wanted, model=name), profile, own)
+
+
+def _member(wanted: Wanted, profile: Profile, own: Path | None) -> Choice:
+    """The member of that id; or, where files are given, a new member like the family's first."""
+    if profile.unserved:
+        raise InvalidRequest(f"No engine here runs {profile.display_name}: {profile.unserved}")
+    name = checked_id(wanted.model)
+    model = next((model for model in profile.models if model.id == name), None)
+    if model is None and not wanted.source:
+        members = ", ".join(model.id for model in profile.models) or "none"
+        raise NotFound(f"{profile.family} has no model {name}. Its models: {members}.")
+    if model is None:
+        nobody = WeightsFile("")
+        first = next(iter(profile.models), Model("", "", "", nobody, nobody))
+        model = Model(name, name, "", nobody, nobody, revision="", context=first.context, slots=first.slots)
+    licence = model.licence or profile.licence
+    return Choice(replace(model, licence=licence), profile.family, own)
+
+
+def _families(profiles: Sequence[Profile]) -> str:
+    return f"Families: {', '.join(profile.family for profile in profiles if not profile.unserved)}."

@@ -1,0 +1,301 @@
+"""The library for callers on an event loop: nothing here waits for a disk on the loop's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from vidi.domain.errors import InvalidImage, VidiError
+from vidi.domain.prompt import Ask, Conversation, FileReference, ImageSource, MediaResolution
+from vidi.files.local import open_local
+from vidi.files.metadata import Announcement, new_id
+from vidi.files.service import Files, Lease
+from vidi.files.store import Clock, IdMaker, Limits, Storage
+from vidi.files.uploads import Inspect, Intake, Progress, Uploads, trust_label
+
+log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """A `Clock` on the system's time."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The files that are there, and those that come."""
+
+    files: Files
+    uploads: Uploads
+
+    def expire(self) -> None:
+        """Remove files and uploads whose time is over. Cheap; meant for twice a minute.
+
+        Raises:
+            ResourceExhausted, Unavailable: The storage failed.
+        """
+        files, uploads = self.files.expire(), self.uploads.give_up()
+        if files or uploads:
+            log.info("%d files expired, %d uploads given up", files, uploads)
+
+    def tidy(self) -> None:
+        """Remove what a crash or a failed removal left. Lists everything; meant for the start and each hour.
+
+        Raises:
+            ResourceExhausted, Unavailable: The storage failed.
+        """
+        found = self.files.tidy()
+        if found.orphans or found.lost:
+            log.info("tidied: %d blobs without a row, %d files without bytes", found.orphans, found.lost)
+
+
+def make_library(
+    storage: Storage,
+    limits: Limits,
+    *,
+    clock: Clock = utc_now,
+    ids: IdMaker = new_id,
+    inspect: Inspect = trust_label,
+) -> Library:
+    """Put a library over any storage."""
+    files = Files(storage, limits, clock)
+    return Library(files, Uploads(files, ids, inspect))
+
+
+@contextmanager
+def open_library(directory: Path, limits: Limits, *, inspect: Inspect) -> Iterator[Library]:
+    """The library in a directory, swept; made if it is not there.
+
+    Raises:
+        Unavailable: Another server uses the directory, or it cannot be used.
+    """
+    with open_local(directory) as storage:
+        library = make_library(storage, limits, inspect=inspect)
+        library.expire()
+        library.tidy()
+        yield library
+
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+BLOCK_BYTES = 1 << 20
+"""How much is gathered before it is stored; an upload holds two blocks, one that fills and one on its way."""
+
+THREADS = 16
+"""How many calls may wait for the disk at the same time."""
+
+EXPIRE_EVERY = timedelta(seconds=30)
+"""Files go to the minute."""
+
+TIDY_EVERY = timedelta(hours=1)
+
+
+class Desk:
+    """Runs calls into a library on threads of its own, so that no other work waits behind a slow disk."""
+
+    def __init__(self, library: Library, threads: int = THREADS) -> None:
+        """Stand before `library`, which is not closed here."""
+        self.library = library
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="files")
+
+    def close(self) -> None:
+        """Wait for the calls that run; no more may be made."""
+        self._threads.shutdown()
+
+    async def run(self, call: Callable[P, Result], *values: P.args, **named: P.kwargs) -> Result:
+        """The result of `call(*values, **named)`, made on a thread: for `Files`, `Uploads` and `Lease`."""
+        made = partial(call, *values, **named)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, made)
+
+    async def receive(
+        self, upload_id: str, offset: int, chunk: AsyncIterable[bytes], size: int | None = None
+    ) -> Intake:
+        """Store a chunk while it arrives; what came before an error or a hang-up stays.
+
+        Not an acknowledgement: follow it with `Uploads.query` or `Uploads.finalize`, see `take`.
+
+        Args:
+            upload_id: Which upload.
+            offset: Where the chunk belongs.
+            chunk: Its bytes, in pieces of any size.
+            size: How many bytes will come, if known.
+
+        Raises:
+            VidiError: As `Uploads.open` and `Intake.write`, and what `chunk` raises.
+        """
+        intake = await self.run(self.library.uploads.open, upload_id, offset, size)
+        writer = _Writer(self, intake)
+        try:
+            async for piece in chunk:
+                await writer.add(piece)
+        finally:
+            await writer.flush()
+        return intake
+
+    async def take(
+        self,
+        upload_id: str,
+        offset: int,
+        chunk: AsyncIterable[bytes],
+        size: int | None = None,
+        *,
+        finalize: bool = False,
+    ) -> Progress:
+        """The commands `upload` and `upload, finalize`: `receive`, then acknowledge.
+
+        Raises:
+            VidiError: As `receive`, `Uploads.query` and `Uploads.finalize`.
+        """
+        intake = await self.receive(upload_id, offset, chunk, size)
+        uploads = self.library.uploads
+        if finalize:
+            return await self.run(uploads.finalize, upload_id, intake.position)
+        return await self.run(uploads.query, upload_id)
+
+    async def upload(self, announcement: Announcement, content: AsyncIterable[bytes]) -> Progress:
+        """A whole file in one go, as raw and multipart uploads are; leaves nothing behind if it fails.
+
+        Raises:
+            VidiError: As `Uploads.start`, `receive` and `Uploads.finalize`.
+        """
+        uploads = self.library.uploads
+        started = await self.run(uploads.start, announcement)
+        try:
+            return await self.take(started.upload_id, 0, content, announcement.length, finalize=True)
+        except BaseException:
+            with suppress(VidiError):
+                await self.run(uploads.cancel, started.upload_id)
+            raise
+
+    async def keep_in_order(
+        self, expire_every: timedelta = EXPIRE_EVERY, tidy_every: timedelta = TIDY_EVERY
+    ) -> None:
+        """Remove what has expired or is left over, again and again until cancelled."""
+        rounds = max(1, tidy_every // expire_every)
+        turn = 0
+        while True:
+            await asyncio.sleep(expire_every.total_seconds())
+            turn += 1
+            try:
+                await self.run(self.library.expire)
+                if turn % rounds == 0:
+                    await self.run(self.library.tidy)
+            except VidiError as error:
+                log.warning("the files could not be put in order: %s", error.message)
+
+
+class _Writer:
+    """Gathers pieces into blocks; one block is stored while the next one fills."""
+
+    def __init__(self, desk: Desk, intake: Intake) -> None:
+        self._desk = desk
+        self._intake = intake
+        self._pieces: list[bytes] = []
+        self._gathered = 0
+        self._writing: asyncio.Future[None] | None = None
+
+    async def add(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._gathered += len(piece)
+        if self._gathered >= BLOCK_BYTES:
+            await self._write()
+
+    async def flush(self) -> None:
+        if self._pieces:
+            await self._write()
+        await self._written()
+
+    async def _write(self) -> None:
+        await self._written()
+        pieces, self._pieces, self._gathered = self._pieces, [], 0
+        self._writing = asyncio.ensure_future(self._desk.run(_store, self._intake, pieces))
+
+    async def _written(self) -> None:
+        """Wait for the block on its way. A cancelled request does not cancel it: it keeps its order."""
+        if self._writing is not None:
+            await asyncio.shield(self._writing)
+            self._writing = None
+
+
+def _store(intake: Intake, pieces: list[bytes]) -> None:
+    intake.write(b"".join(pieces))
+
+
+LARGEST_PICTURE_FILE = 100_000_000
+"""Most bytes of an uploaded file that is used as a picture: as many as an inline request may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An uploaded picture that cannot go away."""
+
+    lease: Lease
+    where: str
+    resolution: MediaResolution
+
+
+Source = ImageSource | Held
+"""A picture whose bytes can be had."""
+
+Asked = Ask[Source]
+"""A conversation whose files are held."""
+
+
+@asynccontextmanager
+async def hold(desk: Desk, conversation: Conversation, owner: str) -> AsyncIterator[Asked]:
+    """Hold every file that a conversation names, until the block is left.
+
+    Raises:
+        PermissionDenied: A file is unknown, expired, deleted or not the owner's; names the part.
+        InvalidImage: A file is too large for a picture; names the part.
+    """
+    references = [image for image in conversation.images() if isinstance(image, FileReference)]
+    leases = await desk.run(_lease_all, desk, references, owner) if references else []
+    held = iter(leases)
+    try:
+        yield conversation.with_images(
+            Held(next(held), image.where, image.resolution) if isinstance(image, FileReference) else image
+            for image in conversation.images()
+        )
+    finally:
+        for lease in leases:
+            lease.close()
+
+
+async def load(desk: Desk, source: Source) -> ImageSource:
+    """The bytes of a picture; a file's are read anew each time, so that few are in memory at once."""
+    if isinstance(source, ImageSource):
+        return source
+    return ImageSource(await desk.run(source.lease.read), source.where, source.resolution)
+
+
+def _lease_all(desk: Desk, references: Sequence[FileReference], owner: str) -> list[Lease]:
+    leases: list[Lease] = []
+    for reference in references:
+        try:
+            leases.append(desk.library.files.lease(owner, reference.uri))
+            _refuse_huge(leases[-1], reference.where)
+        except VidiError as error:
+            for lease in leases:
+                lease.close()
+            error.where = reference.where
+            raise
+    return leases
+
+
+def _refuse_huge(lease: Lease, where: str) -> None:
+    size = lease.file.size_bytes
+    if size > LARGEST_PICTURE_FILE:
+        raise InvalidImage(
+            f"The File {lease.file.id} has {size} bytes; a picture may have {LARGEST_PICTURE_FILE}.",
+            where=where,
+        )

@@ -1,0 +1,248 @@
+"""What a picture is, from its header alone: no pixel is decoded and no native decoder runs.
+
+Everything here is linear in the header, bounded and pure Python, so that it is safe in the server's
+own process and fast enough to count the tokens of thousands of pictures.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import BinaryIO
+
+from vidi.domain.errors import InvalidImage
+from vidi.domain.prompt import ImageFormat, ImageHeader, MediaResolution
+from vidi.images import formats, heif
+from vidi.images.formats import Facts, Unreadable
+
+_FOREIGN_STARTS = (
+    (b"GIF87a", "a GIF"),
+    (b"GIF89a", "a GIF"),
+    (b"BM", "a BMP"),
+    (b"II*\0", "a TIFF"),
+    (b"MM\0*", "a TIFF"),
+    (b"II+\0", "a TIFF"),
+    (b"MM\0+", "a TIFF"),
+    (b"%PDF-", "a PDF"),
+    (b"8BPS", "a Photoshop document"),
+    (b"\0\0\1\0", "an icon (ICO)"),
+    (b"\0\0\2\0", "a cursor (CUR)"),
+    (b"\xff\x0a", "a JPEG XL"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000"),
+    (b"v/1\x01", "an OpenEXR"),
+    (b"#?RADIANCE", "a Radiance HDR"),
+    (b"qoif", "a QOI"),
+    (b"icns", "an Apple icon"),
+    (b"DDS ", "a DDS texture"),
+    (b"%!PS", "a PostScript file"),
+    (b"PK\3\4", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
+)
+_STILL_TEXT = (
+    (b"iVBORw0KGgo", "it is a PNG encoded as base64 twice; encode it once"),
+    (b"/9j/", "it is a JPEG encoded as base64 twice; encode it once"),
+    (b"UklGR", "it is a WEBP encoded as base64 twice; encode it once"),
+    (b"data:", "it is a data URL; send only what comes after the comma"),
+)
+_MARKUP = ((b"<svg", "an SVG"), (b"<!doctype html", "an HTML page"), (b"<html", "an HTML page"))
+_MARKUP_WINDOW = 4_096
+_VIDEO_BRANDS = frozenset({b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"qt  ", b"M4V ", b"3gp4", b"3gp5"})
+
+
+def image_format(data: bytes) -> ImageFormat | None:
+    """Which of the five formats the bytes begin like; None for anything else."""
+    if data.startswith(formats.JPEG_SIGNATURE):
+        return ImageFormat.JPEG
+    if data.startswith(formats.PNG_SIGNATURE):
+        return ImageFormat.PNG
+    if formats.matches(data):
+        return ImageFormat.WEBP
+    return _heif_format(heif.brands(data))
+
+
+def _heif_format(brands: tuple[bytes, ...]) -> ImageFormat | None:
+    """HEIC or HEIF by the major brand; AVIF shares the container and is told by its own brands."""
+    if not brands or brands[0] in heif.AVIF_BRANDS:
+        return None
+    present = frozenset(brands)
+    if brands[0] in heif.HEIC_BRANDS:
+        return ImageFormat.HEIC
+    if present & heif.HEIC_BRANDS:
+        return ImageFormat.HEIF if brands[0] in heif.HEIF_BRANDS else ImageFormat.HEIC
+    if present & heif.AVIF_BRANDS or not present & heif.HEIF_BRANDS:
+        return None
+    return ImageFormat.HEIF
+
+
+def still_text(data: bytes) -> str:
+    """What a caller did to a picture that is still text, and how to undo it; "" if it is no such text."""
+    return next((advice for start, advice in _STILL_TEXT if data.startswith(start)), "")
+
+
+def foreign_name(data: bytes) -> str:
+    """What else the bytes look like, with its article, for an error message; "" when unknown."""
+    for start, name in _FOREIGN_STARTS:
+        if data.startswith(start):
+            return name
+    brands = frozenset(heif.brands(data))
+    if brands & heif.AVIF_BRANDS:
+        return "an AVIF"
+    if brands & _VIDEO_BRANDS:
+        return "an MP4 or QuickTime video"
+    window = data[:_MARKUP_WINDOW].lower()
+    if window.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+        return next((name for mark, name in _MARKUP if mark in window), "")
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What a header may announce; more is refused before anything is decoded.
+
+    Attributes:
+        max_pixels: Width times height. The default of 2^26 takes a 64-megapixel camera's pictures, and a
+            decoder then needs at most a gigabyte (WEBP with alpha; 0.75 for HEIC, 0.65 for PNG).
+        max_side: Longest side in pixels; the default is what JPEG can write.
+        max_frames: Frames of an animation, though only the first is decoded.
+        max_scans: Passes of a JPEG. Encoders write 10 to 20; a small file with thousands of empty scans
+            keeps every decoder busy for minutes, and no limit on pixels sees it.
+    """
+
+    max_pixels: int = 1 << 26
+    max_side: int = 65_535
+    max_frames: int = 5_000
+    max_scans: int = 100
+
+
+_PARSERS: Mapping[ImageFormat, Callable[[bytes], Facts]] = MappingProxyType(
+    {
+        ImageFormat.PNG: formats.parse_png,
+        ImageFormat.JPEG: formats.parse_jpeg,
+        ImageFormat.WEBP: formats.parse_webp,
+        ImageFormat.HEIC: heif.parse,
+        ImageFormat.HEIF: heif.parse,
+    }
+)
+
+
+def read_header(
+    data: bytes,
+    *,
+    where: str,
+    limits: ImageLimits,
+    resolution: MediaResolution = MediaResolution.UNSPECIFIED,
+) -> ImageHeader:
+    """Read a picture's header and refuse what will not be decoded.
+
+    Args:
+        data: The encoded file.
+        where: Path of the part in the request, for the refusal.
+        limits: What the header may announce.
+        resolution: Media resolution in force for the picture; passed on.
+
+    Returns:
+        Format by the bytes, stored size, frames and orientation.
+
+    Raises:
+        InvalidImage: The file is empty, in another format, broken in its header or over a limit.
+    """
+    if not data:
+        raise formats.broken(where, "it holds no bytes; send the file's content")
+    form = image_format(data)
+    if form is None:
+        raise _foreign(data, where)
+    facts = _parse(form, data, where)
+    _hold(facts, limits, where)
+    return ImageHeader(form, facts.width, facts.height, facts.frames, resolution, facts.orientation)
+
+
+def _foreign(data: bytes, where: str) -> InvalidImage:
+    name = foreign_name(data)
+    if name:
+        return formats.unsupported(where, name)
+    mistake = still_text(data)
+    if mistake:
+        return formats.broken(where, mistake)
+    return formats.broken(where, f"its bytes begin like no picture. {formats.SUPPORTED[:-1]}")
+
+
+def _parse(form: ImageFormat, data: bytes, where: str) -> Facts:
+    try:
+        facts = _PARSERS[form](data)
+        if form is ImageFormat.HEIF and heif.is_avif(data):
+            raise formats.unsupported(where, "an AVIF")
+    except Unreadable as error:
+        raise formats.broken(where, f"{error}; send the whole, unaltered file") from None
+    except (struct.error, IndexError):
+        raise formats.broken(where, "the file is cut short; send the whole, unaltered file") from None
+    if not facts.width or not facts.height:
+        raise formats.broken(where, "its header gives it a side of zero pixels")
+    return facts
+
+
+def _hold(facts: Facts, limits: ImageLimits, where: str) -> None:
+    """Refuse what is over a limit, saying the figure and the limit."""
+    size = f"is {facts.width:,} x {facts.height:,} pixels"
+    pixels = facts.width * facts.height
+    if pixels > limits.max_pixels:
+        raise formats.too_large(
+            where,
+            f"{size}, {_mega(pixels)} megapixels; the limit is {_mega(limits.max_pixels)}. Scale it down.",
+        )
+    if max(facts.width, facts.height) > limits.max_side:
+        raise formats.too_large(
+            where, f"{size}; the longest side may have {limits.max_side:,}. Scale it down."
+        )
+    if facts.frames > limits.max_frames:
+        raise formats.too_large(
+            where,
+            f"has {facts.frames:,} frames; the limit is {limits.max_frames:,}. Send the first one only.",
+        )
+    if facts.scans > limits.max_scans:
+        raise formats.too_large(
+            where, f"is a JPEG of {facts.scans:,} scans; the limit is {limits.max_scans:,}. Save it anew."
+        )
+
+
+def _mega(pixels: int) -> str:
+    return f"{pixels / 1e6:,.1f}"
+
+
+_SNIFFED = 4096
+_ANY_TYPE = "application/octet-stream"
+_NOWHERE = ""
+
+
+def true_type(
+    reader: BinaryIO, declared: str, limits: ImageLimits, largest: int, alone: AbstractContextManager[object]
+) -> str:
+    """The MIME type of a file that was uploaded; a picture's header is checked.
+
+    Args:
+        reader: The file's bytes, from the first on.
+        declared: The uploader's MIME type; "" for none.
+        limits: What a picture's header may announce.
+        largest: Most bytes of a picture; a larger file is not read to its end.
+        alone: Held while a whole picture is in memory, so that few are at a time.
+
+    Returns:
+        The type by the bytes for a picture of the five formats, else the declared one.
+
+    Raises:
+        InvalidImage: It was declared as a picture, or begins like one, and cannot be used as one.
+    """
+    start = reader.read(_SNIFFED)
+    if not declared.startswith("image/") and image_format(start) is None:
+        return declared or _ANY_TYPE
+    if reader.seek(0, io.SEEK_END) > largest:
+        raise formats.too_large(_NOWHERE, f"has more than {largest:,} bytes")
+    with alone:
+        reader.seek(0)
+        return read_header(reader.read(), where=_NOWHERE, limits=limits).format.value

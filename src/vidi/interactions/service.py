@@ -1,0 +1,208 @@
+"""The interactions that are kept: add, look up, follow to the first one, delete, expire."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from vidi.domain.errors import InvalidRequest, NotFound, Unavailable, VidiError
+from vidi.files.aio import utc_now
+from vidi.files.store import Clock, IdMaker
+from vidi.interactions.sqlite import SqliteInteractions
+from vidi.interactions.store import InteractionStore, Limits, StoredInteraction
+from vidi.storage.errors import storage_faults
+
+log = logging.getLogger(__name__)
+
+EXPIRED_AT_ONCE = 100
+"""Rows that one transaction removes."""
+
+EXPIRE_EVERY = timedelta(seconds=30)
+"""Interactions go to the minute."""
+
+LONGEST_SHOWN = 80
+"""How much of a wrong id is repeated in an error, in characters."""
+
+PREVIOUS = "previous_interaction_id"
+
+
+def new_id() -> str:
+    """128 bits that nobody can guess, as 32 characters of [0-9a-f]."""
+    return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A conversation that may go on: the ids of its interactions, the oldest first, and their bytes."""
+
+    ids: tuple[str, ...] = ()
+    size: int = 0
+
+
+class Archive:
+    """All kept interactions of a server. Every method is safe in any thread and may wait for the disk."""
+
+    def __init__(self, store: InteractionStore, limits: Limits, clock: Clock, ids: IdMaker = new_id) -> None:
+        """Serve what is in `store`."""
+        self._store = store
+        self._limits = limits
+        self._ids = ids
+        self.clock = clock
+
+    def new_id(self) -> str:
+        """The id of an interaction to come."""
+        return self._ids()
+
+    def keep(self, owner: str, interaction_id: str, previous: str, asked: bytes, answer: bytes) -> None:
+        """Keep an interaction until it expires or newer ones need its room; from here on it survives a crash.
+
+        Raises:
+            ResourceExhausted, Unavailable: The storage failed.
+        """
+        now = self.clock()
+        interaction = StoredInteraction(
+            interaction_id, owner, previous, now, now + self._limits.lifetime, asked, answer
+        )
+        with storage_faults():
+            self._store.add(interaction, self._limits)
+
+    def answer(self, owner: str, interaction_id: str) -> bytes:
+        """The answer of one interaction, without what was asked.
+
+        Raises:
+            NotFound: As `get`.
+        """
+        with storage_faults():
+            found = self._store.answer(owner, interaction_id, self.clock())
+        if found is None:
+            raise unknown(interaction_id)
+        return found
+
+    def size(self, owner: str, interaction_id: str) -> int:
+        """How many bytes `get` would read.
+
+        Raises:
+            NotFound: As `get`.
+        """
+        with storage_faults():
+            links = self._store.line(owner, interaction_id, self.clock(), 1)
+        if not links:
+            raise unknown(interaction_id)
+        return links[0].size
+
+    def get(self, owner: str, interaction_id: str) -> StoredInteraction:
+        """One interaction.
+
+        Raises:
+            NotFound: It is unknown, expired, deleted, never kept or somebody else's: all alike.
+        """
+        with storage_faults():
+            found = self._store.find(owner, interaction_id, self.clock())
+        if found is None:
+            raise unknown(interaction_id)
+        return found
+
+    def line(self, owner: str, interaction_id: str, largest: int) -> Line:
+        """The conversation that ends with an interaction; nothing is read but what it would take to load it.
+
+        Args:
+            owner: Who asks.
+            interaction_id: The last one; "" for no conversation at all.
+            largest: Most bytes that it may have.
+
+        Raises:
+            NotFound: One of its interactions is not there any more.
+            InvalidRequest: It is too long to be continued.
+        """
+        if not interaction_id:
+            return Line()
+        with storage_faults():
+            links = self._store.line(owner, interaction_id, self.clock(), self._limits.longest_line)
+        if not links:
+            raise unknown(interaction_id, PREVIOUS)
+        size = sum(link.size for link in links)
+        if len(links) == self._limits.longest_line or size > largest:
+            raise InvalidRequest(
+                f"{PREVIOUS}: the conversation has {len(links)} interactions or more, {size} bytes; at most "
+                f"{self._limits.longest_line - 1} and {largest} can be continued. Start a new one.",
+                where=PREVIOUS,
+            )
+        if links[-1].previous:
+            raise NotFound(
+                f"{PREVIOUS}: interaction {links[-1].previous}, which an earlier part of the conversation "
+                "continues, was deleted or has expired. Start a new conversation.",
+                where=PREVIOUS,
+            )
+        return Line(tuple(link.id for link in reversed(links)), size)
+
+    def load(self, owner: str, line: Line) -> Sequence[StoredInteraction]:
+        """The interactions of a line.
+
+        Raises:
+            NotFound: One was deleted or has expired since.
+        """
+        return [self.get(owner, each) for each in line.ids]
+
+    def delete(self, owner: str, interaction_id: str) -> None:
+        """Remove an interaction. What continues it stays, but cannot be continued any more.
+
+        Raises:
+            NotFound: As `get`.
+        """
+        self.size(owner, interaction_id)
+        with storage_faults():
+            if not self._store.delete(owner, interaction_id):
+                raise unknown(interaction_id)
+
+    def expire(self) -> int:
+        """Remove all interactions whose time is over; returns how many."""
+        gone = 0
+        with storage_faults():
+            while removed := self._store.expire(self.clock(), EXPIRED_AT_ONCE):
+                gone += removed
+        return gone
+
+    async def keep_in_order(self, every: timedelta = EXPIRE_EVERY) -> None:
+        """Remove what has expired, again and again until cancelled."""
+        while True:
+            await asyncio.sleep(every.total_seconds())
+            try:
+                await asyncio.to_thread(self.expire)
+            except VidiError as error:
+                log.warning("interactions could not be put in order: %s", error.message)
+
+
+def unknown(interaction_id: str, where: str = "") -> NotFound:
+    """What is said of an interaction that is not there for the caller, whatever the reason."""
+    shown = interaction_id[:LONGEST_SHOWN]
+    said = f"{where}: " if where else ""
+    return NotFound(
+        f"{said}There is no interaction {shown!r}. It was never kept, was deleted, or has expired.",
+        where=where,
+    )
+
+
+@contextmanager
+def open_archive(directory: Path, limits: Limits) -> Iterator[Archive]:
+    """The archive in a directory that this server has for itself, as `open_library` sees to.
+
+    Raises:
+        Unavailable: It cannot be used.
+    """
+    try:
+        store = SqliteInteractions(directory / "interactions.sqlite3")
+    except OSError as error:
+        raise Unavailable(
+            f"The kept interactions cannot be read ({error.strerror or 'unknown error'}). Repair or remove "
+            "interactions.sqlite3 in the data directory."
+        ) from error
+    with closing(store):
+        archive = Archive(store, limits, utc_now)
+        archive.expire()
+        yield archive

@@ -1,0 +1,419 @@
+"""The schemas of structured output, in both dialects, as one `Schema`.
+
+`responseSchema` is an OpenAPI subset (upper-case types, `nullable`, numbers as strings, unknown names
+refused), `responseJsonSchema` is JSON Schema (lists of types, `$ref`, unknown keywords ignored). Their
+keywords do not clash, so each is understood in the other: what SDKs and validators emit mostly just works.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from urllib.parse import unquote
+
+from vidi.domain.schema import Kind, Property, Scalar, Schema
+from vidi.wire.fields import (
+    TYPE_URL,
+    FieldViolation,
+    InvalidFields,
+    Scope,
+    integer,
+    member,
+    number,
+    unknown_name,
+    wrong_value,
+)
+
+
+class _Type(IntEnum):
+    """The API's `Type`, with its numbers."""
+
+    TYPE_UNSPECIFIED = 0
+    STRING = 1
+    NUMBER = 2
+    INTEGER = 3
+    BOOLEAN = 4
+    ARRAY = 5
+    OBJECT = 6
+    NULL = 7
+
+
+_GROUPS = (
+    "type format title description nullable enum const default example examples",
+    "properties required additionalProperties propertyOrdering minProperties maxProperties",
+    "items prefixItems minItems maxItems minLength maxLength pattern",
+    "minimum maximum exclusiveMinimum exclusiveMaximum anyOf oneOf allOf",
+    "defs definitions ref $defs $ref $id $anchor $schema $comment",
+)
+_KEYWORDS = frozenset(name for group in _GROUPS for name in group.split())
+_CAMEL = {re.sub("[A-Z]", lambda big: f"_{big[0].lower()}", name): name for name in _KEYWORDS}
+_NULL_MEANS_SOMETHING = ("const", "default")
+_IMPLIED = {"properties": Kind.OBJECT, "items": Kind.ARRAY, "prefixItems": Kind.ARRAY}
+_LIMITS = (("minItems", "maxItems"), ("minLength", "maxLength"), ("minimum", "maximum"))
+_MAX_REPORTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node's path, twice: with entries of a map by number, as reading names them, and by their keys."""
+
+    scope: Scope
+    numbered: str
+    named: str
+
+    def member(self, name: str) -> Place:
+        """The place of a keyword's value."""
+        return Place(self.scope, f"{self.numbered}.{_snake(name)}", f"{self.named}.{_snake(name)}")
+
+    def item(self, index: int) -> Place:
+        """The place of a list's element."""
+        return Place(self.scope, f"{self.numbered}[{index}]", f"{self.named}[{index}]")
+
+    def entry(self, index: int, key: str) -> Place:
+        """The place of a map's value."""
+        return Place(self.scope, f"{self.numbered}[{index}].value", f"{self.named}[{key[:80]}]")
+
+    def fault(self, text: str) -> InvalidFields:
+        """The error for a node that was read but makes no sense."""
+        return InvalidFields([FieldViolation(self.named, f"* {self.scope.request}.{self.named}: {text}\n")])
+
+    def wrong(self, kind: str, value: object) -> InvalidFields:
+        """The error for a value that the keyword cannot hold."""
+        return InvalidFields([wrong_value(self.numbered, kind, value)])
+
+
+def _snake(name: str) -> str:
+    return re.sub("[A-Z]", lambda big: f"_{big[0].lower()}", name)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The keywords of one node under their camelCase names; absent ones and nulls are left out."""
+
+    keywords: dict[str, object]
+    place: Place
+
+    @staticmethod
+    def read(raw: dict[str, object], place: Place, *, closed: bool) -> Node:
+        """Normalise names; unknown ones are refused if `closed`, else ignored.
+
+        Raises:
+            InvalidFields: A name is unknown.
+        """
+        keywords: dict[str, object] = {}
+        unknown: list[str] = []
+        for name, value in raw.items():
+            keyword = name if name in _KEYWORDS else _CAMEL.get(name)
+            if keyword is None:
+                unknown.append(name)
+            elif value is not None or keyword in _NULL_MEANS_SOMETHING:
+                keywords[keyword] = value
+        if unknown and closed:
+            raise InvalidFields(unknown_name(name, place.numbered) for name in unknown[:_MAX_REPORTED])
+        return Node(keywords, place)
+
+    def text(self, name: str) -> str:
+        """A string, "" if absent."""
+        value = self.keywords.get(name, "")
+        if not isinstance(value, str):
+            raise self.place.member(name).wrong("TYPE_STRING", value)
+        return value
+
+    def flag(self, name: str) -> bool:
+        """A bool, false if absent."""
+        value = self.keywords.get(name, False)
+        if not isinstance(value, bool):
+            raise self.place.member(name).wrong("TYPE_BOOL", value)
+        return value
+
+    def count(self, name: str) -> int | None:
+        """A number of things: an integer from 0 on, perhaps in a string."""
+        if name not in self.keywords:
+            return None
+        value = integer(self.keywords[name])
+        if value is None:
+            raise self.place.member(name).wrong("TYPE_INT64", self.keywords[name])
+        if value < 0:
+            raise self.place.member(name).fault("must not be negative.")
+        return value
+
+    def number(self, name: str) -> float | None:
+        """A number, perhaps in a string."""
+        if name not in self.keywords:
+            return None
+        value = number(self.keywords[name])
+        if value is None or abs(value) > 1e308:
+            raise self.place.member(name).wrong("TYPE_DOUBLE", self.keywords[name])
+        return value
+
+    def listed(self, name: str) -> list[object]:
+        """A list; a lone value is a list of one, an absent one is empty."""
+        value = self.keywords.get(name, [])
+        return value if isinstance(value, list) else [value]
+
+    def mapped(self, name: str) -> dict[str, object]:
+        """An object, empty if absent."""
+        value = self.keywords.get(name, {})
+        if not isinstance(value, dict):
+            raise self.place.member(name).wrong(f"{TYPE_URL}Schema", value)
+        return value
+
+    def kinds(self) -> frozenset[Kind]:
+        """The allowed types; told by `properties` or `items` where no type is given."""
+        kinds: set[Kind] = set()
+        for value in self.listed("type"):
+            kind = member(_Type, value)
+            if kind is None:
+                raise self.place.member("type").wrong(f"{TYPE_URL}Type", value)
+            if kind is not _Type.TYPE_UNSPECIFIED:
+                kinds.add(Kind[kind.name])
+        if not kinds:
+            kinds = {kind for name, kind in _IMPLIED.items() if name in self.keywords}
+        if kinds and self.flag("nullable"):
+            kinds.add(Kind.NULL)
+        return frozenset(kinds)
+
+    def enum(self, kinds: frozenset[Kind]) -> tuple[Scalar, ...] | None:
+        """The allowed values, without those of another type; OpenAPI writes numbers as strings."""
+        if "const" in self.keywords:
+            values = [self.keywords["const"]]
+        elif "enum" in self.keywords:
+            values = self.listed("enum")
+        else:
+            return None
+        place = self.place.member("const" if "const" in self.keywords else "enum")
+        if not values:
+            raise place.fault("must hold at least one value.")
+        chosen = [_typed(value, kinds, place.item(index)) for index, value in enumerate(values)]
+        if self.flag("nullable"):
+            chosen.append(None)
+        kept = tuple(value for value in chosen if not kinds or _kind(value) & kinds)
+        if not kept:
+            raise place.fault("none of the values has the type of the schema.")
+        return kept
+
+    def check_limits(self) -> None:
+        """Refuse limits that no value can keep."""
+        for low, high in _LIMITS:
+            least, most = self.number(low), self.number(high)
+            if least is not None and most is not None and least > most:
+                raise self.place.member(low).fault(f"must not be greater than {_snake(high)}.")
+
+
+def _typed(value: object, kinds: frozenset[Kind], place: Place) -> Scalar:
+    if isinstance(value, str) and kinds and Kind.STRING not in kinds:
+        read = integer(value) if Kind.INTEGER in kinds else number(value)
+        return value if read is None else read
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise place.wrong("TYPE_STRING", value)
+
+
+def _kind(value: Scalar) -> frozenset[Kind]:
+    """The types that a value has; an integral number is both."""
+    if value is None:
+        return frozenset({Kind.NULL})
+    if isinstance(value, bool):
+        return frozenset({Kind.BOOLEAN})
+    if isinstance(value, str):
+        return frozenset({Kind.STRING})
+    return frozenset({Kind.NUMBER, Kind.INTEGER} if integer(value) is not None else {Kind.NUMBER})
+
+
+MAX_NODES = 10_000
+MAX_DEPTH = 64
+_UNROLLINGS = (4, 2, 1)
+"""How often a recursive reference is followed along one path; less often if the result grows too large."""
+
+_REFERENCES = ("$ref", "ref")
+
+
+class _TooLarge(Exception):
+    """More nodes or levels than allowed at this number of unrollings."""
+
+
+def compile_schema(raw: object, field: str, scope: Scope, *, closed: bool) -> Schema:
+    """Read a schema of either dialect.
+
+    References are unrolled; where a recursive one has been followed often enough, a property that is not
+    required is dropped, an array ends empty and an alternative falls away. `oneOf` is taken as `anyOf`.
+
+    Args:
+        raw: The schema as JSON.
+        field: Its field, as `generation_config.response_schema`.
+        scope: Whose field it is.
+        closed: Whether unknown keywords are refused (responseSchema) or ignored (responseJsonSchema).
+
+    Raises:
+        InvalidFields: It is no schema, contradicts itself, or is too large; the message shows where.
+    """
+    place = Place(scope, scope.path(field), scope.path(field))
+    for unrollings in _UNROLLINGS:
+        try:
+            schema = _Compiler(raw, unrollings, closed=closed).node(raw, place, ())
+        except _TooLarge:
+            continue
+        if schema is None:
+            raise place.fault(
+                "no value satisfies the schema: it refers to itself without an end, or has an empty anyOf."
+            )
+        return schema
+    raise place.fault(f"the schema has more than {MAX_NODES} nodes. Use a smaller one.")
+
+
+class _Compiler:
+    """Walks over one schema; `chain` holds what led to a node: "" for a node, else a reference."""
+
+    def __init__(self, root: object, unrollings: int, *, closed: bool) -> None:
+        self._root = root
+        self._unrollings = unrollings
+        self._closed = closed
+        self._nodes = 0
+
+    def node(self, raw: object, place: Place, chain: tuple[str, ...]) -> Schema | None:
+        """Read one node; None where a recursive reference ends."""
+        self._nodes += 1
+        too_deep = len(chain) >= MAX_DEPTH
+        if self._nodes > MAX_NODES or (too_deep and any(chain) and self._unrollings > _UNROLLINGS[-1]):
+            raise _TooLarge
+        if too_deep:
+            raise place.fault(f"the schema is nested more than {MAX_DEPTH} levels deep.")
+        if raw is True:
+            return Schema()
+        if not isinstance(raw, dict):
+            raise place.wrong(f"{TYPE_URL}Schema", raw)
+        node = Node.read(raw, place, closed=self._closed)
+        for name in _REFERENCES:
+            if name in node.keywords:
+                return self._follow(node, node.text(name), chain)
+        if "allOf" in node.keywords:
+            return self._all_of(node, chain)
+        return self._plain(node, (*chain, ""))
+
+    def _follow(self, node: Node, reference: str, chain: tuple[str, ...]) -> Schema | None:
+        """The node that a reference names, with the keywords beside the reference laid over it."""
+        if chain.count(reference) >= self._unrollings:
+            return None
+        beside = {name: value for name, value in node.keywords.items() if name not in _REFERENCES}
+        target = self._target(reference, node.place)
+        merged = {**target, **beside} if isinstance(target, dict) else target
+        return self.node(merged, node.place, (*chain, reference))
+
+    def _target(self, reference: str, place: Place) -> object:
+        target = self._root
+        steps = [unquote(step) for step in reference.removeprefix("#").split("/") if step]
+        for step in steps:
+            name = step.replace("~1", "/").replace("~0", "~")
+            if not isinstance(target, dict) or name not in target:
+                raise place.fault(f"the reference {reference[:80]!r} leads nowhere.")
+            target = target[name]
+        return target
+
+    def _all_of(self, node: Node, chain: tuple[str, ...]) -> Schema | None:
+        parts = node.listed("allOf")
+        if len(parts) != 1 or not isinstance(parts[0], dict):
+            raise node.place.member("allOf").fault("is not supported. Merge the schemas into one.")
+        beside = {name: value for name, value in node.keywords.items() if name != "allOf"}
+        return self.node({**parts[0], **beside}, node.place, (*chain, ""))
+
+    def _plain(self, node: Node, chain: tuple[str, ...]) -> Schema | None:
+        node.check_limits()
+        kinds = node.kinds()
+        shape = Schema(
+            kinds=kinds,
+            enum=node.enum(kinds),
+            minimum=_at_least(node, kinds),
+            maximum=_at_most(node, kinds),
+            min_items=node.count("minItems"),
+            max_items=node.count("maxItems"),
+            min_length=node.count("minLength"),
+            max_length=node.count("maxLength"),
+            pattern=node.text("pattern") or None,
+            format=_format(node),
+            title=node.text("title"),
+            description=node.text("description"),
+        )
+        with_options = self._options(node, shape, chain)
+        with_members = with_options and self._members(node, with_options, chain)
+        return with_members and self._elements(node, with_members, chain)
+
+    def _options(self, node: Node, shape: Schema, chain: tuple[str, ...]) -> Schema | None:
+        options: list[Schema] = []
+        names = [name for name in ("anyOf", "oneOf") if name in node.keywords]
+        for name in names:
+            place = node.place.member(name)
+            read = (self.node(raw, place.item(at), chain) for at, raw in enumerate(node.listed(name)))
+            options += [option for option in read if option is not None]
+        if not names:
+            return shape
+        if not options:
+            return None
+        if node.flag("nullable") and not shape.kinds:
+            options.append(Schema(kinds=frozenset({Kind.NULL})))
+        return replace(shape, any_of=tuple(options))
+
+    def _members(self, node: Node, shape: Schema, chain: tuple[str, ...]) -> Schema | None:
+        """The members of an object; None if a required one cannot be given an end."""
+        raw = node.mapped("properties")
+        required = [name for name in node.listed("required") if isinstance(name, str)]
+        for at, name in enumerate(required):
+            if "properties" in node.keywords and name not in raw:
+                raise node.place.member("required").item(at).fault("property is not defined")
+        place = node.place.member("properties")
+        properties: list[Property] = []
+        for at, (name, value) in enumerate(raw.items()):
+            schema = self.node(value, place.entry(at, name), chain)
+            if schema is None and name in required:
+                return None
+            if schema is not None:
+                properties.append(Property(name, schema, name in required))
+        order = {name: at for at, name in enumerate(node.listed("propertyOrdering")) if isinstance(name, str)}
+        properties.sort(key=lambda each: order.get(each.name, len(order)))
+        return replace(shape, properties=tuple(properties), additional=self._additional(node, shape, chain))
+
+    def _additional(self, node: Node, shape: Schema, chain: tuple[str, ...]) -> Schema | None:
+        """An object that names no properties at all is free."""
+        free = Kind.OBJECT in shape.kinds and "properties" not in node.keywords
+        given = node.keywords.get("additionalProperties", free)
+        return None if given is False else self.node(given, node.place.member("additionalProperties"), chain)
+
+    def _elements(self, node: Node, shape: Schema, chain: tuple[str, ...]) -> Schema | None:
+        """The elements of an array; a recursion that has to end ends with an empty one."""
+        place = node.place.member("prefixItems")
+        first = [self.node(raw, place.item(at), chain) for at, raw in enumerate(node.listed("prefixItems"))]
+        prefix = tuple(each for each in first if each is not None)
+        if len(prefix) < len(first):
+            return None
+        given = node.keywords.get("items", True)
+        items = None if given is False else self.node(given, node.place.member("items"), chain)
+        if items is None:
+            return self._ended(shape, prefix)
+        return replace(shape, items=None if given is True else items, prefix_items=prefix)
+
+    def _ended(self, shape: Schema, prefix: tuple[Schema, ...]) -> Schema | None:
+        longest = len(prefix) if shape.max_items is None else min(shape.max_items, len(prefix))
+        if (shape.min_items or 0) > longest:
+            return None
+        return replace(shape, max_items=longest, prefix_items=prefix)
+
+
+def _format(node: Node) -> str | None:
+    """`enum` only announces that there is an enum."""
+    given = node.text("format")
+    return None if given in ("", "enum") else given
+
+
+def _at_least(node: Node, kinds: frozenset[Kind]) -> float | None:
+    """The inclusive minimum; an exclusive one is known for whole numbers only."""
+    above = node.number("exclusiveMinimum")
+    if above is not None and above == int(above) and kinds - {Kind.NULL} == {Kind.INTEGER}:
+        return above + 1
+    return node.number("minimum")
+
+
+def _at_most(node: Node, kinds: frozenset[Kind]) -> float | None:
+    below = node.number("exclusiveMaximum")
+    if below is not None and below == int(below) and kinds - {Kind.NULL} == {Kind.INTEGER}:
+        return below - 1
+    return node.number("maximum")

@@ -1,0 +1,131 @@
+"""From a prompt to llama.cpp's request."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vidi.domain.errors import InvalidRequest
+from vidi.domain.geometry import Placement
+from vidi.domain.prompt import Ask, Picture, Role, Sampling, Thinking, Turn
+from vidi.engines.chat.messages import (
+    Shown,
+    blank,
+    messages,
+    sampling_options,
+    shown,
+    template_options,
+    wants_thought,
+)
+from vidi.engines.profile import Template, Thinks
+
+CAT, DOG = Shown("data:cat"), Shown("data:dog")
+
+
+def image_of(picture: Shown) -> Image.Image:
+    data = base64.b64decode(picture.uri.partition(";base64,")[2])
+    return Image.open(io.BytesIO(data))
+
+
+def test_a_picture_is_a_jpeg_of_the_same_pixels_and_always_the_same() -> None:
+    pixels = np.full((20, 30, 3), (200, 30, 60), np.uint8)
+    picture = Picture(30, 20, pixels.tobytes(), Placement(30, 20, 0, 0, 30, 20), "digest")
+    once, again = shown(picture), shown(picture)
+    assert once == again
+    assert once.uri.startswith("data:image/jpeg;base64,")
+    image = image_of(once)
+    assert image.size == (30, 20)
+    assert np.abs(np.asarray(image).astype(int) - pixels).max() <= 3
+
+
+def test_a_blank_has_the_size_that_is_counted() -> None:
+    assert image_of(blank(224, 112)).size == (224, 112)
+
+
+def test_parts_keep_their_order_and_turns_their_roles() -> None:
+    ask: Ask[Shown] = Ask(
+        system="Be brief.",
+        turns=(
+            Turn(Role.USER, ("first", CAT, "", DOG, "last")),
+            Turn(Role.MODEL, ("A ", "cat.")),
+            Turn(Role.USER, ("Sure?",)),
+        ),
+    )
+    assert messages(ask) == [
+        {"role": "system", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "first"},
+                {"type": "image_url", "image_url": {"url": "data:cat"}},
+                {"type": "image_url", "image_url": {"url": "data:dog"}},
+                {"type": "text", "text": "last"},
+            ],
+        },
+        {"role": "assistant", "content": "A cat."},
+        {"role": "user", "content": [{"type": "text", "text": "Sure?"}]},
+    ]
+
+
+def test_a_picture_in_a_turn_of_the_models_is_refused() -> None:
+    ask: Ask[Shown] = Ask(turns=(Turn(Role.MODEL, ("look", CAT)),))
+    with pytest.raises(InvalidRequest, match="role model holds a picture"):
+        messages(ask)
+
+
+@pytest.mark.parametrize(
+    ("thinks", "thinking", "wanted"),
+    [
+        (Thinks.NEVER, Thinking(budget=-1, include=True), False),
+        (Thinks.ALWAYS, Thinking(budget=0), True),
+        (Thinks.SWITCHED, Thinking(), False),
+        (Thinks.SWITCHED, Thinking(include=True), True),
+        (Thinks.SWITCHED, Thinking(budget=0, include=True), False),
+        (Thinks.SWITCHED, Thinking(budget=-1), True),
+        (Thinks.SWITCHED, Thinking(budget=512), True),
+        (Thinks.SWITCHED, Thinking(level="HIGH"), True),
+        (Thinks.SWITCHED, Thinking(level="minimal"), False),
+    ],
+)
+def test_it_thinks_only_where_it_can_and_is_asked_to(
+    thinks: Thinks, thinking: Thinking, wanted: bool
+) -> None:
+    assert wants_thought(thinking, Template(thinks=thinks)) is wanted
+
+
+def test_the_template_gets_its_options_and_the_switch_only_where_there_is_one() -> None:
+    switched = Template(options={"a": 1}, thinks=Thinks.SWITCHED, switch="think")
+    assert template_options(switched, thinks=True) == {"a": 1, "think": True}
+    assert template_options(Template(options={"a": 1}), thinks=True) == {"a": 1}
+
+
+def test_what_the_caller_left_open_is_left_to_the_model() -> None:
+    assert sampling_options(Sampling(), 100) == {"max_tokens": 100}
+
+
+def test_what_the_caller_chose_has_llama_cpps_names_and_the_cards_limit() -> None:
+    chosen = Sampling(
+        temperature=0.0,
+        top_p=0.5,
+        top_k=3,
+        seed=-1,
+        max_output_tokens=1000,
+        stop_sequences=("", "END"),
+        presence_penalty=0.1,
+        frequency_penalty=0.2,
+    )
+    assert sampling_options(chosen, 100) == {
+        "temperature": 0.0,
+        "top_p": 0.5,
+        "top_k": 3,
+        "seed": 0xFFFFFFFF,
+        "presence_penalty": 0.1,
+        "frequency_penalty": 0.2,
+        "max_tokens": 100,
+        "stop": ["END"],
+    }
+    assert sampling_options(Sampling(max_output_tokens=7), 100)["max_tokens"] == 7

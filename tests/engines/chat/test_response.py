@@ -1,0 +1,138 @@
+"""llama.cpp's events as pieces."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidi.domain.answer import Finish, Piece
+from vidi.domain.errors import Internal, InvalidRequest, Unavailable, VidiError
+from vidi.engines.chat.connection import Refused
+from vidi.engines.chat.response import Events, Reply, joined, refused
+
+
+def event(*, tokens: int, finish: str | None = None, **delta: str) -> dict[str, Any]:
+    """One event as llama.cpp sends it: `tokens` counts from the answer's beginning."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return {"choices": [choice], "timings": {"predicted_n": tokens, "cache_n": 4}}
+
+
+USAGE = {"choices": [], "usage": {"prompt_tokens": 17, "completion_tokens": 3}}
+STREAM = [
+    event(tokens=1, reasoning_content="hm"),
+    event(tokens=2, content="a "),
+    event(tokens=4, content="naïve 🐈"),
+    event(tokens=4, finish="stop"),
+    USAGE,
+]
+
+
+def wire(messages: list[dict[str, Any]]) -> bytes:
+    lines = [b"data: " + json.dumps(each, ensure_ascii=False).encode() + b"\n\n" for each in messages]
+    return b"".join(lines) + b"data: [DONE]\n\n"
+
+
+def pieces_of(reply: Reply, messages: list[Any]) -> list[Piece]:
+    return [piece for message in messages for piece in reply.take(message)]
+
+
+@given(st.lists(st.integers(1, 600)))
+def test_portions_do_not_matter(cuts: list[int]) -> None:
+    data, events, at = wire(STREAM), Events(), 0
+    got: list[Any] = []
+    for cut in cuts:
+        got += events.feed(data[at : at + cut])
+        at += cut
+    got += events.feed(data[at:])
+    assert got == STREAM
+
+
+def test_an_error_in_mid_stream_is_an_event() -> None:
+    said = b'{"code":500,"message":"boom"}\n\n'
+    for head in (b"error: ", b'data: {"error":'):
+        data = head + (said if head == b"error: " else said.strip() + b"}\n\n")
+        (message,) = Events().feed(data)
+        with pytest.raises(Internal, match="boom"):
+            list(Reply().take(message))
+
+
+def test_tokens_are_counted_once_thoughts_are_told_apart_and_the_prompt_is_known() -> None:
+    reply = Reply()
+    assert pieces_of(reply, STREAM) == [
+        Piece("hm", tokens=1, thought=True),
+        Piece("a ", tokens=1),
+        Piece("naïve 🐈", tokens=2),
+    ]
+    assert reply.last() == Piece("", finish=Finish.STOP)
+    assert (reply.prompt_tokens, reply.cached_tokens) == (17, 4)
+
+
+def test_tokens_without_text_are_counted_too() -> None:
+    assert pieces_of(Reply(), [event(tokens=2), event(tokens=3, content="x")]) == [
+        Piece("", tokens=2),
+        Piece("x", tokens=1),
+    ]
+
+
+def test_pieces_that_came_together_are_few_and_thoughts_stay_apart() -> None:
+    pieces = [
+        Piece("hm", tokens=1, thought=True),
+        Piece("...", tokens=2, thought=True),
+        Piece("", tokens=1),
+        Piece("yes", tokens=1),
+    ]
+    assert list(joined(pieces)) == [Piece("hm...", tokens=3, thought=True), Piece("yes", tokens=2)]
+    assert list(joined([])) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"), [("stop", Finish.STOP), ("length", Finish.MAX_TOKENS), ("new", Finish.OTHER)]
+)
+def test_finishes_have_the_apis_names(reason: str, finish: Finish) -> None:
+    reply = Reply()
+    pieces_of(reply, [event(tokens=1, finish=reason)])
+    assert reply.last().finish is finish
+
+
+def test_an_answer_without_an_end_is_not_passed_off_as_whole() -> None:
+    reply = Reply()
+    pieces_of(reply, STREAM[:3])
+    with pytest.raises(Unavailable, match="in the middle"):
+        reply.last()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda below: st.lists(below) | st.dictionaries(st.sampled_from(["choices", "delta", "usage"]), below),
+)
+
+
+@given(JSON)
+def test_any_other_message_says_nothing_and_breaks_nothing(message: Any) -> None:
+    assert all(isinstance(piece, Piece) for piece in Reply().take(message))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        (
+            {"type": "exceed_context_size_error", "n_prompt_tokens": 900, "n_ctx": 512},
+            InvalidRequest,
+            "takes 900 tokens.*at most 512",
+        ),
+        ({"type": "unavailable_error"}, Unavailable, "still loading"),
+        ({"message": "no such thing"}, Internal, "no such thing"),
+    ],
+)
+def test_refusals_say_what_to_do(error: object, kind: type[VidiError], told: str) -> None:
+    with pytest.raises(kind, match=told):
+        raise refused(Refused(400, json.dumps({"error": error}).encode()))
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": 3}', b"\xff"])
+def test_a_refusal_that_says_nothing_is_one_all_the_same(body: bytes) -> None:
+    assert isinstance(refused(Refused(500, body)), Internal)

@@ -1,0 +1,252 @@
+"""Schemas filled from evidence: always valid, never made up."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.engines.lite.fakes import (
+    KITCHEN,
+    NOTHING,
+    PARK,
+    STREET,
+    TONGUES,
+    Painted,
+    Scene,
+    ask,
+    evidence_of,
+)
+from tests.engines.schemas import schemas
+from vidi.domain.errors import InvalidRequest
+from vidi.domain.geometry import Box
+from vidi.domain.prompt import Output, TextFormat
+from vidi.domain.schema import Kind, Property, Schema
+from vidi.engines.lite.answers.schema_filler import fill
+from vidi.engines.lite.vision.ocr import TextLine
+from vidi.engines.schemas import Unfillable
+from vidi.engines.validation import JsonValue, validate
+
+
+def of(*kinds: Kind) -> Schema:
+    return Schema(kinds=frozenset(kinds))
+
+
+TEXT, NUMBER, WHOLE, TRUTH = of(Kind.STRING), of(Kind.NUMBER), of(Kind.INTEGER), of(Kind.BOOLEAN)
+MAYBE_TEXT = of(Kind.STRING, Kind.NULL)
+
+
+def array(items: Schema, least: int | None = None, most: int | None = None) -> Schema:
+    return Schema(kinds=frozenset({Kind.ARRAY}), items=items, min_items=least, max_items=most)
+
+
+def members(**schemas_by_name: Schema) -> Schema:
+    return Schema(
+        kinds=frozenset({Kind.OBJECT}),
+        properties=tuple(Property(name, schema, True) for name, schema in schemas_by_name.items()),
+    )
+
+
+def options(*words: str) -> Schema:
+    return Schema(kinds=frozenset({Kind.STRING}), enum=words)
+
+
+BOX = array(WHOLE, 4, 4)
+
+
+def filled(scene: Scene, schema: Schema, prompt: str = "Describe this.", *, reads: bool = False) -> JsonValue:
+    text = ask(scene, prompt, output=Output(TextFormat.JSON, schema), reads=reads)
+    validate(text, schema)
+    value: JsonValue = json.loads(text)
+    return value
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(schemas())
+def test_any_schema_is_filled_validly_or_refused(schema: Schema) -> None:
+    intent = TONGUES.read("what is in this picture?", TONGUES.usual)
+    try:
+        value = fill(schema, intent, [PARK_EVIDENCE], TONGUES)
+    except Unfillable as refusal:
+        assert "$" in refusal.message
+        return
+    validate(json.dumps(value), schema)
+
+
+PARK_EVIDENCE = evidence_of(PARK)
+
+
+def test_boxes_with_labels() -> None:
+    schema = array(members(box_2d=BOX, label=TEXT))
+    assert filled(STREET, schema, "Detect the cars") == [
+        {"box_2d": [600, 20, 700, 150], "label": "car"},
+        {"box_2d": [600, 850, 700, 980], "label": "car"},
+    ]
+
+
+def test_the_order_of_members_is_the_schemas() -> None:
+    value = filled(STREET, array(members(label=TEXT, box_2d=BOX)), "Detect the bus")
+    assert isinstance(value, list)
+    assert isinstance(value[0], dict)
+    assert list(value[0]) == ["label", "box_2d"]
+
+
+def test_boxes_as_edges_and_as_fractions() -> None:
+    edges = members(label=TEXT, bounding_box=members(xmin=WHOLE, ymin=WHOLE, xmax=WHOLE, ymax=WHOLE))
+    assert filled(STREET, array(edges), "Detect the bus") == [
+        {"label": "bus", "bounding_box": {"xmin": 300, "ymin": 300, "xmax": 800, "ymax": 700}}
+    ]
+    unit = array(replace(NUMBER, maximum=1.0), 4, 4)
+    assert filled(STREET, array(members(box_2d=unit)), "Detect the bus") == [{"box_2d": [0.3, 0.3, 0.7, 0.8]}]
+
+
+def test_points_and_scores() -> None:
+    schema = array(members(point=array(WHOLE, 2, 2), label=TEXT, confidence=NUMBER))
+    assert filled(PARK, schema, "Point to the dog") == [
+        {"point": [650, 650], "label": "dog", "confidence": 0.8}
+    ]
+
+
+def test_a_picture_in_fields() -> None:
+    schema = members(
+        caption=TEXT,
+        place=options("indoors", "outdoors", "unknown"),
+        has_people=TRUTH,
+        car_count=WHOLE,
+        bus_color=TEXT,
+        main_colour=MAYBE_TEXT,
+        tags=array(TEXT, most=2),
+        license_plate=MAYBE_TEXT,
+        width=WHOLE,
+    )
+    assert filled(STREET, schema) == {
+        "caption": "A red bus with two cars on a street.",
+        "place": "outdoors",
+        "has_people": False,
+        "car_count": 2,
+        "bus_color": "red",
+        "main_colour": "red",
+        "tags": ["bus", "car"],
+        "license_plate": None,
+        "width": 200,
+    }
+
+
+def test_one_element_a_class_where_things_are_counted() -> None:
+    schema = members(items=array(members(label=TEXT, count=WHOLE)))
+    assert filled(STREET, schema) == {"items": [{"label": "bus", "count": 1}, {"label": "car", "count": 2}]}
+
+
+def test_lists_of_named_things() -> None:
+    schema = members(animals=array(TEXT), vehicles=array(TEXT), objects=array(TEXT))
+    assert filled(PARK, schema) == {
+        "animals": ["dog"],
+        "vehicles": [],
+        "objects": ["person", "dog", "frisbee"],
+    }
+
+
+def test_an_object_for_one_thing() -> None:
+    schema = members(dog=members(color=TEXT, position=TEXT), zebra=of(Kind.NULL, Kind.OBJECT))
+    assert filled(PARK, schema) == {"dog": {"color": "brown", "position": "middle"}, "zebra": None}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "schema", "value"),
+    [
+        ("How many cars are there?", WHOLE, 2),
+        ("How many cars are there?", members(answer=WHOLE), {"answer": 2}),
+        ("Is there a dog?", TRUTH, False),
+        ("Is there a bus?", members(answer=TRUTH), {"answer": True}),
+        ("Is there a bus?", options("yes", "no"), "yes"),
+        ("What color is the bus?", options("blue", "red", "green"), "red"),
+        ("What color is the bus?", members(answer=TEXT), {"answer": "The bus is red."}),
+        ("Caption this image.", TEXT, "A red bus with two cars on a street."),
+        ("What is it?", options("bus", "cat"), "bus"),
+    ],
+)
+def test_the_prompts_question_is_answered_in_shape(prompt: str, schema: Schema, value: JsonValue) -> None:
+    assert filled(STREET, schema, prompt) == value
+
+
+def test_a_description_may_be_the_question() -> None:
+    schema = members(q1=replace(TEXT, description="What color is the bus?"))
+    assert filled(STREET, schema) == {"q1": "red"}
+
+
+def test_what_is_not_known_says_nothing() -> None:
+    schema = members(
+        text=MAYBE_TEXT, price=of(Kind.NUMBER, Kind.NULL), owner=TEXT, taken=replace(TEXT, format="date")
+    )
+    assert filled(STREET, schema) == {"text": None, "price": None, "owner": "", "taken": "0001-01-01"}
+    optional = Schema(kinds=frozenset({Kind.OBJECT}), properties=(Property("owner", TEXT, False),))
+    assert filled(STREET, optional) == {}
+
+
+def test_text_is_read_where_there_is_a_reader() -> None:
+    sign = replace(STREET, text=(TextLine("STOP", 0.9, Box(0, 0, 10, 10)),))
+    assert filled(sign, members(text=TEXT), reads=True) == {"text": "STOP"}
+
+
+def test_limits_on_lists_and_texts_hold() -> None:
+    assert filled(STREET, array(TEXT, most=1), "List the objects") == ["bus"]
+    assert filled(STREET, replace(TEXT, max_length=12), "Caption this.") == "A red bus"
+    assert filled(STREET, replace(TEXT, min_length=60), "Caption this.") == (
+        "A red bus with two cars on a street.".ljust(60)
+    )
+
+
+def test_more_things_than_are_seen_are_not_made_up() -> None:
+    with pytest.raises(InvalidRequest, match="minItems is 5, but 3"):
+        filled(STREET, array(members(label=TEXT, box_2d=BOX), least=5), "Detect all items")
+
+
+@pytest.mark.parametrize("words", [(), ("a" * 3,)])
+def test_an_enum_of_nothing_is_refused(words: tuple[str, ...]) -> None:
+    schema = Schema(kinds=frozenset({Kind.INTEGER}), enum=words)
+    with pytest.raises(InvalidRequest, match="enum"):
+        filled(STREET, schema)
+
+
+def test_enum_answers_are_bare() -> None:
+    output = Output(TextFormat.ENUM, options("KITCHEN", "STREET", "OTHER"))
+    assert ask(STREET, "What is this?", output=output) == "STREET"
+    assert ask(NOTHING, "What is this?", output=output) == "OTHER"
+
+
+def test_lists_of_options_hold_those_that_fit() -> None:
+    schema = array(options("dog", "cat", "person", "car"))
+    assert filled(PARK, schema, "Which of these are there?") == ["person", "dog"]
+
+
+def test_alternatives_take_what_is_known() -> None:
+    either = Schema(any_of=(of(Kind.NULL), TEXT))
+    assert filled(STREET, members(caption=either, owner=either)) == {
+        "caption": "A red bus with two cars on a street.",
+        "owner": None,
+    }
+
+
+def test_one_element_a_picture() -> None:
+    schema = array(members(caption=TEXT))
+    text = ask([STREET, KITCHEN], "Describe each image.", output=Output(TextFormat.JSON, schema))
+    assert [each["caption"][:9] for each in json.loads(text)] == ["A red bus", "A kitchen"]
+
+
+def test_without_a_picture_nothing_is_claimed() -> None:
+    text = ask([], "Detect the dogs", output=Output(TextFormat.JSON, array(members(label=TEXT, box_2d=BOX))))
+    assert text == "[]"
+
+
+def test_a_picture_with_nothing_known_still_fills_the_shape() -> None:
+    schema = members(caption=TEXT, objects=array(members(label=TEXT, box_2d=BOX)), count=WHOLE, has_dog=TRUTH)
+    value = filled(NOTHING, schema)
+    assert isinstance(value, dict)
+    assert (value["objects"], value["count"], value["has_dog"]) == ([], 0, False)
+
+
+def test_confident_things_only() -> None:
+    doubtful = Scene((Painted("dog", (100, 100, 300, 300), score=0.2),))
+    assert filled(doubtful, array(members(label=TEXT)), "List objects") == []

@@ -1,0 +1,151 @@
+"""What prompts want."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.engines.lite.fakes import TONGUES
+from vidi.domain.prompt import Ask, Prompt, Role, Turn
+from vidi.engines.lite.language.intents import LONGEST_READ, UNKNOWN, Intent, lowered
+
+GUIDE_DETECTION = (
+    "Detect the all of the prominent items in the image. "
+    "The box_2d should be [ymin, xmin, ymax, xmax] normalized to 0-1000."
+)
+
+
+def understand(*texts: str, system: str = "") -> Intent:
+    """The intent of a conversation in which user and model take turns."""
+    roles = (Role.MODEL if at % 2 else Role.USER for at in range(len(texts)))
+    prompt: Prompt = Ask(
+        turns=tuple(Turn(role, (text,)) for role, text in zip(roles, texts, strict=True)), system=system
+    )
+    return TONGUES.understand(prompt)
+
+
+@pytest.mark.parametrize(
+    ("text", "aim"),
+    [
+        ("Caption this image.", "caption"),
+        ("What is in this picture?", "caption"),
+        ("What is this image?", "caption"),
+        ("", "caption"),
+        ("Describe this image in detail.", "describe"),
+        ("Write alt text for this image", "alt"),
+        ("List the objects in the image.", "list_first"),
+        ("What do you see?", "list"),
+        (GUIDE_DETECTION, "detect"),
+        ("Detect the dogs", "detect"),
+        ('Point to no more than 10 items. Answer as [{"point": [y, x], "label": ...}]', "point"),
+        ("How many cars are there?", "count"),
+        ("Is there a dog?", "exists"),
+        ("Do you see a bus?", "exists"),
+        ("Is the bus red?", "state"),
+        ("What color is the bus?", "colour"),
+        ("Where is the dog?", "where_first"),
+        ("On which side is the dog?", "where"),
+        ("What is the man doing?", "activity"),
+        ("What is the person holding?", "activity"),
+        ("What is on the table?", "near"),
+        ("Which room is this?", "scene"),
+        ("Where was this photo taken?", "scene"),
+        ("Is this indoors or outdoors?", "choose"),
+        ("Was it taken outdoors?", "side"),
+        ("What does the sign say?", "read"),
+        ("Read the text", "read"),
+        ("Classify the image as: cat, dog, or bird", "choose"),
+        ("What is different between these two images?", "compare"),
+        ("Are these the same photo?", "same"),
+        ("Give me 5 tags", "tags"),
+        ("Suggest hashtags", "hashtags"),
+        ("What kind of animal is this?", "kind"),
+        ("Which animals are there?", "kind"),
+        ("What is the main subject?", "extreme"),
+        ("What is the resolution of the image?", "size"),
+        ("Write a poem about it", "creative"),
+        ("dogs?", "exists"),
+        ("Can you please describe what you see?", "describe"),
+        ("Could you count the dogs?", "count"),
+        ("Can you see a dog?", "exists"),
+        ("What's happening in this photo?", "caption"),
+        ("Who is in the picture?", "who"),
+        ("Identify the objects and their colors", "list_first"),
+        ("qwertz uiop", UNKNOWN),
+        ("¿cuántos gatos hay?", UNKNOWN),
+        ("où est le train ?", UNKNOWN),
+        ("Bu resmi açıkla.", "describe"),
+        ("Resimde kaç köpek var?", "count"),
+        ("Otobüs ne renk?", "colour"),
+        ("Köpek var mı?", "exists"),
+        ("Nesneleri algıla", "detect"),
+        ("İki resim arasındaki fark ne?", "compare"),
+    ],
+)
+def test_aims(text: str, aim: str) -> None:
+    assert understand(text).aim == aim
+
+
+def test_options_are_read() -> None:
+    assert understand("Classify this picture as: beach, street or kitchen.").options == (
+        "beach",
+        "street",
+        "kitchen",
+    )
+    assert understand("Is this a cat or a dog?").options == ("cat", "dog")
+
+
+def test_a_pronoun_is_what_was_asked_after_before() -> None:
+    intent = understand("Is there a bus?", "Yes, there is a bus.", "And what colour is it?")
+    assert (intent.aim, [each.name for each in intent.mentions]) == ("colour", ["bus"])
+
+
+def test_a_pronoun_may_be_what_was_answered() -> None:
+    intent = understand("What is the main subject?", "The most prominent thing is a dog.", "Where is it?")
+    assert [each.name for each in intent.mentions] == ["dog"]
+
+
+def test_what_about_asks_the_same_of_another_thing() -> None:
+    intent = understand("How many cars are there?", "Two.", "And trucks?")
+    assert (intent.aim, [each.name for each in intent.mentions]) == ("count", ["truck"])
+    again = understand(
+        "How many cars are there?", "Two.", "What about buses?", "One.", "And what colour are they?"
+    )
+    assert (again.aim, [each.name for each in again.mentions]) == ("colour", ["bus"])
+
+
+def test_without_words_the_system_instruction_is_the_question() -> None:
+    prompt: Prompt = Ask(turns=(Turn(Role.USER, ("",)),), system="Give keywords for the image.")
+    assert TONGUES.understand(prompt).aim == "tags"
+
+
+@pytest.mark.parametrize(
+    ("text", "system", "language"),
+    [
+        ("Caption this image in Turkish.", "", "tr"),
+        ("Caption this image.", "Always answer in Turkish.", "tr"),
+        ("Caption this image.", "Türkçe yanıt ver.", "tr"),
+        ("Bu resimde ne var?", "Answer in English", "en"),
+        ("Bu resimde ne var?", "", "tr"),
+    ],
+)
+def test_the_answer_is_in_the_language_of_the_question_or_the_one_named(
+    text: str, system: str, language: str
+) -> None:
+    assert understand(text, system=system).language.id == language
+
+
+def test_a_follow_up_stays_in_its_language() -> None:
+    assert understand("Bu resimde otobüs var mı?", "Evet.", "ok?").language.id == "tr"
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_understood_somehow(text: str) -> None:
+    assert understand(text).aim
+
+
+def test_a_very_long_prompt_is_read_at_both_ends() -> None:
+    text = lowered("How many dogs? " + "x" * 1_000_000 + " end")
+    assert len(text) <= 2 * LONGEST_READ + 1
+    assert (text[:8], text[-3:]) == ("how many", "end")

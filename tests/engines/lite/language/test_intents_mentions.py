@@ -1,0 +1,108 @@
+"""Which things a text speaks of."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engines.lite.fakes import TONGUES
+from vidi.engines.lite.language.intents import Mention
+
+EN, TR = TONGUES.lexicons["en"], TONGUES.lexicons["tr"]
+
+
+def names(mentions: tuple[Mention, ...]) -> list[str]:
+    return [each.name for each in mentions]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Is there a dog or a cat?", ["dog", "cat"]),
+        ("How many buses and potted plants?", ["bus", "potted plant"]),
+        ("hot dogs", ["hot dog"]),
+        ("the people on the sofa", ["person", "couch"]),
+        ("detect the animals", ["animal"]),
+        ("the golden retriever", ["golden retriever"]),
+        ("nothing known", []),
+        ("a category of bedrooms", []),
+    ],
+)
+def test_english_words(text: str, found: list[str]) -> None:
+    assert names(EN.mentions(text)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Resimde kaç köpek var?", ["dog"]),
+        ("köpeği bul", ["dog"]),
+        ("otobüsün rengi", ["bus"]),
+        ("masada kaç kişi oturuyor", ["dining table", "person"]),
+        ("arabaları ve kedileri algıla", ["car", "cat"]),
+    ],
+)
+def test_turkish_words_with_their_endings(text: str, found: list[str]) -> None:
+    assert names(TR.mentions(text)) == found
+
+
+def test_a_breed_means_its_family() -> None:
+    (mention,) = EN.mentions("golden retriever")
+    assert mention.labels == {"dog"}
+
+
+def test_a_hypernym_means_several_classes() -> None:
+    (mention,) = EN.mentions("fruits")
+    assert mention.group
+    assert {"apple", "banana", "orange"} == set(mention.labels)
+
+
+def test_a_word_that_says_more_than_can_be_seen_is_marked() -> None:
+    assert [each.narrow for each in EN.mentions("a woman and a person")] == [True, False]
+
+
+def test_colours_go_with_the_next_noun() -> None:
+    red, orange = EN.mentions("the red car and the orange bus")
+    assert [(red.name, red.colour), (orange.name, orange.colour)] == [("car", "red"), ("bus", "orange")]
+    assert names(EN.mentions("an orange")) == ["orange"]
+
+
+@pytest.mark.parametrize(
+    ("text", "single"),
+    [
+        ("the dog", True),
+        ("the dogs", False),
+        ("the dog's collar", True),
+        ("the men", False),
+        ("the bus", True),
+        ("the buses", False),
+        ("animal", False),
+    ],
+)
+def test_one_or_several_are_spoken_of(text: str, single: bool) -> None:
+    assert EN.mentions(text)[0].single == single
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("is it safe to eat", []),
+        ("is there a safe", ["safe"]),
+        ("detect the castle", ["castle"]),
+    ],
+)
+def test_a_rare_word_is_a_thing_only_where_a_noun_may_stand(text: str, found: list[str]) -> None:
+    assert names(EN.mentions(text)) == found
+
+
+def test_turkish_plurals() -> None:
+    assert [each.single for each in TR.mentions("köpek köpeği köpekler köpekleri")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_what_only_says_where_is_an_anchor() -> None:
+    assert [each.anchor for each in EN.mentions("is there a cat on the table")] == [False, True]
+    assert [each.anchor for each in TR.mentions("masada kaç kişi var")] == [True, False]

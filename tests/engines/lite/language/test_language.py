@@ -1,0 +1,110 @@
+"""The language files: complete, alike, and well formed."""
+
+from __future__ import annotations
+
+import re
+import string
+
+import pytest
+
+from tests.engines.lite.fakes import ENGLISH, TONGUES, TURKISH, WORLD
+from vidi.domain.errors import Internal
+from vidi.engines.lite.box_relations import CELLS
+from vidi.engines.lite.language.language import Language, language_of
+from vidi.engines.lite.vision.classes import COCO_CLASSES
+from vidi.engines.lite.vision.colours import COLOURS
+
+BOTH = pytest.mark.parametrize("language", TONGUES.languages.values(), ids=lambda language: language.id)
+
+
+@BOTH
+def test_every_id_has_its_words(language: Language) -> None:
+    assert set(language.nouns) == set(COCO_CLASSES)
+    assert set(language.groups) >= set(WORLD.groups) - {"ball", "plant"}
+    assert set(language.colours) == set(COLOURS)
+    assert set(language.cells) == set(CELLS)
+    assert set(language.relations) == {rule.says for rule in WORLD.relations}
+    assert set(language.themes) == set(WORLD.themes)
+    scenes = {*WORLD.scene_of.values(), *(room.scene for room in WORLD.rooms), *WORLD.inside, *WORLD.outside}
+    assert set(language.scenes) >= scenes - {"park", "skate_park"}
+
+
+@BOTH
+def test_its_phrases_have_the_slots_of_the_usual_language(language: Language) -> None:
+    def slots(phrase: str) -> set[str]:
+        return {name for _, name, _, _ in string.Formatter().parse(phrase) if name}
+
+    optional = {"coloured_one", "clothed_one"}
+    assert set(language.phrases) - optional == set(ENGLISH.phrases) - optional
+    for name, phrase in language.phrases.items():
+        if name not in optional | {"any", "count_none", "several"}:
+            assert slots(phrase) <= slots(ENGLISH.phrases[name]) | {"noun", "subject"}, name
+
+
+@BOTH
+def test_it_knows_the_aims_and_wishes_of_the_usual_language(language: Language) -> None:
+    assert set(language.intents) == set(ENGLISH.intents)
+    assert set(language.manner) == set(ENGLISH.manner)
+    assert set(language.pronouns) - {"anchor_after"} == set(ENGLISH.pronouns)
+
+
+@BOTH
+def test_its_patterns_are_quick_on_hostile_text(language: Language) -> None:
+    for text in ("what is " * 500, "a" * 4000, "is the " * 600 + "?", "[" * 4000, " or " * 1000):
+        for table in (language.intents, language.manner, language.pronouns):
+            for name in table:
+                language.matches(table, name, text)
+
+
+def test_numbers_and_articles() -> None:
+    assert ENGLISH.counted("dog", 1) == "a dog"
+    assert ENGLISH.counted("umbrella", 1) == "an umbrella"
+    assert ENGLISH.counted("bus", 2, "orange") == "two orange buses"
+    assert ENGLISH.counted("car", 40) == "40 cars"
+    assert TURKISH.counted("dog", 3) == "üç köpek"
+    assert TURKISH.counted("bus", 1, "white") == "beyaz bir otobüs"
+
+
+def test_rough_numbers() -> None:
+    assert ENGLISH.roughly("person", 4) == "a group of people"
+    assert ENGLISH.roughly("car", 5) == "several cars"
+    assert ENGLISH.roughly("car", 4) == "four cars"
+
+
+def test_rows_of_things() -> None:
+    assert [ENGLISH.listed(["a", "b", "c"][:size]) for size in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_sentences_begin_large_and_end_with_a_stop() -> None:
+    assert ENGLISH.as_sentence("a dog") == "A dog."
+    assert ENGLISH.as_sentence("really?") == "Really?"
+    assert ENGLISH.as_sentence("") == ""
+    assert TURKISH.as_sentence("iki köpek") == "İki köpek."
+
+
+def test_a_missing_phrase_is_our_own_fault() -> None:
+    with pytest.raises(Internal, match="phrase"):
+        ENGLISH.say("no such phrase")
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("What is in this picture?", "en"),
+        ("Bu resimde ne var?", "tr"),
+        ("Resimde kaç köpek var?", "tr"),
+        ("Qu'est-ce que c'est ?", "en"),
+        ("", "en"),
+    ],
+)
+def test_the_language_of_a_text_is_told_by_its_words(text: str, language: str) -> None:
+    assert language_of(text, TONGUES.languages, ENGLISH).id == language
+
+
+def test_every_pattern_is_lower_case() -> None:
+    for language in TONGUES.languages.values():
+        for table in (language.intents, language.manner, language.pronouns):
+            for patterns in table.values():
+                for pattern in patterns:
+                    plain = re.sub(r"\\.|\(\?P<\w+>", "", pattern.pattern)
+                    assert plain == plain.lower(), pattern.pattern

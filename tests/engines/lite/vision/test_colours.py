@@ -1,0 +1,58 @@
+"""Names for colours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.engines.lite.fakes import PAINTS, Painted, Scene, picture_of
+from vidi.domain.geometry import Box
+from vidi.engines.lite.vision.colours import colour_of, palette, white_point
+
+WHOLE = Box(0, 0, 1000, 1000)
+
+
+@pytest.mark.parametrize("name", sorted(PAINTS))
+def test_plain_colours_have_their_names(name: str) -> None:
+    picture = Scene((Painted("car", (200, 200, 800, 800), name),)).picture
+    assert colour_of(picture, Box(200, 200, 800, 800), white=white_point(picture)) == name
+
+
+def test_white_in_a_dim_picture_is_white() -> None:
+    pixels = np.full((20, 20, 3), 140, np.uint8)
+    pixels[:5] = 30
+    dim = picture_of(pixels)
+    assert colour_of(dim, WHOLE, white=white_point(dim)) == "white"
+
+
+def test_a_picture_of_plain_grey_is_grey() -> None:
+    plain = picture_of(np.full((20, 20, 3), 128, np.uint8))
+    assert palette(plain, white=white_point(plain)) == ("gray",)
+
+
+def test_shadows_do_not_make_a_thing_black() -> None:
+    pixels = np.zeros((100, 100, 3), np.uint8)
+    pixels[:, ::3] = PAINTS["blue"]
+    assert colour_of(picture_of(pixels), WHOLE, white=1.0) == "blue"
+
+
+def test_the_skin_of_a_person_in_black_is_not_the_colour_of_the_clothes() -> None:
+    pixels = np.full((100, 100, 3), PAINTS["black"], np.uint8)
+    pixels[:20] = PAINTS["brown"]
+    assert colour_of(picture_of(pixels), WHOLE, white=1.0, upper=True) == "black"
+
+
+def test_a_box_outside_the_picture_has_no_colour() -> None:
+    picture = Scene().picture
+    assert colour_of(picture, Box(2000, 2000, 3000, 3000), white=1.0) == ""
+
+
+def test_the_palette_lists_what_takes_room_most_first() -> None:
+    scene = Scene((Painted("car", (0, 0, 1000, 300), "blue"), Painted("car", (0, 950, 50, 1000), "red")))
+    assert palette(scene.picture, white=1.0) == ("white", "blue")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (5000, 3), (3, 5000)])
+def test_any_shape_is_named(width: int, height: int) -> None:
+    picture = picture_of(np.full((height, width, 3), PAINTS["red"], np.uint8))
+    assert colour_of(picture, WHOLE, white=white_point(picture)) == "red"

@@ -1,0 +1,103 @@
+"""Answers that are given again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from vidi.domain.answer import Finish, Piece, TokenCount
+from vidi.domain.prompt import Ask, MediaResolution, Output, Role, Sampling, TextFormat, Turn
+from vidi.domain.schema import Kind, Property, Schema
+from vidi.engines.answer_cache import AnswerCache, KnownAnswer, Question, SeenPicture, is_settled
+from vidi.engines.base import ModelCard
+
+CAT = SeenPicture("cat", MediaResolution.HIGH)
+SHAPE = Schema(
+    kinds=frozenset({Kind.OBJECT}),
+    properties=(Property("a", Schema(kinds=frozenset({Kind.STRING}), enum=("x",)), required=True),),
+)
+ASK: Ask[SeenPicture] = Ask(
+    turns=(Turn(Role.USER, (CAT, "What is it?")),), output=Output(TextFormat.JSON, SHAPE)
+)
+ASKED = Question("model", "1", ASK)
+ANSWER = KnownAnswer(TokenCount(5, 258), (Piece("A cat.", tokens=2), Piece("", finish=Finish.STOP)))
+
+
+def question(text: str) -> Question:
+    return Question("model", "1", Ask(turns=(Turn(Role.USER, (text,)),)))
+
+
+@pytest.mark.parametrize(
+    ("samples", "sampling", "settled"),
+    [
+        (True, Sampling(), False),
+        (True, Sampling(temperature=1.0), False),
+        (True, Sampling(temperature=0.0), True),
+        (True, Sampling(seed=0), True),
+        (False, Sampling(temperature=0.0, seed=1), False),
+    ],
+)
+def test_only_what_chance_has_no_say_in_is_settled(samples: bool, sampling: Sampling, settled: bool) -> None:
+    assert is_settled(ModelCard("m", "M", "", samples=samples), sampling) is settled
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    cache = AnswerCache(100_000)
+    assert cache.get(ASKED) is None
+    cache.put(ASKED, ANSWER)
+    assert cache.get(replace(ASKED)) == ANSWER
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(ASKED, model="other"),
+        replace(ASKED, version="2"),
+        replace(ASKED, ask=replace(ASK, system="Be brief.")),
+        replace(ASKED, ask=replace(ASK, output=Output())),
+        replace(ASKED, ask=replace(ASK, candidates=2)),
+        replace(ASKED, ask=replace(ASK, sampling=Sampling(max_output_tokens=3))),
+        replace(ASKED, ask=ASK.with_images([SeenPicture("dog", MediaResolution.HIGH)])),
+        replace(ASKED, ask=ASK.with_images([SeenPicture("cat", MediaResolution.LOW)])),
+        replace(ASKED, ask=replace(ASK, turns=(Turn(Role.USER, ("What is it?", CAT)),))),
+    ],
+)
+def test_whatever_differs_is_another_question(other: Question) -> None:
+    cache = AnswerCache(100_000)
+    cache.put(ASKED, ANSWER)
+    assert cache.get(other) is None
+
+
+def test_no_room_keeps_nothing() -> None:
+    cache = AnswerCache(0)
+    cache.put(ASKED, ANSWER)
+    assert cache.get(ASKED) is None
+    assert cache.used == 0
+
+
+def test_the_room_holds_and_the_least_recently_used_goes_first() -> None:
+    cache = AnswerCache(60_000)
+    cache.put(question("first"), ANSWER)
+    for index in range(200):
+        cache.put(question(f"{index}"), ANSWER)
+        assert cache.get(question("first")) == ANSWER
+        assert 0 < cache.used <= 60_000
+    assert cache.get(question("0")) is None
+    assert cache.get(question("199")) == ANSWER
+
+
+def test_an_answer_that_would_put_out_many_is_not_kept() -> None:
+    cache = AnswerCache(60_000)
+    cache.put(ASKED, ANSWER)
+    cache.put(question("long"), KnownAnswer(TokenCount(), (Piece("x" * 10_000, finish=Finish.STOP),)))
+    assert cache.get(question("long")) is None
+    assert cache.get(ASKED) == ANSWER
+
+
+def test_what_is_kept_anew_takes_no_more_room() -> None:
+    cache = AnswerCache(100_000)
+    cache.put(ASKED, ANSWER)
+    used = cache.used
+    cache.put(ASKED, ANSWER)
+    assert cache.used == used

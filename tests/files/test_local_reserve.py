@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.files.simulated import Fuse, SimulatedDisk
+from vidi.files.local import RESERVED_BYTES, LocalBlobs, PosixDisk, Reserve
+
+
+def full(call: str) -> None:
+    if call.startswith("write"):
+        raise OSError(28, "No space left on device")
+
+
+def test_the_space_is_set_aside_once_and_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "reserve"
+    reserve = Reserve(path, PosixDisk())
+    reserve.ensure()
+    first = path.stat()
+    assert first.st_size == RESERVED_BYTES
+    assert first.st_blocks * 512 >= RESERVED_BYTES
+    reserve.ensure()
+    Reserve(path, PosixDisk()).ensure()
+    assert path.stat().st_mtime_ns == first.st_mtime_ns
+    reserve.release()
+    reserve.release()
+    assert not path.exists()
+    reserve.ensure()
+    assert path.exists()
+
+
+def test_a_torn_reserve_is_made_anew() -> None:
+    disk, path = SimulatedDisk(), Path("store/reserve")
+    disk.create(path)
+    disk.write(path, 0, b"torn")
+    Reserve(path, disk, 100).ensure()
+    assert disk.size(path) == 100
+
+
+def test_no_room_leaves_no_half_reserve() -> None:
+    disk, path = SimulatedDisk(Fuse(3, OSError(28, "full"), lasting=False)), Path("store/reserve")
+    reserve = Reserve(path, disk, 100)
+    with pytest.raises(OSError):
+        reserve.ensure()
+    assert disk.size(path) is None
+    reserve.ensure()
+    assert disk.size(path) == 100
+
+
+def test_uploads_get_no_bytes_while_the_reserve_is_given_up() -> None:
+    disk = SimulatedDisk()
+    blobs = LocalBlobs(Path("store"), disk, reserved_bytes=100)
+    blobs.create("k")
+    blobs.append("k", 0, b"x")
+    blobs.reserve.release()
+    disk.fault = full
+    with pytest.raises(OSError):
+        blobs.append("k", 1, b"y")
+    assert blobs.size("k") == 1
+    disk.fault = lambda call: None
+    blobs.append("k", 1, b"y")
+    assert disk.size(Path("store/reserve")) == 100

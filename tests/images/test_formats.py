@@ -1,0 +1,63 @@
+"""JPEG headers."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from tests.images import drawn, hostile
+from vidi.images import formats
+from vidi.images.formats import Facts
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_size(mode: str) -> None:
+    assert formats.parse_jpeg(drawn.encoded(drawn.drawing(mode), "JPEG")) == Facts(96, 64)
+
+
+def test_scans_of_a_progressive_picture() -> None:
+    data = drawn.encoded(drawn.drawing(), "JPEG", progressive=True)
+    assert formats.parse_jpeg(data).scans == data.count(b"\xff\xda") == 10
+
+
+def test_scans_are_counted_through_tables_and_restarts() -> None:
+    data = drawn.encoded(Image.effect_noise((300, 300), 90), "JPEG", progressive=True, restart_marker_rows=1)
+    assert b"\xff\xd0" in data
+    assert formats.parse_jpeg(data).scans == data.count(b"\xff\xda")
+
+
+def test_added_scans_are_counted() -> None:
+    assert (
+        formats.parse_jpeg(hostile.jpeg_of_scans(64, 64, 321)).scans
+        == 321 + formats.parse_jpeg(hostile.jpeg_of_scans(64, 64, 0)).scans
+    )
+
+
+def test_scans_of_a_sequential_picture_of_several_scans() -> None:
+    """Such a file makes a decoder wait for all of its scans, as a progressive one does."""
+    data = drawn.encoded(drawn.drawing(), "JPEG")
+    at = data.index(b"\xff\xda")
+    one_component = data[:at] + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00\x00\x00" * 50 + b"\xff\xd9"
+    assert formats.parse_jpeg(one_component).scans == 50
+
+
+def test_a_sequential_picture_is_done_after_its_scan() -> None:
+    data = drawn.encoded(drawn.drawing(), "JPEG")
+    assert formats.parse_jpeg(data[:-2] + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" * 50).scans == 1
+
+
+def test_only_the_first_picture_of_several_is_read() -> None:
+    first, second = drawn.drawing(), drawn.drawing().resize((300, 200))
+    data = drawn.encoded(first, "MPO", save_all=True, append_images=[second])
+    assert formats.parse_jpeg(data) == Facts(96, 64)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation(orientation: int) -> None:
+    assert formats.parse_jpeg(drawn.turned("JPEG", orientation)).orientation == orientation
+
+
+def test_fill_bytes_before_a_marker() -> None:
+    data = drawn.encoded(drawn.drawing(), "JPEG")
+    at = data.index(b"\xff\xdb")
+    assert formats.parse_jpeg(data[:at] + b"\xff" * 40 + data[at:]) == Facts(96, 64)
