@@ -1,4 +1,4 @@
-"""The uploads that are open: who holds which, how they are let in and how they end."""
+"""The uploads that are open: who holds which, how they are let in and how they end; quotas and what came."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""JPEG headers, the first picture of an MPO included. Source: ITU-T T.81, annex B."""
+"""Headers of JPEG (MPO too), PNG (APNG too) and WEBP, and the orientation in EXIF.
+
+Sources: ITU-T T.81, annex B; PNG specification, third edition, sections 5 and 11; the WebP container
+specification; the Exif standard.
+"""
 
 from __future__ import annotations
 

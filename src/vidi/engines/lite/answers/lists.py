@@ -1,4 +1,4 @@
-"""Boxes and points as the guide wants them: a bare JSON array, y first, plain integers 0..1000."""
+"""Lists: boxes and points as the guide wants them, kinds of things, and lines of text."""
 
 from __future__ import annotations
 

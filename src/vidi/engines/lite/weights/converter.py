@@ -1,4 +1,4 @@
-"""The converting process: `python -P -m vidi.engines.lite.weights_converter MODEL SOURCE... TARGET`."""
+"""The converting process: `python -P -m vidi.engines.lite.weights.converter MODEL SOURCE... TARGET`."""
 
 from __future__ import annotations
 
