@@ -1,4 +1,4 @@
-"""Names of files and what an upload announces: what they may be, and every spelling that a client may echo."""
+"""Names of files and what an upload announces: what they may be, and every spelling a client may echo."""
 
 from __future__ import annotations
 
