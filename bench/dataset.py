@@ -144,7 +144,7 @@ def load_questions(path: Path) -> tuple[Question, ...]:
     Raises:
         OSError: The file cannot be read.
         tomllib.TOMLDecodeError: It is not TOML.
-        pydantic.ValidationError: A question is not as `Question` says; the text says where.
+        pydantic.ValidationError: A question is not as `CacheKey` says; the text says where.
     """
     if path.suffix == ".json":
         return _Questions.model_validate_json(path.read_bytes()).question

@@ -26,7 +26,7 @@ from vidi.engines.echo import CARD
 from vidi.engines.gbnf import compile_schema
 from vidi.images.header import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
-from vidi.wire.decode import Limits, decode_base64, decode_generate
+from vidi.wire.decode import RequestLimits, decode_base64, decode_generate
 from vidi.wire.fields import Scope
 from vidi.wire.json_body import read_object
 from vidi.wire.response_schema import compile_schema as compile_wire_schema
@@ -38,7 +38,7 @@ HANG_UPS = 10
 PICTURES = 3600
 TOKEN_SECONDS = 0.1
 
-LIMITS = Limits(model="echo")
+LIMITS = RequestLimits(model="echo")
 STDLIB = "json.loads + base64.b64decode"
 PILLOW = "Pillow, draft() + LANCZOS"
 

@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from vidi.http.body import Bodies
+from vidi.http.body import BodyReader
 
 BARE = "bare Starlette handler"
 """What rows call one of the handlers."""
@@ -88,7 +88,7 @@ def pillow_size(data: bytes) -> tuple[int, int]:
 
 def application(answer: bytes) -> Starlette:
     """The handlers."""
-    bodies = Bodies(LARGEST_BODY)
+    bodies = BodyReader(LARGEST_BODY)
     response = Response(answer, media_type="application/json")
 
     async def parse(request: Request) -> Response:

@@ -14,8 +14,8 @@ from tests.conftest import inline, picture
 from vidi.app import create_app
 from vidi.domain.answer import Finish, Piece, TokenCount
 from vidi.domain.errors import Unavailable
-from vidi.domain.prompt import Outline, Prompt
-from vidi.engines.base import EngineContext, ModelCard, Offer
+from vidi.domain.prompt import Prompt, PromptHeaders
+from vidi.engines.base import EngineContext, ModelCard, ModelEntry
 from vidi.engines.profile import Dialect, Form, Order
 from vidi.settings import Settings
 
@@ -31,7 +31,7 @@ class Drawing:
         self.asked: list[Prompt] = []
         self.fails = False
 
-    def count_tokens(self, outline: Outline) -> TokenCount:
+    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
         return TokenCount(text=3)
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
@@ -65,10 +65,10 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Drawing]:
         for name in ("one", "two")
     }
     offers = {
-        name: Offer(engine.card, opener=f"{__name__}:open_drawing", ready=True)
+        name: ModelEntry(engine.card, factory=f"{__name__}:open_drawing", ready=True)
         for name, engine in made.items()
     }
-    monkeypatch.setattr("vidi.app.installed_offers", lambda context: offers)
+    monkeypatch.setattr("vidi.app.installed_models", lambda context: offers)
     for name, engine in made.items():
         monkeypatch.setitem(ENGINES, name, engine)
     return made

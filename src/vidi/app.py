@@ -16,18 +16,18 @@ from starlette.middleware import Middleware
 
 from vidi.domain.errors import Unavailable
 from vidi.engines.answer_cache import AnswerCache
-from vidi.engines.base import EngineContext, Offer, Progress
-from vidi.engines.registry import Registry, best_offer, installed_offers
-from vidi.files.aio import LARGEST_PICTURE_FILE, Desk, open_library
-from vidi.files.store import Limits
-from vidi.generate import Choices, Studio
+from vidi.engines.base import EngineContext, ModelEntry, Progress
+from vidi.engines.registry import Registry, best_model, installed_models
+from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, open_library
+from vidi.files.store import FileLimits
+from vidi.generate import GenerateOptions, GenerateService
 from vidi.http import files, interactions, models, playground
-from vidi.http.body import Bodies
-from vidi.http.middleware import Door, Guard, nothing_here
+from vidi.http.body import BodyReader
+from vidi.http.middleware import AccessPolicy, Gateway, not_found
 from vidi.images.header import ImageLimits, true_type
 from vidi.images.pool import DecoderPool
-from vidi.interactions.service import open_archive
-from vidi.interactions.store import Limits as InteractionLimits
+from vidi.interactions.service import open_interactions
+from vidi.interactions.store import InteractionLimits as InteractionLimits
 from vidi.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -51,12 +51,12 @@ def context(settings: Settings, progress: Progress = quiet) -> EngineContext:
     return EngineContext(cache=settings.cache_dir, threads=settings.threads, progress=progress)
 
 
-def installed(settings: Settings) -> Mapping[str, Offer]:
+def installed(settings: Settings) -> Mapping[str, ModelEntry]:
     """Every model that can be asked for by its own name, best first."""
-    return installed_offers(context(settings))
+    return installed_models(context(settings))
 
 
-def default_model(settings: Settings) -> Offer:
+def default_model(settings: Settings) -> ModelEntry:
     """The model behind every Gemini name: the chosen one, or the best on the disk.
 
     Raises:
@@ -68,13 +68,13 @@ def default_model(settings: Settings) -> Offer:
 
 def _registry(settings: Settings, progress: Progress) -> Registry:
     engines = context(settings, progress)
-    offers = installed_offers(engines)
-    default = settings.model or best_offer(offers).card.id
+    offers = installed_models(engines)
+    default = settings.model or best_model(offers).card.id
     return Registry(offers, default=default, context=engines, queue=settings.queue)
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(
+def _limits(settings: Settings) -> FileLimits:
+    return FileLimits(
         file_bytes=settings.max_file_bytes,
         total_bytes=settings.max_storage_bytes,
         lifetime=timedelta(hours=settings.file_hours),
@@ -98,14 +98,14 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
     )
     opened = contextlib.ExitStack()
     look = partial(true_type, limits=images, largest=LARGEST_PICTURE_FILE, alone=threading.Lock())
-    desk = Desk(opened.enter_context(open_library(settings.data_dir, _limits(settings), inspect=look)))
+    desk = AsyncFiles(opened.enter_context(open_library(settings.data_dir, _limits(settings), inspect=look)))
     kept = InteractionLimits(lifetime=timedelta(hours=settings.file_hours))
-    archive = opened.enter_context(open_archive(settings.data_dir, kept))
+    archive = opened.enter_context(open_interactions(settings.data_dir, kept))
     opened.callback(desk.close)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        sweepers = [asyncio.create_task(each.keep_in_order()) for each in (desk, archive)]
+        sweepers = [asyncio.create_task(each.run_janitor()) for each in (desk, archive)]
         if registry.default.ready:
             try:
                 await registry.open(registry.default.card.id)
@@ -118,40 +118,40 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         await decoders.close()
         opened.close()
 
-    bodies = Bodies(settings.max_request_bytes)
-    studio = Studio(
+    bodies = BodyReader(settings.max_request_bytes)
+    studio = GenerateService(
         registry,
         decoders,
         desk,
         AnswerCache(settings.answer_cache_bytes),
-        Choices(images, settings.grounding),
+        GenerateOptions(images, settings.grounding),
     )
-    calls = models.Calls(
+    calls = models.GenerateEndpoint(
         studio=studio,
         registry=registry,
         bodies=bodies,
         max_images=settings.max_images,
         seconds=settings.request_seconds,
     )
-    asked = interactions.Interactions(
+    asked = interactions.InteractionEndpoint(
         studio=studio,
         registry=registry,
         bodies=bodies,
-        shelf=interactions.Shelf(desk, archive),
+        shelf=interactions.InteractionRoutes(desk, archive),
         max_images=settings.max_images,
         seconds=settings.request_seconds,
     )
     hosts = (*HOME, settings.host, *settings.allowed_hosts)
     page = playground.load()
-    door = Door(settings.key_digests, frozenset(name.lower() for name in hosts), page.paths)
+    door = AccessPolicy(settings.key_digests, frozenset(name.lower() for name in hosts), page.paths)
     return Starlette(
         routes=[
-            *models.routes(models.Catalogue(registry), calls),
+            *models.routes(models.ModelRoutes(registry), calls),
             *interactions.routes(asked),
-            *files.routes(files.Shelf(desk), files.Intake(desk, bodies)),
+            *files.routes(files.FileRoutes(desk), files.UploadRoutes(desk, bodies)),
             *page.routes(),
         ],
-        middleware=[Middleware(Guard, door=door)],
-        exception_handlers={HTTPException: nothing_here},
+        middleware=[Middleware(Gateway, door=door)],
+        exception_handlers={HTTPException: not_found},
         lifespan=lifespan,
     )

@@ -3,7 +3,7 @@
     Conversation  image references, as decoded from the wire
       -> find the engine, hold the files that are named
       -> boxes or points wanted? ask in the model's own terms  -> Plan
-      -> read the pictures' headers                            -> Outline
+      -> read the pictures' headers                            -> PromptHeaders
       -> asked before, with nothing left to chance?            -> the same answer at the same cost
       -> count tokens, refuse what is too long
       -> decode, turn upright, fit each picture to the model   -> Prompt
@@ -28,16 +28,16 @@ from vidi.domain.prompt import (
     ImageHeader,
     ImageSource,
     MediaResolution,
-    Outline,
     Picture,
     Prompt,
+    PromptHeaders,
 )
-from vidi.engines.answer_cache import AnswerCache, KnownAnswer, Question, SeenPicture, is_settled
+from vidi.engines.answer_cache import AnswerCache, CachedAnswer, CacheKey, PictureKey, is_deterministic
 from vidi.engines.base import ModelCard
-from vidi.engines.grounding.request import PieceReader, Plan, plan
+from vidi.engines.grounding.request import GroundingPlan, PieceReader, plan
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
-from vidi.files.aio import Asked, Desk, Source, hold, load
+from vidi.files.aio import AsyncFiles, ResolvedRequest, Source, lease_files, load
 from vidi.images.header import ImageLimits, read_header
 from vidi.images.pool import DecoderPool, digest
 from vidi.images.tokens import image_tokens
@@ -50,7 +50,7 @@ HEADERS_PER_TURN = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class Generation:
     """An answer that is being made.
 
     Attributes:
@@ -67,7 +67,7 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class GenerateOptions:
     """What the owner of the server chose.
 
     Attributes:
@@ -79,16 +79,16 @@ class Choices:
     grounding: bool = True
 
 
-class Studio:
+class GenerateService:
     """Where prompts are prepared and answered; one for the life of the server."""
 
     def __init__(
         self,
         registry: Registry,
         decoders: DecoderPool,
-        desk: Desk,
+        desk: AsyncFiles,
         answers: AnswerCache,
-        choices: Choices,
+        choices: GenerateOptions,
     ) -> None:
         """Take the parts; none of them is closed here."""
         self._registry = registry
@@ -105,12 +105,12 @@ class Studio:
         """
         resolved = await self._registry.open(model)
         grounded = self._grounded(conversation, resolved.worker.card)
-        async with hold(self._desk, grounded.ask if grounded else conversation, owner) as asked:
+        async with lease_files(self._desk, grounded.ask if grounded else conversation, owner) as asked:
             outline = await self._outline(asked)
             return _price(resolved, await resolved.worker.count_tokens(outline), outline)
 
     @asynccontextmanager
-    async def generate(self, model: str, conversation: Conversation, owner: str) -> AsyncIterator[Running]:
+    async def generate(self, model: str, conversation: Conversation, owner: str) -> AsyncIterator[Generation]:
         """Answer a conversation; leaving the block cancels what still runs.
 
         Args:
@@ -128,7 +128,7 @@ class Studio:
         resolved = await self._registry.open(model)
         card = resolved.worker.card
         grounded = self._grounded(conversation, card)
-        async with hold(self._desk, grounded.ask if grounded else conversation, owner) as asked:
+        async with lease_files(self._desk, grounded.ask if grounded else conversation, owner) as asked:
             outline = await self._outline(asked)
             question = await self._question(conversation, asked, outline, card)
             known = self._answers.get(question) if question else None
@@ -143,39 +143,39 @@ class Studio:
                     pieces = _read(pieces, PieceReader(grounded, tuple(prompt.images())))
                 if question:
                     pieces = self._kept(question, count, pieces)
-        yield Running(card, _price(resolved, count, outline), pieces, grounded.done if grounded else "")
+        yield Generation(card, _price(resolved, count, outline), pieces, grounded.done if grounded else "")
 
     def _grounded(
         self, conversation: Conversation, card: ModelCard
-    ) -> Plan[ImageSource | FileReference] | None:
+    ) -> GroundingPlan[ImageSource | FileReference] | None:
         """How to ask for the places that are wanted; None if none are, or they are asked for as it stands."""
         if card.dialect is None or not self._choices.grounding:
             return None
         return plan(conversation, card.dialect)
 
     async def _question(
-        self, conversation: Conversation, asked: Asked, outline: Outline, card: ModelCard
-    ) -> Question | None:
+        self, conversation: Conversation, asked: ResolvedRequest, outline: PromptHeaders, card: ModelCard
+    ) -> CacheKey | None:
         """What must be the same for an answer to be the same; None where chance has a say."""
-        if not is_settled(card, asked.sampling):
+        if not is_deterministic(card, asked.sampling):
             return None
         seen = [
-            SeenPicture(await digest((await load(self._desk, image)).data), header.resolution)
+            PictureKey(await digest((await load(self._desk, image)).data), header.resolution)
             for image, header in zip(asked.images(), outline.images(), strict=True)
         ]
-        return Question(card.id, card.version, conversation.with_images(seen))
+        return CacheKey(card.id, card.version, conversation.with_images(seen))
 
     async def _kept(
-        self, question: Question, cost: TokenCount, pieces: AsyncIterator[Piece]
+        self, question: CacheKey, cost: TokenCount, pieces: AsyncIterator[Piece]
     ) -> AsyncIterator[Piece]:
         """Pass an answer on, and keep it if it comes to its end."""
         said: list[Piece] = []
         async for piece in pieces:
             said.append(piece)
             yield piece
-        self._answers.put(question, KnownAnswer(cost, tuple(said)))
+        self._answers.put(question, CachedAnswer(cost, tuple(said)))
 
-    async def _outline(self, asked: Asked) -> Outline:
+    async def _outline(self, asked: ResolvedRequest) -> PromptHeaders:
         """Read every header; refuses what no decoder should see."""
         headers: list[ImageHeader] = []
         for index, image in enumerate(asked.images(), start=1):
@@ -191,7 +191,7 @@ class Studio:
             )
         return asked.with_images(headers)
 
-    async def _prepare(self, asked: Asked, outline: Outline, card: ModelCard) -> Prompt:
+    async def _prepare(self, asked: ResolvedRequest, outline: PromptHeaders, card: ModelCard) -> Prompt:
         """Decode every picture, as many at a time as there are decoders."""
         pairs = list(zip(asked.images(), outline.images(), strict=True))
         turns = asyncio.Semaphore(PICTURES_AT_ONCE)
@@ -210,7 +210,7 @@ class Studio:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _price(resolved: Resolved, count: TokenCount, outline: Outline) -> TokenCount:
+def _price(resolved: Resolved, count: TokenCount, outline: PromptHeaders) -> TokenCount:
     """What a prompt costs: a Gemini name charges the guide's price for images, another its engine's own."""
     if resolved.alias:
         return TokenCount(text=count.text, image=sum(image_tokens(header) for header in outline.images()))

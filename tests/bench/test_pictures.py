@@ -6,7 +6,7 @@ from PIL import Image
 
 from bench import pictures
 from vidi.domain.prompt import ImageSource
-from vidi.wire.decode import Limits, decode_generate
+from vidi.wire.decode import RequestLimits, decode_generate
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def test_a_trailing_comma_takes_the_lenient_way_to_the_same_request() -> None:
     sloppy = pictures.with_trailing_comma(body)
     with pytest.raises(json.JSONDecodeError):
         json.loads(sloppy)
-    asked = decode_generate(body, Limits(model="echo"))
-    assert decode_generate(sloppy, Limits(model="echo")) == asked
+    asked = decode_generate(body, RequestLimits(model="echo"))
+    assert decode_generate(sloppy, RequestLimits(model="echo")) == asked
     found = [image.data for image in asked.images() if isinstance(image, ImageSource)]
     assert found == pictures.small_jpegs(2)
 

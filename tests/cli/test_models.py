@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vidi.cli.main import main
-from vidi.engines.base import EngineContext, ModelCard, Offer
+from vidi.engines.base import EngineContext, ModelCard, ModelEntry
 from vidi.engines.profile import Licence
 
 LIMITED = Licence("Some-1.0", "https://example.org", "Not for large firms.")
@@ -27,16 +27,16 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that has to be pulled by a person."""
 
-    def offers(context: EngineContext) -> tuple[Offer, ...]:
+    def offers(context: EngineContext) -> tuple[ModelEntry, ...]:
         card = ModelCard(id="large", display_name="Large", description="Sees everything.")
         return (
-            Offer(
+            ModelEntry(
                 card,
-                opener="x:y",
+                factory="x:y",
                 ready=False,
                 fetcher="x:y",
                 rank=50,
-                unasked=False,
+                auto_download=False,
                 size=4_200_000_000,
                 licence=LIMITED,
             ),

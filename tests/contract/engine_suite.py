@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from vidi.domain.answer import Finish, fold
 from vidi.domain.prompt import (
-    Ask,
     ImageFormat,
     ImageHeader,
-    Outline,
     Output,
     Picture,
     Prompt,
+    PromptHeaders,
+    Request,
     Role,
     Sampling,
     TextFormat,
@@ -125,7 +125,7 @@ class EngineSuite:
         header = ImageHeader(ImageFormat.PNG, 640, 480)
 
         def cost(*parts: str | ImageHeader) -> int:
-            outline: Outline = Ask(turns=(Turn(Role.USER, parts),))
+            outline: PromptHeaders = Request(turns=(Turn(Role.USER, parts),))
             return engine.count_tokens(outline).total
 
         assert 0 < cost("hello world") < cost("hello world", header) < cost("hello world", header, header)
@@ -133,4 +133,6 @@ class EngineSuite:
 
 def prompt(*parts: str | Picture, output: Output | None = None, sampling: Sampling | None = None) -> Prompt:
     """A prompt of one turn."""
-    return Ask(turns=(Turn(Role.USER, parts),), output=output or Output(), sampling=sampling or Sampling())
+    return Request(
+        turns=(Turn(Role.USER, parts),), output=output or Output(), sampling=sampling or Sampling()
+    )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from vidi.interactions.store import InteractionStore, Limits, Link, StoredInteraction
+from vidi.interactions.store import InteractionLimits, InteractionStore, Link, StoredInteraction
 
 NOW = datetime(2026, 11, 28, 12, 0, 0, 123456, tzinfo=UTC)
-LIMITS = Limits(count=3, total_bytes=1000)
+LIMITS = InteractionLimits(count=3, total_bytes=1000)
 OWNER = "ada"
 
 

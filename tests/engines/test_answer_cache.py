@@ -7,25 +7,25 @@ from dataclasses import replace
 import pytest
 
 from vidi.domain.answer import Finish, Piece, TokenCount
-from vidi.domain.prompt import Ask, MediaResolution, Output, Role, Sampling, TextFormat, Turn
+from vidi.domain.prompt import MediaResolution, Output, Request, Role, Sampling, TextFormat, Turn
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.answer_cache import AnswerCache, KnownAnswer, Question, SeenPicture, is_settled
+from vidi.engines.answer_cache import AnswerCache, CachedAnswer, CacheKey, PictureKey, is_deterministic
 from vidi.engines.base import ModelCard
 
-CAT = SeenPicture("cat", MediaResolution.HIGH)
+CAT = PictureKey("cat", MediaResolution.HIGH)
 SHAPE = Schema(
     kinds=frozenset({Kind.OBJECT}),
     properties=(Property("a", Schema(kinds=frozenset({Kind.STRING}), enum=("x",)), required=True),),
 )
-ASK: Ask[SeenPicture] = Ask(
+ASK: Request[PictureKey] = Request(
     turns=(Turn(Role.USER, (CAT, "What is it?")),), output=Output(TextFormat.JSON, SHAPE)
 )
-ASKED = Question("model", "1", ASK)
-ANSWER = KnownAnswer(TokenCount(5, 258), (Piece("A cat.", tokens=2), Piece("", finish=Finish.STOP)))
+ASKED = CacheKey("model", "1", ASK)
+ANSWER = CachedAnswer(TokenCount(5, 258), (Piece("A cat.", tokens=2), Piece("", finish=Finish.STOP)))
 
 
-def question(text: str) -> Question:
-    return Question("model", "1", Ask(turns=(Turn(Role.USER, (text,)),)))
+def question(text: str) -> CacheKey:
+    return CacheKey("model", "1", Request(turns=(Turn(Role.USER, (text,)),)))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def question(text: str) -> Question:
     ],
 )
 def test_only_what_chance_has_no_say_in_is_settled(samples: bool, sampling: Sampling, settled: bool) -> None:
-    assert is_settled(ModelCard("m", "M", "", samples=samples), sampling) is settled
+    assert is_deterministic(ModelCard("m", "M", "", samples=samples), sampling) is settled
 
 
 def test_the_same_question_has_the_same_answer() -> None:
@@ -58,12 +58,12 @@ def test_the_same_question_has_the_same_answer() -> None:
         replace(ASKED, ask=replace(ASK, output=Output())),
         replace(ASKED, ask=replace(ASK, candidates=2)),
         replace(ASKED, ask=replace(ASK, sampling=Sampling(max_output_tokens=3))),
-        replace(ASKED, ask=ASK.with_images([SeenPicture("dog", MediaResolution.HIGH)])),
-        replace(ASKED, ask=ASK.with_images([SeenPicture("cat", MediaResolution.LOW)])),
+        replace(ASKED, ask=ASK.with_images([PictureKey("dog", MediaResolution.HIGH)])),
+        replace(ASKED, ask=ASK.with_images([PictureKey("cat", MediaResolution.LOW)])),
         replace(ASKED, ask=replace(ASK, turns=(Turn(Role.USER, ("What is it?", CAT)),))),
     ],
 )
-def test_whatever_differs_is_another_question(other: Question) -> None:
+def test_whatever_differs_is_another_question(other: CacheKey) -> None:
     cache = AnswerCache(100_000)
     cache.put(ASKED, ANSWER)
     assert cache.get(other) is None
@@ -90,7 +90,7 @@ def test_the_room_holds_and_the_least_recently_used_goes_first() -> None:
 def test_an_answer_that_would_put_out_many_is_not_kept() -> None:
     cache = AnswerCache(60_000)
     cache.put(ASKED, ANSWER)
-    cache.put(question("long"), KnownAnswer(TokenCount(), (Piece("x" * 10_000, finish=Finish.STOP),)))
+    cache.put(question("long"), CachedAnswer(TokenCount(), (Piece("x" * 10_000, finish=Finish.STOP),)))
     assert cache.get(question("long")) is None
     assert cache.get(ASKED) == ANSWER
 

@@ -11,7 +11,7 @@ import pytest
 from vidi.domain.answer import Answer, Finish, fold
 from vidi.domain.errors import InvalidRequest, Unavailable
 from vidi.domain.geometry import Placement
-from vidi.domain.prompt import Ask, Output, Picture, Prompt, Role, Sampling, TextFormat, Turn
+from vidi.domain.prompt import Output, Picture, Prompt, Request, Role, Sampling, TextFormat, Turn
 from vidi.domain.schema import Kind, Schema
 from vidi.engines.base import EngineContext
 from vidi.engines.echo import Echo, open_engine
@@ -27,7 +27,7 @@ def echo(tmp_path: Path) -> Echo:
 
 
 def prompt(*parts: str | Picture, output: Output = PLAIN, sampling: Sampling = FREE) -> Prompt:
-    return Ask(turns=(Turn(Role.USER, parts),), output=output, sampling=sampling)
+    return Request(turns=(Turn(Role.USER, parts),), output=output, sampling=sampling)
 
 
 def answer(echo: Echo, asked: Prompt) -> Answer:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidi.domain.answer import Finish, fold
-from vidi.domain.prompt import Ask, ImageFormat, ImageHeader, Outline, Role, Sampling, Turn
+from vidi.domain.prompt import ImageFormat, ImageHeader, PromptHeaders, Request, Role, Sampling, Turn
 from vidi.engines.limits import bounded, estimate_tokens, tokens_in
 
 
@@ -87,6 +87,6 @@ def test_the_source_is_closed_whatever_ends_the_stream(ends: str) -> None:
 
 def test_a_prompt_costs_four_characters_a_token_and_a_fixed_price_a_picture() -> None:
     header = ImageHeader(ImageFormat.PNG, 4000, 3000)
-    outline: Outline = Ask(turns=(Turn(Role.USER, (header, "12345", header)),), system="123")
+    outline: PromptHeaders = Request(turns=(Turn(Role.USER, (header, "12345", header)),), system="123")
     cost = estimate_tokens(outline)
     assert (cost.text, cost.image, cost.total) == (3, 516, 519)

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from vidi.domain.errors import InvalidRequest, NotFound, Unavailable
-from vidi.engines.base import Bill, Engine, EngineContext, ModelCard, Offer, Pull, Wanted
+from vidi.engines.base import Engine, EngineContext, ModelCard, ModelEntry, Pull, PullPlan, PullRequest
 from vidi.engines.echo import open_engine as open_echo
 from vidi.engines.profile import Licence
 from vidi.engines.registry import (
     Registry,
-    best_offer,
+    best_model,
     find_offered,
     find_weights,
-    installed_offers,
+    installed_models,
     remove_weights,
 )
 
@@ -39,17 +39,17 @@ def open_on_second_attempt(context: EngineContext) -> Engine:
 @dataclass(frozen=True)
 class _Pull:
     context: EngineContext
-    wanted: Wanted
+    wanted: PullRequest
 
     @property
-    def bill(self) -> Bill:
-        return Bill("near", "Near", "nowhere", (), Licence("MIT", ""), disk=0, free=0)
+    def plan(self) -> PullPlan:
+        return PullPlan("near", "Near", "nowhere", (), Licence("MIT", ""), disk=0, free=0)
 
     def run(self) -> None:
         (self.context.cache / "fetched").write_text(self.wanted.source)
 
 
-def fetch(context: EngineContext, wanted: Wanted) -> Pull:
+def fetch(context: EngineContext, wanted: PullRequest) -> Pull:
     return _Pull(context, wanted)
 
 
@@ -58,11 +58,13 @@ def remove(context: EngineContext, model: str) -> int:
     return 3
 
 
-def _offer(name: str, *, ready: bool = True, rank: int = 0, opener: str = "open_on_second_attempt") -> Offer:
+def _offer(
+    name: str, *, ready: bool = True, rank: int = 0, factory: str = "open_on_second_attempt"
+) -> ModelEntry:
     card = ModelCard(id=name, display_name=name, description="")
-    return Offer(
+    return ModelEntry(
         card,
-        opener=f"{HERE}:{opener}",
+        factory=f"{HERE}:{factory}",
         ready=ready,
         fetcher=f"{HERE}:fetch",
         rank=rank,
@@ -71,12 +73,12 @@ def _offer(name: str, *, ready: bool = True, rank: int = 0, opener: str = "open_
 
 
 def test_the_package_offers_its_engines(tmp_path: Path) -> None:
-    assert {"echo", "vidi-lite"} <= set(installed_offers(_context(tmp_path)))
+    assert {"echo", "vidi-lite"} <= set(installed_models(_context(tmp_path)))
 
 
 def test_a_ready_model_is_better_than_a_higher_one_that_must_be_fetched() -> None:
     offers = {offer.card.id: offer for offer in (_offer("far", ready=False, rank=9), _offer("near", rank=1))}
-    assert best_offer(offers).card.id == "near"
+    assert best_model(offers).card.id == "near"
 
 
 def test_without_a_ready_model_the_best_is_fetched_and_a_test_engine_never_is() -> None:
@@ -84,9 +86,9 @@ def test_without_a_ready_model_the_best_is_fetched_and_a_test_engine_never_is() 
         offer.card.id: offer
         for offer in (_offer("fake", rank=-1), _offer("a", ready=False), _offer("b", ready=False, rank=2))
     }
-    assert best_offer(offers).card.id == "b"
+    assert best_model(offers).card.id == "b"
     with pytest.raises(Unavailable):
-        best_offer({"fake": _offer("fake", rank=-1)})
+        best_model({"fake": _offer("fake", rank=-1)})
 
 
 def test_gemini_names_mean_the_default_model_and_unknown_names_nothing(tmp_path: Path) -> None:
@@ -119,7 +121,7 @@ def test_an_engine_is_opened_once_and_again_after_a_failure(tmp_path: Path) -> N
 
 def test_weights_are_fetched_and_removed_by_the_offer_itself(tmp_path: Path) -> None:
     context, offers = _context(tmp_path), {"near": _offer("near")}
-    pull = find_weights(offers, context, Wanted("near", source="weights.bin"))
+    pull = find_weights(offers, context, PullRequest("near", source="weights.bin"))
     assert not (tmp_path / "fetched").exists()
     pull.run()
     assert (tmp_path / "fetched").read_text() == "weights.bin"
@@ -130,24 +132,24 @@ def test_weights_are_fetched_and_removed_by_the_offer_itself(tmp_path: Path) -> 
 
 
 def test_what_has_no_weights_and_what_nobody_knows_is_refused(tmp_path: Path) -> None:
-    light = Offer(ModelCard(id="light", display_name="", description=""), opener="", ready=True)
+    light = ModelEntry(ModelCard(id="light", display_name="", description=""), factory="", ready=True)
     with pytest.raises(InvalidRequest, match="needs no weights"):
-        find_weights({"light": light}, _context(tmp_path), Wanted("light"))
+        find_weights({"light": light}, _context(tmp_path), PullRequest("light"))
     with pytest.raises(InvalidRequest, match="built in"):
         remove_weights({"light": light}, _context(tmp_path), "light")
     with pytest.raises(NotFound, match=r"'absent'\. Known models: light"):
         remove_weights({"light": light}, _context(tmp_path), "absent")
     with pytest.raises(NotFound, match=r"'absent'\. Known models: light"):
-        find_weights({"light": light}, _context(tmp_path), Wanted("absent"))
+        find_weights({"light": light}, _context(tmp_path), PullRequest("absent"))
 
 
 def test_what_must_be_pulled_by_a_person_is_never_taken_unasked() -> None:
-    large = replace(_offer("large", ready=False, rank=50), unasked=False)
+    large = replace(_offer("large", ready=False, rank=50), auto_download=False)
     small = _offer("small", ready=False)
-    assert best_offer({"large": large, "small": small}).card.id == "small"
-    assert best_offer({"large": replace(large, ready=True), "small": small}).card.id == "large"
+    assert best_model({"large": large, "small": small}).card.id == "small"
+    assert best_model({"large": replace(large, ready=True), "small": small}).card.id == "large"
     with pytest.raises(Unavailable):
-        best_offer({"large": large})
+        best_model({"large": large})
 
 
 def test_a_missing_package_is_named_and_how_to_install_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from tests.engines.schemas import schemas
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.schemas import LONGEST_TEXT, MOST_ELEMENTS, Unfillable, blank, number, options
+from vidi.engines.schemas import LONGEST_TEXT, MOST_ELEMENTS, Unfillable, minimal_value, number, options
 from vidi.engines.validation import JsonValue, validate
 
 
@@ -21,7 +21,7 @@ def of(*kinds: Kind) -> frozenset[Kind]:
 @given(schemas())
 def test_a_value_satisfies_its_schema_or_the_schema_is_refused(schema: Schema) -> None:
     try:
-        value = blank(schema)
+        value = minimal_value(schema)
     except Unfillable as refusal:
         assert "$" in refusal.message
         assert refusal.where == "generation_config.response_schema"
@@ -51,13 +51,13 @@ def test_a_value_satisfies_its_schema_or_the_schema_is_refused(schema: Schema) -
     ],
 )
 def test_it_says_as_little_as_it_may(schema: Schema, value: JsonValue) -> None:
-    assert blank(schema) == value
+    assert minimal_value(schema) == value
 
 
 def test_optional_members_are_left_out() -> None:
     text = Schema(kinds=of(Kind.STRING))
     schema = Schema(kinds=of(Kind.OBJECT), properties=(Property("a", text, True), Property("b", text, False)))
-    assert blank(schema) == {"a": ""}
+    assert minimal_value(schema) == {"a": ""}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_optional_members_are_left_out() -> None:
 def test_a_contradiction_is_named(schema: Schema, told: str) -> None:
     member = Schema(kinds=of(Kind.OBJECT), properties=(Property("pets", schema, True),))
     with pytest.raises(Unfillable, match=told) as refusal:
-        blank(member)
+        minimal_value(member)
     assert "$.pets" in refusal.value.message
 
 

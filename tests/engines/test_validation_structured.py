@@ -9,7 +9,7 @@ import pytest
 from vidi.domain.answer import Finish, Piece, fold
 from vidi.domain.prompt import Output, TextFormat
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.validation import AnswerMismatch, checked
+from vidi.engines.validation import AnswerMismatch, validated
 
 NUMBER = Output(TextFormat.JSON, Schema(kinds=frozenset({Kind.INTEGER})))
 CODE = Schema(kinds=frozenset({Kind.STRING}), pattern="^[A-Z]{3}$")
@@ -42,17 +42,17 @@ class Engine:
 
 
 def test_without_a_form_anything_passes() -> None:
-    (answer,) = fold(checked(Engine("no {json").answer, Output()))
+    (answer,) = fold(validated(Engine("no {json").answer, Output()))
     assert answer.text == "no {json"
 
 
 def test_what_a_grammar_holds_streams_as_it_is_made() -> None:
-    pieces = checked(Engine("123").answer, NUMBER)
+    pieces = validated(Engine("123").answer, NUMBER)
     assert [next(pieces).text for _ in range(3)] == ["hm", "1", "2"]
 
 
 def test_its_last_piece_comes_only_if_the_whole_has_the_form() -> None:
-    pieces = checked(Engine("1x").answer, NUMBER)
+    pieces = validated(Engine("1x").answer, NUMBER)
     assert [next(pieces).finish for _ in range(3)] == [None] * 3
     with pytest.raises(AnswerMismatch):
         next(pieces)
@@ -65,7 +65,7 @@ def test_what_only_the_end_shows_is_kept_back_and_asked_for_once_more(
     output: Output, good: str, bad: str
 ) -> None:
     engine = Engine(bad, good)
-    pieces = list(checked(engine.answer, output))
+    pieces = list(validated(engine.answer, output))
     (answer,) = fold(pieces)
     assert (answer.text, answer.finish) == (good, Finish.STOP)
     # Nothing of the first answer, nor its tokens; empty pieces while the reader waits.
@@ -77,26 +77,26 @@ def test_what_only_the_end_shows_is_kept_back_and_asked_for_once_more(
 def test_twice_wrong_is_an_error() -> None:
     engine = Engine('"a"', '"b"', '"ABC"')
     with pytest.raises(AnswerMismatch):
-        list(checked(engine.answer, PATTERN))
+        list(validated(engine.answer, PATTERN))
     assert engine.answers == ['"ABC"']
 
 
 def test_an_engine_without_grammars_is_always_kept_back() -> None:
     engine = Engine("x", "12")
-    (answer,) = fold(checked(engine.answer, NUMBER, held=True))
+    (answer,) = fold(validated(engine.answer, NUMBER, held=True))
     assert answer.text == "12"
 
 
 @pytest.mark.parametrize("output", [NUMBER, PATTERN])
 def test_what_a_limit_cut_short_is_passed_on_as_such(output: Output) -> None:
-    (answer,) = fold(checked(Engine('"AB', finish=Finish.MAX_TOKENS).answer, output))
+    (answer,) = fold(validated(Engine('"AB', finish=Finish.MAX_TOKENS).answer, output))
     assert (answer.text, answer.finish) == ('"AB', Finish.MAX_TOKENS)
 
 
 @pytest.mark.parametrize("output", [Output(), NUMBER, PATTERN])
 def test_closing_it_closes_the_engines_answer(output: Output) -> None:
     engine = Engine("123")
-    pieces = checked(engine.answer, output)
+    pieces = validated(engine.answer, output)
     next(pieces)
     pieces.close()
     assert engine.closed == 1

@@ -12,11 +12,11 @@ import pytest
 
 from vidi.domain.answer import Finish, Piece, TokenCount, fold
 from vidi.domain.errors import Internal, InvalidRequest, Unavailable
-from vidi.domain.prompt import Ask, Outline, Prompt, Role, Turn
+from vidi.domain.prompt import Prompt, PromptHeaders, Request, Role, Turn
 from vidi.engines.base import ModelCard
 from vidi.engines.worker import PENDING_PIECES, Worker
 
-PROMPT: Prompt = Ask(turns=(Turn(Role.USER, ("hello",)),))
+PROMPT: Prompt = Request(turns=(Turn(Role.USER, ("hello",)),))
 
 
 class Scripted:
@@ -34,7 +34,7 @@ class Scripted:
         self.closed_early = 0
         self.closed = False
 
-    def count_tokens(self, outline: Outline) -> TokenCount:
+    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
         return TokenCount(text=1)
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:

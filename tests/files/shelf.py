@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from tests.files.memory import memory_storage
 from vidi.domain.errors import VidiError
 from vidi.files.aio import Library, make_library
-from vidi.files.metadata import Announcement
-from vidi.files.store import Limits, Storage, StoredFile
+from vidi.files.metadata import UploadRequest
+from vidi.files.store import FileLimits, Storage, StoredFile
 from vidi.files.uploads import Inspect, trust_label
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -47,14 +47,14 @@ class Shelf:
 
     def __init__(
         self,
-        limits: Limits | None = None,
+        limits: FileLimits | None = None,
         storage: Storage | None = None,
         inspect: Inspect = trust_label,
         ids: Callable[[], str] | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.storage = storage or memory_storage()
-        self.limits = limits or Limits()
+        self.limits = limits or FileLimits()
         self.inspect = inspect
         self.ids = ids or counted()
         self.library = self.opened()
@@ -66,7 +66,7 @@ class Shelf:
         self.library = self.opened()
 
     def start(self, length: int | None = None, name: str = "", owner: str = ME) -> str:
-        wish = Announcement(owner, name=name, mime_type="image/png", length=length)
+        wish = UploadRequest(owner, name=name, mime_type="image/png", length=length)
         return self.library.uploads.start(wish).upload_id
 
     def add(self, data: bytes = b"data", name: str = "", owner: str = ME) -> StoredFile:

@@ -95,7 +95,7 @@ class Story:
     def check_tidy(self) -> None:
         """Nothing lies about after a sweep."""
         self.shelf.library.expire()
-        self.shelf.library.tidy()
+        self.shelf.library.reconcile()
         storage = self.shelf.storage
         assert frozenset(storage.blobs.keys()) <= storage.index.blobs()
 

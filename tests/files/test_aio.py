@@ -8,8 +8,8 @@ import pytest
 
 from tests.files.shelf import ME, Shelf, sha256
 from vidi.domain.errors import Cancelled, InvalidRequest
-from vidi.files.aio import BLOCK_BYTES, Desk
-from vidi.files.metadata import Announcement
+from vidi.files.aio import BLOCK_BYTES, AsyncFiles
+from vidi.files.metadata import UploadRequest
 from vidi.files.store import Phase
 
 CONTENT = bytes(range(256)) * (BLOCK_BYTES // 64) + b"rest"
@@ -22,9 +22,9 @@ async def pieces(data: bytes, size: int = 65_536) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-def on_desk(shelf: Shelf, work: Callable[[Desk], Awaitable[None]]) -> None:
+def on_desk(shelf: Shelf, work: Callable[[AsyncFiles], Awaitable[None]]) -> None:
     async def run() -> None:
-        desk = Desk(shelf.library, threads=4)
+        desk = AsyncFiles(shelf.library, threads=4)
         try:
             await work(desk)
         finally:
@@ -39,7 +39,7 @@ def test_a_chunk_is_stored_as_it_comes(size: int) -> None:
     shelf = Shelf()
     upload = shelf.start(len(content))
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AsyncFiles) -> None:
         done = await desk.take(upload, 0, pieces(content, size), len(content), finalize=True)
         assert done.file is not None
         assert done.file.sha256 == sha256(content)
@@ -52,7 +52,7 @@ def test_chunks_one_after_another_and_an_empty_finalize() -> None:
     upload = shelf.start()
     half = len(CONTENT) // 2
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AsyncFiles) -> None:
         assert (await desk.take(upload, 0, pieces(CONTENT[:half]))).received == half
         assert (await desk.take(upload, half, pieces(CONTENT[half:]))).received == len(CONTENT)
         done = await desk.take(upload, len(CONTENT), pieces(b""), 0, finalize=True)
@@ -72,7 +72,7 @@ def test_what_came_before_a_hang_up_stays() -> None:
             yield piece
         raise Cancelled("The client went away.")
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AsyncFiles) -> None:
         with pytest.raises(Cancelled):
             await desk.take(upload, 0, hanging_up(), len(CONTENT), finalize=True)
         told = await desk.run(desk.library.uploads.query, upload)
@@ -88,7 +88,7 @@ def test_a_cancelled_request_leaves_the_upload_in_order() -> None:
     shelf = Shelf()
     upload = shelf.start(len(CONTENT))
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AsyncFiles) -> None:
         silent = asyncio.Event()
 
         async def falling_silent() -> AsyncIterator[bytes]:
@@ -114,7 +114,7 @@ def test_a_silent_client_does_not_keep_others_out() -> None:
     shelf = Shelf()
     upload = shelf.start(len(CONTENT))
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AsyncFiles) -> None:
         async def never() -> AsyncIterator[bytes]:
             await asyncio.Event().wait()
             yield b""
@@ -134,7 +134,7 @@ def test_a_refused_block_is_told_and_nothing_of_it_stored() -> None:
     shelf = Shelf()
     upload = shelf.start(BLOCK_BYTES)
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AsyncFiles) -> None:
         with pytest.raises(InvalidRequest, match="More bytes than declared"):
             await desk.take(upload, 0, pieces(CONTENT), finalize=True)
         told = await desk.run(desk.library.uploads.query, upload)
@@ -146,13 +146,13 @@ def test_a_refused_block_is_told_and_nothing_of_it_stored() -> None:
 def test_parallel_uploads_do_not_mix() -> None:
     shelf = Shelf()
 
-    async def send(desk: Desk, number: int) -> None:
+    async def send(desk: AsyncFiles, number: int) -> None:
         content = bytes([number]) * BLOCK_BYTES * 2
-        done = await desk.upload(Announcement(ME), pieces(content))
+        done = await desk.upload(UploadRequest(ME), pieces(content))
         assert done.file is not None
         assert done.file.sha256 == sha256(content)
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AsyncFiles) -> None:
         await asyncio.gather(*(send(desk, number) for number in range(8)))
 
     on_desk(shelf, work)
@@ -165,11 +165,11 @@ def test_a_whole_file_that_breaks_off_leaves_nothing() -> None:
         yield b"some"
         raise Cancelled("The client went away.")
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AsyncFiles) -> None:
         with pytest.raises(Cancelled):
-            await desk.upload(Announcement(ME), broken())
+            await desk.upload(UploadRequest(ME), broken())
         with pytest.raises(InvalidRequest):
-            await desk.upload(Announcement(ME, length=3), pieces(b"some"))
+            await desk.upload(UploadRequest(ME, length=3), pieces(b"some"))
 
     on_desk(shelf, work)
     assert shelf.stored() == 0
@@ -182,9 +182,9 @@ def test_the_library_is_kept_in_order() -> None:
     shelf.clock.turn(hours=48)
     shelf.storage.blobs.create("orphan")
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AsyncFiles) -> None:
         instant = timedelta(milliseconds=1)
-        keeper = asyncio.create_task(desk.keep_in_order(instant, instant))
+        keeper = asyncio.create_task(desk.run_janitor(instant, instant))
         async with asyncio.timeout(10):
             while list(shelf.storage.blobs.keys()):
                 await asyncio.sleep(0.001)

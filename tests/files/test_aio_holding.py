@@ -9,20 +9,20 @@ import pytest
 
 from tests.files.shelf import ME, YOU, Shelf
 from vidi.domain.errors import InvalidImage, PermissionDenied
-from vidi.domain.prompt import Ask, Conversation, FileReference, ImageSource, Role, Turn
+from vidi.domain.prompt import Conversation, FileReference, ImageSource, Request, Role, Turn
 from vidi.files import aio
-from vidi.files.aio import Desk, hold, load
+from vidi.files.aio import AsyncFiles, lease_files, load
 
 CONTENT = b"\x89PNG and so on"
 
 
 def _naming(*images: FileReference | ImageSource) -> Conversation:
-    return Ask(turns=(Turn(Role.USER, ("Look:", *images)),))
+    return Request(turns=(Turn(Role.USER, ("Look:", *images)),))
 
 
-def _on_desk(shelf: Shelf, work: Callable[[Desk], Awaitable[None]]) -> None:
+def _on_desk(shelf: Shelf, work: Callable[[AsyncFiles], Awaitable[None]]) -> None:
     async def run() -> None:
-        desk = Desk(shelf.library, threads=2)
+        desk = AsyncFiles(shelf.library, threads=2)
         try:
             await work(desk)
         finally:
@@ -36,16 +36,16 @@ def test_a_file_that_is_deleted_meanwhile_can_still_be_read() -> None:
     file = shelf.add(CONTENT)
     inline = ImageSource(b"inline", "contents[0].parts[2].inline_data")
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AsyncFiles) -> None:
         named = FileReference(f"files/{file.id}", "contents[0].parts[1].file_data")
-        async with hold(desk, _naming(named, inline), ME) as asked:
+        async with lease_files(desk, _naming(named, inline), ME) as asked:
             shelf.library.files.delete(ME, file.id)
             first, second = asked.images()
             loaded = await load(desk, first)
             assert (loaded.data, loaded.where) == (CONTENT, named.where)
             assert await load(desk, second) is inline
         with pytest.raises(PermissionDenied):
-            async with hold(desk, _naming(named), ME):
+            async with lease_files(desk, _naming(named), ME):
                 pass
 
     _on_desk(shelf, work)
@@ -55,15 +55,15 @@ def test_a_file_of_somebody_else_is_refused_and_the_part_is_named() -> None:
     shelf = Shelf()
     mine, theirs = shelf.add(CONTENT), shelf.add(CONTENT)
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AsyncFiles) -> None:
         first = FileReference(f"files/{mine.id}", "contents[0].parts[0].file_data")
         second = FileReference("files/zzzzzzzzzzzz", "contents[0].parts[1].file_data")
         with pytest.raises(PermissionDenied) as refused:
-            async with hold(desk, _naming(first, second), ME):
+            async with lease_files(desk, _naming(first, second), ME):
                 pass
         assert refused.value.where == second.where
         with pytest.raises(PermissionDenied):
-            async with hold(desk, _naming(FileReference(f"files/{theirs.id}", "here")), YOU):
+            async with lease_files(desk, _naming(FileReference(f"files/{theirs.id}", "here")), YOU):
                 pass
 
     _on_desk(shelf, work)
@@ -74,9 +74,9 @@ def test_a_file_that_is_too_large_for_a_picture_is_refused(monkeypatch: pytest.M
     shelf = Shelf()
     file = shelf.add(CONTENT)
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AsyncFiles) -> None:
         with pytest.raises(InvalidImage, match=f"{len(CONTENT)} bytes") as refused:
-            async with hold(desk, _naming(FileReference(f"files/{file.id}", "here")), ME):
+            async with lease_files(desk, _naming(FileReference(f"files/{file.id}", "here")), ME):
                 pass
         assert refused.value.where == "here"
 

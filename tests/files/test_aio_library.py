@@ -8,17 +8,17 @@ import pytest
 from tests.files.shelf import ME, sha256
 from vidi.domain.errors import Unavailable
 from vidi.files.aio import Library, open_library, utc_now
-from vidi.files.metadata import Announcement
-from vidi.files.store import Limits
+from vidi.files.metadata import UploadRequest
+from vidi.files.store import FileLimits
 from vidi.files.uploads import trust_label
 
 
 def opened(directory: Path) -> AbstractContextManager[Library]:
-    return open_library(directory, Limits(), inspect=trust_label)
+    return open_library(directory, FileLimits(), inspect=trust_label)
 
 
 def send(library: Library, data: bytes) -> str:
-    upload = library.uploads.start(Announcement(ME, length=len(data))).upload_id
+    upload = library.uploads.start(UploadRequest(ME, length=len(data))).upload_id
     library.uploads.append(upload, 0, data)
     return upload
 

@@ -56,7 +56,7 @@ def live(story: Story) -> None:
             with suppress(VidiError):
                 story.delete(told)
     with suppress(VidiError):
-        story.shelf.library.tidy()
+        story.shelf.library.reconcile()
     upload(story, b"fourth file", 3, 3, 5)
 
 

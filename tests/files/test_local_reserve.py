@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.files.simulated import Fuse, SimulatedDisk
-from vidi.files.local import RESERVED_BYTES, LocalBlobs, PosixDisk, Reserve
+from vidi.files.local import RESERVED_BYTES, LocalBlobs, PosixDisk, SpareSpace
 
 
 def full(call: str) -> None:
@@ -15,13 +15,13 @@ def full(call: str) -> None:
 
 def test_the_space_is_set_aside_once_and_given_up(tmp_path: Path) -> None:
     path = tmp_path / "reserve"
-    reserve = Reserve(path, PosixDisk())
+    reserve = SpareSpace(path, PosixDisk())
     reserve.ensure()
     first = path.stat()
     assert first.st_size == RESERVED_BYTES
     assert first.st_blocks * 512 >= RESERVED_BYTES
     reserve.ensure()
-    Reserve(path, PosixDisk()).ensure()
+    SpareSpace(path, PosixDisk()).ensure()
     assert path.stat().st_mtime_ns == first.st_mtime_ns
     reserve.release()
     reserve.release()
@@ -34,13 +34,13 @@ def test_a_torn_reserve_is_made_anew() -> None:
     disk, path = SimulatedDisk(), Path("store/reserve")
     disk.create(path)
     disk.write(path, 0, b"torn")
-    Reserve(path, disk, 100).ensure()
+    SpareSpace(path, disk, 100).ensure()
     assert disk.size(path) == 100
 
 
 def test_no_room_leaves_no_half_reserve() -> None:
     disk, path = SimulatedDisk(Fuse(3, OSError(28, "full"), lasting=False)), Path("store/reserve")
-    reserve = Reserve(path, disk, 100)
+    reserve = SpareSpace(path, disk, 100)
     with pytest.raises(OSError):
         reserve.ensure()
     assert disk.size(path) is None

@@ -3,33 +3,33 @@ from __future__ import annotations
 import pytest
 
 from vidi.domain.errors import InvalidRequest
-from vidi.files.metadata import Announcement, checked
+from vidi.files.metadata import UploadRequest, validate
 
 
 def test_the_stored_form() -> None:
-    told = Announcement("me", "files/a-b", "x" * 512, "Image/PNG; charset=binary", 0)
-    assert checked(told) == Announcement("me", "a-b", "x" * 512, "image/png", 0)
+    told = UploadRequest("me", "files/a-b", "x" * 512, "Image/PNG; charset=binary", 0)
+    assert validate(told) == UploadRequest("me", "a-b", "x" * 512, "image/png", 0)
 
 
 def test_nothing_need_be_said() -> None:
-    assert checked(Announcement("me")) == Announcement("me")
+    assert validate(UploadRequest("me")) == UploadRequest("me")
 
 
 @pytest.mark.parametrize(
     ("told", "where"),
     [
-        (Announcement("me", name="files/-a"), "file.name"),
-        (Announcement("me", display_name="x" * 513), "file.display_name"),
-        (Announcement("me", display_name="\ud800"), "file.display_name"),
-        (Announcement("me", mime_type="bad/mime_type"), "file.mime_type"),
-        (Announcement("me", mime_type="png"), "file.mime_type"),
-        (Announcement("me", mime_type="image/"), "file.mime_type"),
-        (Announcement("me", mime_type="image/" + "x" * 1_000_000), "file.mime_type"),
-        (Announcement("me", length=-1), "file.size_bytes"),
+        (UploadRequest("me", name="files/-a"), "file.name"),
+        (UploadRequest("me", display_name="x" * 513), "file.display_name"),
+        (UploadRequest("me", display_name="\ud800"), "file.display_name"),
+        (UploadRequest("me", mime_type="bad/mime_type"), "file.mime_type"),
+        (UploadRequest("me", mime_type="png"), "file.mime_type"),
+        (UploadRequest("me", mime_type="image/"), "file.mime_type"),
+        (UploadRequest("me", mime_type="image/" + "x" * 1_000_000), "file.mime_type"),
+        (UploadRequest("me", length=-1), "file.size_bytes"),
     ],
 )
-def test_what_breaks_the_rules_is_refused(told: Announcement, where: str) -> None:
+def test_what_breaks_the_rules_is_refused(told: UploadRequest, where: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        checked(told)
+        validate(told)
     assert caught.value.where == where
     assert len(caught.value.message) < 300

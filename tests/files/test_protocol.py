@@ -22,10 +22,10 @@ from vidi.domain.errors import (
     ResourceExhausted,
 )
 from vidi.files.local import LocalBlobs
-from vidi.files.metadata import Announcement
-from vidi.files.store import Limits, Phase, Storage, StoredFile
+from vidi.files.metadata import UploadRequest
+from vidi.files.store import FileLimits, Phase, Storage, StoredFile
 
-LIMITS = Limits(file_bytes=60, total_bytes=200)
+LIMITS = FileLimits(file_bytes=60, total_bytes=200)
 OWNERS = st.sampled_from([ME, YOU])
 NAMES = st.sampled_from(["", "", "", "a", "b"])
 
@@ -67,7 +67,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(owner=OWNERS, name=NAMES, length=st.none() | st.integers(0, 70))
     def start(self, owner: str, name: str, length: int | None) -> None:
-        announced = Announcement(owner, name, length=length)
+        announced = UploadRequest(owner, name, length=length)
         if name and self._named(owner, name):
             with pytest.raises(InvalidRequest, match="taken"):
                 self.shelf.library.uploads.start(announced)
@@ -212,7 +212,7 @@ class Protocol(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         self.shelf.library.expire()
-        self.shelf.library.tidy()
+        self.shelf.library.reconcile()
         for upload, model in list(self.uploads.items()):
             session = self.index.session(upload)
             if session is None:

@@ -126,7 +126,7 @@ def test_a_leased_file_is_read_to_the_end_and_then_removed(by: str) -> None:
     else:
         shelf.clock.turn(hours=48)
         shelf.library.expire()
-    shelf.library.tidy()
+    shelf.library.reconcile()
     with pytest.raises(PermissionDenied):
         shelf.library.files.lease(ME, file.id)
     assert first.read() == b"bytes"
@@ -141,7 +141,7 @@ def test_a_lease_alone_removes_nothing() -> None:
     shelf = Shelf()
     file = shelf.add(b"bytes")
     shelf.library.files.lease(ME, file.id).close()
-    shelf.library.tidy()
+    shelf.library.reconcile()
     with shelf.library.files.lease(ME, file.id) as lease:
         assert lease.read() == b"bytes"
 
@@ -183,13 +183,13 @@ def test_tidy_removes_bytes_without_a_row_and_rows_without_bytes() -> None:
     shelf.storage.blobs.create("orphan")
     shelf.storage.blobs.append("orphan", 0, b"orphan")
     shelf.storage.blobs.delete(lost.blob)
-    found = shelf.library.files.tidy()
+    found = shelf.library.files.reconcile()
     assert (found.orphans, found.lost) == (1, 1)
     assert shelf.stored() == len(b"kept" + b"half")
     assert shelf.library.files.page(ME).files == (kept,)
     assert shelf.library.uploads.query(open_upload).received == 4
     assert shelf.library.uploads.query(untouched).received == 0
-    found = shelf.library.files.tidy()
+    found = shelf.library.files.reconcile()
     assert (found.orphans, found.lost) == (0, 0)
 
 
@@ -208,7 +208,7 @@ def test_an_acknowledged_delete_is_done_even_if_the_bytes_stay_behind() -> None:
         shelf.library.files.get(ME, file.id)
     assert shelf.stored() == 5
     disk.fault = lambda call: None
-    assert shelf.library.files.tidy().orphans == 1
+    assert shelf.library.files.reconcile().orphans == 1
     assert shelf.stored() == 0
 
 

@@ -8,9 +8,9 @@ import pytest
 from tests.files.memory import MemoryBlobs, MemoryIndex
 from tests.files.shelf import Shelf
 from vidi.domain.errors import ResourceExhausted
-from vidi.files.store import Limits, Storage
+from vidi.files.store import FileLimits, Storage
 
-SMALL = Limits(file_bytes=100, total_bytes=1000)
+SMALL = FileLimits(file_bytes=100, total_bytes=1000)
 
 
 def test_a_file_over_the_limit_is_refused_before_its_first_byte() -> None:
@@ -99,7 +99,7 @@ def test_reservations_outlive_a_restart() -> None:
 @pytest.mark.parametrize("declared", [True, False])
 def test_racing_uploads_do_not_exceed_the_quota_by_a_byte(declared: bool) -> None:
     index = MemoryIndex(lambda call: time.sleep(0.001))
-    shelf = Shelf(Limits(file_bytes=100, total_bytes=1000), Storage(MemoryBlobs(), index))
+    shelf = Shelf(FileLimits(file_bytes=100, total_bytes=1000), Storage(MemoryBlobs(), index))
     barrier = threading.Barrier(16)
     done: list[int] = []
 

@@ -7,7 +7,7 @@ import pytest
 from tests.files.memory import MemoryBlobs
 from tests.files.shelf import sha256
 from vidi.domain.errors import InvalidRequest
-from vidi.files.sessions import REHASHED_AT_ONCE, Received
+from vidi.files.sessions import REHASHED_AT_ONCE, PartialBlob
 
 
 class CountingBlobs(MemoryBlobs):
@@ -27,7 +27,7 @@ class CountingBlobs(MemoryBlobs):
 
 def test_the_digest_is_made_while_bytes_come() -> None:
     blobs = CountingBlobs()
-    received = Received(blobs, "k")
+    received = PartialBlob(blobs, "k")
     for position in range(0, 100, 10):
         assert position == received.size()
         received.append(b"0123456789")
@@ -38,8 +38,8 @@ def test_the_digest_is_made_while_bytes_come() -> None:
 @pytest.mark.parametrize("size", [0, 1, REHASHED_AT_ONCE, REHASHED_AT_ONCE + 1])
 def test_the_digest_can_be_had_from_the_stored_bytes(size: int) -> None:
     blobs = MemoryBlobs()
-    Received(blobs, "k").append(b"x" * size)
-    again = Received(blobs, "k")
+    PartialBlob(blobs, "k").append(b"x" * size)
+    again = PartialBlob(blobs, "k")
     assert again.digest() == sha256(b"x" * size)
     again.append(b"y")
     assert again.digest() == sha256(b"x" * size + b"y")
@@ -47,7 +47,7 @@ def test_the_digest_can_be_had_from_the_stored_bytes(size: int) -> None:
 
 def test_bytes_are_synced_once() -> None:
     blobs = CountingBlobs()
-    received = Received(blobs, "k")
+    received = PartialBlob(blobs, "k")
     received.sync()
     assert blobs.syncs == 0
     received.append(b"abc")
@@ -58,12 +58,12 @@ def test_bytes_are_synced_once() -> None:
     received.append(b"d")
     received.sync()
     assert blobs.syncs == 2
-    Received(blobs, "k").sync()
+    PartialBlob(blobs, "k").sync()
     assert blobs.syncs == 3
 
 
 def test_what_repeats_is_compared_and_what_follows_is_fresh() -> None:
-    received = Received(MemoryBlobs(), "k")
+    received = PartialBlob(MemoryBlobs(), "k")
     received.append(b"abcdef")
     assert received.fresh(6, b"gh") == b"gh"
     assert received.fresh(2, b"cdefgh") == b"gh"
@@ -77,7 +77,7 @@ def test_what_repeats_is_compared_and_what_follows_is_fresh() -> None:
 
 def test_nothing_received_makes_an_empty_blob() -> None:
     blobs = MemoryBlobs()
-    received = Received(blobs, "k")
+    received = PartialBlob(blobs, "k")
     assert received.size() == 0
     assert list(blobs.keys()) == []
     received.finish()

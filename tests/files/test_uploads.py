@@ -21,19 +21,19 @@ from vidi.domain.errors import (
     Unavailable,
 )
 from vidi.files.local import LocalBlobs
-from vidi.files.metadata import Announcement
-from vidi.files.store import FileState, Limits, Phase, Session, Storage
+from vidi.files.metadata import UploadRequest
+from vidi.files.store import FileLimits, FileState, Phase, Session, Storage
 from vidi.files.uploads import ANY_TYPE
 
 
-def on_disk(disk: SimulatedDisk, limits: Limits | None = None) -> Shelf:
+def on_disk(disk: SimulatedDisk, limits: FileLimits | None = None) -> Shelf:
     return Shelf(limits, Storage(LocalBlobs(Path("store"), disk, reserved_bytes=8), MemoryIndex()))
 
 
 def test_a_file_as_it_was_sent() -> None:
     shelf = Shelf()
     uploads = shelf.library.uploads
-    upload = uploads.start(Announcement(ME, "files/cat", "Cat", "image/png", 7)).upload_id
+    upload = uploads.start(UploadRequest(ME, "files/cat", "Cat", "image/png", 7)).upload_id
     assert uploads.append(upload, 0, b"one ").received == 4
     shelf.clock.turn(minutes=1)
     assert uploads.append(upload, 4, b"two").received == 7
@@ -182,7 +182,7 @@ def test_a_final_upload_takes_nothing_new() -> None:
 
 @pytest.mark.parametrize("way", ["delete", "expire", "expire unswept"])
 def test_a_final_upload_whose_file_is_gone(way: str) -> None:
-    shelf = Shelf(Limits(patience=Limits().patience * 9))
+    shelf = Shelf(FileLimits(upload_ttl=FileLimits().upload_ttl * 9))
     uploads = shelf.library.uploads
     upload = shelf.start(3, "a")
     uploads.append(upload, 0, b"abc")
@@ -199,7 +199,7 @@ def test_a_final_upload_whose_file_is_gone(way: str) -> None:
     assert uploads.append(upload, 0, b"abc") == told
     with pytest.raises(FailedPrecondition, match="its file is gone"):
         uploads.finalize(upload)
-    shelf.library.tidy()
+    shelf.library.reconcile()
     assert shelf.stored() == {"delete": 5, "expire": 0, "expire unswept": 3}[way]
 
 
@@ -310,10 +310,10 @@ def test_uploads_are_given_up_after_a_while_without_bytes() -> None:
     for hour in range(47):
         shelf.clock.turn(hours=1)
         uploads.append(busy, hour, b"x")
-        assert uploads.give_up() == 0
+        assert uploads.expire_uploads() == 0
     assert uploads.query(ended).phase is Phase.FINAL
     shelf.clock.turn(hours=1, seconds=1)
-    assert uploads.give_up() == 3
+    assert uploads.expire_uploads() == 3
     for gone in (idle, ended):
         with pytest.raises(NotFound):
             uploads.query(gone)
@@ -332,7 +332,7 @@ def test_an_upload_that_wakes_up_while_it_is_given_up_stays() -> None:
     shelf = Shelf(storage=Storage(MemoryBlobs(), Slow()))
     upload = shelf.start(1)
     shelf.clock.turn(days=3)
-    assert shelf.library.uploads.give_up() == 0
+    assert shelf.library.uploads.expire_uploads() == 0
     assert shelf.library.uploads.query(upload).phase is Phase.ACTIVE
 
 
@@ -350,7 +350,7 @@ def test_the_inspector_reads_the_bytes_and_says_the_type() -> None:
 
 def test_a_type_that_nobody_said() -> None:
     uploads = Shelf().library.uploads
-    file = uploads.finalize(uploads.start(Announcement(ME)).upload_id).file
+    file = uploads.finalize(uploads.start(UploadRequest(ME)).upload_id).file
     assert file is not None
     assert file.mime_type == ANY_TYPE
 
@@ -469,7 +469,7 @@ def test_a_row_that_cannot_be_written_leaves_the_upload_to_be_finalized_later() 
         shelf.library.uploads.finalize(upload)
     index.fault = lambda call: None
     assert shelf.library.files.page(ME).files == ()
-    shelf.library.tidy()
+    shelf.library.reconcile()
     assert shelf.library.uploads.query(upload).received == 3
     assert shelf.library.uploads.finalize(upload).file is not None
 

@@ -7,12 +7,12 @@ from PIL import Image
 
 from tests.images import drawn, hostile
 from vidi.images import formats
-from vidi.images.formats import Facts
+from vidi.images.formats import HeaderFields
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 def test_size(mode: str) -> None:
-    assert formats.parse_jpeg(drawn.encoded(drawn.drawing(mode), "JPEG")) == Facts(96, 64)
+    assert formats.parse_jpeg(drawn.encoded(drawn.drawing(mode), "JPEG")) == HeaderFields(96, 64)
 
 
 def test_scans_of_a_progressive_picture() -> None:
@@ -49,7 +49,7 @@ def test_a_sequential_picture_is_done_after_its_scan() -> None:
 def test_only_the_first_picture_of_several_is_read() -> None:
     first, second = drawn.drawing(), drawn.drawing().resize((300, 200))
     data = drawn.encoded(first, "MPO", save_all=True, append_images=[second])
-    assert formats.parse_jpeg(data) == Facts(96, 64)
+    assert formats.parse_jpeg(data) == HeaderFields(96, 64)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -60,4 +60,4 @@ def test_orientation(orientation: int) -> None:
 def test_fill_bytes_before_a_marker() -> None:
     data = drawn.encoded(drawn.drawing(), "JPEG")
     at = data.index(b"\xff\xdb")
-    assert formats.parse_jpeg(data[:at] + b"\xff" * 40 + data[at:]) == Facts(96, 64)
+    assert formats.parse_jpeg(data[:at] + b"\xff" * 40 + data[at:]) == HeaderFields(96, 64)

@@ -6,11 +6,11 @@ import pytest
 
 from tests.images import drawn
 from vidi.images import formats
-from vidi.images.formats import MAX_PARTS, Facts, Unreadable
+from vidi.images.formats import MAX_PARTS, HeaderFields, Unreadable
 
 
 def test_size() -> None:
-    assert formats.parse_png(drawn.png(7, 5, 8, 0, bytes(40))) == Facts(7, 5)
+    assert formats.parse_png(drawn.png(7, 5, 8, 0, bytes(40))) == HeaderFields(7, 5)
 
 
 def test_frames_of_an_animation() -> None:
@@ -31,12 +31,12 @@ def test_orientation_after_the_data() -> None:
 
 
 def test_bytes_after_the_end_are_ignored() -> None:
-    assert formats.parse_png(drawn.png(7, 5, 8, 0, bytes(40)) + b"\xff" * 99) == Facts(7, 5)
+    assert formats.parse_png(drawn.png(7, 5, 8, 0, bytes(40)) + b"\xff" * 99) == HeaderFields(7, 5)
 
 
 def test_more_chunks_than_are_looked_at_are_left_to_the_decoder() -> None:
     data = drawn.png(7, 5, 8, 0, bytes(40), drawn.chunk(b"teSt") * (MAX_PARTS + 1))
-    assert formats.parse_png(data) == Facts(7, 5)
+    assert formats.parse_png(data) == HeaderFields(7, 5)
 
 
 def test_a_second_header_is_refused() -> None:

@@ -8,21 +8,21 @@ import pytest
 
 from tests.images import drawn, hostile
 from vidi.images import heif
-from vidi.images.formats import Facts, Unreadable
+from vidi.images.formats import HeaderFields, Unreadable
 
 
 @pytest.mark.parametrize("name", ["plain", "grey", "ten-bits", "transparent", "second-of-two"])
 def test_size_of_the_primary_picture(name: str) -> None:
-    assert heif.parse(drawn.heic(name)) == Facts(96, 64)
+    assert heif.parse(drawn.heic(name)) == HeaderFields(96, 64)
 
 
 def test_size_of_a_grid_is_that_of_the_whole() -> None:
-    assert heif.parse(drawn.heic("grid")) == Facts(192, 128)
+    assert heif.parse(drawn.heic("grid")) == HeaderFields(192, 128)
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
 def test_orientation(orientation: int) -> None:
-    assert heif.parse(drawn.heic(f"turned-{orientation}")) == Facts(96, 64, 1, orientation)
+    assert heif.parse(drawn.heic(f"turned-{orientation}")) == HeaderFields(96, 64, 1, orientation)
 
 
 def test_orientation_in_exif_does_not_count() -> None:
@@ -38,7 +38,7 @@ def test_turn_and_mirror_combine_in_their_order() -> None:
 
 def test_a_clean_aperture_is_the_size() -> None:
     cut = drawn.box(b"clap", struct.pack(">8I", 50, 1, 80, 2, 0, 1, 0, 1))
-    assert heif.parse(_with_property(drawn.heic("plain"), cut)) == Facts(50, 40)
+    assert heif.parse(_with_property(drawn.heic("plain"), cut)) == HeaderFields(50, 40)
 
 
 def test_a_clean_aperture_without_sense_is_refused() -> None:
@@ -83,7 +83,7 @@ def test_wide_item_ids_and_property_indices() -> None:
     data = plain[:at] + ipma + plain[at + size :]
     for kind in (b"meta", b"iprp"):
         data = _grown(data, kind, len(ipma) - size)
-    assert heif.parse(data) == Facts(96, 64)
+    assert heif.parse(data) == HeaderFields(96, 64)
 
 
 def test_brands() -> None:

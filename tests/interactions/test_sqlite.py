@@ -16,7 +16,7 @@ import pytest
 from tests.contract.interactionstore_suite import LIMITS, NOW, OWNER, interaction
 from vidi.files.local import RESERVED_BYTES
 from vidi.interactions.sqlite import SqliteInteractions
-from vidi.interactions.store import Limits
+from vidi.interactions.store import InteractionLimits
 
 
 def test_what_was_added_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_interactions_can_be_removed_from_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
-    limits = Limits(count=1000)
+    limits = InteractionLimits(count=1000)
     with closing(SqliteInteractions(tmp_path / "interactions.sqlite3")) as store:
 
         def work(name: str) -> None:

@@ -249,7 +249,7 @@ def answers(supervisor: Supervisor) -> bool:
 @pytest.fixture
 def quick(random_launch: Launch) -> Iterator[Supervisor]:
     """A supervisor that soon loses patience."""
-    supervisor = Supervisor(random_launch, "random", Pace(pulse=0.5, deaf_pulses=3))
+    supervisor = Supervisor(random_launch, "random", Pace(ping_every=0.5, missed_pings=3))
     try:
         yield supervisor
     finally:
@@ -272,7 +272,7 @@ def test_a_process_that_hangs_is_noticed_and_replaced(
     assert quick.starts >= 2
 
 
-def test_a_healthy_process_outlives_many_pulses(quick: Supervisor) -> None:
+def test_a_healthy_process_outlives_many_pings(quick: Supervisor) -> None:
     pid = quick.pid
     time.sleep(1.5)
     assert (quick.pid, quick.starts) == (pid, 1)

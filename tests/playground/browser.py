@@ -116,7 +116,7 @@ class Page:
         )
         return names
 
-    def shapes(self) -> list[Shape]:
+    def shapes(self) -> list[GroundingShape]:
         """The boxes and points that are drawn, in thousandths of the picture as it lies on the screen."""
         drawn = self.look(
             """(() => {
@@ -130,7 +130,7 @@ class Page:
               });
             })()"""
         )
-        return [Shape(title, tuple(place)) for title, place in drawn]
+        return [GroundingShape(title, tuple(place)) for title, place in drawn]
 
     def slide(self, value: float) -> None:
         """Set the threshold."""
@@ -148,7 +148,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class GroundingShape:
     """Something drawn over the picture; `place` is top, left, bottom, right in thousandths."""
 
     title: str

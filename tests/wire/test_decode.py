@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
 from vidi.domain.errors import InvalidRequest
-from vidi.domain.prompt import Ask, Conversation, FileReference, ImageSource, MediaResolution, Role, Turn
-from vidi.wire.decode import Limits, decode_count, decode_generate
+from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaResolution, Request, Role, Turn
+from vidi.wire.decode import RequestLimits, decode_count, decode_generate
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
-LIMITS = Limits(model="vidi-lite", max_images=3)
+LIMITS = RequestLimits(model="vidi-lite", max_images=3)
 PNG = base64.b64encode(b"\x89PNG").decode()
 RICH: dict[str, Json] = {
     "model": "models/vidi-lite",
@@ -53,7 +53,7 @@ RICH: dict[str, Json] = {
 }
 
 
-def _generate(request: Json, limits: Limits = LIMITS) -> Conversation:
+def _generate(request: Json, limits: RequestLimits = LIMITS) -> Conversation:
     return decode_generate(json.dumps(request).encode(), limits)
 
 
@@ -116,7 +116,7 @@ def test_pictures_are_counted_before_they_are_decoded() -> None:
         _generate(_asked(*parts))
     assert caught.value.message == "Please use fewer than 3 images in your request to models/vidi-lite"
     many: list[Json] = [{"inlineData": {"data": PNG}}] * 3_600
-    limits = Limits(model="m")
+    limits = RequestLimits(model="m")
     assert len(_generate(_asked(*many), limits).turns[0].parts) == 3_600
     with pytest.raises(InvalidRequest, match="fewer than 3600 images"):
         _generate(_asked(*many, {"fileData": {"fileUri": "files/a"}}), limits)
@@ -247,6 +247,6 @@ def test_no_mutation_is_an_accident(data: st.DataObject) -> None:
     body = json.dumps(request).encode()
     for decode in (decode_generate, decode_count):
         try:
-            assert isinstance(decode(body, LIMITS), Ask)
+            assert isinstance(decode(body, LIMITS), Request)
         except InvalidRequest as refusal:
             assert refusal.message

@@ -12,7 +12,7 @@ from vidi.domain import errors
 from vidi.domain.answer import Finish, Piece, TokenCount
 from vidi.wire.encode import (
     ModelInfo,
-    Reply,
+    ResponseMeta,
     Status,
     encode_count,
     encode_error,
@@ -25,7 +25,7 @@ from vidi.wire.fields import FieldViolation, InvalidFields
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
-REPLY = Reply(model_version="vidi-lite", response_id="abc", prompt=TokenCount(text=5, image=258))
+REPLY = ResponseMeta(model_version="vidi-lite", response_id="abc", prompt=TokenCount(text=5, image=258))
 TYPE = "type.googleapis.com/google.rpc."
 
 
@@ -84,7 +84,7 @@ def test_candidates_are_apart_and_in_order() -> None:
 @pytest.mark.parametrize("shown", [True, False])
 def test_thoughts_are_billed_and_shown_only_if_asked_for(shown: bool) -> None:
     pieces = [Piece("hm", 4, thought=True), Piece("so", 3, thought=True), Piece("Yes.", 2)]
-    reply = Reply("m", "r", TokenCount(text=1), include_thoughts=shown)
+    reply = ResponseMeta("m", "r", TokenCount(text=1), include_thoughts=shown)
     message = json.loads(encode_response(pieces, reply=reply))
     thoughts = [{"text": "hmso", "thought": True}] if shown else []
     assert message["candidates"][0]["content"]["parts"] == [*thoughts, {"text": "Yes."}]
@@ -97,7 +97,7 @@ def test_thoughts_are_billed_and_shown_only_if_asked_for(shown: bool) -> None:
 
 
 def test_counts_of_zero_are_left_out() -> None:
-    empty = json.loads(encode_response([], reply=Reply("m", "r", TokenCount())))
+    empty = json.loads(encode_response([], reply=ResponseMeta("m", "r", TokenCount())))
     assert empty == {"usageMetadata": {"totalTokenCount": 0}, "modelVersion": "m", "responseId": "r"}
     assert json.loads(encode_count(TokenCount())) == {"totalTokens": 0}
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from vidi.domain.errors import VidiError
-from vidi.wire.decode import Limits, decode_count, decode_generate
+from vidi.wire.decode import RequestLimits, decode_count, decode_generate
 from vidi.wire.encode import encode_error, status_of
 from vidi.wire.interaction_decode import decode_interaction
 from vidi.wire.interaction_encode import encode_interaction_error
@@ -26,7 +26,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "wire"
 REFUSALS = GOLDEN / "refusals.json"
 INTERACTION_REFUSALS = GOLDEN / "interaction_refusals.json"
 REFRESH = "If the change is meant: UPDATE_GOLDEN=1 pytest tests/wire/test_golden.py, then read the diff."
-LIMITS = Limits(model="vidi-lite", max_images=2)
+LIMITS = RequestLimits(model="vidi-lite", max_images=2)
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 

@@ -14,8 +14,8 @@ from vidi.domain.answer import Finish, Piece, TokenCount
 from vidi.wire.encode import status_of
 from vidi.wire.fields import FieldViolation, InvalidFields, UnknownFields, unknown_model
 from vidi.wire.interaction_encode import (
-    Heading,
-    Telling,
+    InteractionMeta,
+    InteractionStream,
     encode_interaction,
     encode_interaction_error,
     interaction_error_event,
@@ -23,13 +23,13 @@ from vidi.wire.interaction_encode import (
 )
 
 MOMENT = datetime(2026, 11, 28, 14, 5, 6, 789, tzinfo=timezone(timedelta(hours=2)))
-HEADING = Heading("i1", "vidi-lite", MOMENT, TokenCount(text=3, image=258), previous="i0")
+HEADING = InteractionMeta("i1", "vidi-lite", MOMENT, TokenCount(text=3, image=258), previous="i0")
 PIECES = [Piece("A ", 1), Piece("cat.", 2), Piece("", 0, finish=Finish.STOP)]
 THINKING = [Piece("Hm.", 4, thought=True), Piece("So.", 5, thought=True), *PIECES]
 
 
-def told(heading: Heading, pieces: Sequence[Piece]) -> list[dict[str, Any]]:
-    telling = Telling(heading)
+def told(heading: InteractionMeta, pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+    telling = InteractionStream(heading)
     messages = [telling.begin()]
     for piece in pieces:
         messages += telling.go_on(piece)
@@ -72,7 +72,7 @@ def test_how_it_ended_is_its_status(finish: Finish, status: str) -> None:
 
 
 def test_thoughts_are_a_step_of_their_own_for_who_asked() -> None:
-    shown = Heading("i1", "m", MOMENT.astimezone(UTC), TokenCount(text=3), include_thoughts=True)
+    shown = InteractionMeta("i1", "m", MOMENT.astimezone(UTC), TokenCount(text=3), include_thoughts=True)
     steps = json.loads(encode_interaction(shown, THINKING))["steps"]
     assert steps[0] == {"type": "thought", "summary": [{"type": "text", "text": "Hm.So."}]}
     assert steps[-1]["content"][0]["text"] == "A cat."
@@ -95,7 +95,7 @@ def test_events_are_in_the_order_of_the_api() -> None:
 
 
 def test_thoughts_are_told_before_the_answer_or_not_at_all() -> None:
-    shown = Heading("i1", "m", MOMENT, TokenCount(text=3), include_thoughts=True)
+    shown = InteractionMeta("i1", "m", MOMENT, TokenCount(text=3), include_thoughts=True)
     middle = told(shown, THINKING)[1:-1]
     assert [(each["event_type"], each["index"]) for each in middle] == [
         ("step.start", 0), ("step.delta", 0), ("step.delta", 0), ("step.stop", 0),

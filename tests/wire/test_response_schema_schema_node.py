@@ -7,9 +7,9 @@ import pytest
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.schema import Kind, Scalar
 from vidi.wire.fields import Scope
-from vidi.wire.response_schema import Node, Place
+from vidi.wire.response_schema import Node, SchemaPath
 
-PLACE = Place(Scope(), "schema", "schema")
+PLACE = SchemaPath(Scope(), "schema", "schema")
 
 
 def _node(**keywords: object) -> Node:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from vidi.cli.client import Client, ClientError, Reply, connect
-from vidi.cli.drawing import Decoder, Found, draw, parse_boxes, read
+from vidi.cli.client import ApiResponse, Client, ClientError, connect
+from vidi.cli.drawing import FoundBox, PictureDecoder, draw, parse_boxes, read
 from vidi.cli.options import Common, common_options
 from vidi.domain.errors import VidiError
 
@@ -29,7 +29,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".heic", ".heif")
 IN_FLIGHT = 4
 """How many photos are asked about at the same time."""
 
-Show = Callable[[Path, Reply], Awaitable[None]]
+Show = Callable[[Path, ApiResponse], Awaitable[None]]
 
 photos_argument = click.argument(
     "photos", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
@@ -48,7 +48,7 @@ def caption(photos: tuple[Path, ...], common: Common) -> None:
     """
     files = expand(photos)
 
-    async def show(file: Path, reply: Reply) -> None:
+    async def show(file: Path, reply: ApiResponse) -> None:
         if common.as_json:
             _line({"photo": str(file), **asdict(reply)})
         else:
@@ -74,7 +74,7 @@ def ask(words: tuple[str, ...], common: Common) -> None:
         problem = f"There is no file {missing[0]}. " if missing else ""
         raise click.UsageError(f'{problem}Photos first, then the question: vidi ask photo.jpg "What is it?"')
 
-    async def run() -> Reply:
+    async def run() -> ApiResponse:
         async with connect(common.settings, common.server) as client:
             return await client.ask(common.model, [read(file).data for file in files], question)
 
@@ -110,10 +110,10 @@ def detect(photos: tuple[Path, ...], target: Path | None, what: str, common: Com
     files = expand(photos)
     drawings = _drawings(files, target)
 
-    async def show(file: Path, reply: Reply) -> None:
+    async def show(file: Path, reply: ApiResponse) -> None:
         found = parse_boxes(reply.text)
         if file in drawings:
-            async with Decoder.open(common.settings) as decoder:
+            async with PictureDecoder.open(common.settings) as decoder:
                 await draw(decoder, file, found, drawings[file])
         if common.as_json:
             _line({"photo": str(file), "model": reply.model, "objects": [asdict(item) for item in found]})
@@ -171,12 +171,12 @@ async def _ask_each(common: Common, files: list[Path], question: str, show: Show
 
 async def _ask_one(
     client: Client, model: str, file: Path, question: str, turns: asyncio.Semaphore, *, json_only: bool
-) -> Reply:
+) -> ApiResponse:
     async with turns:
         return await client.ask(model, [read(file).data], question, json_only=json_only)
 
 
-async def _shown(file: Path, answer: asyncio.Task[Reply], show: Show) -> bool:
+async def _shown(file: Path, answer: asyncio.Task[ApiResponse], show: Show) -> bool:
     try:
         await show(file, await answer)
     except BrokenPipeError:
@@ -198,7 +198,7 @@ def _drawings(files: list[Path], target: Path | None) -> dict[Path, Path]:
     return {file: target / f"{file.stem}.png" for file in files}
 
 
-def _table(file: Path, found: list[Found], drawing: Path | None, *, headed: bool) -> None:
+def _table(file: Path, found: list[FoundBox], drawing: Path | None, *, headed: bool) -> None:
     if headed:
         click.secho(str(file), bold=True)
     width = max((len(item.label) for item in found), default=0)

@@ -30,7 +30,7 @@ RATE_AFTER = 1.0
 
 
 class Bars:
-    """A `Progress` of engines, drawn as it is told. Safe to call from any thread."""
+    """A `UploadStatus` of engines, drawn as it is told. Safe to call from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Draw nothing yet; `clock` tells seconds."""
@@ -104,7 +104,7 @@ class ClientError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ApiResponse:
     """An answer and who gave it."""
 
     text: str
@@ -120,7 +120,7 @@ class Client:
 
     async def ask(
         self, model: str, pictures: Sequence[bytes], question: str, *, json_only: bool = False
-    ) -> Reply:
+    ) -> ApiResponse:
         """Ask one question about pictures.
 
         Args:
@@ -145,7 +145,7 @@ class Client:
                 "modelVersion": str(version),
                 "usageMetadata": {"promptTokenCount": int(tokens)},
             }:
-                return Reply("".join(_text(part) for part in parts), version, tokens)
+                return ApiResponse("".join(_text(part) for part in parts), version, tokens)
         raise ClientError("The server answered without a text.")
 
     async def models(self) -> list[Mapping[str, object]]:

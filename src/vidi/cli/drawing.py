@@ -22,14 +22,14 @@ DRAWN_PIXELS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundBox:
     """One box of a detection answer."""
 
     label: str
     box_2d: tuple[int, int, int, int]
 
 
-def parse_boxes(text: str) -> list[Found]:
+def parse_boxes(text: str) -> list[FoundBox]:
     """Read the guide's detection answer.
 
     Raises:
@@ -42,15 +42,15 @@ def parse_boxes(text: str) -> list[Found]:
     return [_found(item) for item in (answer if isinstance(answer, list) else [answer])]
 
 
-def _found(item: object) -> Found:
+def _found(item: object) -> FoundBox:
     match item:
         case {"box_2d": [int(ymin), int(xmin), int(ymax), int(xmax)], **rest}:
-            return Found(str(rest.get("label", "")), (ymin, xmin, ymax, xmax))
+            return FoundBox(str(rest.get("label", "")), (ymin, xmin, ymax, xmax))
     raise ClientError(f"The model answered something that is no box: {json.dumps(item)[:200]}")
 
 
 @dataclass(frozen=True, slots=True)
-class Decoder:
+class PictureDecoder:
     """Decodes files of the disk."""
 
     pool: DecoderPool
@@ -58,7 +58,7 @@ class Decoder:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator[Decoder]:
+    async def open(cls, settings: Settings) -> AsyncIterator[PictureDecoder]:
         """A decoder that ends with the block."""
         pool = DecoderPool(size=1, deadline=settings.decode_seconds, memory_limit=DECODER_MEMORY)
         try:
@@ -78,7 +78,7 @@ class Decoder:
         return header, await self.pool.prepare(source, header, Fit(DRAWN_PIXELS))
 
 
-async def draw(decoder: Decoder, file: Path, found: list[Found], target: Path) -> None:
+async def draw(decoder: PictureDecoder, file: Path, found: list[FoundBox], target: Path) -> None:
     """Write `file` with its boxes drawn as the PNG `target`.
 
     Raises:

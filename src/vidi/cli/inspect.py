@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from vidi.cli.ask import expand, photos_argument
-from vidi.cli.drawing import Decoder
+from vidi.cli.drawing import PictureDecoder
 from vidi.cli.options import config_option, settings_from
 from vidi.domain.errors import InvalidImage
 from vidi.domain.prompt import ImageHeader, MediaResolution, Picture
@@ -21,7 +21,7 @@ from vidi.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
+class PictureReport:
     """What is known about one picture."""
 
     photo: str
@@ -85,7 +85,7 @@ def inspect(photos: tuple[Path, ...], as_json: bool, config: Path | None) -> Non
 
 async def _inspect(settings: Settings, files: list[Path], *, as_json: bool) -> bool:
     failed = False
-    async with Decoder.open(settings) as decoder:
+    async with PictureDecoder.open(settings) as decoder:
         for file in files:
             try:
                 inspection = _inspection(str(file), *await decoder.prepare(file))
@@ -97,13 +97,13 @@ async def _inspect(settings: Settings, files: list[Path], *, as_json: bool) -> b
     return failed
 
 
-def _inspection(photo: str, header: ImageHeader, picture: Picture) -> Inspection:
+def _inspection(photo: str, header: ImageHeader, picture: Picture) -> PictureReport:
     placement = picture.placement
     names = {
         level: "default" if level is MediaResolution.UNSPECIFIED else level.name.lower()
         for level in MediaResolution
     }
-    return Inspection(
+    return PictureReport(
         photo=photo,
         header=header,
         upright=(placement.source_width, placement.source_height),

@@ -17,7 +17,7 @@ from vidi.cli.models import models
 from vidi.cli.options import config_option, settings_from
 from vidi.cli.pull import fetch_first, pull, refuse_unpulled
 from vidi.domain.errors import VidiError
-from vidi.engines.base import Offer
+from vidi.engines.base import ModelEntry
 from vidi.http import server
 from vidi.settings import Settings
 
@@ -82,7 +82,7 @@ for command in (caption, ask, detect, inspect, files, models, pull):
     main.add_command(command)
 
 
-def _greeting(settings: Settings, offer: Offer, port: int) -> str:
+def _greeting(settings: Settings, offer: ModelEntry, port: int) -> str:
     why = "as chosen" if settings.model else "the best model on this disk"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     key = "one of VIDI_API_KEYS" if settings.api_keys else "any"

@@ -14,7 +14,7 @@ from vidi.cli.client import ClientError, connect
 from vidi.cli.options import Common, common_options, config_option, settings_from
 from vidi.cli.pull import in_units
 from vidi.domain.errors import VidiError
-from vidi.engines.base import Offer
+from vidi.engines.base import ModelEntry
 from vidi.engines.profile import Dialect, Model, Profile, Thinks
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
 from vidi.engines.registry import remove_weights
@@ -149,13 +149,13 @@ def _installed(settings: Settings, everything: bool) -> list[dict[str, object]]:
     return [
         _told(offer, default)
         for offer in installed(settings).values()
-        if everything or offer.ready or offer.unasked or offer.card.id == default
+        if everything or offer.ready or offer.auto_download or offer.card.id == default
     ]
 
 
-def _told(offer: Offer, default: str) -> dict[str, object]:
+def _told(offer: ModelEntry, default: str) -> dict[str, object]:
     name, licence = offer.card.id, offer.licence
-    missing = "to be fetched" if offer.unasked else f"vidi pull {name}"
+    missing = "to be fetched" if offer.auto_download else f"vidi pull {name}"
     notes = ["ready" if offer.ready else missing]
     if name == default:
         notes.append("default")

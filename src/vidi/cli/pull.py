@@ -11,7 +11,7 @@ from vidi.app import context, installed
 from vidi.cli.client import Bars
 from vidi.cli.options import config_option, settings_from
 from vidi.domain.errors import VidiError
-from vidi.engines.base import Bill, Offer, Pull, Wanted
+from vidi.engines.base import ModelEntry, Pull, PullPlan, PullRequest
 from vidi.engines.registry import find_offered, find_weights
 from vidi.settings import Settings, lm_studio_folders, ollama_folders
 
@@ -38,9 +38,9 @@ INTERRUPTED = 130
     "--profile", default="", metavar="FAMILY|FILE", help="What files of your own go by: gemma-4, my.toml."
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--anyway", is_flag=True, help="Also if this machine has too little memory for it.")
+@click.option("--anyway", "force", is_flag=True, help="Also if this machine has too little memory for it.")
 @config_option
-def pull(model: str, mmproj: Path | None, yes: bool, anyway: bool, config: Path | None, **texts: str) -> None:
+def pull(model: str, mmproj: Path | None, yes: bool, force: bool, config: Path | None, **texts: str) -> None:
     """Put MODEL's weights on this disk, so that it runs without a network from then on.
 
     MODEL is an id from `vidi models --all`, or a profile of your own (a .toml file). What it is, what it may
@@ -57,34 +57,34 @@ def pull(model: str, mmproj: Path | None, yes: bool, anyway: bool, config: Path 
       vidi serve --model gemma-4-e2b
     """
     settings = settings_from(config, {})
-    wanted = Wanted(
+    wanted = PullRequest(
         model,
         source=texts["source"],
         vision=mmproj,
         profile=texts["profile"],
-        anyway=anyway,
+        force=force,
         ollama=ollama_folders(),
         lm_studio=lm_studio_folders(),
     )
     try:
         found = find_weights(installed(settings), context(settings, Bars()), wanted)
-        _agree(found.bill, yes)
+        _agree(found.plan, yes)
         _run(found)
     except VidiError as error:
         raise click.ClickException(str(error)) from None
-    name = found.bill.model
+    name = found.plan.model
     click.echo(f"{name} is ready: vidi serve --model {name}")
 
 
-def refuse_unpulled(offer: Offer) -> None:
+def refuse_unpulled(offer: ModelEntry) -> None:
     """End the program if a model must be pulled before it can be served: nothing large is fetched unasked."""
-    if not offer.ready and not offer.unasked:
+    if not offer.ready and not offer.auto_download:
         raise click.ClickException(
             f"{offer.card.id} is not on this disk. Pull it first: vidi pull {offer.card.id}"
         )
 
 
-def fetch_first(settings: Settings, offer: Offer) -> None:
+def fetch_first(settings: Settings, offer: ModelEntry) -> None:
     """Fetch missing weights where a person can watch; without them the server still starts, and says 503."""
     if offer.ready or not offer.fetcher:
         return
@@ -99,12 +99,12 @@ def in_units(size: int) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def _agree(bill: Bill, yes: bool) -> None:
+def _agree(plan: PullPlan, yes: bool) -> None:
     """Show what a model is and takes; end here if it cannot be, or if the person says no."""
-    click.echo(_shown(bill))
-    if bill.obstacle:
-        raise click.ClickException(bill.obstacle)
-    if bill.disk and not yes and sys.stdin.isatty() and not click.confirm("Pull it?"):
+    click.echo(_shown(plan))
+    if plan.blocker:
+        raise click.ClickException(plan.blocker)
+    if plan.disk and not yes and sys.stdin.isatty() and not click.confirm("Pull it?"):
         raise click.ClickException("Nothing was pulled.")
 
 
@@ -116,22 +116,22 @@ def _run(found: Pull) -> None:
         sys.exit(INTERRUPTED)
 
 
-def _shown(bill: Bill) -> str:
-    width = max(len(name) for name, _ in bill.files)
-    files = [f"{name:<{width}}  {in_units(size) if size else ''}".rstrip() for name, size in bill.files]
-    licence = [f"{bill.licence.name}  {bill.licence.url}"]
-    if bill.licence.limits:
-        licence.append(click.style(bill.licence.limits, fg="yellow"))
+def _shown(plan: PullPlan) -> str:
+    width = max(len(name) for name, _ in plan.files)
+    files = [f"{name:<{width}}  {in_units(size) if size else ''}".rstrip() for name, size in plan.files]
+    licence = [f"{plan.licence.name}  {plan.licence.url}"]
+    if plan.licence.limits:
+        licence.append(click.style(plan.licence.limits, fg="yellow"))
     rows = {
-        "from": [bill.origin],
+        "from": [plan.origin],
         "files": files,
         "licence": licence,
-        "disk": [f"{in_units(bill.disk) if bill.disk else 'nothing'} to write, {in_units(bill.free)} free"],
-        "memory": [f"{in_units(bill.memory)} to run, this machine has {in_units(bill.machine)}"],
+        "disk": [f"{in_units(plan.disk) if plan.disk else 'nothing'} to write, {in_units(plan.free)} free"],
+        "memory": [f"{in_units(plan.memory)} to run, this machine has {in_units(plan.machine)}"],
     }
-    if not bill.memory:
+    if not plan.memory:
         del rows["memory"]
-    lines = [f"{click.style(bill.title, bold=True)} ({bill.model})"]
+    lines = [f"{click.style(plan.title, bold=True)} ({plan.model})"]
     for label, values in rows.items():
         for index, value in enumerate(values):
             lines.append(f"  {label if index == 0 else '':<9}{value}")

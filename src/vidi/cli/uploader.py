@@ -41,7 +41,7 @@ class Upload:
     mime_type: str = ""
 
 
-class Unfinished:
+class ResumeRecord:
     """Upload URLs, one in a file each; such a URL is a secret, so only the user may read them."""
 
     def __init__(self, folder: Path) -> None:
@@ -112,7 +112,7 @@ class _Standing:
 class FilesClient:
     """Speaks the Files API of one server."""
 
-    def __init__(self, http: httpx2.Client, unfinished: Unfinished, pauses: Sequence[float]) -> None:
+    def __init__(self, http: httpx2.Client, unfinished: ResumeRecord, pauses: Sequence[float]) -> None:
         """Send with `http`, whose base URL is the server's; wait `pauses` seconds before further tries."""
         self._http = http
         self._unfinished = unfinished
@@ -293,7 +293,7 @@ def connect_files(settings: Settings, server: str) -> Iterator[FilesClient]:
     except httpx2.InvalidURL as error:
         raise ClientError(f"{server} is no URL: {error}.") from None
     with http:
-        yield FilesClient(http, Unfinished(settings.cache_dir / "uploads"), PAUSES)
+        yield FilesClient(http, ResumeRecord(settings.cache_dir / "uploads"), PAUSES)
 
 
 def _path(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What an engine says: pieces of text, a finish, and the bill.
+"""What an engine says: pieces of text, a finish, and what it cost.
 
 Streaming is the only path; a whole answer is `fold(pieces)`.
 """

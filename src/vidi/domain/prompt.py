@@ -1,6 +1,6 @@
 """What is asked, before and after its pictures are loaded.
 
-`wire` makes a `Conversation` (image references), `generate` turns it into an `Outline` (headers read,
+`wire` makes a `Conversation` (image references), `generate` turns it into an `PromptHeaders` (headers read,
 enough to count tokens) and a `Prompt` (pictures loaded, upright, fitted). Engines see only the last two.
 """
 
@@ -165,7 +165,7 @@ class Thinking:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask(Generic[Image]):
+class Request(Generic[Image]):
     """A whole request to a model, over whatever stands for an image at that stage."""
 
     turns: tuple[Turn[Image], ...]
@@ -192,10 +192,10 @@ class Ask(Generic[Image]):
                 if isinstance(part, str):
                     yield part
 
-    def with_images(self, images: Iterable[New]) -> Ask[New]:
+    def with_images(self, images: Iterable[New]) -> Request[New]:
         """The same request over other images, one for each of `images()` and in that order."""
         new = iter(images)
-        return Ask(
+        return Request(
             turns=tuple(
                 Turn(turn.role, tuple(part if isinstance(part, str) else next(new) for part in turn.parts))
                 for turn in self.turns
@@ -209,11 +209,11 @@ class Ask(Generic[Image]):
         )
 
 
-Conversation = Ask[ImageSource | FileReference]
+Conversation = Request[ImageSource | FileReference]
 """As decoded from the wire: images are references."""
 
-Outline = Ask[ImageHeader]
+PromptHeaders = Request[ImageHeader]
 """Images are known by their headers only; enough to count tokens."""
 
-Prompt = Ask[Picture]
+Prompt = Request[Picture]
 """What an engine answers: every picture loaded."""

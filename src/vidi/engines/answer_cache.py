@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.prompt import Ask, MediaResolution, Sampling
+from vidi.domain.prompt import MediaResolution, Request, Sampling
 from vidi.engines.base import ModelCard
 
 _LARGEST_PART = 16
@@ -18,7 +18,7 @@ _OVERHEAD = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class SeenPicture:
+class PictureKey:
     """A picture as far as it matters to an answer.
 
     Attributes:
@@ -31,12 +31,12 @@ class SeenPicture:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class CacheKey:
     """Everything that an answer depends on."""
 
     model: str
     version: str
-    ask: Ask[SeenPicture]
+    ask: Request[PictureKey]
 
     def size(self) -> int:
         """About how many bytes it takes."""
@@ -44,7 +44,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownAnswer:
+class CachedAnswer:
     """An answer that was given before.
 
     Attributes:
@@ -60,7 +60,7 @@ class KnownAnswer:
         return sum(sys.getsizeof(piece.text) + 100 for piece in self.pieces)
 
 
-def is_settled(card: ModelCard, sampling: Sampling) -> bool:
+def is_deterministic(card: ModelCard, sampling: Sampling) -> bool:
     """Whether a model gives the same answer each time: it draws no lots, or the lots are the same.
 
     An engine that never draws is quick and has its own memory, so its answers are not kept here.
@@ -75,14 +75,14 @@ class AnswerCache:
         """Keep about `room` bytes; 0 keeps nothing."""
         self._room = room
         self._used = 0
-        self._answers: OrderedDict[Question, tuple[KnownAnswer, int]] = OrderedDict()
+        self._answers: OrderedDict[CacheKey, tuple[CachedAnswer, int]] = OrderedDict()
 
     @property
     def used(self) -> int:
         """About how many bytes are kept now."""
         return self._used
 
-    def get(self, question: Question) -> KnownAnswer | None:
+    def get(self, question: CacheKey) -> CachedAnswer | None:
         """The answer that was kept, if it still is."""
         kept = self._answers.get(question)
         if kept is None:
@@ -90,7 +90,7 @@ class AnswerCache:
         self._answers.move_to_end(question)
         return kept[0]
 
-    def put(self, question: Question, answer: KnownAnswer) -> None:
+    def put(self, question: CacheKey, answer: CachedAnswer) -> None:
         """Keep a whole answer, unless it is too large."""
         size = question.size() + answer.size()
         if size * _LARGEST_PART > self._room:
@@ -101,7 +101,7 @@ class AnswerCache:
         while self._used > self._room:
             self._forget(next(iter(self._answers)))
 
-    def _forget(self, question: Question) -> None:
+    def _forget(self, question: CacheKey) -> None:
         kept = self._answers.pop(question, None)
         if kept is not None:
             self._used -= kept[1]

@@ -6,7 +6,7 @@ their concern. An engine in full:
     class Parrot:
         card = ModelCard(id="parrot", display_name="Parrot", description="Repeats the last text.")
 
-        def count_tokens(self, outline: Outline) -> TokenCount:
+        def count_tokens(self, outline: PromptHeaders) -> TokenCount:
             return estimate_tokens(outline)
 
         def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
@@ -18,12 +18,12 @@ their concern. An engine in full:
             pass
 
 It is published as an entry point of the group `vidi.engines` that points to a function
-`(EngineContext) -> Sequence[Offer]`, light enough to be called whenever models are listed:
+`(EngineContext) -> Sequence[ModelEntry]`, light enough to be called whenever models are listed:
 
-    def offers(context: EngineContext) -> Sequence[Offer]:
-        return (Offer(Parrot.card, opener="parrot.engine:open_engine", ready=True),)
+    def offers(context: EngineContext) -> Sequence[ModelEntry]:
+        return (ModelEntry(Parrot.card, factory="parrot.engine:open_engine", ready=True),)
 
-The opener, `(EngineContext) -> Engine`, is imported when the model is first asked.
+The factory, `(EngineContext) -> Engine`, is imported when the model is first asked.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from typing import Protocol
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.geometry import Fit
-from vidi.domain.prompt import MediaResolution, Outline, Prompt
+from vidi.domain.prompt import MediaResolution, Prompt, PromptHeaders
 from vidi.engines.profile import Dialect, Licence
 
 PICTURE_PIXELS_PER_REQUEST = 64_000_000
@@ -112,7 +112,7 @@ class Engine(Protocol):
         """The model behind this engine; does not change during its life."""
         ...
 
-    def count_tokens(self, outline: Outline) -> TokenCount:
+    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
         """What a prompt costs under the model's own id, from headers alone: no pixel is needed.
 
         Raises:
@@ -163,35 +163,35 @@ class EngineContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ModelEntry:
     """A model that an adapter can open.
 
     Attributes:
         card: What is known before anything is loaded.
-        opener: `module:function` of an EngineFactory; imported on first use.
+        factory: `module:function` of an EngineFactory; imported on first use.
         fetcher: `module:function` of a WeightsFetcher; "" where nothing has to be fetched.
         ready: Whether its weights are on the disk, so that it opens without a network.
         rank: Which ready model `vidi serve` takes by default: the highest; below 0 is never taken.
         remover: `module:function` of a WeightsRemover; "" where nothing is to be removed.
-        unasked: Whether missing weights may be fetched when they are first needed; otherwise only by
+        auto_download: Whether missing weights may be fetched when they are first needed; otherwise only by
             `vidi pull`, which shows what that takes and asks.
         size: Bytes that its weights take on the disk; 0 if unknown.
         licence: Of its weights.
     """
 
     card: ModelCard
-    opener: str
+    factory: str
     ready: bool
     fetcher: str = ""
     rank: int = 0
     remover: str = ""
-    unasked: bool = True
+    auto_download: bool = True
     size: int = 0
     licence: Licence | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PullRequest:
     """Weights that somebody asks for.
 
     Attributes:
@@ -200,7 +200,7 @@ class Wanted:
             another program has fetched; "" takes them from where they are published.
         vision: The file of the vision encoder ("mmproj"), where that is one of its own.
         profile: The family, or a file that describes it, of a model that is not known; "" if it is known.
-        anyway: Whether to take a model that this machine has too little memory for.
+        force: Whether to take a model that this machine has too little memory for.
         ollama: Where Ollama keeps models, the first one first.
         lm_studio: Where LM Studio keeps models, the first one first.
     """
@@ -209,13 +209,13 @@ class Wanted:
     source: str = ""
     vision: Path | None = None
     profile: str = ""
-    anyway: bool = False
+    force: bool = False
     ollama: tuple[Path, ...] = ()
     lm_studio: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class PullPlan:
     """What weights are and what they take, for a person to agree to.
 
     Attributes:
@@ -228,7 +228,7 @@ class Bill:
         free: Bytes that are free on that disk.
         memory: Bytes of memory that the model needs to run; 0 if unknown.
         machine: Bytes of memory that this machine has; 0 if unknown.
-        obstacle: Why it cannot be done here, with figures and what to change; "" if it can.
+        blocker: Why it cannot be done here, with figures and what to change; "" if it can.
     """
 
     model: str
@@ -240,21 +240,21 @@ class Bill:
     free: int
     memory: int = 0
     machine: int = 0
-    obstacle: str = ""
+    blocker: str = ""
 
 
 class Pull(Protocol):
     """Weights that can be had."""
 
     @property
-    def bill(self) -> Bill:
+    def plan(self) -> PullPlan:
         """What they are and what they take."""
         ...
 
     def run(self) -> None:
         """Put them on the disk. Whatever interrupts this, the next one goes on from there.
 
-        With an obstacle on the bill, refuse.
+        With a blocker in the plan, refuse.
 
         Raises:
             VidiError: They cannot be had, or are not what they should be; says what to do.
@@ -262,13 +262,13 @@ class Pull(Protocol):
         ...
 
 
-class WeightsDepot(Protocol):
+class WeightsProvider(Protocol):
     """Weights of models that nobody offers yet, as those in files of the user's own.
 
     What the entry points of the group `vidi.weights` point to: an object, or a module with these functions.
     """
 
-    def adopt(self, context: EngineContext, wanted: Wanted) -> Pull | None:
+    def import_model(self, context: EngineContext, wanted: PullRequest) -> Pull | None:
         """Find a model's weights, without moving them yet; None if it is no model of this kind.
 
         Raises:
@@ -289,11 +289,11 @@ class WeightsDepot(Protocol):
 EngineFactory = Callable[[EngineContext], Engine]
 """Opens an engine; downloads weights if they are missing. Raises Unavailable when they cannot be had."""
 
-WeightsFetcher = Callable[[EngineContext, Wanted], Pull]
+WeightsFetcher = Callable[[EngineContext, PullRequest], Pull]
 """Finds a model's weights, without moving them yet. Raises VidiError when they cannot be had."""
 
 WeightsRemover = Callable[[EngineContext, str], int]
 """Deletes a model's weights by its id and says how many bytes that freed; NotFound if there are none."""
 
-OfferFactory = Callable[[EngineContext], Sequence[Offer]]
+ModelLister = Callable[[EngineContext], Sequence[ModelEntry]]
 """Lists an adapter's models; what the entry points of the group `vidi.engines` point to."""

@@ -27,10 +27,10 @@ from dataclasses import dataclass
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Unavailable
-from vidi.domain.prompt import Outline, Picture, Prompt, TextFormat
-from vidi.engines.base import EngineContext, ModelCard, Offer
+from vidi.domain.prompt import Picture, Prompt, PromptHeaders, TextFormat
+from vidi.engines.base import EngineContext, ModelCard, ModelEntry
 from vidi.engines.limits import bounded, estimate_tokens
-from vidi.engines.schemas import blank, refuse_huge
+from vidi.engines.schemas import check_size, minimal_value
 from vidi.engines.validation import JsonValue
 
 _WORDS = re.compile(r"\bwords=(\d{1,7})\b|\brepeat (\d{1,7}) words\b")
@@ -56,7 +56,7 @@ class Echo:
         """The model's card."""
         return CARD
 
-    def count_tokens(self, outline: Outline) -> TokenCount:
+    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
         """Four characters a token, 258 tokens a picture."""
         return estimate_tokens(outline)
 
@@ -81,9 +81,9 @@ def open_engine(context: EngineContext) -> Echo:
     return Echo()
 
 
-def offers(context: EngineContext) -> Sequence[Offer]:
+def models(context: EngineContext) -> Sequence[ModelEntry]:
     """The one model of this adapter; never a default."""
-    return (Offer(CARD, opener="vidi.engines.echo:open_engine", ready=True, rank=-1),)
+    return (ModelEntry(CARD, factory="vidi.engines.echo:open_engine", ready=True, rank=-1),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ def _hear(prompt: Prompt) -> _Heard:
 def _reply(prompt: Prompt, heard: _Heard) -> str:
     schema = prompt.output.schema
     if schema is not None:
-        refuse_huge(schema)
-        value = blank(schema)
+        check_size(schema)
+        value = minimal_value(schema)
         bare = prompt.output.format is TextFormat.ENUM and isinstance(value, str)
         return str(value) if bare else json.dumps(value, ensure_ascii=False)
     if prompt.output.format is TextFormat.JSON:

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from vidi.domain.answer import Finish, Piece, TokenCount
-from vidi.domain.prompt import Outline, Sampling
+from vidi.domain.prompt import PromptHeaders, Sampling
 
 CHARACTERS_PER_TOKEN = 4
 """Google's rule of thumb for Gemini: "a token is equivalent to about 4 characters"."""
@@ -20,7 +20,7 @@ def tokens_in(text: str) -> int:
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
-def estimate_tokens(outline: Outline, *, per_image: int = TOKENS_PER_IMAGE) -> TokenCount:
+def estimate_tokens(outline: PromptHeaders, *, per_image: int = TOKENS_PER_IMAGE) -> TokenCount:
     """Price a prompt: each text at four characters a token, each picture at `per_image` tokens."""
     parts = [part for turn in outline.turns for part in turn.parts]
     texts = [part for part in parts if isinstance(part, str)]

@@ -15,12 +15,12 @@ from vidi.engines.base import (
     Engine,
     EngineContext,
     EngineFactory,
-    Offer,
-    OfferFactory,
+    ModelEntry,
+    ModelLister,
     Pull,
-    Wanted,
-    WeightsDepot,
+    PullRequest,
     WeightsFetcher,
+    WeightsProvider,
     WeightsRemover,
 )
 from vidi.engines.worker import Worker
@@ -35,16 +35,16 @@ ALIAS = re.compile(r"gemini-[\w.-]{1,100}", re.ASCII)
 """A name like these runs the default model, so that code written for Gemini runs as it is."""
 
 
-def installed_offers(context: EngineContext) -> dict[str, Offer]:
+def installed_models(context: EngineContext) -> dict[str, ModelEntry]:
     """Every model that the installed adapters can open, by id, best rank first."""
-    found: list[Offer] = []
+    found: list[ModelEntry] = []
     for entry in entry_points(group=GROUP):
-        factory: OfferFactory = entry.load()
+        factory: ModelLister = entry.load()
         found.extend(factory(context))
     return {offer.card.id: offer for offer in sorted(found, key=lambda offer: -offer.rank)}
 
 
-def best_offer(offers: Mapping[str, Offer]) -> Offer:
+def best_model(offers: Mapping[str, ModelEntry]) -> ModelEntry:
     """The model to use when none is named: the best one on the disk, else the best that can be fetched.
 
     Raises:
@@ -52,12 +52,12 @@ def best_offer(offers: Mapping[str, Offer]) -> Offer:
     """
     ranked = sorted((offer for offer in offers.values() if offer.rank >= 0), key=lambda offer: -offer.rank)
     ready = [offer for offer in ranked if offer.ready]
-    for offer in (*ready, *(offer for offer in ranked if offer.unasked)):
+    for offer in (*ready, *(offer for offer in ranked if offer.auto_download)):
         return offer
     raise Unavailable("No model is installed. Reinstall Vidi, or install an engine package.")
 
 
-def find_weights(offers: Mapping[str, Offer], context: EngineContext, wanted: Wanted) -> Pull:
+def find_weights(offers: Mapping[str, ModelEntry], context: EngineContext, wanted: PullRequest) -> Pull:
     """The weights that somebody asks for, found but not moved yet.
 
     Args:
@@ -73,23 +73,23 @@ def find_weights(offers: Mapping[str, Offer], context: EngineContext, wanted: Wa
     offer = offers.get(wanted.model)
     if offer is not None:
         return find_offered(offer, context, wanted)
-    for depot in _depots():
-        pull = depot.adopt(context, wanted)
+    for provider in _providers():
+        pull = provider.import_model(context, wanted)
         if pull is not None:
             return pull
     raise _unknown(wanted.model, offers)
 
 
-def find_offered(offer: Offer, context: EngineContext, wanted: Wanted | None = None) -> Pull:
+def find_offered(offer: ModelEntry, context: EngineContext, wanted: PullRequest | None = None) -> Pull:
     """Like `find_weights`, for an offer at hand; with None from where its weights are published."""
     if not offer.fetcher:
         raise InvalidRequest(f"{offer.card.id} needs no weights; it is ready.")
     with _extras_installed():
         fetcher: WeightsFetcher = resolve_name(offer.fetcher)
-    return fetcher(context, wanted or Wanted(offer.card.id))
+    return fetcher(context, wanted or PullRequest(offer.card.id))
 
 
-def remove_weights(offers: Mapping[str, Offer], context: EngineContext, model: str) -> int:
+def remove_weights(offers: Mapping[str, ModelEntry], context: EngineContext, model: str) -> int:
     """Delete a model's weights, and say how many bytes that freed.
 
     Args:
@@ -104,9 +104,9 @@ def remove_weights(offers: Mapping[str, Offer], context: EngineContext, model: s
     """
     offer = offers.get(model)
     if offer is None:
-        for depot in _depots():
+        for provider in _providers():
             with suppress(NotFound):
-                return depot.remove(context, model)
+                return provider.remove(context, model)
         raise _unknown(model, offers)
     if not offer.remover:
         raise InvalidRequest(f"{offer.card.id} is built in; it has no weights to remove.")
@@ -115,14 +115,14 @@ def remove_weights(offers: Mapping[str, Offer], context: EngineContext, model: s
     return remover(context, model)
 
 
-def _depots() -> Iterator[WeightsDepot]:
+def _providers() -> Iterator[WeightsProvider]:
     for entry in entry_points(group=WEIGHTS_GROUP):
         with _extras_installed():
-            depot: WeightsDepot = entry.load()
-        yield depot
+            provider: WeightsProvider = entry.load()
+        yield provider
 
 
-def _unknown(model: str, offers: Mapping[str, Offer]) -> NotFound:
+def _unknown(model: str, offers: Mapping[str, ModelEntry]) -> NotFound:
     return NotFound(f"There is no model {model!r}. Known models: {', '.join(offers) or 'none'}.")
 
 
@@ -159,7 +159,7 @@ class Registry:
     """Opens each engine once, when it is first asked, and closes them all."""
 
     def __init__(
-        self, offers: Mapping[str, Offer], *, default: str, context: EngineContext, queue: int
+        self, offers: Mapping[str, ModelEntry], *, default: str, context: EngineContext, queue: int
     ) -> None:
         """Take what can be opened.
 
@@ -181,16 +181,16 @@ class Registry:
         self._opening: dict[str, asyncio.Task[Worker]] = {}
 
     @property
-    def default(self) -> Offer:
+    def default(self) -> ModelEntry:
         """The model behind every `gemini-` name."""
         return self._offers[self._default]
 
-    def offers(self) -> tuple[Offer, ...]:
+    def offers(self) -> tuple[ModelEntry, ...]:
         """Every model that can be asked for by its own name, the default first."""
         others = (offer for offer in self._offers.values() if offer.card.id != self._default)
         return (self.default, *others)
 
-    def find(self, model: str) -> Offer:
+    def find(self, model: str) -> ModelEntry:
         """The offer behind a name, without opening it.
 
         Raises:
@@ -222,9 +222,9 @@ class Registry:
         worker = await asyncio.shield(opening)
         return Resolved(worker, alias=_is_alias(model))
 
-    async def _open(self, offer: Offer) -> Worker:
+    async def _open(self, offer: ModelEntry) -> Worker:
         with _extras_installed():
-            factory: EngineFactory = resolve_name(offer.opener)
+            factory: EngineFactory = resolve_name(offer.factory)
         context = replace(self._context, model=offer.card.id)
         engine: Engine = await asyncio.to_thread(factory, context)
         return Worker(engine, queue=self._queue)

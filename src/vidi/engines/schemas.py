@@ -48,7 +48,7 @@ def refuse(path: str, reason: str) -> Unfillable:
     return Unfillable(f"The response schema cannot be filled at {path}: {reason}", where=WHERE)
 
 
-def blank(schema: Schema, path: str = "$") -> JsonValue:
+def minimal_value(schema: Schema, path: str = "$") -> JsonValue:
     """Make the value that says least among those that satisfy a schema.
 
     Raises:
@@ -58,10 +58,10 @@ def blank(schema: Schema, path: str = "$") -> JsonValue:
         return _first_alternative(schema, path)
     if schema.enum is not None:
         return _first_option(schema, path)
-    return _blank_of(schema, leading_kind(schema), path)
+    return _blank_of(schema, default_kind(schema), path)
 
 
-def refuse_huge(schema: Schema) -> None:
+def check_size(schema: Schema) -> None:
     """Refuse a schema that demands more values, in all its nested arrays together, than can be made.
 
     Raises:
@@ -85,7 +85,7 @@ def _weight(schema: Schema) -> int:
     return min(weight, MOST_VALUES + 1)
 
 
-def leading_kind(schema: Schema) -> Kind:
+def default_kind(schema: Schema) -> Kind:
     """The type of the blank value: null if it may be, else the first allowed one."""
     if schema.kinds:
         return next(kind for kind in _PREFERENCE if kind in schema.kinds)
@@ -155,20 +155,23 @@ def _blank_of(schema: Schema, kind: Kind, path: str) -> JsonValue:
         case Kind.STRING:
             return _blank_text(schema, path)
         case Kind.ARRAY:
-            return [blank(element(schema, at), f"{path}[{at}]") for at in range(demanded(schema, path))]
+            return [
+                minimal_value(element(schema, at), f"{path}[{at}]") for at in range(min_items(schema, path))
+            ]
         case Kind.OBJECT:
             return {
-                each.name: blank(each.schema, f"{path}.{each.name}") for each in _demanded(schema.properties)
+                each.name: minimal_value(each.schema, f"{path}.{each.name}")
+                for each in _min_properties(schema.properties)
             }
         case _:
             return number(0, schema, path)
 
 
-def _demanded(properties: tuple[Property, ...]) -> Iterator[Property]:
+def _min_properties(properties: tuple[Property, ...]) -> Iterator[Property]:
     return (each for each in properties if each.required)
 
 
-def demanded(schema: Schema, path: str) -> int:
+def min_items(schema: Schema, path: str) -> int:
     """How many elements an array must have at least.
 
     Raises:
@@ -210,7 +213,7 @@ def _first_alternative(schema: Schema, path: str) -> JsonValue:
     refusal: Unfillable | None = None
     for option in alternatives(schema):
         try:
-            value = blank(option, path)
+            value = minimal_value(option, path)
         except Unfillable as error:
             refusal = refusal or error
         else:

@@ -152,7 +152,7 @@ Attempt = Callable[[], Generator[Piece, None, None]]
 """Begins an answer."""
 
 
-def checked(attempt: Attempt, output: Output, *, held: bool = False) -> Generator[Piece, None, None]:
+def validated(attempt: Attempt, output: Output, *, held: bool = False) -> Generator[Piece, None, None]:
     """Pass an answer on, and its last piece only once the text has been found to have its form.
 
     What a grammar cannot hold, a `pattern`, is found out at the end only; so such an answer is kept back, and

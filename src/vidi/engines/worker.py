@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, closing
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Internal, Unavailable, VidiError
-from vidi.domain.prompt import Outline, Prompt
+from vidi.domain.prompt import Prompt, PromptHeaders
 from vidi.engines.base import Engine, ModelCard
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Worker:
         """The model behind this worker."""
         return self._engine.card
 
-    async def count_tokens(self, outline: Outline) -> TokenCount:
+    async def count_tokens(self, outline: PromptHeaders) -> TokenCount:
         """What a prompt costs under the model's own id; an engine may have to ask another process."""
         return await asyncio.to_thread(self._engine.count_tokens, outline)
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from vidi.domain.errors import InvalidImage, VidiError
-from vidi.domain.prompt import Ask, Conversation, FileReference, ImageSource, MediaResolution
+from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaResolution, Request
 from vidi.files.local import open_local
-from vidi.files.metadata import Announcement, new_id
-from vidi.files.service import Files, Lease
-from vidi.files.store import Clock, IdMaker, Limits, Storage
-from vidi.files.uploads import Inspect, Intake, Progress, Uploads, trust_label
+from vidi.files.metadata import UploadRequest, new_id
+from vidi.files.service import FileService, Lease
+from vidi.files.store import Clock, FileLimits, IdMaker, Storage
+from vidi.files.uploads import Inspect, Uploads, UploadStatus, UploadWriter, trust_label
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def utc_now() -> datetime:
 class Library:
     """The files that are there, and those that come."""
 
-    files: Files
+    files: FileService
     uploads: Uploads
 
     def expire(self) -> None:
@@ -42,36 +42,36 @@ class Library:
         Raises:
             ResourceExhausted, Unavailable: The storage failed.
         """
-        files, uploads = self.files.expire(), self.uploads.give_up()
+        files, uploads = self.files.expire(), self.uploads.expire_uploads()
         if files or uploads:
             log.info("%d files expired, %d uploads given up", files, uploads)
 
-    def tidy(self) -> None:
+    def reconcile(self) -> None:
         """Remove what a crash or a failed removal left. Lists everything; meant for the start and each hour.
 
         Raises:
             ResourceExhausted, Unavailable: The storage failed.
         """
-        found = self.files.tidy()
+        found = self.files.reconcile()
         if found.orphans or found.lost:
             log.info("tidied: %d blobs without a row, %d files without bytes", found.orphans, found.lost)
 
 
 def make_library(
     storage: Storage,
-    limits: Limits,
+    limits: FileLimits,
     *,
     clock: Clock = utc_now,
     ids: IdMaker = new_id,
     inspect: Inspect = trust_label,
 ) -> Library:
     """Put a library over any storage."""
-    files = Files(storage, limits, clock)
+    files = FileService(storage, limits, clock)
     return Library(files, Uploads(files, ids, inspect))
 
 
 @contextmanager
-def open_library(directory: Path, limits: Limits, *, inspect: Inspect) -> Iterator[Library]:
+def open_library(directory: Path, limits: FileLimits, *, inspect: Inspect) -> Iterator[Library]:
     """The library in a directory, swept; made if it is not there.
 
     Raises:
@@ -80,7 +80,7 @@ def open_library(directory: Path, limits: Limits, *, inspect: Inspect) -> Iterat
     with open_local(directory) as storage:
         library = make_library(storage, limits, inspect=inspect)
         library.expire()
-        library.tidy()
+        library.reconcile()
         yield library
 
 
@@ -99,7 +99,7 @@ EXPIRE_EVERY = timedelta(seconds=30)
 TIDY_EVERY = timedelta(hours=1)
 
 
-class Desk:
+class AsyncFiles:
     """Runs calls into a library on threads of its own, so that no other work waits behind a slow disk."""
 
     def __init__(self, library: Library, threads: int = THREADS) -> None:
@@ -112,13 +112,13 @@ class Desk:
         self._threads.shutdown()
 
     async def run(self, call: Callable[P, Result], *values: P.args, **named: P.kwargs) -> Result:
-        """The result of `call(*values, **named)`, made on a thread: for `Files`, `Uploads` and `Lease`."""
+        """The result of a call of `FileService`, `Uploads` or `Lease`, made on a thread."""
         made = partial(call, *values, **named)
         return await asyncio.get_running_loop().run_in_executor(self._threads, made)
 
     async def receive(
         self, upload_id: str, offset: int, chunk: AsyncIterable[bytes], size: int | None = None
-    ) -> Intake:
+    ) -> UploadWriter:
         """Store a chunk while it arrives; what came before an error or a hang-up stays.
 
         Not an acknowledgement: follow it with `Uploads.query` or `Uploads.finalize`, see `take`.
@@ -130,10 +130,10 @@ class Desk:
             size: How many bytes will come, if known.
 
         Raises:
-            VidiError: As `Uploads.open` and `Intake.write`, and what `chunk` raises.
+            VidiError: As `Uploads.open` and `UploadWriter.write`, and what `chunk` raises.
         """
         intake = await self.run(self.library.uploads.open, upload_id, offset, size)
-        writer = _Writer(self, intake)
+        writer = _BlockWriter(self, intake)
         try:
             async for piece in chunk:
                 await writer.add(piece)
@@ -149,7 +149,7 @@ class Desk:
         size: int | None = None,
         *,
         finalize: bool = False,
-    ) -> Progress:
+    ) -> UploadStatus:
         """The commands `upload` and `upload, finalize`: `receive`, then acknowledge.
 
         Raises:
@@ -161,7 +161,7 @@ class Desk:
             return await self.run(uploads.finalize, upload_id, intake.position)
         return await self.run(uploads.query, upload_id)
 
-    async def upload(self, announcement: Announcement, content: AsyncIterable[bytes]) -> Progress:
+    async def upload(self, announcement: UploadRequest, content: AsyncIterable[bytes]) -> UploadStatus:
         """A whole file in one go, as raw and multipart uploads are; leaves nothing behind if it fails.
 
         Raises:
@@ -176,7 +176,7 @@ class Desk:
                 await self.run(uploads.cancel, started.upload_id)
             raise
 
-    async def keep_in_order(
+    async def run_janitor(
         self, expire_every: timedelta = EXPIRE_EVERY, tidy_every: timedelta = TIDY_EVERY
     ) -> None:
         """Remove what has expired or is left over, again and again until cancelled."""
@@ -188,15 +188,15 @@ class Desk:
             try:
                 await self.run(self.library.expire)
                 if turn % rounds == 0:
-                    await self.run(self.library.tidy)
+                    await self.run(self.library.reconcile)
             except VidiError as error:
                 log.warning("the files could not be put in order: %s", error.message)
 
 
-class _Writer:
+class _BlockWriter:
     """Gathers pieces into blocks; one block is stored while the next one fills."""
 
-    def __init__(self, desk: Desk, intake: Intake) -> None:
+    def __init__(self, desk: AsyncFiles, intake: UploadWriter) -> None:
         self._desk = desk
         self._intake = intake
         self._pieces: list[bytes] = []
@@ -226,7 +226,7 @@ class _Writer:
             self._writing = None
 
 
-def _store(intake: Intake, pieces: list[bytes]) -> None:
+def _store(intake: UploadWriter, pieces: list[bytes]) -> None:
     intake.write(b"".join(pieces))
 
 
@@ -235,7 +235,7 @@ LARGEST_PICTURE_FILE = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LeasedImage:
     """An uploaded picture that cannot go away."""
 
     lease: Lease
@@ -243,15 +243,17 @@ class Held:
     resolution: MediaResolution
 
 
-Source = ImageSource | Held
+Source = ImageSource | LeasedImage
 """A picture whose bytes can be had."""
 
-Asked = Ask[Source]
+ResolvedRequest = Request[Source]
 """A conversation whose files are held."""
 
 
 @asynccontextmanager
-async def hold(desk: Desk, conversation: Conversation, owner: str) -> AsyncIterator[Asked]:
+async def lease_files(
+    desk: AsyncFiles, conversation: Conversation, owner: str
+) -> AsyncIterator[ResolvedRequest]:
     """Hold every file that a conversation names, until the block is left.
 
     Raises:
@@ -263,7 +265,9 @@ async def hold(desk: Desk, conversation: Conversation, owner: str) -> AsyncItera
     held = iter(leases)
     try:
         yield conversation.with_images(
-            Held(next(held), image.where, image.resolution) if isinstance(image, FileReference) else image
+            LeasedImage(next(held), image.where, image.resolution)
+            if isinstance(image, FileReference)
+            else image
             for image in conversation.images()
         )
     finally:
@@ -271,14 +275,14 @@ async def hold(desk: Desk, conversation: Conversation, owner: str) -> AsyncItera
             lease.close()
 
 
-async def load(desk: Desk, source: Source) -> ImageSource:
+async def load(desk: AsyncFiles, source: Source) -> ImageSource:
     """The bytes of a picture; a file's are read anew each time, so that few are in memory at once."""
     if isinstance(source, ImageSource):
         return source
     return ImageSource(await desk.run(source.lease.read), source.where, source.resolution)
 
 
-def _lease_all(desk: Desk, references: Sequence[FileReference], owner: str) -> list[Lease]:
+def _lease_all(desk: AsyncFiles, references: Sequence[FileReference], owner: str) -> list[Lease]:
     leases: list[Lease] = []
     for reference in references:
         try:

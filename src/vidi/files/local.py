@@ -122,7 +122,7 @@ RESERVED_BYTES = 1 << 20
 """Twice what the database's log grows to before it is emptied."""
 
 
-class Reserve:
+class SpareSpace:
     """A file that only takes up space."""
 
     def __init__(self, path: Path, disk: Disk, size: int = RESERVED_BYTES) -> None:
@@ -178,7 +178,7 @@ class LocalBlobs:
             OSError: The directory cannot be made.
         """
         self._disk = disk or PosixDisk()
-        self.reserve = Reserve(directory / "reserve", self._disk, reserved_bytes)
+        self.reserve = SpareSpace(directory / "reserve", self._disk, reserved_bytes)
         self._parts = directory / "parts"
         self._whole = directory / "blobs"
         for path in (directory, self._parts, self._whole):
@@ -276,7 +276,7 @@ def open_local(directory: Path) -> Iterator[Storage]:
         os.close(lock)
 
 
-def _open_index(path: Path, reserve: Reserve) -> SqliteIndex:
+def _open_index(path: Path, reserve: SpareSpace) -> SqliteIndex:
     """The database, which only the owner may read. Even to be opened it needs a little space."""
     try:
         PosixDisk().create(path)

@@ -84,7 +84,7 @@ _MIME_TYPE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
+class UploadRequest:
     """A file that is about to come; every field is as the client wrote it.
 
     Attributes:
@@ -102,7 +102,7 @@ class Announcement:
     length: int | None = None
 
 
-def checked(announcement: Announcement) -> Announcement:
+def validate(announcement: UploadRequest) -> UploadRequest:
     """The announcement in the form in which it is stored: `name` a bare id, `mime_type` in lower case.
 
     Raises:
@@ -110,7 +110,7 @@ def checked(announcement: Announcement) -> Announcement:
     """
     if announcement.length is not None and announcement.length < 0:
         raise InvalidRequest("The length of a file is 0 or more bytes.", where="file.size_bytes")
-    return Announcement(
+    return UploadRequest(
         owner=announcement.owner,
         name=wanted_id(announcement.name),
         display_name=_display_name(announcement.display_name),

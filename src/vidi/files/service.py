@@ -15,7 +15,7 @@ from typing import BinaryIO, Self
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, PermissionDenied
 from vidi.files.metadata import find_id, parse_name
-from vidi.files.store import BlobStore, Clock, FileState, Limits, Position, Storage, StoredFile
+from vidi.files.store import BlobStore, Clock, FileLimits, FileState, Position, Storage, StoredFile
 from vidi.storage.errors import storage_faults
 
 DEFAULT_PAGE = 10
@@ -85,10 +85,10 @@ EXPIRED_AT_ONCE = 500
 """Rows that one transaction removes: a few milliseconds in which no upload can be started."""
 
 
-class Files:
+class FileService:
     """All files of a server. Every method is safe in any thread; reads take well under a millisecond."""
 
-    def __init__(self, storage: Storage, limits: Limits, clock: Clock) -> None:
+    def __init__(self, storage: Storage, limits: FileLimits, clock: Clock) -> None:
         """Serve what is in `storage`."""
         self.storage = storage
         self.limits = limits
@@ -184,7 +184,7 @@ class Files:
         """Remove bytes that no row names any more: now, or when their last reader is done."""
         self._pins.discard(blob)
 
-    def tidy(self) -> Tidied:
+    def reconcile(self) -> Reconciled:
         """Remove bytes without a row and rows without bytes: what a crash may leave. Safe beside everything.
 
         An upload's row comes before its bytes, so bytes whose row is not there *afterwards* have none; a
@@ -200,11 +200,11 @@ class Files:
             gone = [file for file in lost if file is not None and self._blobs.size(file.blob) is None]
             for file in gone:
                 self._index.delete(file.owner, file.id)
-        return Tidied(orphans=len(orphans), lost=len(gone))
+        return Reconciled(orphans=len(orphans), lost=len(gone))
 
 
 @dataclass(frozen=True, slots=True)
-class Tidied:
+class Reconciled:
     """What was found out of place: blobs without a row, and files without bytes."""
 
     orphans: int
@@ -221,7 +221,7 @@ class Lease:
     """
 
     def __init__(self, file: StoredFile, blobs: BlobStore, pins: _Pins) -> None:
-        """Made by `Files.lease`."""
+        """Made by `FileService.lease`."""
         self.file = file
         self._blobs = blobs
         self._pins = pins
@@ -293,7 +293,7 @@ class _Pins:
         self._remove(blob)
 
     def _remove(self, blob: str) -> None:
-        """The row is gone, so the removal is done; bytes that stay behind are for `Files.tidy`."""
+        """The row is gone, so the removal is done; bytes that stay behind are for `FileService.tidy`."""
         try:
             self._blobs.delete(blob)
         except OSError as error:

@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, ResourceExhausted
-from vidi.files.service import Files
-from vidi.files.store import BlobStore, FileIndex, Limits, Phase, Session
+from vidi.files.service import FileService
+from vidi.files.store import BlobStore, FileIndex, FileLimits, Phase, Session
 from vidi.storage.errors import RETRY_AFTER_S, storage_faults
 
 
 class Quota:
     """Lets bytes in, or not. Its lock is held over each look at the total and the change that follows."""
 
-    def __init__(self, index: FileIndex, limits: Limits) -> None:
+    def __init__(self, index: FileIndex, limits: FileLimits) -> None:
         """Count over `index`."""
         self._index = index
         self._limits = limits
@@ -80,7 +80,7 @@ REHASHED_AT_ONCE = 1 << 20
 """Bytes per read when the digest of stored bytes has to be made anew, after a restart."""
 
 
-class Received:
+class PartialBlob:
     """What is stored of an upload.
 
     Everything here can be had again from the stored bytes, so it may be dropped at any time. Whoever uses
@@ -195,14 +195,14 @@ END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 class Sessions:
     """The rows of uploads, each with a lock and what is known of its bytes."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: FileService) -> None:
         """Take up what an earlier run left."""
         self._files = files
         self._blobs = files.storage.blobs
         self._index = files.storage.index
         self._quota = Quota(files.storage.index, files.limits)
         self._guard = threading.Lock()
-        self._received: dict[str, Received] = {}
+        self._received: dict[str, PartialBlob] = {}
         with storage_faults():
             for session in self._index.idle(END_OF_TIME):
                 if session.phase is Phase.ACTIVE and session.length is None:
@@ -217,7 +217,7 @@ class Sessions:
         self._with_room(lambda: self._quota.admit(session))
 
     @contextmanager
-    def held(self, upload_id: str, *, cancelled: bool = False) -> Iterator[tuple[Session, Received]]:
+    def held(self, upload_id: str, *, cancelled: bool = False) -> Iterator[tuple[Session, PartialBlob]]:
         """A session and its bytes, nobody else's until the end of the block.
 
         Args:
@@ -241,7 +241,7 @@ class Sessions:
                     raise FailedPrecondition("This upload was cancelled. Start a new one.")
                 yield session, received
 
-    def grow(self, session: Session, received: Received, size: int) -> None:
+    def grow(self, session: Session, received: PartialBlob, size: int) -> None:
         """Have room for `size` bytes of a held session of unknown length.
 
         Raises:
@@ -260,7 +260,7 @@ class Sessions:
             yield
         self._let_go(session.id)
 
-    def drop(self, session: Session, received: Received) -> None:
+    def drop(self, session: Session, received: PartialBlob) -> None:
         """Cancel a held session: row first, bytes after; the bytes even if the row cannot be changed."""
         try:
             with self.ending(session):
@@ -270,7 +270,7 @@ class Sessions:
             self._files.discard(session.blob)
 
     @contextmanager
-    def or_drop(self, session: Session, received: Received) -> Iterator[None]:
+    def cancel_on_error(self, session: Session, received: PartialBlob) -> Iterator[None]:
         """Around a sync. After one failed nothing can be trusted, not even one that succeeds: it is over."""
         try:
             yield
@@ -278,10 +278,10 @@ class Sessions:
             self.drop(session, received)
             raise
 
-    def give_up(self) -> int:
-        """Forget the sessions that nobody touched for `Limits.patience`; returns how many."""
+    def expire_uploads(self) -> int:
+        """Forget the sessions that nobody touched for `FileLimits.patience`; returns how many."""
         with storage_faults():
-            idle = self._index.idle(self._files.clock() - self._files.limits.patience)
+            idle = self._index.idle(self._files.clock() - self._files.limits.upload_ttl)
         gone = 0
         for seen in idle:
             with suppress(NotFound), self.held(seen.id, cancelled=True) as (session, received):
@@ -302,7 +302,7 @@ class Sessions:
                 raise
             claim()
 
-    def _received_of(self, upload_id: str) -> Received:
+    def _received_of(self, upload_id: str) -> PartialBlob:
         with self._guard:
             received = self._received.get(upload_id)
         if received is not None:
@@ -311,7 +311,7 @@ class Sessions:
         if session is None:
             raise _unknown()
         with self._guard:
-            return self._received.setdefault(upload_id, Received(self._blobs, session.blob))
+            return self._received.setdefault(upload_id, PartialBlob(self._blobs, session.blob))
 
     def _let_go(self, upload_id: str) -> None:
         """The session has ended and will never be active again, so its lock is not needed any more."""

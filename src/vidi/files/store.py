@@ -134,7 +134,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FileLimits:
     """How much is kept and for how long. The defaults are Google's.
 
     Attributes:
@@ -147,7 +147,7 @@ class Limits:
     file_bytes: int = 2 * GIBIBYTE
     total_bytes: int = 20 * GIBIBYTE
     lifetime: timedelta = timedelta(hours=48)
-    patience: timedelta = timedelta(hours=48)
+    upload_ttl: timedelta = timedelta(hours=48)
 
 
 Clock = Callable[[], datetime]

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from vidi.domain.errors import FailedPrecondition, InvalidImage, InvalidRequest
-from vidi.files.metadata import Announcement, checked
-from vidi.files.service import Files
-from vidi.files.sessions import Received, Sessions
+from vidi.files.metadata import UploadRequest, validate
+from vidi.files.service import FileService
+from vidi.files.sessions import PartialBlob, Sessions
 from vidi.files.store import FileState, IdMaker, Phase, Session, StoredFile
 from vidi.storage.errors import storage_faults
 
@@ -48,7 +48,7 @@ def trust_label(_: BinaryIO, declared: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class UploadStatus:
     """How far an upload is.
 
     Attributes:
@@ -64,7 +64,7 @@ class Progress:
     file: StoredFile | None = None
 
 
-class Intake:
+class UploadWriter:
     """The bytes of one request on their way into an upload; `position` is where the next one belongs."""
 
     def __init__(self, uploads: Uploads, upload_id: str, offset: int) -> None:
@@ -89,7 +89,7 @@ class Intake:
 class Uploads:
     """All uploads of a server. Every method may be called from any thread, and may wait for the disk."""
 
-    def __init__(self, files: Files, ids: IdMaker, inspect: Inspect = trust_label) -> None:
+    def __init__(self, files: FileService, ids: IdMaker, inspect: Inspect = trust_label) -> None:
         """Take up what an earlier run left."""
         self._files = files
         self._ids = ids
@@ -99,14 +99,14 @@ class Uploads:
         self._clock = files.clock
         self._sessions = Sessions(files)
 
-    def start(self, announcement: Announcement) -> Progress:
+    def start(self, announcement: UploadRequest) -> UploadStatus:
         """Begin an upload; its id is a secret that lets whoever knows it send bytes.
 
         Raises:
             InvalidRequest: A bad name, display name, MIME type or length, or a name that is taken.
             ResourceExhausted: The file is too large, or the store or the disk is full.
         """
-        wanted = checked(announcement)
+        wanted = validate(announcement)
         session = Session(
             id=self._ids() + self._ids() + self._ids(),
             owner=wanted.owner,
@@ -120,9 +120,9 @@ class Uploads:
         with storage_faults():
             self._refuse_taken(session)
             self._sessions.admit(session)
-        return Progress(session.id, Phase.ACTIVE)
+        return UploadStatus(session.id, Phase.ACTIVE)
 
-    def open(self, upload_id: str, offset: int, size: int | None = None) -> Intake:
+    def open(self, upload_id: str, offset: int, size: int | None = None) -> UploadWriter:
         """Take bytes from `offset` on; call `query` or `finalize` after the last one.
 
         Args:
@@ -143,12 +143,12 @@ class Uploads:
                     where="X-Goog-Upload-Offset",
                 )
             _refuse_excess(session, offset + (size or 0))
-            if self._clock() - session.touched > self._limits.patience / TOUCHES_PER_PATIENCE:
+            if self._clock() - session.touched > self._limits.upload_ttl / TOUCHES_PER_PATIENCE:
                 self._index.touch(upload_id, self._clock())
-        return Intake(self, upload_id, offset)
+        return UploadWriter(self, upload_id, offset)
 
     def store(self, upload_id: str, position: int, data: bytes) -> None:
-        """Store one block of an `Intake`; errors are listed there."""
+        """Store one block of an `UploadWriter`; errors are listed there."""
         with self._sessions.held(upload_id) as (session, received):
             _refuse_excess(session, position + len(data))
             if session.phase is Phase.FINAL:
@@ -160,12 +160,12 @@ class Uploads:
                 self._sessions.grow(session, received, received.size() + len(fresh))
             received.append(fresh)
 
-    def append(self, upload_id: str, offset: int, data: bytes) -> Progress:
-        """Take one chunk that is in memory: `open`, `Intake.write`, `query`."""
+    def append(self, upload_id: str, offset: int, data: bytes) -> UploadStatus:
+        """Take one chunk that is in memory: `open`, `UploadWriter.write`, `query`."""
         self.open(upload_id, offset, len(data)).write(data)
         return self.query(upload_id)
 
-    def query(self, upload_id: str) -> Progress:
+    def query(self, upload_id: str) -> UploadStatus:
         """How far an upload is; acknowledges what it says is received, by making it durable first.
 
         Raises:
@@ -174,14 +174,14 @@ class Uploads:
         """
         with self._sessions.held(upload_id, cancelled=True) as (session, received):
             if session.phase is Phase.CANCELLED:
-                return Progress(upload_id, Phase.CANCELLED)
+                return UploadStatus(upload_id, Phase.CANCELLED)
             if session.phase is Phase.FINAL:
                 return self._final(session)
-            with self._sessions.or_drop(session, received):
+            with self._sessions.cancel_on_error(session, received):
                 received.sync()
-            return Progress(upload_id, Phase.ACTIVE, received.size())
+            return UploadStatus(upload_id, Phase.ACTIVE, received.size())
 
-    def finalize(self, upload_id: str, size: int | None = None) -> Progress:
+    def finalize(self, upload_id: str, size: int | None = None) -> UploadStatus:
         """Make the bytes a file, or say again which file they became.
 
         Args:
@@ -203,14 +203,14 @@ class Uploads:
                 return done
             self._refuse_taken(session)
             file = self._file(session, received)
-            with self._sessions.or_drop(session, received):
+            with self._sessions.cancel_on_error(session, received):
                 received.finish()
             with self._sessions.ending(session):
                 if not self._index.finish(upload_id, file):
                     raise _taken(file.id)
-        return Progress(upload_id, Phase.FINAL, file.size_bytes, file)
+        return UploadStatus(upload_id, Phase.FINAL, file.size_bytes, file)
 
-    def cancel(self, upload_id: str) -> Progress:
+    def cancel(self, upload_id: str) -> UploadStatus:
         """Give an upload up and its bytes back; a second time changes nothing.
 
         Raises:
@@ -222,13 +222,13 @@ class Uploads:
                 raise FailedPrecondition("This upload is final. Delete its file instead.")
             if session.phase is Phase.ACTIVE:
                 self._sessions.drop(session, received)
-        return Progress(upload_id, Phase.CANCELLED)
+        return UploadStatus(upload_id, Phase.CANCELLED)
 
-    def give_up(self) -> int:
+    def expire_uploads(self) -> int:
         """Forget the uploads that nobody touched for `Limits.patience`; returns how many."""
-        return self._sessions.give_up()
+        return self._sessions.expire_uploads()
 
-    def _file(self, session: Session, received: Received) -> StoredFile:
+    def _file(self, session: Session, received: PartialBlob) -> StoredFile:
         """The row of the file that the bytes become now."""
         error = None
         mime_type = session.mime_type or ANY_TYPE
@@ -253,11 +253,11 @@ class Uploads:
             error=error,
         )
 
-    def _final(self, session: Session) -> Progress:
+    def _final(self, session: Session) -> UploadStatus:
         """What a final session says; its file's name may belong to another file by now."""
         file = self._index.holder(session.blob)
         alive = file is not None and file.expires > self._clock()
-        return Progress(session.id, Phase.FINAL, session.length or 0, file if alive else None)
+        return UploadStatus(session.id, Phase.FINAL, session.length or 0, file if alive else None)
 
     def _refuse_taken(self, session: Session) -> None:
         """Refuse a wanted name that is in use; a file whose time is over makes room for it."""
@@ -269,7 +269,7 @@ class Uploads:
         self._files.expire()
 
 
-def _stored(session: Session, received: Received) -> int:
+def _stored(session: Session, received: PartialBlob) -> int:
     """Bytes received; a final session's may be deleted already."""
     return received.size() if session.phase is Phase.ACTIVE else session.length or 0
 

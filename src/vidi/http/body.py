@@ -36,7 +36,7 @@ _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _PIECE = 1 << 20
 
 
-class Bodies:
+class BodyReader:
     """Reads request bodies within the server's limits."""
 
     def __init__(self, limit: int) -> None:
@@ -59,7 +59,7 @@ class Bodies:
         held = 0
         try:
             self._refuse_declared(scope)
-            async for chunk in unpacked(scope, arriving(receive, at_a_rate)):
+            async for chunk in decompress(scope, receive_chunks(receive, minimum_rate)):
                 if held + len(chunk) > self.limit:
                     raise body_too_large(self.limit)
                 self._take(len(chunk))
@@ -93,7 +93,7 @@ class Bodies:
             raise body_too_large(self.limit)
 
 
-async def unpacked(scope: Scope, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def decompress(scope: Scope, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The body's bytes without their Content-Encoding, in pieces of a megabyte or less if they had one.
 
     Raises:
@@ -125,7 +125,7 @@ async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise InvalidRequest("The compressed body ends too early.")
 
 
-async def arriving(receive: Receive, due: Due) -> AsyncIterator[bytes]:
+async def receive_chunks(receive: Receive, due: Due) -> AsyncIterator[bytes]:
     """The body as it comes.
 
     Args:
@@ -155,11 +155,11 @@ async def arriving(receive: Receive, due: Due) -> AsyncIterator[bytes]:
             return
 
 
-def at_a_rate(began: float, now: float, received: int) -> float:
+def minimum_rate(began: float, now: float, received: int) -> float:
     """Due at MIN_BYTES_PER_S on the whole, after a grace."""
     return began + GRACE_S + received / MIN_BYTES_PER_S
 
 
-def without_a_pause(began: float, now: float, received: int) -> float:
+def maximum_pause(began: float, now: float, received: int) -> float:
     """Due within LONGEST_PAUSE_S of the bytes before."""
     return now + LONGEST_PAUSE_S

@@ -17,20 +17,20 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, VidiError
-from vidi.files.aio import Desk
-from vidi.files.metadata import Announcement
+from vidi.files.aio import AsyncFiles
+from vidi.files.metadata import UploadRequest
 from vidi.files.store import Phase
-from vidi.files.uploads import Progress
-from vidi.http.body import Bodies, arriving, unpacked, without_a_pause
+from vidi.files.uploads import UploadStatus
+from vidi.http.body import BodyReader, decompress, maximum_pause, receive_chunks
 from vidi.http.middleware import JSON
 from vidi.http.models import VERSIONS
-from vidi.wire.file import FileNote, decode_file, encode_file, encode_files, encode_uploaded
+from vidi.wire.file import FileFields, decode_file, encode_file, encode_files, encode_uploaded
 
 MAX_NOTE = 1_000_000
 """Longest first part in bytes."""
 
 
-class Related:
+class MultipartRelated:
     """A body of two parts: `note` first, then `content`."""
 
     def __init__(self, content_type: str, chunks: AsyncIterator[bytes]) -> None:
@@ -127,10 +127,10 @@ GRANULARITY = 262_144
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class FileRoutes:
     """Files that are there."""
 
-    desk: Desk
+    desk: AsyncFiles
 
     async def list(self, request: Request) -> Response:
         """ListFiles."""
@@ -157,11 +157,11 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class UploadRoutes:
     """Files that come: resumable, multipart or raw."""
 
-    desk: Desk
-    bodies: Bodies
+    desk: AsyncFiles
+    bodies: BodyReader
 
     async def receive(self, request: Request) -> Response:
         """One step of a resumable upload, or a whole upload in one request."""
@@ -186,7 +186,7 @@ class Intake:
             note = decode_file(body)
         headers = request.headers
         declared = headers.get("x-goog-upload-header-content-length")
-        announcement = Announcement(
+        announcement = UploadRequest(
             owner=request.state.owner,
             name=note.name,
             display_name=note.display_name,
@@ -217,7 +217,7 @@ class Intake:
             return Response(media_type=JSON)
         return Response(encode_uploaded(done.file, base_url(request)), media_type=JSON)
 
-    async def _command(self, request: Request, upload_id: str) -> Progress:
+    async def _command(self, request: Request, upload_id: str) -> UploadStatus:
         uploads = self.desk.library.uploads
         match _commands(request):
             case ["upload", *rest] if rest in ([], ["finalize"]):
@@ -248,7 +248,7 @@ class Intake:
             request.state.added_headers["x-goog-upload-size-received"] = str(stands.received)
 
     async def _multipart(self, request: Request) -> Response:
-        related = Related(request.headers.get("content-type", ""), _arriving(request))
+        related = MultipartRelated(request.headers.get("content-type", ""), _arriving(request))
         note = decode_file(await related.note())
         return await self._whole(request, note, related.mime_type, None, related.content())
 
@@ -256,18 +256,18 @@ class Intake:
         mime_type = request.headers.get("x-goog-upload-header-content-type", "")
         declared = request.headers.get("content-type", "")
         return await self._whole(
-            request, FileNote(), mime_type or declared, _length(request), _arriving(request)
+            request, FileFields(), mime_type or declared, _length(request), _arriving(request)
         )
 
     async def _whole(
         self,
         request: Request,
-        note: FileNote,
+        note: FileFields,
         mime_type: str,
         length: int | None,
         content: AsyncIterator[bytes],
     ) -> Response:
-        announcement = Announcement(
+        announcement = UploadRequest(
             owner=request.state.owner,
             name=note.name,
             display_name=note.display_name,
@@ -341,14 +341,14 @@ def _length(request: Request) -> int | None:
 
 
 def _arriving(request: Request) -> AsyncIterator[bytes]:
-    return unpacked(request.scope, arriving(request.receive, without_a_pause))
+    return decompress(request.scope, receive_chunks(request.receive, maximum_pause))
 
 
 async def _nowhere(request: Request) -> Response:
     raise InvalidRequest("A file comes with its bytes: send them to /upload/v1beta/files.")
 
 
-def routes(shelf: Shelf, intake: Intake) -> list[BaseRoute]:
+def routes(shelf: FileRoutes, intake: UploadRoutes) -> list[BaseRoute]:
     """The routes of files, under every version, and the paths that SDKs make by accident."""
     taken: list[BaseRoute] = [
         Route(path, intake.receive, methods=["POST", "PUT"])

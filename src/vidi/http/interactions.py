@@ -19,20 +19,20 @@ from starlette.types import Receive, Scope, Send
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound
 from vidi.domain.prompt import Conversation
 from vidi.engines.registry import Registry
-from vidi.files.aio import Desk
-from vidi.generate import Running, Studio
-from vidi.http.body import Bodies
+from vidi.files.aio import AsyncFiles
+from vidi.generate import GenerateService, Generation
+from vidi.http.body import BodyReader
 from vidi.http.middleware import ERROR_FORM, JSON
 from vidi.http.models import LONGEST_NAME, PARSED_ON_THE_LOOP, VERSIONS, tell_grounding
-from vidi.http.stream import Framing, Stream, patience, until_hangup, within
-from vidi.interactions.service import Archive, Line
+from vidi.http.stream import Framing, Stream, cancel_on_disconnect, deadline, requested_timeout
+from vidi.interactions.service import History, InteractionService
 from vidi.wire.encode import sse_event
 from vidi.wire.fields import unknown_model
 from vidi.wire.interaction_decode import NewInteraction, Past, continued, decode_interaction
 from vidi.wire.interaction_encode import (
     LAST_EVENT,
-    Heading,
-    Telling,
+    InteractionMeta,
+    InteractionStream,
     encode_interaction,
     encode_interaction_error,
     interaction_error_event,
@@ -48,11 +48,11 @@ EVENTS = Framing(
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """Interactions that are kept."""
+class InteractionRoutes:
+    """InteractionEndpoint that are kept."""
 
-    desk: Desk
-    archive: Archive
+    desk: AsyncFiles
+    archive: InteractionService
 
     async def delete(self, request: Request) -> Response:
         """DeleteInteraction."""
@@ -70,11 +70,11 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
+class InteractionLookup:
     """GetInteraction; an ASGI application, so that an input counts as held until it is sent."""
 
-    shelf: Shelf
-    bodies: Bodies
+    shelf: InteractionRoutes
+    bodies: BodyReader
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send an interaction byte for byte as it was answered; with its input if that is asked for."""
@@ -97,7 +97,7 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InteractionCall:
     """A new interaction on its way."""
 
     request: Request
@@ -113,7 +113,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Interactions:
+class InteractionEndpoint:
     """Answers new interactions; an ASGI application, so that one task sees a call through.
 
     Attributes:
@@ -125,10 +125,10 @@ class Interactions:
         seconds: How long a call may take; a client may ask for less.
     """
 
-    studio: Studio
+    studio: GenerateService
     registry: Registry
-    bodies: Bodies
-    shelf: Shelf
+    bodies: BodyReader
+    shelf: InteractionRoutes
     max_images: int
     seconds: float
 
@@ -141,9 +141,9 @@ class Interactions:
             new = await self._decode(body)
             self._check_model(new.model, request)
             body.clear()
-            async with until_hangup(receive), self._continued(new, owner) as conversation:
-                asked = Asked(request, new, conversation, self.shelf.archive.new_id())
-                response = await self._answer(asked, patience(request.headers, self.seconds))
+            async with cancel_on_disconnect(receive), self._continued(new, owner) as conversation:
+                asked = InteractionCall(request, new, conversation, self.shelf.archive.new_id())
+                response = await self._answer(asked, requested_timeout(request.headers, self.seconds))
                 await response(scope, receive, send)
 
     async def _decode(self, body: bytearray) -> NewInteraction:
@@ -169,14 +169,14 @@ class Interactions:
         with self.bodies.hold(line.size):
             yield await run(self._after, line, new.conversation, owner)
 
-    def _after(self, line: Line, conversation: Conversation, owner: str) -> Conversation:
+    def _after(self, line: History, conversation: Conversation, owner: str) -> Conversation:
         past = [Past(each.id, each.input, each.answer) for each in self.shelf.archive.load(owner, line)]
         return continued(conversation, past, self.max_images)
 
-    async def _answer(self, asked: Asked, seconds: float) -> Response | Stream:
+    async def _answer(self, asked: InteractionCall, seconds: float) -> Response | Stream:
         if asked.new.streamed:
             return Stream(lambda: self._opened(asked), EVENTS, seconds)
-        async with within(seconds):
+        async with deadline(seconds):
             async with self.studio.generate(asked.new.model, asked.conversation, asked.owner) as running:
                 tell_grounding(asked.request, running)
                 pieces = [piece async for piece in running.pieces]
@@ -185,14 +185,14 @@ class Interactions:
         return Response(answer, media_type=JSON)
 
     @asynccontextmanager
-    async def _opened(self, asked: Asked) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def _opened(self, asked: InteractionCall) -> AsyncIterator[AsyncIterator[bytes]]:
         async with self.studio.generate(asked.new.model, asked.conversation, asked.owner) as running:
             tell_grounding(asked.request, running)
             yield self._events(asked, running)
 
-    async def _events(self, asked: Asked, running: Running) -> AsyncIterator[bytes]:
+    async def _events(self, asked: InteractionCall, running: Generation) -> AsyncIterator[bytes]:
         """The answer in events; it is kept before the last one says that it is complete."""
-        telling = Telling(self._heading(asked, running))
+        telling = InteractionStream(self._heading(asked, running))
         yield telling.begin()
         async for piece in running.pieces:
             for event in telling.go_on(piece):
@@ -202,8 +202,8 @@ class Interactions:
         await self._keep(asked, telling.interaction)
         yield telling.complete()
 
-    def _heading(self, asked: Asked, running: Running) -> Heading:
-        return Heading(
+    def _heading(self, asked: InteractionCall, running: Generation) -> InteractionMeta:
+        return InteractionMeta(
             id=asked.id,
             model=running.card.id,
             created=self.shelf.archive.clock(),
@@ -212,17 +212,17 @@ class Interactions:
             include_thoughts=asked.conversation.thinking.include,
         )
 
-    async def _keep(self, asked: Asked, answer: bytes) -> None:
+    async def _keep(self, asked: InteractionCall, answer: bytes) -> None:
         new = asked.new
         if new.kept:
             keep = self.shelf.archive.keep
             await self.shelf.desk.run(keep, asked.owner, asked.id, new.previous, new.input, answer)
 
 
-def routes(interactions: Interactions) -> list[BaseRoute]:
+def routes(interactions: InteractionEndpoint) -> list[BaseRoute]:
     """The routes of interactions, under every version."""
     shelf = interactions.shelf
-    lookup = Lookup(shelf, interactions.bodies)
+    lookup = InteractionLookup(shelf, interactions.bodies)
     return [
         route
         for version in VERSIONS

@@ -1,6 +1,6 @@
 """The door: who may come in, how much they may bring, and what they read when something fails.
 
-Every request passes through `Guard`, and every error leaves through it, in Google's shape. Without keys
+Every request passes through `Gateway`, and every error leaves through it, in Google's shape. Without keys
 the server is open, but only to this machine: a foreign Host or Origin is refused (DNS rebinding), and no
 other site is granted anything.
 """
@@ -56,7 +56,7 @@ EXPOSED_HEADERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class AccessPolicy:
     """Who may come in.
 
     Attributes:
@@ -119,10 +119,10 @@ def _hostname(url: str) -> str:
         return ""
 
 
-class Guard:
+class Gateway:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
+    def __init__(self, app: ASGIApp, door: AccessPolicy) -> None:
         """Stand before `app`."""
         self._app = app
         self._door = door
@@ -132,13 +132,13 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(receive)
+        body = _RequestBody(receive)
         added: dict[str, str] = {}
         if UPLOAD in scope["path"]:
             # Refused before anyone asks which upload: there is nothing that a client could continue.
             added["x-goog-upload-status"] = "final"
         scope.setdefault("state", {})[ADDED_HEADERS] = added
-        reply = _Reply(send, added, cors=bool(self._door.key_digests))
+        reply = _Response(send, added, cors=bool(self._door.key_digests))
         began = time.perf_counter()
         try:
             await self._serve(scope, body, reply)
@@ -154,7 +154,7 @@ class Guard:
             took = (time.perf_counter() - began) * 1000
             log.info("%s %s %d %.1f ms", scope["method"], scope["path"], reply.status, took)
 
-    async def _serve(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, reply: _Response) -> None:
         headers = Headers(scope=scope)
         if scope["method"] == "OPTIONS" and self._door.key_digests:
             await Response(status_code=204)(scope, receive, reply)
@@ -164,12 +164,12 @@ class Guard:
         await self._app(scope, receive, reply)
 
 
-async def nothing_here(request: Request, error: Exception) -> Response:
+async def not_found(request: Request, error: Exception) -> Response:
     """Starlette's answer to an unknown path or verb, in Google's shape."""
     raise NotFound(f"There is no {request.method} {request.url.path[:200]} here.") from error
 
 
-class _Body:
+class _RequestBody:
     """The way in: remembers whether there is more to come."""
 
     def __init__(self, receive: Receive) -> None:
@@ -189,7 +189,7 @@ class _Body:
                     await self()
 
 
-class _Reply:
+class _Response:
     """The way out: remembers whether the answer has begun, and grants other sites what keys allow."""
 
     def __init__(self, send: Send, added: Mapping[str, str], *, cors: bool) -> None:
@@ -214,7 +214,7 @@ class _Reply:
                 headers["access-control-expose-headers"] = EXPOSED_HEADERS
         await self._send(message)
 
-    async def error(self, scope: Scope, body: _Body, error: VidiError) -> None:
+    async def error(self, scope: Scope, body: _RequestBody, error: VidiError) -> None:
         """Send an error, unless an answer has begun."""
         if self._begun:
             return

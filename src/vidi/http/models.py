@@ -16,14 +16,21 @@ from starlette.types import Receive, Scope, Send
 from vidi.domain.answer import Piece
 from vidi.domain.errors import InvalidRequest, NotFound
 from vidi.domain.prompt import Conversation
-from vidi.engines.base import ModelCard, Offer
+from vidi.engines.base import ModelCard, ModelEntry
 from vidi.engines.registry import Registry
-from vidi.generate import Running, Studio
-from vidi.http.body import Bodies
+from vidi.generate import GenerateService, Generation
+from vidi.http.body import BodyReader
 from vidi.http.middleware import ADDED_HEADERS, GROUNDING, JSON
-from vidi.http.stream import ARRAY, EVENTS, Stream, patience, until_hangup, within
-from vidi.wire.decode import Limits, decode_count, decode_generate
-from vidi.wire.encode import ModelInfo, Reply, encode_count, encode_model, encode_models, encode_response
+from vidi.http.stream import ARRAY, EVENTS, Stream, cancel_on_disconnect, deadline, requested_timeout
+from vidi.wire.decode import RequestLimits, decode_count, decode_generate
+from vidi.wire.encode import (
+    ModelInfo,
+    ResponseMeta,
+    encode_count,
+    encode_model,
+    encode_models,
+    encode_response,
+)
 from vidi.wire.fields import unknown_model
 
 VERSIONS = ("v1", "v1alpha", "v1beta")
@@ -35,15 +42,15 @@ LONGEST_NAME = 200
 """How much of a wrong name is repeated in an error, in characters."""
 
 PARSED_ON_THE_LOOP = 256_000
-"""Bodies up to so many bytes are parsed where they are, in about a millisecond; others on a thread."""
+"""BodyReader up to so many bytes are parsed where they are, in about a millisecond; others on a thread."""
 
 DEFAULT_PAGE, LARGEST_PAGE = 50, 1000
 
-Decode = Callable[[bytearray, Limits], Conversation]
+Decode = Callable[[bytearray, RequestLimits], Conversation]
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class ModelRoutes:
     """Tells which models there are."""
 
     registry: Registry
@@ -59,9 +66,9 @@ class Catalogue:
         after = first + _page_size(request)
         return Response(encode_models(infos[first:after], "".join(ids[after : after + 1])), media_type=JSON)
 
-    def _answers(self, offer: Offer) -> bool:
+    def _answers(self, offer: ModelEntry) -> bool:
         """Whether a model would answer now; one that a person has to pull first is not listed."""
-        return offer.ready or offer.unasked or offer == self.registry.default
+        return offer.ready or offer.auto_download or offer == self.registry.default
 
     async def get(self, request: Request) -> Response:
         """GetModel, under the name that was asked."""
@@ -71,7 +78,7 @@ class Catalogue:
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class GenerateEndpoint:
     """Answers `models/{model}:{method}`; an ASGI application, so that one task sees a call through.
 
     Attributes:
@@ -82,9 +89,9 @@ class Calls:
         seconds: How long a call may take; a client may ask for less.
     """
 
-    studio: Studio
+    studio: GenerateService
     registry: Registry
-    bodies: Bodies
+    bodies: BodyReader
     max_images: int
     seconds: float
 
@@ -100,7 +107,7 @@ class Calls:
                 body, model, decode_count if method == COUNT else decode_generate
             )
             body.clear()
-            async with until_hangup(receive):
+            async with cancel_on_disconnect(receive):
                 response = await self._answer(request, model, method, conversation)
                 await response(scope, receive, send)
 
@@ -112,7 +119,7 @@ class Calls:
         return method in METHODS
 
     async def _decode(self, body: bytearray, model: str, decode: Decode) -> Conversation:
-        limits = Limits(model=model, max_images=self.max_images)
+        limits = RequestLimits(model=model, max_images=self.max_images)
         if len(body) <= PARSED_ON_THE_LOOP:
             return decode(body, limits)
         return await asyncio.to_thread(decode, body, limits)
@@ -120,11 +127,11 @@ class Calls:
     async def _answer(
         self, request: Request, model: str, method: str, conversation: Conversation
     ) -> Response | Stream:
-        allowed = patience(request.headers, self.seconds)
+        allowed = requested_timeout(request.headers, self.seconds)
         if method == STREAM:
             framing = EVENTS if request.query_params.get("alt") == "sse" else ARRAY
             return Stream(lambda: self._messages(request, model, conversation), framing, allowed)
-        async with within(allowed):
+        async with deadline(allowed):
             if method == COUNT:
                 cost = await self.studio.count(model, conversation, request.state.owner)
                 return Response(encode_count(cost), media_type=JSON)
@@ -135,7 +142,7 @@ class Calls:
     @asynccontextmanager
     async def _running(
         self, request: Request, model: str, conversation: Conversation
-    ) -> AsyncIterator[Running]:
+    ) -> AsyncIterator[Generation]:
         async with self.studio.generate(model, conversation, request.state.owner) as running:
             tell_grounding(request, running)
             yield running
@@ -148,13 +155,13 @@ class Calls:
             yield _encoded(running.pieces, _reply(running, conversation))
 
 
-def tell_grounding(request: Request, running: Running) -> None:
+def tell_grounding(request: Request, running: Generation) -> None:
     """Put into the reply's headers what was done about places, if any are wanted."""
     if running.grounding:
         request.scope["state"][ADDED_HEADERS][GROUNDING] = running.grounding
 
 
-async def _encoded(pieces: AsyncIterator[Piece], reply: Reply) -> AsyncIterator[bytes]:
+async def _encoded(pieces: AsyncIterator[Piece], reply: ResponseMeta) -> AsyncIterator[bytes]:
     """Each piece as a message; thoughts that nobody asked for are only counted."""
     async for piece in pieces:
         if piece.finish or (piece.text and (reply.include_thoughts or not piece.thought)):
@@ -162,8 +169,8 @@ async def _encoded(pieces: AsyncIterator[Piece], reply: Reply) -> AsyncIterator[
         reply = reply.after([piece])
 
 
-def _reply(running: Running, conversation: Conversation) -> Reply:
-    return Reply(
+def _reply(running: Generation, conversation: Conversation) -> ResponseMeta:
+    return ResponseMeta(
         model_version=running.card.id,
         response_id=secrets.token_urlsafe(16),
         prompt=running.cost,
@@ -197,7 +204,7 @@ def _shortened(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "..."
 
 
-def routes(catalogue: Catalogue, calls: Calls) -> list[BaseRoute]:
+def routes(catalogue: ModelRoutes, calls: GenerateEndpoint) -> list[BaseRoute]:
     """The routes of models, under every version."""
     return [
         route

@@ -22,7 +22,7 @@ Messages = Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]]
 
 
 @asynccontextmanager
-async def until_hangup(receive: Receive) -> AsyncIterator[None]:
+async def cancel_on_disconnect(receive: Receive) -> AsyncIterator[None]:
     """Cancel the block when the client goes away. The request's body must have been read to its end.
 
     Raises:
@@ -51,7 +51,7 @@ async def until_hangup(receive: Receive) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def within(seconds: float) -> AsyncIterator[None]:
+async def deadline(seconds: float) -> AsyncIterator[None]:
     """Cancel the block after so many seconds.
 
     Raises:
@@ -66,7 +66,7 @@ async def within(seconds: float) -> AsyncIterator[None]:
         ) from None
 
 
-def patience(headers: Headers, most: float) -> float:
+def requested_timeout(headers: Headers, most: float) -> float:
     """The server's time limit in seconds, or the client's if it is shorter."""
     try:
         asked = float(headers.get("x-server-timeout", most))
@@ -119,7 +119,7 @@ class Stream:
         begun = False
         last = self.framing.end
         try:
-            async with within(self.seconds), self.messages() as messages:
+            async with deadline(self.seconds), self.messages() as messages:
                 async for message in messages:
                     if not begun:
                         await send(self._start())

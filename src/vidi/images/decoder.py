@@ -27,7 +27,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from vidi.domain.geometry import place
 from vidi.domain.prompt import ImageFormat
 from vidi.images.pipeline import Frame, prepare, whole
-from vidi.images.protocol import JOB_SIZE, Job, Reply, Verdict, write_at
+from vidi.images.protocol import JOB_SIZE, DecodeResult, Job, Verdict, write_at
 
 _CHANNEL = 0
 _GRACE = 2.0
@@ -118,7 +118,7 @@ def decode(file: BinaryIO, job: Job) -> tuple[Image.Image, tuple[int, int]]:
     return prepare(frame), ((height, width) if orientation >= 5 else (width, height))
 
 
-def answer(shared: int, job: Job) -> Reply:
+def answer(shared: int, job: Job) -> DecodeResult:
     """Do one job on the shared file; broken pictures become a reply, never an exception."""
     try:
         with open(shared, "rb", closefd=False) as file:
@@ -126,18 +126,18 @@ def answer(shared: int, job: Job) -> Reply:
             image, source = decode(file, job)
             pixels = image.tobytes()
     except MemoryError:
-        return Reply(Verdict.TOO_MUCH_MEMORY)
+        return DecodeResult(Verdict.TOO_MUCH_MEMORY)
     except _NotAsAnnounced:
-        return Reply(Verdict.NOT_AS_ANNOUNCED)
+        return DecodeResult(Verdict.NOT_AS_ANNOUNCED)
     except BROKEN:
-        return Reply(Verdict.BROKEN)
+        return DecodeResult(Verdict.BROKEN)
     write_at(shared, pixels, 0)
-    return Reply(Verdict.DECODED, *image.size, *source)
+    return DecodeResult(Verdict.DECODED, *image.size, *source)
 
 
 def serve(shared: int, deadline: float) -> None:
     """Do jobs until the server closes the channel."""
-    os.write(_CHANNEL, Reply(Verdict.READY).pack())
+    os.write(_CHANNEL, DecodeResult(Verdict.READY).pack())
     while len(message := os.read(_CHANNEL, JOB_SIZE)) == JOB_SIZE:
         signal.setitimer(signal.ITIMER_REAL, deadline + _GRACE)
         reply = answer(shared, Job.unpack(message))

@@ -55,7 +55,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class HeaderFields:
     """A header's content.
 
     Attributes:
@@ -104,7 +104,7 @@ class _Frame:
     components: int
 
 
-def parse_jpeg(data: bytes) -> Facts:
+def parse_jpeg(data: bytes) -> HeaderFields:
     """Size, orientation and scans of the first picture in the file. Raises Unreadable or struct.error."""
     frame: _Frame | None = None
     orientation = 0
@@ -120,7 +120,7 @@ def parse_jpeg(data: bytes) -> Facts:
         raise Unreadable("it has no frame header before its picture data")
     if max(frame.width, frame.height) > _MAX_SIDE:
         raise Unreadable(f"a side of more than {_MAX_SIDE:,} pixels is beyond what JPEG decoders take")
-    return Facts(frame.width, frame.height, 1, orientation or 1, _scans(data, at, frame))
+    return HeaderFields(frame.width, frame.height, 1, orientation or 1, _scans(data, at, frame))
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -177,7 +177,7 @@ _CHUNK = struct.Struct(">I4s")
 _SIZE = struct.Struct(">II")
 
 
-def parse_png(data: bytes) -> Facts:
+def parse_png(data: bytes) -> HeaderFields:
     """Size, announced frames and orientation. Raises Unreadable or struct.error."""
     length, name = _CHUNK.unpack_from(data, len(PNG_SIGNATURE))
     if name != b"IHDR" or length != 13:
@@ -199,7 +199,7 @@ def parse_png(data: bytes) -> Facts:
         elif name == b"IHDR":
             raise Unreadable("it has two image headers")
         at += 12 + length
-    return Facts(width, height, frames, orientation)
+    return HeaderFields(width, height, frames, orientation)
 
 
 _RIFF_CHUNK = struct.Struct("<4sI")
@@ -215,7 +215,7 @@ def matches(data: bytes) -> bool:
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
-def parse_webp(data: bytes) -> Facts:
+def parse_webp(data: bytes) -> HeaderFields:
     """Size of the canvas, announced frames and orientation. Raises Unreadable or struct.error."""
     name, _ = _RIFF_CHUNK.unpack_from(data, _FIRST)
     start = _FIRST + _RIFF_CHUNK.size
@@ -223,18 +223,18 @@ def parse_webp(data: bytes) -> Facts:
         _, code, width, height = _LOSSY.unpack_from(data, start)
         if code != _LOSSY_START:
             raise Unreadable("its lossy picture has no start code")
-        return Facts(width & 0x3FFF, height & 0x3FFF)
+        return HeaderFields(width & 0x3FFF, height & 0x3FFF)
     if name == b"VP8L":
         mark, bits = struct.unpack_from("<BI", data, start)
         if mark != _LOSSLESS_START:
             raise Unreadable("its lossless picture has no signature")
-        return Facts((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+        return HeaderFields((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
     if name == b"VP8X":
         return _extended(data, start)
     raise Unreadable("its first chunk holds no picture")
 
 
-def _extended(data: bytes, start: int) -> Facts:
+def _extended(data: bytes, start: int) -> HeaderFields:
     canvas = data[start + 4 : start + 10]
     if len(canvas) < 6:
         raise Unreadable("the file is cut short")
@@ -244,7 +244,7 @@ def _extended(data: bytes, start: int) -> Facts:
     at = _FIRST
     for _ in range(MAX_PARTS):
         if at + _RIFF_CHUNK.size > len(data):
-            return Facts(width, height, max(1, frames), orientation)
+            return HeaderFields(width, height, max(1, frames), orientation)
         name, length = _RIFF_CHUNK.unpack_from(data, at)
         at += _RIFF_CHUNK.size
         if name == b"ANMF":

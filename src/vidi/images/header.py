@@ -17,7 +17,7 @@ from typing import BinaryIO
 from vidi.domain.errors import InvalidImage
 from vidi.domain.prompt import ImageFormat, ImageHeader, MediaResolution
 from vidi.images import formats, heif
-from vidi.images.formats import Facts, Unreadable
+from vidi.images.formats import HeaderFields, Unreadable
 
 _FOREIGN_STARTS = (
     (b"GIF87a", "a GIF"),
@@ -121,7 +121,7 @@ class ImageLimits:
     max_scans: int = 100
 
 
-_PARSERS: Mapping[ImageFormat, Callable[[bytes], Facts]] = MappingProxyType(
+_PARSERS: Mapping[ImageFormat, Callable[[bytes], HeaderFields]] = MappingProxyType(
     {
         ImageFormat.PNG: formats.parse_png,
         ImageFormat.JPEG: formats.parse_jpeg,
@@ -173,7 +173,7 @@ def _foreign(data: bytes, where: str) -> InvalidImage:
     return formats.broken(where, f"its bytes begin like no picture. {formats.SUPPORTED[:-1]}")
 
 
-def _parse(form: ImageFormat, data: bytes, where: str) -> Facts:
+def _parse(form: ImageFormat, data: bytes, where: str) -> HeaderFields:
     try:
         facts = _PARSERS[form](data)
         if form is ImageFormat.HEIF and heif.is_avif(data):
@@ -187,7 +187,7 @@ def _parse(form: ImageFormat, data: bytes, where: str) -> Facts:
     return facts
 
 
-def _hold(facts: Facts, limits: ImageLimits, where: str) -> None:
+def _hold(facts: HeaderFields, limits: ImageLimits, where: str) -> None:
     """Refuse what is over a limit, saying the figure and the limit."""
     size = f"is {facts.width:,} x {facts.height:,} pixels"
     pixels = facts.width * facts.height

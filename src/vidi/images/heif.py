@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vidi.images.formats import MAX_PARTS, Facts, Unreadable, too_many
+from vidi.images.formats import MAX_PARTS, HeaderFields, Unreadable, too_many
 
 HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 HEIF_BRANDS = frozenset({b"mif1", b"mif2", b"mif3", b"msf1", b"miaf", b"MiHB", b"MiHE", b"heif"})
@@ -38,7 +38,7 @@ def brands(data: bytes) -> tuple[bytes, ...]:
     return (data[8:12], *(data[at : at + 4] for at in range(16, end - 3, 4)))
 
 
-def parse(data: bytes) -> Facts:
+def parse(data: bytes) -> HeaderFields:
     """Size and orientation of the primary picture. Raises Unreadable, struct.error or IndexError."""
     meta = _only(data, _Box(b"", 0, len(data)), b"meta")
     meta = _Box(meta.kind, meta.start + _FULL, meta.end)
@@ -134,7 +134,7 @@ def _associations(data: bytes, box: _Box, item: int) -> list[int]:
     return indices
 
 
-def _describe(data: bytes, properties: list[_Box]) -> Facts:
+def _describe(data: bytes, properties: list[_Box]) -> HeaderFields:
     width = height = 0
     orientation = 1
     for box in properties:
@@ -148,7 +148,7 @@ def _describe(data: bytes, properties: list[_Box]) -> Facts:
             orientation = _MIRRORED[orientation][data[box.start] & 1]
     if not width or not height:
         raise Unreadable("its header does not say how large the primary picture is")
-    return Facts(width, height, 1, orientation)
+    return HeaderFields(width, height, 1, orientation)
 
 
 def _cropped(data: bytes, box: _Box, width: int, height: int) -> tuple[int, int]:

@@ -29,7 +29,7 @@ from vidi.domain.geometry import Fit, canvas, place
 from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, Picture
 from vidi.images import formats
 from vidi.images.cache import PictureCache
-from vidi.images.protocol import REPLY_SIZE, Job, Reply, Verdict, write_at
+from vidi.images.protocol import REPLY_SIZE, DecodeResult, Job, Verdict, write_at
 
 _START_SECONDS = 30.0
 _IDLE_SECONDS = 60.0
@@ -111,7 +111,7 @@ class _Worker:
         """Wait until the process has started. Raises _Died."""
         await self._reply()
 
-    async def run(self, data: bytes, job: Job) -> Reply:
+    async def run(self, data: bytes, job: Job) -> DecodeResult:
         """Let the process do a job. Raises _Died."""
         os.ftruncate(self._shared, len(data))
         for at in range(0, len(data), _SLICE):
@@ -123,10 +123,10 @@ class _Worker:
             raise _Died from None
         return await self._reply()
 
-    async def _reply(self) -> Reply:
+    async def _reply(self) -> DecodeResult:
         try:
             message = await asyncio.get_running_loop().sock_recv(self._channel, REPLY_SIZE)
-            return Reply.unpack(message)
+            return DecodeResult.unpack(message)
         except (OSError, ValueError, struct.error):
             raise _Died from None
 
@@ -219,7 +219,7 @@ class DecoderPool:
         await asyncio.gather(*(worker.stop() for worker in self._busy))
         await asyncio.gather(*self._reaping)
 
-    async def _decode(self, source: ImageSource, job: Job) -> tuple[Reply, bytes]:
+    async def _decode(self, source: ImageSource, job: Job) -> tuple[DecodeResult, bytes]:
         """One job on one worker, which afterwards is idle or dead, never in between."""
         worker = await self._take()
         fit_for_more = False
@@ -312,7 +312,7 @@ def _is_heavy(job: Job) -> bool:
     return job.format is not ImageFormat.JPEG and job.width * job.height > _HEAVY_PIXELS
 
 
-def _count(reply: Reply, job: Job) -> int:
+def _count(reply: DecodeResult, job: Job) -> int:
     """How many bytes of pixels to take; a decoder that claims the impossible counts as dead."""
     size = (reply.width, reply.height)
     if reply.verdict is not Verdict.DECODED:

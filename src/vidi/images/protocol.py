@@ -63,7 +63,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class DecodeResult:
     """What became of a job; the sizes are 0 unless it was decoded.
 
     Attributes:
@@ -83,7 +83,7 @@ class Reply:
         return _REPLY.pack(self.verdict, self.width, self.height, self.source_width, self.source_height)
 
     @classmethod
-    def unpack(cls, message: bytes) -> Reply:
+    def unpack(cls, message: bytes) -> DecodeResult:
         """Read the message; ValueError or struct.error if it is not one."""
         verdict, *sizes = _REPLY.unpack(message)
         return cls(Verdict(verdict), *sizes)

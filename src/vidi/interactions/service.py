@@ -15,7 +15,7 @@ from vidi.domain.errors import InvalidRequest, NotFound, Unavailable, VidiError
 from vidi.files.aio import utc_now
 from vidi.files.store import Clock, IdMaker
 from vidi.interactions.sqlite import SqliteInteractions
-from vidi.interactions.store import InteractionStore, Limits, StoredInteraction
+from vidi.interactions.store import InteractionLimits, InteractionStore, StoredInteraction
 from vidi.storage.errors import storage_faults
 
 log = logging.getLogger(__name__)
@@ -38,17 +38,19 @@ def new_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class History:
     """A conversation that may go on: the ids of its interactions, the oldest first, and their bytes."""
 
     ids: tuple[str, ...] = ()
     size: int = 0
 
 
-class Archive:
+class InteractionService:
     """All kept interactions of a server. Every method is safe in any thread and may wait for the disk."""
 
-    def __init__(self, store: InteractionStore, limits: Limits, clock: Clock, ids: IdMaker = new_id) -> None:
+    def __init__(
+        self, store: InteractionStore, limits: InteractionLimits, clock: Clock, ids: IdMaker = new_id
+    ) -> None:
         """Serve what is in `store`."""
         self._store = store
         self._limits = limits
@@ -108,7 +110,7 @@ class Archive:
             raise unknown(interaction_id)
         return found
 
-    def line(self, owner: str, interaction_id: str, largest: int) -> Line:
+    def line(self, owner: str, interaction_id: str, largest: int) -> History:
         """The conversation that ends with an interaction; nothing is read but what it would take to load it.
 
         Args:
@@ -121,7 +123,7 @@ class Archive:
             InvalidRequest: It is too long to be continued.
         """
         if not interaction_id:
-            return Line()
+            return History()
         with storage_faults():
             links = self._store.line(owner, interaction_id, self.clock(), self._limits.longest_line)
         if not links:
@@ -139,9 +141,9 @@ class Archive:
                 "continues, was deleted or has expired. Start a new conversation.",
                 where=PREVIOUS,
             )
-        return Line(tuple(link.id for link in reversed(links)), size)
+        return History(tuple(link.id for link in reversed(links)), size)
 
-    def load(self, owner: str, line: Line) -> Sequence[StoredInteraction]:
+    def load(self, owner: str, line: History) -> Sequence[StoredInteraction]:
         """The interactions of a line.
 
         Raises:
@@ -168,7 +170,7 @@ class Archive:
                 gone += removed
         return gone
 
-    async def keep_in_order(self, every: timedelta = EXPIRE_EVERY) -> None:
+    async def run_janitor(self, every: timedelta = EXPIRE_EVERY) -> None:
         """Remove what has expired, again and again until cancelled."""
         while True:
             await asyncio.sleep(every.total_seconds())
@@ -189,7 +191,7 @@ def unknown(interaction_id: str, where: str = "") -> NotFound:
 
 
 @contextmanager
-def open_archive(directory: Path, limits: Limits) -> Iterator[Archive]:
+def open_interactions(directory: Path, limits: InteractionLimits) -> Iterator[InteractionService]:
     """The archive in a directory that this server has for itself, as `open_library` sees to.
 
     Raises:
@@ -203,6 +205,6 @@ def open_archive(directory: Path, limits: Limits) -> Iterator[Archive]:
             "interactions.sqlite3 in the data directory."
         ) from error
     with closing(store):
-        archive = Archive(store, limits, utc_now)
+        archive = InteractionService(store, limits, utc_now)
         archive.expire()
         yield archive

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from vidi.files.local import PosixDisk, Reserve
+from vidi.files.local import PosixDisk, SpareSpace
 from vidi.files.sqlite import as_os_error, connect
-from vidi.interactions.store import Limits, Link, StoredInteraction
+from vidi.interactions.store import InteractionLimits, Link, StoredInteraction
 
 VERSION = 1
 """Of the tables; kept in the database's user_version."""
@@ -72,7 +72,7 @@ class SqliteInteractions:
         Raises:
             OSError: It cannot be opened, or a newer version made it.
         """
-        self._reserve = Reserve(path.with_suffix(".reserve"), PosixDisk())
+        self._reserve = SpareSpace(path.with_suffix(".reserve"), PosixDisk())
         PosixDisk().create(path)
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
@@ -94,7 +94,7 @@ class SqliteInteractions:
             self._reader.close()
             self._writer.close()
 
-    def add(self, interaction: StoredInteraction, limits: Limits) -> None:
+    def add(self, interaction: StoredInteraction, limits: InteractionLimits) -> None:
         """See `InteractionStore.add`."""
         row = (
             interaction.id,

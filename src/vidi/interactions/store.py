@@ -58,7 +58,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class InteractionLimits:
     """How much is kept for each owner, and for how long.
 
     Attributes:
@@ -77,7 +77,7 @@ class Limits:
 class InteractionStore(Protocol):
     """Keeps interactions. Every method is one transaction, durable before it returns, and linearizable."""
 
-    def add(self, interaction: StoredInteraction, limits: Limits) -> None:
+    def add(self, interaction: StoredInteraction, limits: InteractionLimits) -> None:
         """Keep an interaction; the same owner's oldest ones go where the limits ask for it."""
         ...
 

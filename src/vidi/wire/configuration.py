@@ -100,7 +100,7 @@ def _formats(config: GenerationConfig) -> Iterator[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _OutputFormat:
     """The form asked for, whichever fields say so, and those fields."""
 
     kind: str
@@ -109,15 +109,15 @@ class _Wanted:
     schema_at: str
 
 
-def _wanted(config: GenerationConfig) -> _Wanted:
+def _wanted(config: GenerationConfig) -> _OutputFormat:
     if config.response_format and config.response_format[0].text:
         text = config.response_format[0].text
         kind = _FORMAT_NAMES.get(text.mime_type or "", text.mime_type)
         at = "response_format[0].text."
-        return _Wanted(kind or "text/plain", f"{at}mime_type", text.json_schema, f"{at}json_schema")
+        return _OutputFormat(kind or "text/plain", f"{at}mime_type", text.json_schema, f"{at}json_schema")
     name = "response_json_schema" if config.response_schema is None else "response_schema"
     schema = config.response_json_schema if config.response_schema is None else config.response_schema
-    return _Wanted(config.response_mime_type or "text/plain", "response_mime_type", schema, name)
+    return _OutputFormat(config.response_mime_type or "text/plain", "response_mime_type", schema, name)
 
 
 def sampling(config: GenerationConfig) -> Sampling:

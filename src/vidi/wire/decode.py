@@ -10,7 +10,7 @@ import pybase64
 from pydantic import ValidationError
 
 from vidi.domain.errors import InvalidRequest
-from vidi.domain.prompt import Ask, Conversation, FileReference, ImageSource, MediaResolution, Role, Turn
+from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaResolution, Request, Role, Turn
 from vidi.wire import configuration
 from vidi.wire.fields import FieldViolation, InvalidFields, Scope, from_validation, refuse
 from vidi.wire.json_body import read_object
@@ -99,7 +99,7 @@ M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """What a request may hold, and the model that it goes to, for the error's text.
 
     Attributes:
@@ -111,7 +111,7 @@ class Limits:
     max_images: int = 3_600
 
 
-def decode_generate(body: bytes | bytearray, limits: Limits) -> Conversation:
+def decode_generate(body: bytes | bytearray, limits: RequestLimits) -> Conversation:
     """Read a GenerateContentRequest.
 
     Raises:
@@ -122,7 +122,7 @@ def decode_generate(body: bytes | bytearray, limits: Limits) -> Conversation:
     return _conversation(request, Scope(), limits)
 
 
-def decode_count(body: bytes | bytearray, limits: Limits) -> Conversation:
+def decode_count(body: bytes | bytearray, limits: RequestLimits) -> Conversation:
     """Read a CountTokensRequest: its contents, or the GenerateContentRequest in it.
 
     Raises:
@@ -147,7 +147,7 @@ def _read(message: type[M], tree: dict[str, object]) -> M:
         raise from_validation(error) from None
 
 
-def _conversation(request: GenerateContentRequest, scope: Scope, limits: Limits) -> Conversation:
+def _conversation(request: GenerateContentRequest, scope: Scope, limits: RequestLimits) -> Conversation:
     config = request.generation_config or GenerationConfig()
     contents = request.contents or []
     _check_roles(contents, scope)
@@ -155,7 +155,7 @@ def _conversation(request: GenerateContentRequest, scope: Scope, limits: Limits)
     _check_image_count(contents, scope, limits)
     thinking = configuration.thinking(config.thinking_config or ThinkingConfig())
     output = configuration.output(config, scope)
-    return Ask(
+    return Request(
         turns=_turns(contents, scope),
         system=_system(request.system_instruction),
         sampling=configuration.sampling(config),
@@ -218,7 +218,7 @@ def _part_faults(part: Part, role: Role, path: str, scope: Scope) -> Iterator[Fi
         yield scope.fault(f"{path}.media_resolution.num_tokens", "is not served. Use level.")
 
 
-def _check_image_count(contents: list[Content], scope: Scope, limits: Limits) -> None:
+def _check_image_count(contents: list[Content], scope: Scope, limits: RequestLimits) -> None:
     """Counted before any picture is decoded."""
     count = sum(bool(part.inline_data or part.file_data) for each in contents for part in each.parts or [])
     if count > limits.max_images:

@@ -26,7 +26,7 @@ _SERVICE = "generativelanguage.googleapis.com"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ResponseMeta:
     """What all messages of one answer share, and how much has been said so far.
 
     Attributes:
@@ -45,14 +45,14 @@ class Reply:
     tokens: int = 0
     thought_tokens: int = 0
 
-    def after(self, pieces: Sequence[Piece]) -> Reply:
+    def after(self, pieces: Sequence[Piece]) -> ResponseMeta:
         """The same reply once these pieces are sent: `reply = reply.after(pieces)` between two messages."""
         thought = sum(piece.tokens for piece in pieces if piece.thought)
         spoken = sum(piece.tokens for piece in pieces if not piece.thought)
         return replace(self, tokens=self.tokens + spoken, thought_tokens=self.thought_tokens + thought)
 
 
-def encode_response(pieces: Sequence[Piece], *, reply: Reply) -> bytes:
+def encode_response(pieces: Sequence[Piece], *, reply: ResponseMeta) -> bytes:
     """A GenerateContentResponse of these pieces: a whole answer, or the next message of a stream.
 
     Candidates are in the order of their index; the counts include the earlier messages that `reply` knows of.
@@ -71,7 +71,7 @@ def encode_response(pieces: Sequence[Piece], *, reply: Reply) -> bytes:
     )
 
 
-def _candidate(pieces: list[Piece], index: int, reply: Reply) -> Json:
+def _candidate(pieces: list[Piece], index: int, reply: ResponseMeta) -> Json:
     candidate: dict[str, Json] = {"content": {"parts": _parts(pieces, reply), "role": "model"}}
     finish = next((piece.finish for piece in pieces if piece.finish), None)
     if finish:
@@ -79,7 +79,7 @@ def _candidate(pieces: list[Piece], index: int, reply: Reply) -> Json:
     return {**candidate, "index": index}
 
 
-def _parts(pieces: list[Piece], reply: Reply) -> list[Json]:
+def _parts(pieces: list[Piece], reply: ResponseMeta) -> list[Json]:
     """Texts that follow each other become one part; without any text there is one empty part."""
     runs: list[tuple[bool, list[str]]] = []
     for piece in pieces:
@@ -93,8 +93,8 @@ def _parts(pieces: list[Piece], reply: Reply) -> list[Json]:
     return [{"text": "".join(texts), **({"thought": True} if thought else {})} for thought, texts in runs]
 
 
-def _usage(reply: Reply) -> Json:
-    """The bill; counts of zero are left out, but the total is always there."""
+def _usage(reply: ResponseMeta) -> Json:
+    """What was used; counts of zero are left out, but the total is always there."""
     counts: dict[str, Json] = {
         "promptTokenCount": reply.prompt.total,
         "candidatesTokenCount": reply.tokens,

@@ -45,7 +45,7 @@ class _CreateFile(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class FileNote:
+class FileFields:
     """What an uploader says about a file; empty where it says nothing."""
 
     name: str = ""
@@ -54,7 +54,7 @@ class FileNote:
     size_bytes: int | None = None
 
 
-def decode_file(body: bytes | bytearray) -> FileNote:
+def decode_file(body: bytes | bytearray) -> FileFields:
     """Read a CreateFileRequest; an empty body says nothing.
 
     Raises:
@@ -65,7 +65,7 @@ def decode_file(body: bytes | bytearray) -> FileNote:
     except ValidationError as error:
         raise from_validation(error) from None
     file = request.file or _File()
-    return FileNote(file.name or "", file.display_name or "", file.mime_type or "", file.size_bytes)
+    return FileFields(file.name or "", file.display_name or "", file.mime_type or "", file.size_bytes)
 
 
 def encode_file(file: StoredFile, base: str) -> bytes:

@@ -13,12 +13,12 @@ from pydantic_core import from_json
 
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import (
-    Ask,
     Conversation,
     FileReference,
     ImageSource,
     MediaResolution,
     Output,
+    Request,
     Role,
     TextFormat,
     Turn,
@@ -156,7 +156,7 @@ def decode_interaction(body: bytes | bytearray, max_images: int) -> NewInteracti
     kept = request.store is not False
     return NewInteraction(
         model=(request.model or "").removeprefix("models/"),
-        conversation=Ask(
+        conversation=Request(
             turns=turns,
             system=request.system_instruction or "",
             sampling=configuration.sampling(config),

@@ -37,7 +37,7 @@ _CODES: tuple[tuple[type[errors.VidiError], str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class InteractionMeta:
     """What is known of an interaction before its answer.
 
     Attributes:
@@ -57,7 +57,7 @@ class Heading:
     include_thoughts: bool = False
 
 
-def encode_interaction(heading: Heading, pieces: Iterable[Piece]) -> bytes:
+def encode_interaction(heading: InteractionMeta, pieces: Iterable[Piece]) -> bytes:
     """The whole resource."""
     return dump(_resource(heading, _answer(pieces)))
 
@@ -71,7 +71,7 @@ def _answer(pieces: Iterable[Piece]) -> Answer:
     return next(iter(fold(pieces)), Answer())
 
 
-def _resource(heading: Heading, answer: Answer) -> dict[str, Json]:
+def _resource(heading: InteractionMeta, answer: Answer) -> dict[str, Json]:
     content: list[Json] = [{"type": "text", "text": answer.text}]
     steps: list[Json] = [{"type": MODEL_OUTPUT, "content": content}]
     if answer.thoughts and heading.include_thoughts:
@@ -85,7 +85,7 @@ def _resource(heading: Heading, answer: Answer) -> dict[str, Json]:
     }
 
 
-def _opening(heading: Heading, status: str) -> dict[str, Json]:
+def _opening(heading: InteractionMeta, status: str) -> dict[str, Json]:
     moment = heading.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     previous: dict[str, Json] = {"previous_interaction_id": heading.previous} if heading.previous else {}
     return {
@@ -116,7 +116,7 @@ def _modalities(count: TokenCount) -> list[Json]:
     return [{"modality": name, "tokens": tokens} for name, tokens in by_modality if tokens]
 
 
-class Telling:
+class InteractionStream:
     """Tells one interaction in events; every message is one line, in the order of the API.
 
     yield telling.begin()
@@ -127,7 +127,7 @@ class Telling:
     yield telling.complete()
     """
 
-    def __init__(self, heading: Heading) -> None:
+    def __init__(self, heading: InteractionMeta) -> None:
         """Begin to tell; nothing is said yet."""
         self._heading = heading
         self._pieces: list[Piece] = []

@@ -55,24 +55,24 @@ _MAX_REPORTED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SchemaPath:
     """A node's path, twice: with entries of a map by number, as reading names them, and by their keys."""
 
     scope: Scope
     numbered: str
     named: str
 
-    def member(self, name: str) -> Place:
+    def member(self, name: str) -> SchemaPath:
         """The place of a keyword's value."""
-        return Place(self.scope, f"{self.numbered}.{_snake(name)}", f"{self.named}.{_snake(name)}")
+        return SchemaPath(self.scope, f"{self.numbered}.{_snake(name)}", f"{self.named}.{_snake(name)}")
 
-    def item(self, index: int) -> Place:
+    def item(self, index: int) -> SchemaPath:
         """The place of a list's element."""
-        return Place(self.scope, f"{self.numbered}[{index}]", f"{self.named}[{index}]")
+        return SchemaPath(self.scope, f"{self.numbered}[{index}]", f"{self.named}[{index}]")
 
-    def entry(self, index: int, key: str) -> Place:
+    def entry(self, index: int, key: str) -> SchemaPath:
         """The place of a map's value."""
-        return Place(self.scope, f"{self.numbered}[{index}].value", f"{self.named}[{key[:80]}]")
+        return SchemaPath(self.scope, f"{self.numbered}[{index}].value", f"{self.named}[{key[:80]}]")
 
     def fault(self, text: str) -> InvalidFields:
         """The error for a node that was read but makes no sense."""
@@ -92,10 +92,10 @@ class Node:
     """The keywords of one node under their camelCase names; absent ones and nulls are left out."""
 
     keywords: dict[str, object]
-    place: Place
+    place: SchemaPath
 
     @staticmethod
-    def read(raw: dict[str, object], place: Place, *, closed: bool) -> Node:
+    def read(raw: dict[str, object], place: SchemaPath, *, closed: bool) -> Node:
         """Normalise names; unknown ones are refused if `closed`, else ignored.
 
         Raises:
@@ -201,7 +201,7 @@ class Node:
                 raise self.place.member(low).fault(f"must not be greater than {_snake(high)}.")
 
 
-def _typed(value: object, kinds: frozenset[Kind], place: Place) -> Scalar:
+def _typed(value: object, kinds: frozenset[Kind], place: SchemaPath) -> Scalar:
     if isinstance(value, str) and kinds and Kind.STRING not in kinds:
         read = integer(value) if Kind.INTEGER in kinds else number(value)
         return value if read is None else read
@@ -229,7 +229,7 @@ _UNROLLINGS = (4, 2, 1)
 _REFERENCES = ("$ref", "ref")
 
 
-class _TooLarge(Exception):
+class _SchemaTooLarge(Exception):
     """More nodes or levels than allowed at this number of unrollings."""
 
 
@@ -248,11 +248,11 @@ def compile_schema(raw: object, field: str, scope: Scope, *, closed: bool) -> Sc
     Raises:
         InvalidFields: It is no schema, contradicts itself, or is too large; the message shows where.
     """
-    place = Place(scope, scope.path(field), scope.path(field))
+    place = SchemaPath(scope, scope.path(field), scope.path(field))
     for unrollings in _UNROLLINGS:
         try:
             schema = _Compiler(raw, unrollings, closed=closed).node(raw, place, ())
-        except _TooLarge:
+        except _SchemaTooLarge:
             continue
         if schema is None:
             raise place.fault(
@@ -271,12 +271,12 @@ class _Compiler:
         self._closed = closed
         self._nodes = 0
 
-    def node(self, raw: object, place: Place, chain: tuple[str, ...]) -> Schema | None:
+    def node(self, raw: object, place: SchemaPath, chain: tuple[str, ...]) -> Schema | None:
         """Read one node; None where a recursive reference ends."""
         self._nodes += 1
         too_deep = len(chain) >= MAX_DEPTH
         if self._nodes > MAX_NODES or (too_deep and any(chain) and self._unrollings > _UNROLLINGS[-1]):
-            raise _TooLarge
+            raise _SchemaTooLarge
         if too_deep:
             raise place.fault(f"the schema is nested more than {MAX_DEPTH} levels deep.")
         if raw is True:
@@ -300,7 +300,7 @@ class _Compiler:
         merged = {**target, **beside} if isinstance(target, dict) else target
         return self.node(merged, node.place, (*chain, reference))
 
-    def _target(self, reference: str, place: Place) -> object:
+    def _target(self, reference: str, place: SchemaPath) -> object:
         target = self._root
         steps = [unquote(step) for step in reference.removeprefix("#").split("/") if step]
         for step in steps:

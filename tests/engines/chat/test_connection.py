@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from vidi.engines.chat.connection import Endpoint, Lost, NobodyThere, Refused, post
+from vidi.engines.chat.connection import ConnectFailed, ConnectionLost, Endpoint, HttpRefusal, post
 
 Script = Callable[[socket.socket], None]
 """What the other side does with a connection whose request it has read."""
@@ -157,7 +157,7 @@ def reset(connection: socket.socket) -> None:
     ],
 )
 def test_an_answer_that_is_not_whole_is_lost(script: Script) -> None:
-    with pytest.raises(Lost):
+    with pytest.raises(ConnectionLost):
         answer(script)
 
 
@@ -165,7 +165,7 @@ def test_an_answer_that_is_not_whole_is_lost(script: Script) -> None:
 def test_an_error_status_comes_with_what_was_said(status: int) -> None:
     said = b'{"error":{}}'
     head = f"HTTP/1.1 {status} No\r\nContent-Length: {len(said)}\r\n\r\n".encode()
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(HttpRefusal) as refused:
         answer(lambda connection: connection.sendall(head + said))
     assert (refused.value.status, refused.value.body) == (status, said)
 
@@ -173,5 +173,5 @@ def test_an_error_status_comes_with_what_was_said(status: int) -> None:
 def test_where_nobody_listens_nothing_was_asked() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    with pytest.raises(NobodyThere):
+    with pytest.raises(ConnectFailed):
         list(post(Endpoint("127.0.0.1", port, ""), "/", b""))

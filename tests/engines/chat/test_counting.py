@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from vidi.domain.errors import Internal, Unavailable
-from vidi.domain.prompt import Ask, Role, Turn
-from vidi.engines.chat.connection import Refused
+from vidi.domain.prompt import Request, Role, Turn
+from vidi.engines.chat.connection import HttpRefusal
 from vidi.engines.chat.counting import Size, TokenCounter
 from vidi.engines.chat.messages import blank
 
@@ -38,8 +38,8 @@ class Process:
             yield bytes([byte])
 
 
-def ask(*parts: str | Size) -> Ask[Size]:
-    return Ask(turns=(Turn(Role.USER, parts),))
+def ask(*parts: str | Size) -> Request[Size]:
+    return Request(turns=(Turn(Role.USER, parts),))
 
 
 def test_texts_and_pictures_are_told_apart_and_add_up() -> None:
@@ -79,7 +79,7 @@ def test_an_answer_without_a_number_is_unavailable(said: bytes) -> None:
 def test_a_refusal_is_told() -> None:
     def refuse(path: str, body: bytes) -> Generator[bytes, None, None]:
         yield b""
-        raise Refused(500, b'{"error":{"message":"bad template"}}')
+        raise HttpRefusal(500, b'{"error":{"message":"bad template"}}')
 
     with pytest.raises(Internal, match="bad template"):
         TokenCounter(refuse, SMALL).count(ask("a"), {})

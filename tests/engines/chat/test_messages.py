@@ -11,9 +11,9 @@ from PIL import Image
 
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.geometry import Placement
-from vidi.domain.prompt import Ask, Picture, Role, Sampling, Thinking, Turn
+from vidi.domain.prompt import Picture, Request, Role, Sampling, Thinking, Turn
 from vidi.engines.chat.messages import (
-    Shown,
+    EncodedImage,
     blank,
     messages,
     sampling_options,
@@ -23,10 +23,10 @@ from vidi.engines.chat.messages import (
 )
 from vidi.engines.profile import Template, Thinks
 
-CAT, DOG = Shown("data:cat"), Shown("data:dog")
+CAT, DOG = EncodedImage("data:cat"), EncodedImage("data:dog")
 
 
-def image_of(picture: Shown) -> Image.Image:
+def image_of(picture: EncodedImage) -> Image.Image:
     data = base64.b64decode(picture.uri.partition(";base64,")[2])
     return Image.open(io.BytesIO(data))
 
@@ -47,7 +47,7 @@ def test_a_blank_has_the_size_that_is_counted() -> None:
 
 
 def test_parts_keep_their_order_and_turns_their_roles() -> None:
-    ask: Ask[Shown] = Ask(
+    ask: Request[EncodedImage] = Request(
         system="Be brief.",
         turns=(
             Turn(Role.USER, ("first", CAT, "", DOG, "last")),
@@ -72,7 +72,7 @@ def test_parts_keep_their_order_and_turns_their_roles() -> None:
 
 
 def test_a_picture_in_a_turn_of_the_models_is_refused() -> None:
-    ask: Ask[Shown] = Ask(turns=(Turn(Role.MODEL, ("look", CAT)),))
+    ask: Request[EncodedImage] = Request(turns=(Turn(Role.MODEL, ("look", CAT)),))
     with pytest.raises(InvalidRequest, match="role model holds a picture"):
         messages(ask)
 

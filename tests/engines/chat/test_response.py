@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.errors import Internal, InvalidRequest, Unavailable, VidiError
-from vidi.engines.chat.connection import Refused
-from vidi.engines.chat.response import Events, Reply, joined, refused
+from vidi.engines.chat.connection import HttpRefusal
+from vidi.engines.chat.response import EventStream, ResponseReader, joined, refused
 
 
 def event(*, tokens: int, finish: str | None = None, **delta: str) -> dict[str, Any]:
@@ -36,13 +36,13 @@ def wire(messages: list[dict[str, Any]]) -> bytes:
     return b"".join(lines) + b"data: [DONE]\n\n"
 
 
-def pieces_of(reply: Reply, messages: list[Any]) -> list[Piece]:
+def pieces_of(reply: ResponseReader, messages: list[Any]) -> list[Piece]:
     return [piece for message in messages for piece in reply.take(message)]
 
 
 @given(st.lists(st.integers(1, 600)))
 def test_portions_do_not_matter(cuts: list[int]) -> None:
-    data, events, at = wire(STREAM), Events(), 0
+    data, events, at = wire(STREAM), EventStream(), 0
     got: list[Any] = []
     for cut in cuts:
         got += events.feed(data[at : at + cut])
@@ -55,13 +55,13 @@ def test_an_error_in_mid_stream_is_an_event() -> None:
     said = b'{"code":500,"message":"boom"}\n\n'
     for head in (b"error: ", b'data: {"error":'):
         data = head + (said if head == b"error: " else said.strip() + b"}\n\n")
-        (message,) = Events().feed(data)
+        (message,) = EventStream().feed(data)
         with pytest.raises(Internal, match="boom"):
-            list(Reply().take(message))
+            list(ResponseReader().take(message))
 
 
 def test_tokens_are_counted_once_thoughts_are_told_apart_and_the_prompt_is_known() -> None:
-    reply = Reply()
+    reply = ResponseReader()
     assert pieces_of(reply, STREAM) == [
         Piece("hm", tokens=1, thought=True),
         Piece("a ", tokens=1),
@@ -72,7 +72,7 @@ def test_tokens_are_counted_once_thoughts_are_told_apart_and_the_prompt_is_known
 
 
 def test_tokens_without_text_are_counted_too() -> None:
-    assert pieces_of(Reply(), [event(tokens=2), event(tokens=3, content="x")]) == [
+    assert pieces_of(ResponseReader(), [event(tokens=2), event(tokens=3, content="x")]) == [
         Piece("", tokens=2),
         Piece("x", tokens=1),
     ]
@@ -93,13 +93,13 @@ def test_pieces_that_came_together_are_few_and_thoughts_stay_apart() -> None:
     ("reason", "finish"), [("stop", Finish.STOP), ("length", Finish.MAX_TOKENS), ("new", Finish.OTHER)]
 )
 def test_finishes_have_the_apis_names(reason: str, finish: Finish) -> None:
-    reply = Reply()
+    reply = ResponseReader()
     pieces_of(reply, [event(tokens=1, finish=reason)])
     assert reply.last().finish is finish
 
 
 def test_an_answer_without_an_end_is_not_passed_off_as_whole() -> None:
-    reply = Reply()
+    reply = ResponseReader()
     pieces_of(reply, STREAM[:3])
     with pytest.raises(Unavailable, match="in the middle"):
         reply.last()
@@ -113,7 +113,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_any_other_message_says_nothing_and_breaks_nothing(message: Any) -> None:
-    assert all(isinstance(piece, Piece) for piece in Reply().take(message))
+    assert all(isinstance(piece, Piece) for piece in ResponseReader().take(message))
 
 
 @pytest.mark.parametrize(
@@ -130,9 +130,9 @@ def test_any_other_message_says_nothing_and_breaks_nothing(message: Any) -> None
 )
 def test_refusals_say_what_to_do(error: object, kind: type[VidiError], told: str) -> None:
     with pytest.raises(kind, match=told):
-        raise refused(Refused(400, json.dumps({"error": error}).encode()))
+        raise refused(HttpRefusal(400, json.dumps({"error": error}).encode()))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": 3}', b"\xff"])
 def test_a_refusal_that_says_nothing_is_one_all_the_same(body: bytes) -> None:
-    assert isinstance(refused(Refused(500, body)), Internal)
+    assert isinstance(refused(HttpRefusal(500, body)), Internal)

@@ -17,7 +17,7 @@ from tests.engines.gbnf.values import guess, written
 from tests.engines.schemas import schemas
 from vidi.domain.prompt import TextFormat
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.gbnf import ThoughtTags, compile_json, compile_schema
+from vidi.engines.gbnf import ThinkingTags, compile_json, compile_schema
 from vidi.engines.gbnf.compiler import MOST_ALTERNATIVES, MOST_OPTIONAL
 from vidi.engines.schemas import LONGEST_TEXT, Unfillable
 from vidi.engines.validation import satisfies, validate
@@ -62,7 +62,7 @@ GRAMMARS: dict[str, Callable[[], str]] = {
     "bare_enum": lambda: compile_schema(ENUM, TextFormat.ENUM),
     "nullable": lambda: compile_schema(NULLABLE),
     "tree": lambda: compile_schema(TREE),
-    "thinking": lambda: compile_schema(ENUM, thinking=ThoughtTags("<think>", "</think>")),
+    "thinking": lambda: compile_schema(ENUM, thinking=ThinkingTags("<think>", "</think>")),
     "json": compile_json,
 }
 

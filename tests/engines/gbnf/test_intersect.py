@@ -13,14 +13,14 @@ from tests.engines.gbnf.values import guess
 from tests.engines.schemas import schemas
 from vidi.domain.schema import Kind, Schema
 from vidi.engines.gbnf.expression import TooLarge
-from vidi.engines.gbnf.intersect import MOST_MEETINGS, Meetings
+from vidi.engines.gbnf.intersect import MOST_MEETINGS, Intersection
 from vidi.engines.validation import satisfies
 
 
 @settings(max_examples=60, deadline=None)
 @given(schemas().map(checkable), st.integers(0, 2**32))
 def test_a_value_satisfies_a_schema_if_it_satisfies_one_of_its_branches(schema: Schema, seed: int) -> None:
-    branches = Meetings().branches(schema)
+    branches = Intersection().branches(schema)
     assert all(not branch.any_of and branch.kinds for branch in branches)
     chance = random.Random(seed)
     for value in (guess(chance.choice([schema, *branches]), chance) for _ in range(6)):
@@ -30,7 +30,7 @@ def test_a_value_satisfies_a_schema_if_it_satisfies_one_of_its_branches(schema: 
 def test_alternatives_that_multiply_are_refused() -> None:
     many = Schema(any_of=tuple(Schema(minimum=float(at)) for at in range(200)))
     with pytest.raises(TooLarge, match="anyOf"):
-        Meetings().branches(Schema(items=many, any_of=(Schema(items=many),)))
+        Intersection().branches(Schema(items=many, any_of=(Schema(items=many),)))
     assert MOST_MEETINGS < 200 * 200
 
 
@@ -38,4 +38,4 @@ def test_an_integer_is_a_number() -> None:
     both = Schema(
         kinds=frozenset({Kind.NUMBER}), any_of=(Schema(kinds=frozenset({Kind.INTEGER, Kind.STRING})),)
     )
-    assert Meetings().branches(both)[0].kinds == {Kind.INTEGER}
+    assert Intersection().branches(both)[0].kinds == {Kind.INTEGER}

@@ -8,7 +8,7 @@ import pytest
 
 from tests.engines.gbnf.gbnf_reader import Grammar
 from vidi.domain.schema import Kind, Schema
-from vidi.engines.gbnf import ThoughtTags, compile_json, compile_schema
+from vidi.engines.gbnf import ThinkingTags, compile_json, compile_schema
 
 YES = Schema(kinds=frozenset({Kind.BOOLEAN}))
 TAGS = ("<think>", "</think>")
@@ -30,13 +30,13 @@ TAGS = ("<think>", "</think>")
     ],
 )
 def test_what_may_come_first(text: str, opened: bool, taken: bool) -> None:
-    grammar = Grammar(compile_schema(YES, thinking=ThoughtTags(*TAGS, opened=opened)))
+    grammar = Grammar(compile_schema(YES, thinking=ThinkingTags(*TAGS, opened=opened)))
     assert grammar.matches(text) == taken
 
 
 @pytest.mark.parametrize("closing", ["aab", "abab", "x", "aaa", "[/THINK]", "^]-"])
 def test_the_first_mark_ends_it(closing: str) -> None:
-    grammar = Grammar(compile_schema(YES, thinking=ThoughtTags("", closing, opened=True)))
+    grammar = Grammar(compile_schema(YES, thinking=ThinkingTags("", closing, opened=True)))
     chance = random.Random(closing)
     for _ in range(300):
         thought = "".join(chance.choices(closing + "z", k=chance.randint(0, 9)))
@@ -46,7 +46,7 @@ def test_the_first_mark_ends_it(closing: str) -> None:
 
 
 def test_thinking_before_free_json() -> None:
-    grammar = Grammar(compile_json(thinking=ThoughtTags(*TAGS)))
+    grammar = Grammar(compile_json(thinking=ThinkingTags(*TAGS)))
     assert grammar.matches('<think>{</think>{"a":[1,null]}')
     assert grammar.matches("[]")
     assert not grammar.matches('"text"')

@@ -14,7 +14,7 @@ from tests.engines.gbnf.shapes import DETECTION, SHAPES, checkable
 from tests.engines.schemas import schemas
 from vidi.domain.prompt import TextFormat
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.gbnf import ThoughtTags, compile_json, compile_schema
+from vidi.engines.gbnf import ThinkingTags, compile_json, compile_schema
 from vidi.engines.gbnf.expression import LONGEST_GROUP, LONGEST_REPEAT
 from vidi.engines.schemas import Unfillable
 from vidi.engines.validation import validate
@@ -91,7 +91,9 @@ def test_json_without_a_schema_is_an_object_or_an_array(say: Say) -> None:
 def test_thinking_may_come_first_and_must_where_it_has_begun(say: Say) -> None:
     # A mark of one character: a longer one does not happen by chance.
     begun, free = (
-        compile_schema(Schema(kinds=frozenset({Kind.BOOLEAN})), thinking=ThoughtTags("<", ">", opened=opened))
+        compile_schema(
+            Schema(kinds=frozenset({Kind.BOOLEAN})), thinking=ThinkingTags("<", ">", opened=opened)
+        )
         for opened in (True, False)
     )
     for seed in range(1, 6):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.engines.gbnf.gbnf_reader import Grammar
 from vidi.engines.gbnf.expression import Rules, literal, sequence
-from vidi.engines.gbnf.patterns import Limits, NoText, pattern_text
+from vidi.engines.gbnf.patterns import LengthBounds, Unsatisfiable, pattern_text
 from vidi.engines.validation import matches
 
 SIMPLE = [
@@ -32,10 +32,10 @@ SIMPLE = [
 ]
 
 
-ANY_LENGTH = Limits()
+ANY_LENGTH = LengthBounds()
 
 
-def _grammar(pattern: str, limits: Limits = ANY_LENGTH) -> Grammar | None:
+def _grammar(pattern: str, limits: LengthBounds = ANY_LENGTH) -> Grammar | None:
     rules = Rules()
     inside = pattern_text(pattern, limits, rules)
     if inside is None:
@@ -96,7 +96,7 @@ def test_what_is_not_simple_is_left_to_validation(pattern: str) -> None:
 
 
 def test_lengths_narrow_the_only_repetition() -> None:
-    grammar = _grammar("^[A-Z][a-z]*$", Limits(3, 5))
+    grammar = _grammar("^[A-Z][a-z]*$", LengthBounds(3, 5))
     assert grammar is not None
     assert [grammar.matches(f'"A{"b" * count}"') for count in range(6)] == [
         False,
@@ -106,16 +106,16 @@ def test_lengths_narrow_the_only_repetition() -> None:
         True,
         False,
     ]
-    assert _grammar("^[a-z]*-[a-z]*$", Limits(3, 5)) is None
-    loose = _grammar("^[a-z]*-[a-z]*$", Limits(1, None))
+    assert _grammar("^[a-z]*-[a-z]*$", LengthBounds(3, 5)) is None
+    loose = _grammar("^[a-z]*-[a-z]*$", LengthBounds(1, None))
     assert loose is not None
 
 
 def test_lengths_that_no_match_has_are_told() -> None:
-    with pytest.raises(NoText):
-        _grammar("^#[0-9]{6}$", Limits(0, 5))
-    with pytest.raises(NoText):
-        _grammar("^a?$|^b{2}$", Limits(3, None))
+    with pytest.raises(Unsatisfiable):
+        _grammar("^#[0-9]{6}$", LengthBounds(0, 5))
+    with pytest.raises(Unsatisfiable):
+        _grammar("^a?$|^b{2}$", LengthBounds(3, None))
 
 
 def test_few_ways_to_go_on_are_followed_at_once() -> None:

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from vidi.domain.geometry import Placement
-from vidi.domain.prompt import Ask, Output, Picture, Role, TextFormat, Turn
+from vidi.domain.prompt import Output, Picture, Request, Role, TextFormat, Turn
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.grounding.coordinates import Ruler
-from vidi.engines.grounding.object_writer import UnitWriter
-from vidi.engines.grounding.request import Reader, reader_for
-from vidi.engines.grounding.schema import Sought, shape_of
+from vidi.engines.grounding.coordinates import Denormalizer
+from vidi.engines.grounding.object_writer import ObjectWriter
+from vidi.engines.grounding.request import AnswerReader, reader_for
+from vidi.engines.grounding.schema import PlaceKind, shape_of
 from vidi.engines.profile import Dialect, Form, Order
 from vidi.engines.profile_files import load_profiles
 from vidi.engines.validation import JsonValue
@@ -54,22 +54,24 @@ def reader(
     dialect: Dialect,
     *,
     schema: Schema | None = None,
-    sought: Sought = Sought.BOXES,
+    sought: PlaceKind = PlaceKind.BOXES,
     pictures: Sequence[Picture] = (),
     label: str = "",
-) -> Reader:
+) -> AnswerReader:
     """A reader of one answer."""
     shape = shape_of(schema, dialect) if schema else None
-    writer = UnitWriter(Ruler(dialect, pictures or (picture(),)), shape.sought if shape else sought, label)
+    writer = ObjectWriter(
+        Denormalizer(dialect, pictures or (picture(),)), shape.sought if shape else sought, label
+    )
     return reader_for(dialect, writer, shape)
 
 
-def told(reading: Reader, pieces: Iterable[str]) -> str:
+def told(reading: AnswerReader, pieces: Iterable[str]) -> str:
     """All that a reader tells."""
     return "".join([*(reading.push(piece) for piece in pieces), reading.end()])
 
 
-def read(reading: Reader, text: str, size: int = 7) -> JsonValue:
+def read(reading: AnswerReader, text: str, size: int = 7) -> JsonValue:
     """The value that a reader tells of a text that comes in pieces."""
     return parsed(told(reading, [text[at : at + size] for at in range(0, len(text), size)]))
 
@@ -85,7 +87,7 @@ def _refuse(constant: str) -> JsonValue:
     raise AssertionError(constant)
 
 
-def asking(text: str, system: str = "", schema: Schema | None = None) -> Ask[int]:
+def asking(text: str, system: str = "", schema: Schema | None = None) -> Request[int]:
     """A request with one picture before its text."""
     output = Output(TextFormat.JSON, schema) if schema else Output()
-    return Ask((Turn(Role.USER, (1, text)),), system=system, output=output)
+    return Request((Turn(Role.USER, (1, text)),), system=system, output=output)

@@ -8,18 +8,18 @@ import pytest
 
 from tests.engines.grounding.setting import picture
 from vidi.domain.geometry import Box, Placement, Point
-from vidi.engines.grounding.coordinates import Ruler
+from vidi.engines.grounding.coordinates import Denormalizer
 from vidi.engines.profile import Dialect, Form, Order
 
 
-def ruler(**said: float) -> Ruler:
-    return Ruler(Dialect(Form.JSON, Order.XYXY, scale=said.get("scale", 1000)), (picture(),))
+def ruler(**said: float) -> Denormalizer:
+    return Denormalizer(Dialect(Form.JSON, Order.XYXY, scale=said.get("scale", 1000)), (picture(),))
 
 
 def test_a_letterbox_is_taken_off() -> None:
     # 200 x 100 in a square of 1000: 250 rows of padding above and below.
     square = picture(1000, 1000, Placement(200, 100, 0, 250, 1000, 500))
-    inside = Ruler(Dialect(Form.JSON, Order.XYXY), (square,))
+    inside = Denormalizer(Dialect(Form.JSON, Order.XYXY), (square,))
     assert inside.box([0, 250, 1000, 750]) == Box(0, 0, 1000, 1000)
     assert inside.box([0, 0, 500, 500]) == Box(0, 0, 500, 500)
     assert inside.box([0, 0, 1000, 250]) is None
@@ -45,5 +45,5 @@ def test_numbers_beyond_all_pictures_are_cut() -> None:
 
 def test_half_a_unit_is_rounded_up_on_every_picture() -> None:
     for width in (1, 3, 7, 999, 1000, 8000):
-        measured = Ruler(Dialect(Form.JSON, Order.XYXY), (picture(width, width),))
+        measured = Denormalizer(Dialect(Form.JSON, Order.XYXY), (picture(width, width),))
         assert measured.box([100.5, 100.5, 300.5, 300.5]) == Box(101, 101, 301, 301)

@@ -8,13 +8,13 @@ import pytest
 
 from tests.engines.grounding.setting import BOX, DIALECTS, PAIR, TEXT, members, picture
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.grounding.coordinates import Ruler
-from vidi.engines.grounding.object_writer import JsonObject, UnitWriter, dumps, loads
-from vidi.engines.grounding.schema import Sought, shape_of
+from vidi.engines.grounding.coordinates import Denormalizer
+from vidi.engines.grounding.object_writer import JsonObject, ObjectWriter, dumps, loads
+from vidi.engines.grounding.schema import PlaceKind, shape_of
 from vidi.engines.validation import JsonValue
 
 QWEN = DIALECTS["qwen3.5"]
-WRITER = UnitWriter(Ruler(QWEN, (picture(),)), Sought.BOXES)
+WRITER = ObjectWriter(Denormalizer(QWEN, (picture(),)), PlaceKind.BOXES)
 TRUTH = Schema(kinds=frozenset({Kind.BOOLEAN}))
 MAYBE = Schema(any_of=(BOX, Schema(kinds=frozenset({Kind.NULL}))))
 
@@ -22,7 +22,7 @@ MAYBE = Schema(any_of=(BOX, Schema(kinds=frozenset({Kind.NULL}))))
 def shaped(value: JsonObject, schema: Schema, label: str = "") -> list[JsonValue]:
     shape = shape_of(schema, QWEN)
     assert shape is not None
-    writer = UnitWriter(WRITER.ruler, Sought.BOXES, label)
+    writer = ObjectWriter(WRITER.ruler, PlaceKind.BOXES, label)
     return [json.loads(text) for text in writer.shaped(value, shape)]
 
 

@@ -21,10 +21,10 @@ from tests.engines.grounding.setting import (
     picture,
     read,
 )
-from vidi.domain.prompt import Ask, MediaResolution, Output, Role, Sampling, TextFormat, Turn
+from vidi.domain.prompt import MediaResolution, Output, Request, Role, Sampling, TextFormat, Turn
 from vidi.domain.schema import Kind, Schema
-from vidi.engines.grounding.request import Plan, plan
-from vidi.engines.grounding.schema import Sought
+from vidi.engines.grounding.request import GroundingPlan, plan
+from vidi.engines.grounding.schema import PlaceKind
 from vidi.engines.profile import Dialect
 
 GUIDE = (
@@ -41,7 +41,7 @@ QWEN = (
 )
 
 
-def planned(ask: Ask[int], family: str = "qwen3.5") -> Plan[int]:
+def planned(ask: Request[int], family: str = "qwen3.5") -> GroundingPlan[int]:
     made = plan(ask, DIALECTS[family])
     assert made is not None
     return made
@@ -58,7 +58,10 @@ def test_the_guide_s_request_becomes_the_family_s() -> None:
 @pytest.mark.parametrize(
     ("family", "asked"),
     [
-        ("qwen2.5-vl", "Outline the position of each red car and output all the coordinates in JSON format."),
+        (
+            "qwen2.5-vl",
+            "Outline the position of each red car and output all the coordinates in JSON format.",
+        ),
         (
             "lfm2.5-vl",
             "Detect all red car. Provide result as a valid JSON: "
@@ -115,7 +118,7 @@ def test_a_question_of_another_kind_stays_and_is_pointed_to() -> None:
 
 
 def test_a_picture_alone_is_asked_by_the_system_instruction() -> None:
-    ask: Ask[int] = Ask((Turn(Role.USER, (1,)),), system=SYSTEM)
+    ask: Request[int] = Request((Turn(Role.USER, (1,)),), system=SYSTEM)
     assert planned(ask).ask.turns[-1].parts == (1, QWEN.format("every prominent object"))
 
 
@@ -222,7 +225,7 @@ def test_any_request_can_be_planned(text: str, system: str, dialect: Dialect) ->
     schema = array(members(box_2d=BOX))
     plan(asking(text, system), dialect)
     made = plan(asking(text, system, schema), dialect)
-    assert made is None or (made.wish.sought is Sought.BOXES and list(made.ask.images()) == [1])
+    assert made is None or (made.wish.sought is PlaceKind.BOXES and list(made.ask.images()) == [1])
 
 
 def test_many_words_take_time_in_proportion() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from vidi.domain.answer import Finish, Piece, fold
 from vidi.domain.geometry import Placement
-from vidi.domain.prompt import Ask, Output, Picture, Role, TextFormat, Turn
+from vidi.domain.prompt import Output, Picture, Request, Role, TextFormat, Turn
 from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.grounding.request import PieceReader, plan
 from vidi.engines.profile import Dialect, Form, Order
@@ -34,7 +34,7 @@ def reader(label: Schema | None = None) -> PieceReader:
     )
     listing = Schema(kinds=frozenset({Kind.ARRAY}), items=item)
     output = Output(TextFormat.JSON, listing if label else None)
-    ask: Ask[Picture] = Ask(
+    ask: Request[Picture] = Request(
         turns=(Turn(Role.USER, (PICTURE, "Detect the cats. Give box_2d.")),), output=output
     )
     made = plan(ask, DIALECT)

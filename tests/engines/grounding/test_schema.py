@@ -8,7 +8,7 @@ from hypothesis import given
 from tests.engines.grounding.setting import BOX, DIALECTS, PAIR, TEXT, array, members, parsed
 from tests.engines.schemas import schemas
 from vidi.domain.schema import Kind, Schema
-from vidi.engines.grounding.schema import Sought, native_listing, shape_of, surroundings
+from vidi.engines.grounding.schema import PlaceKind, native_listing, shape_of, surroundings
 
 QWEN = DIALECTS["qwen3.5"]
 NULL = Schema(kinds=frozenset({Kind.NULL}))
@@ -52,10 +52,10 @@ def test_a_schema_without_places_has_no_shape() -> None:
 
 
 def test_the_family_s_own_listing() -> None:
-    assert names(native_listing(QWEN, Sought.BOXES).items) == ["bbox_2d", "label"]
-    assert names(native_listing(DIALECTS["lfm2.5-vl"], Sought.BOXES).items) == ["label", "bbox"]
-    assert names(native_listing(QWEN, Sought.POINTS).items) == ["point_2d", "label"]
-    assert names(native_listing(DIALECTS["lfm2.5-vl"], Sought.POINTS).items) == ["label", "bbox"]
+    assert names(native_listing(QWEN, PlaceKind.BOXES).items) == ["bbox_2d", "label"]
+    assert names(native_listing(DIALECTS["lfm2.5-vl"], PlaceKind.BOXES).items) == ["label", "bbox"]
+    assert names(native_listing(QWEN, PlaceKind.POINTS).items) == ["point_2d", "label"]
+    assert names(native_listing(DIALECTS["lfm2.5-vl"], PlaceKind.POINTS).items) == ["label", "bbox"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from tests.engines.grounding.setting import BOX, NUMBER, PAIR, TEXT, WHOLE, array, members
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.grounding.schema import Slot, Sought, flat_slot, slot_of
+from vidi.engines.grounding.schema import PlaceField, PlaceKind, flat_place_field, place_field
 
 FOUR = Schema(kinds=frozenset({Kind.ARRAY}), items=NUMBER, min_items=4, max_items=4)
 TUPLE = Schema(kinds=frozenset({Kind.ARRAY}), prefix_items=(WHOLE, WHOLE, WHOLE, WHOLE))
@@ -18,23 +18,23 @@ EDGES = members(left=WHOLE, top=WHOLE, right=WHOLE, bottom=WHOLE)
 )
 @pytest.mark.parametrize("schema", [BOX, FOUR, TUPLE])
 def test_names_of_boxes(name: str, schema: Schema) -> None:
-    assert slot_of(Property(name, schema, True)) == Slot(name, Sought.BOXES)
+    assert place_field(Property(name, schema, True)) == PlaceField(name, PlaceKind.BOXES)
 
 
 @pytest.mark.parametrize(
     ("name", "schema", "slot"),
     [
-        ("point", PAIR, Slot("point", Sought.POINTS)),
-        ("location", FOUR, Slot("location", Sought.BOXES)),
-        ("location", PAIR, Slot("location", Sought.POINTS)),
-        ("boxes", array(BOX), Slot("boxes", Sought.BOXES, several=True)),
-        ("points", array(PAIR), Slot("points", Sought.POINTS, several=True)),
-        ("box", EDGES, Slot("box", Sought.BOXES, members=("top", "left", "bottom", "right"))),
-        ("center", members(x=WHOLE, y=WHOLE), Slot("center", Sought.POINTS, members=("y", "x"))),
+        ("point", PAIR, PlaceField("point", PlaceKind.POINTS)),
+        ("location", FOUR, PlaceField("location", PlaceKind.BOXES)),
+        ("location", PAIR, PlaceField("location", PlaceKind.POINTS)),
+        ("boxes", array(BOX), PlaceField("boxes", PlaceKind.BOXES, several=True)),
+        ("points", array(PAIR), PlaceField("points", PlaceKind.POINTS, several=True)),
+        ("box", EDGES, PlaceField("box", PlaceKind.BOXES, members=("top", "left", "bottom", "right"))),
+        ("center", members(x=WHOLE, y=WHOLE), PlaceField("center", PlaceKind.POINTS, members=("y", "x"))),
     ],
 )
-def test_shapes_of_places(name: str, schema: Schema, slot: Slot) -> None:
-    assert slot_of(Property(name, schema, True)) == slot
+def test_shapes_of_places(name: str, schema: Schema, slot: PlaceField) -> None:
+    assert place_field(Property(name, schema, True)) == slot
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_shapes_of_places(name: str, schema: Schema, slot: Slot) -> None:
     ],
 )
 def test_what_is_meant_for_something_else(name: str, schema: Schema) -> None:
-    assert slot_of(Property(name, schema, True)) is None
+    assert place_field(Property(name, schema, True)) is None
 
 
 def test_edges_among_other_members() -> None:
-    slot = flat_slot(members(label=TEXT, xMin=NUMBER, yMin=NUMBER, xMax=NUMBER, yMax=NUMBER))
-    assert slot == Slot("", Sought.BOXES, members=("yMin", "xMin", "yMax", "xMax"))
-    assert flat_slot(members(label=TEXT, x=NUMBER, y=NUMBER)) is None
+    slot = flat_place_field(members(label=TEXT, xMin=NUMBER, yMin=NUMBER, xMax=NUMBER, yMax=NUMBER))
+    assert slot == PlaceField("", PlaceKind.BOXES, members=("yMin", "xMin", "yMax", "xMax"))
+    assert flat_place_field(members(label=TEXT, x=NUMBER, y=NUMBER)) is None

@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from vidi.domain.answer import Answer, fold
 from vidi.domain.geometry import Box, Placement
-from vidi.domain.prompt import Ask, Output, Picture, Prompt, Role, Sampling, TextFormat, Turn
+from vidi.domain.prompt import Output, Picture, Prompt, Request, Role, Sampling, TextFormat, Turn
 from vidi.domain.schema import Schema
 from vidi.engines.lite.engine import Lite
-from vidi.engines.lite.evidence import Evidence, Senses, TextReader, open_senses
-from vidi.engines.lite.language.intents import load_tongues
+from vidi.engines.lite.evidence import Evidence, TextReader, VisionModels, open_senses
+from vidi.engines.lite.language.intents import load_languages_of
 from vidi.engines.lite.vision.classifier import Classification
 from vidi.engines.lite.vision.detector import Detection
 from vidi.engines.lite.vision.ocr import TextLine
 from vidi.engines.lite.world import load_world
 
 WORLD = load_world()
-TONGUES = load_tongues(WORLD)
+TONGUES = load_languages_of(WORLD)
 ENGLISH = TONGUES.languages["en"]
 TURKISH = TONGUES.languages["tr"]
 
@@ -118,7 +118,7 @@ class FakeModels:
         return self.scenes.get(picture.digest, Scene())
 
 
-def senses_of(models: FakeModels, reader: TextReader | None = None) -> Senses:
+def senses_of(models: FakeModels, reader: TextReader | None = None) -> VisionModels:
     """The fakes as the engine's senses."""
     return open_senses(models, models, WORLD, reader)
 
@@ -146,7 +146,7 @@ def ask(
     """What the engine answers to one text about one or more scenes."""
     models = FakeModels()
     pictures = [models.know(each) for each in ([scenes] if isinstance(scenes, Scene) else scenes)]
-    prompt: Prompt = Ask(
+    prompt: Prompt = Request(
         turns=(Turn(Role.USER, (*pictures, text)),), system=system, output=output or Output()
     )
     return told(lite_of(models, reads=reads), prompt).text

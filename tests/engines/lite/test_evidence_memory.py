@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from vidi.engines.lite.evidence import Memory
+from vidi.engines.lite.evidence import SharedPictures
 
 
 def test_a_value_is_worked_out_once() -> None:
-    memory = Memory[int](2)
+    memory = SharedPictures[int](2)
     calls: list[str] = []
 
     def work() -> int:
@@ -23,7 +23,7 @@ def test_a_value_is_worked_out_once() -> None:
 
 
 def test_the_least_recently_used_is_forgotten() -> None:
-    memory = Memory[str](2)
+    memory = SharedPictures[str](2)
     for key in ("a", "b", "a", "c"):
         memory.recall(key, lambda: "old")
     assert memory.recall("a", lambda: "new") == "old"
@@ -31,14 +31,14 @@ def test_the_least_recently_used_is_forgotten() -> None:
 
 
 def test_an_error_is_raised_and_forgotten() -> None:
-    memory = Memory[int](2)
+    memory = SharedPictures[int](2)
     with pytest.raises(ZeroDivisionError):
         memory.recall("a", lambda: 1 // 0)
     assert memory.recall("a", lambda: 3) == 3
 
 
 def test_those_who_ask_at_the_same_time_wait_for_one() -> None:
-    memory = Memory[int](2)
+    memory = SharedPictures[int](2)
     started, gate = threading.Event(), threading.Event()
     calls: list[int] = []
 

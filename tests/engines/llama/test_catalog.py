@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.model.pulling import publish_random
-from vidi.engines.llama.catalog import budgets, members, profiles_folder
+from vidi.engines.llama.catalog import budgets, catalog, profiles_folder
 from vidi.engines.profile import Pictures, TokenBudgets
 
 
 def test_a_pulled_model_is_known_with_its_files_and_its_own_profile(tmp_path: Path) -> None:
-    assert "mine" not in [member.model.id for member in members(tmp_path)]
-    assert all(member.files is None for member in members(tmp_path))
+    assert "mine" not in [member.model.id for member in catalog(tmp_path)]
+    assert all(member.files is None for member in catalog(tmp_path))
     folder = publish_random(tmp_path, "mine")
-    member = next(member for member in members(tmp_path) if member.model.id == "mine")
+    member = next(member for member in catalog(tmp_path) if member.model.id == "mine")
     assert member.files is not None
     assert member.files.folder == folder
     card = member.card()
@@ -27,20 +27,20 @@ def test_a_pulled_model_is_known_with_its_files_and_its_own_profile(tmp_path: Pa
 
 
 def test_ids_are_told_once_and_none_is_a_gemini_name(tmp_path: Path) -> None:
-    ids = [member.model.id for member in members(tmp_path)]
+    ids = [member.model.id for member in catalog(tmp_path)]
     assert len(set(ids)) == len(ids) > 10
     assert not any(name.startswith("gemini-") for name in ids)
 
 
 def test_a_broken_profile_costs_only_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    known = members(tmp_path)
+    known = catalog(tmp_path)
     publish_random(tmp_path, "good")
     bad = publish_random(tmp_path, "bad")
     (bad / "profile.toml").write_text("family = 3")
     profiles_folder(tmp_path).mkdir()
     (profiles_folder(tmp_path) / "own.toml").write_text("not toml")
     with caplog.at_level(logging.WARNING):
-        found = {member.model.id for member in members(tmp_path)}
+        found = {member.model.id for member in catalog(tmp_path)}
     assert found == {member.model.id for member in known} | {"good"}
     assert "own.toml" in caplog.text
     assert str(bad / "profile.toml") in caplog.text

@@ -9,8 +9,8 @@ import pytest
 
 from tests.engines.llama.families import LIMITS, family, member
 from vidi.domain.errors import InvalidRequest, NotFound
-from vidi.engines.base import Wanted
-from vidi.engines.llama.catalog import Choice, choose
+from vidi.engines.base import PullRequest
+from vidi.engines.llama.catalog import ResolvedModel, resolve
 from vidi.engines.profile import Licence, Profile
 
 TINY = family(member("tiny-1b"), replace(member("tiny-2b"), licence=Licence("MIT", "")))
@@ -22,8 +22,8 @@ def _read(path: Path) -> Profile:
     return OWN
 
 
-def _choose(model: str, source: str = "", profile: str = "") -> Choice:
-    chosen = choose(Wanted(model, source=source, profile=profile), KNOWN, _read)
+def _choose(model: str, source: str = "", profile: str = "") -> ResolvedModel:
+    chosen = resolve(PullRequest(model, source=source, profile=profile), KNOWN, _read)
     assert chosen is not None
     return chosen
 
@@ -36,7 +36,7 @@ def test_a_known_member_comes_with_its_licence_or_its_familys() -> None:
 
 
 def test_a_name_that_says_nothing_is_for_others() -> None:
-    assert choose(Wanted("vidi-lite"), KNOWN, _read) is None
+    assert resolve(PullRequest("vidi-lite"), KNOWN, _read) is None
 
 
 def test_files_under_a_new_name_need_a_family_and_go_by_its_first_member() -> None:
@@ -69,12 +69,12 @@ def test_a_profile_of_the_users_own_is_remembered() -> None:
 def test_a_profile_of_several_models_must_be_chosen_from() -> None:
     several = family(member("a"), member("b"), name="own")
     with pytest.raises(InvalidRequest, match=r"2 models.*vidi pull ID --profile own\.toml"):
-        choose(Wanted("own.toml"), KNOWN, lambda path: several)
+        resolve(PullRequest("own.toml"), KNOWN, lambda path: several)
 
 
 def test_no_own_model_takes_the_name_of_a_known_one() -> None:
     taken = family(member("tiny-1b"), name="own")
     with pytest.raises(InvalidRequest, match="another id"):
-        choose(Wanted("own.toml"), KNOWN, lambda path: taken)
+        resolve(PullRequest("own.toml"), KNOWN, lambda path: taken)
     with pytest.raises(InvalidRequest, match="another name"):
-        choose(Wanted("tiny-1b", profile="other"), (*KNOWN, family(name="other")), _read)
+        resolve(PullRequest("tiny-1b", profile="other"), (*KNOWN, family(name="other")), _read)

@@ -17,14 +17,14 @@ from vidi.domain.answer import Finish, fold
 from vidi.domain.errors import InvalidRequest, Unavailable
 from vidi.domain.geometry import canvas, place
 from vidi.domain.prompt import (
-    Ask,
     ImageFormat,
     ImageHeader,
     MediaResolution,
-    Outline,
     Output,
     Picture,
     Prompt,
+    PromptHeaders,
+    Request,
     Role,
     Sampling,
     TextFormat,
@@ -33,7 +33,7 @@ from vidi.domain.prompt import (
 from vidi.domain.schema import Kind, Schema
 from vidi.engines.base import EngineContext
 from vidi.engines.chat.messages import messages, shown
-from vidi.engines.chat.response import Events, Reply
+from vidi.engines.chat.response import EventStream, ResponseReader
 from vidi.engines.llama.engine import Llama, open_engine
 from vidi.engines.validation import validate
 
@@ -55,7 +55,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Llama]:
 
 
 def prompt(*parts: str | Picture, **more: object) -> Prompt:
-    return replace(Ask(turns=(Turn(Role.USER, parts),)), **more)  # type: ignore[arg-type]  # fields of Ask
+    return replace(Request(turns=(Turn(Role.USER, parts),)), **more)  # type: ignore[arg-type]  # fields of Ask
 
 
 def picture(engine: Llama, header: ImageHeader, pictures: int) -> Picture:
@@ -75,7 +75,7 @@ def taken(engine: Llama, asked: Prompt) -> int:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    events, reply = Events(), Reply()
+    events, reply = EventStream(), ResponseReader()
     with closing(engine.supervisor.post(PATH, json.dumps(request).encode())) as portions:
         for portion in portions:
             for message in events.feed(portion):
@@ -102,7 +102,7 @@ def test_what_is_counted_is_what_llama_cpp_takes(
 ) -> None:
     headers = [ImageHeader(ImageFormat.PNG, *size, resolution=level) for size in sizes]
     parts = [part for header in headers for part in ("look ", header)] + ["What is it? naïve 🐈"]
-    outline: Outline = Ask(turns=(Turn(Role.USER, tuple(parts)),), system="Be brief.")
+    outline: PromptHeaders = Request(turns=(Turn(Role.USER, tuple(parts)),), system="Be brief.")
     asked = outline.with_images(picture(engine, header, len(headers)) for header in headers)
     counted = engine.count_tokens(outline)
     assert counted.total == taken(engine, asked)

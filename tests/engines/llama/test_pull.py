@@ -16,11 +16,11 @@ from tests.engines.llama.families import LIMITS, family, member
 from tests.engines.llama.hub_server import COMMIT, Handler, Hub, serve
 from tests.engines.llama.tiny import write_text, write_vision
 from vidi.domain.errors import InvalidRequest, NotFound, Unavailable
-from vidi.engines.base import EngineContext, Pull, Wanted
+from vidi.engines.base import EngineContext, Pull, PullRequest
 from vidi.engines.llama import hub as client
 from vidi.engines.llama import memory, sources
 from vidi.engines.llama import pull as pulling
-from vidi.engines.llama.catalog import Choice
+from vidi.engines.llama.catalog import ResolvedModel
 from vidi.engines.llama.gguf import check_pair
 from vidi.engines.llama.pull import find_pull, other_ways
 from vidi.engines.llama.store import find, pulled, unfinished_bytes
@@ -56,13 +56,15 @@ def context(tmp_path: Path) -> EngineContext:
     return EngineContext(cache=tmp_path / "cache", threads=1, progress=quiet)
 
 
-def _choice(model: Model | None = None, own: Path | None = None) -> Choice:
+def _choice(model: Model | None = None, own: Path | None = None) -> ResolvedModel:
     chosen = model or member()
-    return Choice(replace(chosen, licence=family().licence), "tiny", own)
+    return ResolvedModel(replace(chosen, licence=family().licence), "tiny", own)
 
 
-def _found(context: EngineContext, wanted: Wanted | None = None, choice: Choice | None = None) -> Pull:
-    return find_pull(context, wanted or Wanted("tiny-1b"), choice or _choice())
+def _found(
+    context: EngineContext, wanted: PullRequest | None = None, choice: ResolvedModel | None = None
+) -> Pull:
+    return find_pull(context, wanted or PullRequest("tiny-1b"), choice or _choice())
 
 
 def _digest(path: Path) -> str:
@@ -72,11 +74,11 @@ def _digest(path: Path) -> str:
 def test_a_model_from_the_hub(hub: Hub, context: EngineContext, pair: tuple[Path, Path]) -> None:
     found = _found(context)
     sizes = [path.stat().st_size for path in pair]
-    assert found.bill.files == ((TEXT, sizes[0]), (VISION, sizes[1]))
-    assert found.bill.disk == sum(sizes)
-    assert found.bill.licence.limits == LIMITS
-    assert found.bill.free > 0
-    assert sum(sizes) < found.bill.memory < found.bill.machine
+    assert found.plan.files == ((TEXT, sizes[0]), (VISION, sizes[1]))
+    assert found.plan.disk == sum(sizes)
+    assert found.plan.licence.limits == LIMITS
+    assert found.plan.free > 0
+    assert sum(sizes) < found.plan.memory < found.plan.machine
     assert hub.count("GET") == 0
     assert not context.cache.exists()
     found.run()
@@ -87,7 +89,7 @@ def test_a_model_from_the_hub(hub: Hub, context: EngineContext, pair: tuple[Path
     assert here.model.revision == COMMIT
     assert here.model.context == 512
     assert here.model.memory > sum(sizes)
-    assert here.model.licence == found.bill.licence
+    assert here.model.licence == found.plan.licence
     assert (here.family, here.profile) == ("tiny", None)
     assert "someone/tiny-GGUF" in here.origin
 
@@ -96,7 +98,7 @@ def test_what_is_here_is_not_fetched_again(hub: Hub, context: EngineContext) -> 
     _found(context).run()
     before = hub.count("GET")
     again = _found(context)
-    assert again.bill.disk == 0
+    assert again.plan.disk == 0
     again.run()
     assert hub.count("GET") == before
 
@@ -129,7 +131,7 @@ def test_a_pull_that_breaks_off_counts_as_nothing_and_goes_on(hub: Hub, context:
     sent = hub.sent
     again = _found(context)
     total = sum(map(len, hub.files.values()))
-    assert again.bill.disk == total - half
+    assert again.plan.disk == total - half
     again.run()
     assert hub.sent - sent == total - half
     assert len(pulled(context.cache)) == 1
@@ -215,7 +217,7 @@ def test_a_disk_without_room_is_an_obstacle_with_figures(
 ) -> None:
     monkeypatch.setattr(pulling, "free_bytes", lambda folder: 200_000_000)
     found = _found(context)
-    assert "0.20 GB are free. Free 0.07 GB" in found.bill.obstacle
+    assert "0.20 GB are free. Free 0.07 GB" in found.plan.blocker
     with pytest.raises(Unavailable, match="VIDI_CACHE_DIR"):
         found.run()
     assert hub.count("GET") == 0
@@ -225,20 +227,20 @@ def test_a_machine_without_memory_is_an_obstacle_that_can_be_overruled(
     hub: Hub, context: EngineContext, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pulling, "machine_memory", lambda: 100_000_000)
-    for wanted in (Wanted("tiny-1b"), Wanted("tiny-1b", source=str(pair[0]))):
+    for wanted in (PullRequest("tiny-1b"), PullRequest("tiny-1b", source=str(pair[0]))):
         found = _found(context, wanted)
-        assert "this machine has 0.10 GB" in found.bill.obstacle
+        assert "this machine has 0.10 GB" in found.plan.blocker
         with pytest.raises(Unavailable, match="--anyway"):
             found.run()
-        assert _found(context, replace(wanted, anyway=True)).bill.obstacle == ""
-    _found(context, Wanted("tiny-1b", anyway=True)).run()
+        assert _found(context, replace(wanted, force=True)).plan.blocker == ""
+    _found(context, PullRequest("tiny-1b", force=True)).run()
     assert len(pulled(context.cache)) == 1
 
 
 def test_what_the_profile_says_of_memory_counts(hub: Hub, context: EngineContext) -> None:
     found = _found(context, choice=_choice(member(memory=10**15)))
-    assert found.bill.memory == 10**15
-    assert "1000000.00 GB" in found.bill.obstacle
+    assert found.plan.memory == 10**15
+    assert "1000000.00 GB" in found.plan.blocker
 
 
 def test_a_disk_that_fills_up_meanwhile_is_said_and_gone_on_with(
@@ -264,8 +266,8 @@ def test_a_cache_that_is_no_folder_is_said(hub: Hub, context: EngineContext) -> 
 
 def test_a_pair_of_files(context: EngineContext, pair: tuple[Path, Path]) -> None:
     text, vision = pair
-    found = _found(context, Wanted("tiny-1b", source=str(text), vision=vision))
-    assert found.bill.disk == text.stat().st_size + vision.stat().st_size
+    found = _found(context, PullRequest("tiny-1b", source=str(text), vision=vision))
+    assert found.plan.disk == text.stat().st_size + vision.stat().st_size
     found.run()
     (here,) = pulled(context.cache)
     assert here.text.read_bytes() == text.read_bytes()
@@ -280,10 +282,10 @@ def test_a_pair_that_does_not_fit_is_refused_before_anything_is_copied(
 ) -> None:
     other = write_vision(tmp_path / "other.gguf", width=96)
     with pytest.raises(InvalidRequest, match="belongs to another model"):
-        _found(context, Wanted("tiny-1b", source=str(pair[0]), vision=other))
+        _found(context, PullRequest("tiny-1b", source=str(pair[0]), vision=other))
     assert not context.cache.exists()
     with pytest.raises(InvalidRequest, match="name that one with --from"):
-        _found(context, Wanted("tiny-1b", vision=other))
+        _found(context, PullRequest("tiny-1b", vision=other))
 
 
 def test_a_file_that_may_not_be_read_is_said(
@@ -294,7 +296,7 @@ def test_a_file_that_may_not_be_read_is_said(
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(InvalidRequest, match=r"text-Q4\.gguf cannot be read: Permission denied"):
-        _found(context, Wanted("tiny-1b", source=str(pair[0])))
+        _found(context, PullRequest("tiny-1b", source=str(pair[0])))
 
 
 def test_a_copy_of_a_published_file_must_be_that_file(
@@ -302,11 +304,11 @@ def test_a_copy_of_a_published_file_must_be_that_file(
 ) -> None:
     choice = _choice(member(text=WeightsFile(f"folder/{TEXT}", "0" * 64)))
     with pytest.raises(InvalidRequest, match=r"text-Q4\.gguf is damaged: its SHA-256"):
-        _found(context, Wanted("tiny-1b", source=str(pair[0])), choice).run()
+        _found(context, PullRequest("tiny-1b", source=str(pair[0])), choice).run()
     assert pulled(context.cache) == ()
     # Under another name it is another quantisation, and the user's own decision.
     other = pair[0].rename(pair[0].with_name("text-Q8.gguf"))
-    _found(context, Wanted("tiny-1b", source=str(other)), choice).run()
+    _found(context, PullRequest("tiny-1b", source=str(other)), choice).run()
     assert len(pulled(context.cache)) == 1
 
 
@@ -314,14 +316,14 @@ def test_files_beside_a_profile_of_the_users_own(context: EngineContext, pair: t
     own = pair[0].with_name("mine.toml")
     own.write_text("family = 'mine'")
     choice = _choice(member("mine", repository=""), own)
-    _found(context, Wanted(str(own)), choice).run()
+    _found(context, PullRequest(str(own)), choice).run()
     here = find(context.cache, "mine")
     assert here is not None
     assert here.profile is not None
     assert here.profile.read_text() == "family = 'mine'"
     pair[1].unlink()
     with pytest.raises(NotFound, match=VISION):
-        _found(context, Wanted(str(own)), choice)
+        _found(context, PullRequest(str(own)), choice)
 
 
 def test_what_ollama_has_is_linked_and_checked(
@@ -339,15 +341,15 @@ def test_what_ollama_has_is_linked_and_checked(
     manifest = home / "manifests" / "registry.ollama.ai" / "library" / "tiny" / "1b"
     manifest.parent.mkdir(parents=True)
     manifest.write_text(json.dumps({"layers": layers}))
-    found = _found(context, Wanted("tiny-1b", source="ollama:tiny:1b", ollama=(home,)))
-    assert found.bill.disk == 0
+    found = _found(context, PullRequest("tiny-1b", source="ollama:tiny:1b", ollama=(home,)))
+    assert found.plan.disk == 0
     found.run()
     (here,) = pulled(context.cache)
     assert here.text.stat().st_nlink == 2
     blob = home / "blobs" / f"sha256-{_digest(pair[0])}"
     blob.write_bytes(blob.read_bytes()[:-1] + b"?")
     with pytest.raises(InvalidRequest, match="is damaged"):
-        _found(context, Wanted("tiny-1b", source="ollama:tiny:1b", ollama=(home,))).run()
+        _found(context, PullRequest("tiny-1b", source="ollama:tiny:1b", ollama=(home,))).run()
 
 
 def test_the_disk_is_asked_at_the_cache(context: EngineContext) -> None:

@@ -9,9 +9,9 @@ import pytest
 from tests.engines.llama.families import member, write_family
 from tests.engines.llama.tiny import write_text, write_vision
 from vidi.domain.errors import InvalidRequest, NotFound
-from vidi.engines.base import EngineContext, Wanted
+from vidi.engines.base import EngineContext, PullRequest
 from vidi.engines.llama.catalog import profiles_folder
-from vidi.engines.llama.pull import adopt, fetch, remove
+from vidi.engines.llama.pull import fetch, import_model, remove
 from vidi.engines.llama.store import pulled
 
 
@@ -22,9 +22,9 @@ def context(tmp_path: Path) -> EngineContext:
 
 def test_a_model_of_a_built_in_family_comes_and_goes(context: EngineContext, tmp_path: Path) -> None:
     text, vision = write_text(tmp_path / "t.gguf"), write_vision(tmp_path / "v.gguf")
-    pull = fetch(context, Wanted("gemma-4-e2b", source=str(text), vision=vision))
-    assert pull.bill.title == "Gemma 4 E2B"
-    assert pull.bill.licence.name == "Apache-2.0"
+    pull = fetch(context, PullRequest("gemma-4-e2b", source=str(text), vision=vision))
+    assert pull.plan.title == "Gemma 4 E2B"
+    assert pull.plan.licence.name == "Apache-2.0"
     pull.run()
     assert [model.family for model in pulled(context.cache)] == ["gemma-4"]
     assert remove(context, "gemma-4-e2b") > text.stat().st_size
@@ -38,10 +38,10 @@ def test_a_profile_in_the_users_folder_is_gone_by_and_kept(context: EngineContex
     (folder / "broken.toml").write_text("family =")
     own = write_family(folder / "mine.toml", member("mine-1b", repository=""))
     with pytest.raises(NotFound, match=r"text-Q4\.gguf"):
-        fetch(context, Wanted("mine-1b"))
+        fetch(context, PullRequest("mine-1b"))
     write_text(folder / "text-Q4.gguf")
     write_vision(folder / "mmproj-F16.gguf")
-    fetch(context, Wanted("mine-1b")).run()
+    fetch(context, PullRequest("mine-1b")).run()
     (here,) = pulled(context.cache)
     assert here.profile is not None
     assert here.profile.read_text() == own.read_text()
@@ -52,18 +52,18 @@ def test_a_model_of_the_users_own_is_pulled_again_by_the_profile_beside_it(
 ) -> None:
     own = write_family(tmp_path / "mine.toml", member("mine-1b", repository=""))
     text, _ = write_text(tmp_path / "text-Q4.gguf"), write_vision(tmp_path / "mmproj-F16.gguf")
-    adopted = adopt(context, Wanted(str(own)))
+    adopted = import_model(context, PullRequest(str(own)))
     assert adopted is not None
     adopted.run()
     own.unlink()
     write_text(text, seed=9)
-    fetch(context, Wanted("mine-1b", source=str(text))).run()
+    fetch(context, PullRequest("mine-1b", source=str(text))).run()
     (here,) = pulled(context.cache)
     assert here.text.read_bytes() == text.read_bytes()
     assert here.profile is not None
 
 
 def test_a_name_that_no_family_has_is_left_to_others(context: EngineContext) -> None:
-    assert adopt(context, Wanted("vidi-lite")) is None
+    assert import_model(context, PullRequest("vidi-lite")) is None
     with pytest.raises(InvalidRequest, match="--from FILE --mmproj FILE --profile FAMILY"):
-        fetch(context, Wanted("mine"))
+        fetch(context, PullRequest("mine"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vidi.domain.errors import InvalidRequest, NotFound, VidiError
-from vidi.engines.base import Wanted
+from vidi.engines.base import PullRequest
 from vidi.engines.llama.sources import LocalFile, copied_bytes, find_local, free_bytes, place
 
 MODEL, PROJECTOR = "application/vnd.ollama.image.model", "application/vnd.ollama.image.projector"
@@ -44,21 +44,21 @@ def _ollama(folder: Path, name: str, **layers: bytes) -> None:
 
 def test_two_files_of_the_users_own(tmp_path: Path) -> None:
     text, vision = _touch(tmp_path / "a.gguf"), _touch(tmp_path / "eyes.gguf")
-    pair = find_local(Wanted("x", source=str(text), vision=vision))
+    pair = find_local(PullRequest("x", source=str(text), vision=vision))
     assert (pair.text.path, pair.vision.path, pair.text.settled) == (text, vision, False)
     with pytest.raises(NotFound, match=r"absent\.gguf"):
-        find_local(Wanted("x", source=str(tmp_path / "absent.gguf"), vision=vision))
+        find_local(PullRequest("x", source=str(tmp_path / "absent.gguf"), vision=vision))
 
 
 def test_the_only_vision_file_beside_is_taken_and_several_are_named(tmp_path: Path) -> None:
     text = _touch(tmp_path / "a.gguf")
     with pytest.raises(InvalidRequest, match=r"--mmproj FILE\. There is none beside a\.gguf"):
-        find_local(Wanted("x", source=str(text)))
+        find_local(PullRequest("x", source=str(text)))
     vision = _touch(tmp_path / "mmproj-F16.gguf")
-    assert find_local(Wanted("x", source=str(text))).vision.path == vision
+    assert find_local(PullRequest("x", source=str(text))).vision.path == vision
     _touch(tmp_path / "a-MMPROJ.gguf")
     with pytest.raises(InvalidRequest, match=r"several beside a\.gguf: a-MMPROJ\.gguf, mmproj-F16\.gguf"):
-        find_local(Wanted("x", source=str(text)))
+        find_local(PullRequest("x", source=str(text)))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,9 @@ def test_the_only_vision_file_beside_is_taken_and_several_are_named(tmp_path: Pa
 )
 def test_a_model_that_ollama_has(tmp_path: Path, name: str, manifest: str) -> None:
     _ollama(tmp_path / "second", manifest, model=b"text", projector=b"eyes", license=b"free")
-    pair = find_local(Wanted("x", source=f"ollama:{name}", ollama=(tmp_path / "first", tmp_path / "second")))
+    pair = find_local(
+        PullRequest("x", source=f"ollama:{name}", ollama=(tmp_path / "first", tmp_path / "second"))
+    )
     assert pair.text.path.read_bytes() == b"text"
     assert pair.vision.path.read_bytes() == b"eyes"
     assert pair.text.sha256 == hashlib.sha256(b"text").hexdigest()
@@ -83,16 +85,16 @@ def test_a_model_that_ollama_has(tmp_path: Path, name: str, manifest: str) -> No
 def test_what_ollama_lacks_is_said(tmp_path: Path) -> None:
     home = (tmp_path,)
     with pytest.raises(NotFound, match=f"ollama list.*{tmp_path}"):
-        find_local(Wanted("x", source="ollama:absent", ollama=home))
+        find_local(PullRequest("x", source="ollama:absent", ollama=home))
     _ollama(tmp_path, "registry.ollama.ai/library/blind/latest", model=b"text")
     with pytest.raises(InvalidRequest, match="no vision file of its own"):
-        find_local(Wanted("x", source="ollama:blind", ollama=home))
+        find_local(PullRequest("x", source="ollama:blind", ollama=home))
     eyes = _touch(tmp_path / "eyes.gguf")
-    assert find_local(Wanted("x", source="ollama:blind", vision=eyes, ollama=home)).vision.path == eyes
+    assert find_local(PullRequest("x", source="ollama:blind", vision=eyes, ollama=home)).vision.path == eyes
     _ollama(tmp_path, "registry.ollama.ai/library/half/latest", model=b"more text", projector=b"eyes")
     (tmp_path / "blobs" / f"sha256-{hashlib.sha256(b'more text').hexdigest()}").unlink()
     with pytest.raises(NotFound, match="ollama pull half"):
-        find_local(Wanted("x", source="ollama:half", ollama=home))
+        find_local(PullRequest("x", source="ollama:half", ollama=home))
 
 
 @pytest.mark.parametrize(
@@ -100,9 +102,9 @@ def test_what_ollama_lacks_is_said(tmp_path: Path) -> None:
 )
 def test_no_name_leads_out_of_a_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidRequest):
-        find_local(Wanted("x", source=f"ollama:{name}", ollama=(tmp_path,)))
+        find_local(PullRequest("x", source=f"ollama:{name}", ollama=(tmp_path,)))
     with pytest.raises(InvalidRequest):
-        find_local(Wanted("x", source=f"lmstudio:{name}", lm_studio=(tmp_path,)))
+        find_local(PullRequest("x", source=f"lmstudio:{name}", lm_studio=(tmp_path,)))
 
 
 @pytest.mark.parametrize(
@@ -120,20 +122,20 @@ def test_no_name_leads_out_of_a_folder(tmp_path: Path, name: str) -> None:
 def test_a_damaged_list_of_ollama_is_an_error_in_words(tmp_path: Path, manifest: bytes) -> None:
     _touch(tmp_path / "manifests/registry.ollama.ai/library/x/latest", manifest)
     with pytest.raises(VidiError, match="Ollama"):
-        find_local(Wanted("x", source="ollama:x", ollama=(tmp_path,)))
+        find_local(PullRequest("x", source="ollama:x", ollama=(tmp_path,)))
 
 
 def test_a_model_that_lm_studio_has(tmp_path: Path) -> None:
     folder = tmp_path / "owner" / "name-GGUF"
     text, vision = _touch(folder / "name-Q4.gguf"), _touch(folder / "mmproj-name-F16.gguf")
-    wanted = Wanted("x", source="lmstudio:owner/name-GGUF", lm_studio=(tmp_path / "absent", tmp_path))
+    wanted = PullRequest("x", source="lmstudio:owner/name-GGUF", lm_studio=(tmp_path / "absent", tmp_path))
     pair = find_local(wanted)
     assert (pair.text.path, pair.vision.path, pair.vision.settled) == (text, vision, True)
     _touch(folder / "name-Q8.gguf")
     with pytest.raises(InvalidRequest, match=r"name-Q4\.gguf, name-Q8\.gguf.*--from FILE --mmproj FILE"):
         find_local(wanted)
     with pytest.raises(NotFound, match="LM Studio has no model owner/other"):
-        find_local(Wanted("x", source="lmstudio:owner/other", lm_studio=(tmp_path,)))
+        find_local(PullRequest("x", source="lmstudio:owner/other", lm_studio=(tmp_path,)))
 
 
 def test_settled_files_are_linked_and_others_copied(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.model.random_gguf import write_text_model, write_vision_tower
 from vidi.domain.errors import Unavailable
-from vidi.engines.chat.connection import Refused
+from vidi.engines.chat.connection import HttpRefusal
 from vidi.engines.llama.process import Launch
 from vidi.engines.llama.supervisor import Supervisor
 
@@ -42,7 +42,10 @@ def test_it_listens_when_it_has_been_made_and_is_gone_when_it_was_closed(tmp_pat
 
 def test_a_refused_request_is_not_taken_for_a_death(tmp_path: Path) -> None:
     with closing(Supervisor(launch(tmp_path), "random")) as supervisor:
-        with pytest.raises(Refused), closing(supervisor.post("/v1/chat/completions", b"no json")) as parts:
+        with (
+            pytest.raises(HttpRefusal),
+            closing(supervisor.post("/v1/chat/completions", b"no json")) as parts,
+        ):
             list(parts)
         assert supervisor.starts == 1
 

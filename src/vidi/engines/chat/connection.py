@@ -30,7 +30,7 @@ class Endpoint:
     key: str
 
 
-class Refused(Exception):
+class HttpRefusal(Exception):
     """The process answered with an error.
 
     Attributes:
@@ -44,11 +44,11 @@ class Refused(Exception):
         self.body = body
 
 
-class NobodyThere(Exception):
+class ConnectFailed(Exception):
     """Nothing listens; no request was sent."""
 
 
-class Lost(Exception):
+class ConnectionLost(Exception):
     """The process died, or hung up, before its answer was whole."""
 
 
@@ -59,15 +59,15 @@ def post(endpoint: Endpoint, path: str, body: bytes) -> Generator[bytes, None, N
     Closing the generator closes the connection, which makes llama.cpp stop.
 
     Raises:
-        NobodyThere: The process was gone before.
+        ConnectFailed: The process was gone before.
         Refused: The process answered with another status than 200.
-        Lost: The process died over it.
+        ConnectionLost: The process died over it.
     """
     try:
         link = socket.create_connection((endpoint.host, endpoint.port), _CONNECT_SECONDS)
     except OSError:
-        raise NobodyThere from None
-    answer = _Answer()
+        raise ConnectFailed from None
+    answer = _ResponseParser()
     try:
         with link:
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -78,9 +78,9 @@ def post(endpoint: Endpoint, path: str, body: bytes) -> Generator[bytes, None, N
                 if portion is not None:
                     yield portion
     except (OSError, HttpParserError):
-        raise Lost from None
+        raise ConnectionLost from None
     if answer.status != HTTPStatus.OK:
-        raise Refused(answer.status, answer.taken())
+        raise HttpRefusal(answer.status, answer.taken())
 
 
 def _head(endpoint: Endpoint, path: str, length: int) -> bytes:
@@ -90,7 +90,7 @@ def _head(endpoint: Endpoint, path: str, length: int) -> bytes:
     ).encode()
 
 
-def _portion(link: socket.socket, answer: _Answer) -> bytes | None:
+def _portion(link: socket.socket, answer: _ResponseParser) -> bytes | None:
     """What comes next of a good answer's body; b"" if nothing comes for a tick, None if it was no body."""
     try:
         received = link.recv(_CHUNK)
@@ -102,7 +102,7 @@ def _portion(link: socket.socket, answer: _Answer) -> bytes | None:
     return answer.taken() or None if answer.status == HTTPStatus.OK else None
 
 
-class _Answer:
+class _ResponseParser:
     """An HTTP answer, as far as it has come."""
 
     def __init__(self) -> None:

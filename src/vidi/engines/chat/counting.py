@@ -11,9 +11,9 @@ from contextlib import closing
 
 from vidi.domain.answer import TokenCount
 from vidi.domain.errors import Unavailable
-from vidi.domain.prompt import Ask, Role, Turn
-from vidi.engines.chat.connection import Refused
-from vidi.engines.chat.messages import Message, Shown, blank, messages
+from vidi.domain.prompt import Request, Role, Turn
+from vidi.engines.chat.connection import HttpRefusal
+from vidi.engines.chat.messages import EncodedImage, Message, blank, messages
 from vidi.engines.chat.response import refused
 from vidi.engines.validation import JsonValue
 
@@ -49,7 +49,7 @@ class TokenCounter:
         self._costs: OrderedDict[Size, int] = OrderedDict()
         self._stand_in = blank(*smallest)
 
-    def count(self, ask: Ask[Size], options: Message) -> TokenCount:
+    def count(self, ask: Request[Size], options: Message) -> TokenCount:
         """What a prompt takes with pictures of these sizes.
 
         Args:
@@ -72,8 +72,8 @@ class TokenCounter:
             known = self._costs.get(size)
         if known is None:
             word = "x"
-            alone: Ask[Shown] = Ask(turns=(Turn(Role.USER, (word,)),))
-            beside: Ask[Shown] = Ask(turns=(Turn(Role.USER, (blank(*size), word)),))
+            alone: Request[EncodedImage] = Request(turns=(Turn(Role.USER, (word,)),))
+            beside: Request[EncodedImage] = Request(turns=(Turn(Role.USER, (blank(*size), word)),))
             known = max(0, self._ask(beside, {}) - self._ask(alone, {}))
         with self._lock:
             self._costs[size] = known
@@ -82,7 +82,7 @@ class TokenCounter:
                 self._costs.popitem(last=False)
         return known
 
-    def _ask(self, ask: Ask[Shown], options: Message) -> int:
+    def _ask(self, ask: Request[EncodedImage], options: Message) -> int:
         request: Message = {"messages": messages(ask), "chat_template_kwargs": options}
         body = json.dumps(request, ensure_ascii=False).encode("utf-8", "replace")
         until = time.monotonic() + _SECONDS
@@ -93,7 +93,7 @@ class TokenCounter:
                     said += part
                     if time.monotonic() > until:
                         raise Unavailable("The model does not count tokens now. Try again.", retry_after=1.0)
-        except Refused as error:
+        except HttpRefusal as error:
             raise refused(error) from None
         answer: JsonValue = json.loads(said)
         tokens = answer.get("input_tokens") if isinstance(answer, dict) else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from vidi.domain.errors import InvalidRequest
-from vidi.domain.prompt import Ask, Picture, Role, Sampling, Thinking, Turn
+from vidi.domain.prompt import Picture, Request, Role, Sampling, Thinking, Turn
 from vidi.engines.profile import Template, Thinks
 from vidi.engines.validation import JsonValue
 
@@ -24,28 +24,28 @@ Message = dict[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class EncodedImage:
     """A picture as llama.cpp takes it: a data URI."""
 
     uri: str
 
 
-def shown(picture: Picture) -> Shown:
+def shown(picture: Picture) -> EncodedImage:
     """A picture as a JPEG; the same pixels give the same text, which llama.cpp's cache lives on."""
     image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-    return Shown("data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii"))
+    return EncodedImage("data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii"))
 
 
-def blank(width: int, height: int) -> Shown:
+def blank(width: int, height: int) -> EncodedImage:
     """A black picture of a size in pixels, for counting."""
     file = io.BytesIO()
     Image.new("L", (width, height)).save(file, "PNG")
-    return Shown("data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"))
+    return EncodedImage("data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"))
 
 
-def messages(ask: Ask[Shown]) -> list[JsonValue]:
+def messages(ask: Request[EncodedImage]) -> list[JsonValue]:
     """The conversation as chat messages, in the caller's order.
 
     Raises:
@@ -55,7 +55,7 @@ def messages(ask: Ask[Shown]) -> list[JsonValue]:
     return [*system, *(_message(turn) for turn in ask.turns)]
 
 
-def _message(turn: Turn[Shown]) -> Message:
+def _message(turn: Turn[EncodedImage]) -> Message:
     if turn.role is Role.USER:
         return {"role": "user", "content": [_part(part) for part in turn.parts if part]}
     texts = [part for part in turn.parts if isinstance(part, str)]
@@ -66,8 +66,8 @@ def _message(turn: Turn[Shown]) -> Message:
     return {"role": "assistant", "content": "".join(texts)}
 
 
-def _part(part: str | Shown) -> Message:
-    if isinstance(part, Shown):
+def _part(part: str | EncodedImage) -> Message:
+    if isinstance(part, EncodedImage):
         return {"type": "image_url", "image_url": {"url": part.uri}}
     return {"type": "text", "text": part}
 

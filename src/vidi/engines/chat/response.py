@@ -9,7 +9,7 @@ from itertools import groupby
 
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.errors import Internal, InvalidRequest, Unavailable, VidiError
-from vidi.engines.chat.connection import Refused
+from vidi.engines.chat.connection import HttpRefusal
 from vidi.engines.validation import JsonValue
 
 _DATA = b"data: "
@@ -18,7 +18,7 @@ _FINISHES = {"stop": Finish.STOP, "length": Finish.MAX_TOKENS}
 
 
 @dataclass(slots=True)
-class Events:
+class EventStream:
     """Server-sent events out of bytes that come in any portions."""
 
     _rest: bytes = b""
@@ -34,7 +34,7 @@ class Events:
 
 
 @dataclass(slots=True)
-class Reply:
+class ResponseReader:
     """Pieces out of the messages of one streamed answer.
 
     Attributes:
@@ -124,7 +124,7 @@ def refusal(error: JsonValue) -> VidiError:
     return Internal(f"The model's engine refused this request: {message}")
 
 
-def refused(answer: Refused) -> VidiError:
+def refused(answer: HttpRefusal) -> VidiError:
     """What a caller is told of a request that was refused as a whole."""
     try:
         body = json.loads(answer.body)

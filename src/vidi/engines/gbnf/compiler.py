@@ -23,18 +23,18 @@ from vidi.engines.gbnf.expression import (
     repeated,
     sequence,
 )
-from vidi.engines.gbnf.intersect import Meetings, is_free
-from vidi.engines.gbnf.literals import ThoughtTags, after_thinking, any_of, none_of, quoted
+from vidi.engines.gbnf.intersect import Intersection, is_free
+from vidi.engines.gbnf.literals import ThinkingTags, after_thinking, excluding, one_of_texts, quoted
 from vidi.engines.gbnf.numbers import LARGEST, decimals, integers
-from vidi.engines.gbnf.patterns import NoText
-from vidi.engines.gbnf.strings import Texts
-from vidi.engines.schemas import LONGEST_TEXT, Unfillable, demanded, options, refuse
+from vidi.engines.gbnf.patterns import Unsatisfiable
+from vidi.engines.gbnf.strings import StringRules
+from vidi.engines.schemas import LONGEST_TEXT, Unfillable, min_items, options, refuse
 
 _COMMA = literal(",")
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class ItemBounds:
     """How many elements an array has; None is no limit."""
 
     least: int
@@ -42,7 +42,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class CatalogEntry:
     """A member of an object, name and value, and whether it must be there."""
 
     said: Expression
@@ -50,7 +50,7 @@ class Member:
 
 
 def array(
-    first: Sequence[Expression], items: Expression | None, counts: Counts, rules: Rules, hint: str
+    first: Sequence[Expression], items: Expression | None, counts: ItemBounds, rules: Rules, hint: str
 ) -> Expression:
     """An array that begins with `first`, one each, and goes on with any number of `items`, within the counts.
 
@@ -77,7 +77,7 @@ def array(
 
 
 def members_in_order(
-    members: Sequence[Member], more: Expression | None, rules: Rules, hint: str
+    members: Sequence[CatalogEntry], more: Expression | None, rules: Rules, hint: str
 ) -> Expression:
     """An object with these members in this order, those that are not required left out or not.
 
@@ -102,7 +102,7 @@ def members_in_order(
 
 
 def _all_optional(
-    members: Sequence[Member], more: Expression | None, others: Expression, rules: Rules, hint: str
+    members: Sequence[CatalogEntry], more: Expression | None, others: Expression, rules: Rules, hint: str
 ) -> Expression:
     """Nothing, or whichever member comes first and then what may follow it."""
     openings = [] if more is None else [sequence(more, others)]
@@ -129,34 +129,34 @@ _ORDER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SchemaLocation:
     """Where a node is: its path (as `$.dogs[0]`) for people, and a name for its rule."""
 
     path: str
     name: str
 
-    def member(self, name: str) -> Place:
+    def member(self, name: str) -> SchemaLocation:
         """The place of a member."""
-        return Place(f"{self.path}.{name[:80]}", name or "member")
+        return SchemaLocation(f"{self.path}.{name[:80]}", name or "member")
 
-    def element(self, at: int) -> Place:
+    def element(self, at: int) -> SchemaLocation:
         """The place of an element."""
-        return Place(f"{self.path}[{at}]", f"{self.name}-item")
+        return SchemaLocation(f"{self.path}[{at}]", f"{self.name}-item")
 
 
-_ANYWHERE = Place("$", "value")
+_ANYWHERE = SchemaLocation("$", "value")
 
 
-class Nodes:
+class SchemaCompiler:
     """Turns schemas into expressions that refer to the rules of one grammar."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._texts = Texts(rules)
-        self._meetings = Meetings()
+        self._texts = StringRules(rules)
+        self._meetings = Intersection()
         self._free: dict[int, Expression] = {}
 
-    def value(self, schema: Schema, place: Place) -> Expression:
+    def value(self, schema: Schema, place: SchemaLocation) -> Expression:
         """A value of this shape.
 
         Raises:
@@ -194,7 +194,7 @@ class Nodes:
         more = repeated(sequence(_COMMA, element), 0, None)
         return sequence(literal(opening), optional(sequence(element, more)), literal(closing))
 
-    def _first_that_can(self, makers: list[Callable[[], Expression]], place: Place) -> Expression:
+    def _first_that_can(self, makers: list[Callable[[], Expression]], place: SchemaLocation) -> Expression:
         """One of those that can be made; if none can, the first one's refusal."""
         made: list[Expression] = []
         refusal: Unfillable | None = None
@@ -207,7 +207,7 @@ class Nodes:
             raise refusal or refuse(place.path, "none of its alternatives agrees with the rest.")
         return self._rules.define(place.name, choice(*made)) if len(made) > 1 else made[0]
 
-    def _branch(self, schema: Schema, place: Place) -> Expression:
+    def _branch(self, schema: Schema, place: SchemaLocation) -> Expression:
         """A value of a schema without alternatives that names its types."""
         if schema.enum is not None:
             return self._enum(schema, place)
@@ -225,13 +225,13 @@ class Nodes:
             place,
         )
 
-    def _enum(self, schema: Schema, place: Place) -> Expression:
+    def _enum(self, schema: Schema, place: SchemaLocation) -> Expression:
         words = [text for text in map(_written, options(schema)) if text is not None]
         if not words:
             raise refuse(place.path, "its enum has no value of its type and limits.")
-        return self._rules.define(place.name, any_of(words, self._rules))
+        return self._rules.define(place.name, one_of_texts(words, self._rules))
 
-    def _scalar(self, schema: Schema, kind: Kind, place: Place) -> Expression:
+    def _scalar(self, schema: Schema, kind: Kind, place: SchemaLocation) -> Expression:
         match kind:
             case Kind.STRING:
                 return self._string(schema, place)
@@ -242,7 +242,7 @@ class Nodes:
             case _:
                 return self._number(schema, kind, place)
 
-    def _string(self, schema: Schema, place: Place) -> Expression:
+    def _string(self, schema: Schema, place: SchemaLocation) -> Expression:
         least = schema.min_length or 0
         if schema.max_length is not None and least > schema.max_length:
             raise refuse(place.path, f"minLength {least} is above maxLength {schema.max_length}.")
@@ -250,11 +250,11 @@ class Nodes:
             raise refuse(place.path, f"minLength {least} is above the {LONGEST_TEXT} that are written.")
         try:
             return self._texts.string(schema)
-        except NoText as error:
+        except Unsatisfiable as error:
             shown = (schema.pattern or "")[:80]
             raise refuse(place.path, f"no text of its length matches {shown!r}.") from error
 
-    def _number(self, schema: Schema, kind: Kind, place: Place) -> Expression:
+    def _number(self, schema: Schema, kind: Kind, place: SchemaLocation) -> Expression:
         low, high = schema.minimum, schema.maximum
         if kind is Kind.INTEGER:
             least = None if low is None else math.ceil(low)
@@ -268,8 +268,8 @@ class Nodes:
         limits = "".join(f" {limit:g}" for limit in (low, high) if limit is not None)
         return self._rules.define(kind.value + limits, made)
 
-    def _array(self, schema: Schema, place: Place) -> Expression:
-        least = demanded(schema, place.path)
+    def _array(self, schema: Schema, place: SchemaLocation) -> Expression:
+        least = min_items(schema, place.path)
         most = schema.max_items
         first: list[Expression] = []
         for at, each in enumerate(schema.prefix_items[:most]):
@@ -281,10 +281,10 @@ class Nodes:
         items = None
         if most is None or most > len(first):
             items = self._item(schema.items or Schema(), place.element(len(first)), least > len(first))
-        counts = Counts(least, most if items else len(first))
+        counts = ItemBounds(least, most if items else len(first))
         return self._rules.define(place.name, array(first, items, counts, self._rules, place.name))
 
-    def _item(self, schema: Schema, place: Place, needed: bool) -> Expression | None:
+    def _item(self, schema: Schema, place: SchemaLocation, needed: bool) -> Expression | None:
         """A value that may be left out unless it is needed; None if there is none."""
         try:
             return self.value(schema, place)
@@ -293,19 +293,19 @@ class Nodes:
                 raise
             return None
 
-    def _object(self, schema: Schema, place: Place) -> Expression:
-        members: list[Member] = []
+    def _object(self, schema: Schema, place: SchemaLocation) -> Expression:
+        members: list[CatalogEntry] = []
         for each in schema.properties:
             value = self._item(each.schema, place.member(each.name), each.required)
             if value is not None:
                 said = sequence(literal(f"{quoted(each.name)}:"), value)
-                members.append(Member(said, each.required))
+                members.append(CatalogEntry(said, each.required))
         if sum(not member.required for member in members) > MOST_OPTIONAL:
             raise TooLarge(f"it has more than {MOST_OPTIONAL} properties that are not required", place.path)
         more = self._additional(schema, place)
         return self._rules.define(place.name, members_in_order(members, more, self._rules, place.name))
 
-    def _additional(self, schema: Schema, place: Place) -> Expression | None:
+    def _additional(self, schema: Schema, place: SchemaLocation) -> Expression | None:
         """A member that `properties` does not name; None if there is none."""
         if schema.additional is None:
             return None
@@ -314,7 +314,7 @@ class Nodes:
             return None
         key = self._texts.any
         if schema.properties:
-            inside = none_of([each.name for each in schema.properties], self._rules)
+            inside = excluding([each.name for each in schema.properties], self._rules)
             key = sequence(literal('"'), inside, literal('"'))
         return self._rules.define(f"{place.name}-more", sequence(key, literal(":"), value))
 
@@ -332,11 +332,11 @@ JSON_DEPTH = 16
 """Levels of arrays and objects in an answer that only has to be JSON."""
 
 _UNSAYABLE = re.compile("[\x00\ud800-\udfff]")
-_WHOLE = Place("$", "answer")
+_WHOLE = SchemaLocation("$", "answer")
 
 
 def compile_schema(
-    schema: Schema, form: TextFormat = TextFormat.JSON, *, thinking: ThoughtTags | None = None
+    schema: Schema, form: TextFormat = TextFormat.JSON, *, thinking: ThinkingTags | None = None
 ) -> str:
     """Write the grammar (GBNF) of the answers that satisfy a schema.
 
@@ -361,23 +361,23 @@ def compile_schema(
     try:
         if form is TextFormat.ENUM:
             return _rooted(_bare_option(schema, rules), thinking, rules)
-        return _rooted(Nodes(rules).value(schema, _WHOLE), thinking, rules)
+        return _rooted(SchemaCompiler(rules).value(schema, _WHOLE), thinking, rules)
     except TooLarge as error:
         raise refuse(error.path, f"{error}.") from error
 
 
-def compile_json(*, thinking: ThoughtTags | None = None) -> str:
+def compile_json(*, thinking: ThinkingTags | None = None) -> str:
     """Write the grammar of any JSON object or array without white space, at most JSON_DEPTH levels deep.
 
     Args:
         thinking: As for `compile_schema`.
     """
     rules = Rules()
-    nodes = Nodes(rules)
+    nodes = SchemaCompiler(rules)
     return _rooted(choice(nodes.free_object(JSON_DEPTH), nodes.free_array(JSON_DEPTH)), thinking, rules)
 
 
-def _rooted(answer: Expression, thinking: ThoughtTags | None, rules: Rules) -> str:
+def _rooted(answer: Expression, thinking: ThinkingTags | None, rules: Rules) -> str:
     if thinking is not None:
         named = answer if answer.binding is Binding.ATOM else rules.define("answer", answer)
         answer = after_thinking(named, thinking, rules)
@@ -390,4 +390,4 @@ def _bare_option(schema: Schema, rules: Rules) -> Expression:
     words = [text for text in texts if not _UNSAYABLE.search(text)]
     if not words:
         raise refuse("$", "its enum has no text of its type and limits.")
-    return any_of(words, rules)
+    return one_of_texts(words, rules)

@@ -25,7 +25,7 @@ _ALL = frozenset(Kind)
 _FREE = Schema()
 
 
-class Meetings:
+class Intersection:
     """Works out alternatives, with a bound on the work."""
 
     def __init__(self) -> None:

@@ -129,7 +129,7 @@ DEEPEST = 60
 """So many words may each begin with the one before."""
 
 
-def any_of(words: Sequence[str], rules: Rules) -> Expression:
+def one_of_texts(words: Sequence[str], rules: Rules) -> Expression:
     """One of these texts, exactly; there must be one.
 
     Raises:
@@ -165,7 +165,7 @@ def _common_beginning(one: str, other: str) -> str:
     return one[:differ]
 
 
-def none_of(words: Sequence[str], rules: Rules) -> Expression:
+def excluding(words: Sequence[str], rules: Rules) -> Expression:
     """Any text that is none of these, as JSON writes it between quotes, in one spelling only.
 
     Raises:
@@ -216,7 +216,7 @@ _BREAKS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class ThoughtTags:
+class ThinkingTags:
     """How a model marks its thinking.
 
     Attributes:
@@ -230,7 +230,7 @@ class ThoughtTags:
     opened: bool = False
 
 
-def after_thinking(answer: Expression, tags: ThoughtTags, rules: Rules) -> Expression:
+def after_thinking(answer: Expression, tags: ThinkingTags, rules: Rules) -> Expression:
     """The answer, with thinking before it: as the model likes, or where `opened` without fail."""
     breaks = repeated(one_of([(0x0A, 0x0A), (0x20, 0x20)]), 0, _BREAKS)
     rest = sequence(_until(tags.closing, rules), breaks)

@@ -47,16 +47,16 @@ _CODE = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})")
 _PUNCTUATION = frozenset("^$\\.*+?()[]{}|/-\"'#&,:;<=>@!%~` ")
 
 
-class NoText(Exception):
+class Unsatisfiable(Exception):
     """No text that matches the pattern has a length within the limits."""
 
 
-class _Beyond(Exception):
+class _Unsupported(Exception):
     """The pattern is not among the simple ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _Fragment:
     """A part of a pattern.
 
     Attributes:
@@ -74,7 +74,7 @@ class _Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class LengthBounds:
     """How many characters a text may have; None is no limit."""
 
     least: int = 0
@@ -89,32 +89,32 @@ class Limits:
         return least >= self.least and (self.most is None or (most is not None and most <= self.most))
 
 
-def pattern_text(pattern: str, limits: Limits, rules: Rules) -> Expression | None:
+def pattern_text(pattern: str, limits: LengthBounds, rules: Rules) -> Expression | None:
     """Texts that match a pattern and keep to the limits, as JSON writes them between quotes.
 
     Returns:
         None if the pattern, or the pattern within these limits, is more than a grammar should hold.
 
     Raises:
-        NoText: No text that matches has such a length.
+        Unsatisfiable: No text that matches has such a length.
     """
     if len(pattern) > LONGEST:
         return None
     try:
-        reader = _Reader(pattern, rules)
+        reader = _PatternParser(pattern, rules)
         branches = reader.branches()
         if len(branches) > MOST_STATES:
             return None
         bounded = [_bounded(branch, limits, rules) for branch in branches]
-    except _Beyond:
+    except _Unsupported:
         return None
     said = [expression for expression in bounded if expression is not None]
     if not said:
-        raise NoText
+        raise Unsatisfiable
     return choice(*said)
 
 
-def _bounded(branch: list[_Piece], limits: Limits, rules: Rules) -> Expression | None:
+def _bounded(branch: list[_Fragment], limits: LengthBounds, rules: Rules) -> Expression | None:
     """One alternative with the limits worked into its only repetition; None if none of its texts fits."""
     least = sum(piece.least for piece in branch)
     open_ended = any(piece.most is None for piece in branch)
@@ -124,45 +124,45 @@ def _bounded(branch: list[_Piece], limits: Limits, rules: Rules) -> Expression |
     loose = [at for at, piece in enumerate(branch) if piece.most != piece.least]
     if not limits.hold(least, most):
         if len(loose) != 1:
-            raise _Beyond
+            raise _Unsupported
         branch = [*branch]
         branch[loose[0]] = _fitted(branch[loose[0]], least - branch[loose[0]].least, limits, rules)
     steady = len(loose) <= 1 and all(branch[at].run for at in loose)
     if not steady and sum(piece.states for piece in branch) > MOST_STATES:
-        raise _Beyond
+        raise _Unsupported
     return sequence(*(piece.expression for piece in branch))
 
 
-def _fitted(piece: _Piece, beside: int, limits: Limits, rules: Rules) -> _Piece:
+def _fitted(piece: _Fragment, beside: int, limits: LengthBounds, rules: Rules) -> _Fragment:
     """A repetition of one character, narrowed so that with `beside` others it keeps to the limits."""
     if piece.run is None:
-        raise _Beyond
+        raise _Unsupported
     least = max(piece.least, limits.least - beside)
     most = piece.most
     if limits.most is not None:
         most = limits.most - beside if most is None else min(most, limits.most - beside)
     if most is not None and least > most:
-        raise _Beyond
+        raise _Unsupported
     return _repeat(_one(piece.run, rules), least, most, rules)
 
 
-def _one(allowed: tuple[Span, ...], rules: Rules) -> _Piece:
+def _one(allowed: tuple[Span, ...], rules: Rules) -> _Fragment:
     if not allowed:
-        raise _Beyond
+        raise _Unsupported
     letter = in_string(allowed, rules)
     atom = letter if letter.binding is Binding.ATOM else rules.define("letter", letter)
-    return _Piece(atom, 1, 1, 1, allowed)
+    return _Fragment(atom, 1, 1, 1, allowed)
 
 
-def _repeat(piece: _Piece, least: int, most: int | None, rules: Rules) -> _Piece:
+def _repeat(piece: _Fragment, least: int, most: int | None, rules: Rules) -> _Fragment:
     once = most is not None and most <= 1
     if not once and piece.least == 0:
-        raise _Beyond  # A repetition of nothing is left recursion, which llama.cpp refuses.
+        raise _Unsupported  # A repetition of nothing is left recursion, which llama.cpp refuses.
     single = piece.run is not None and piece.least == piece.most == 1
     states = piece.states * max(1, least, most or 0)
     if not single and states > MOST_STATES:
-        raise _Beyond
-    return _Piece(
+        raise _Unsupported
+    return _Fragment(
         rules.repeat(piece.expression, least, most, "letters"),
         piece.least * least,
         None if most is None or piece.most is None else piece.most * most,
@@ -171,7 +171,7 @@ def _repeat(piece: _Piece, least: int, most: int | None, rules: Rules) -> _Piece
     )
 
 
-class _Reader:
+class _PatternParser:
     """Reads a pattern from left to right."""
 
     def __init__(self, pattern: str, rules: Rules) -> None:
@@ -181,45 +181,45 @@ class _Reader:
         self._depth = 0
         self._anything = _repeat(_one(all_but([]), rules), 0, None, rules)
 
-    def branches(self) -> list[list[_Piece]]:
+    def branches(self) -> list[list[_Fragment]]:
         """The alternatives of the whole; where one is not anchored, anything may stand."""
         found = [self._branch()]
         while self._taken("|"):
             found.append(self._branch())
         if self._at < len(self._pattern):
-            raise _Beyond
+            raise _Unsupported
         return found
 
-    def _branch(self) -> list[_Piece]:
+    def _branch(self) -> list[_Fragment]:
         start = [] if self._taken("^") else [self._anything]
         pieces = self._pieces()
         end = [] if self._taken("$") else [self._anything]
         return [*start, *pieces, *end]
 
-    def _pieces(self) -> list[_Piece]:
+    def _pieces(self) -> list[_Fragment]:
         pieces = []
         while self._at < len(self._pattern) and self._pattern[self._at] not in "|)$":
             pieces.append(self._quantified(self._atom()))
         return pieces
 
-    def _quantified(self, piece: _Piece) -> _Piece:
+    def _quantified(self, piece: _Fragment) -> _Fragment:
         found = _QUANTIFIER.match(self._pattern, self._at)
         if found is None:
             return piece
         self._at = found.end()
         if self._at < len(self._pattern) and self._pattern[self._at] in "*+?{":
-            raise _Beyond
+            raise _Unsupported
         sign, low, comma, high = found.groups()
         if sign:
             return _repeat(piece, int(sign == "+"), 1 if sign == "?" else None, self._rules)
         least = int(low)
         most = int(high) if high else None if comma else least
         if most is not None and most < least:
-            raise _Beyond
+            raise _Unsupported
         return _repeat(piece, least, most, self._rules)
 
-    def _atom(self) -> _Piece:
-        readers: dict[str, Callable[[], _Piece]] = {"(": self._group, "[": self._class}
+    def _atom(self) -> _Fragment:
+        readers: dict[str, Callable[[], _Fragment]] = {"(": self._group, "[": self._class}
         letter = self._pattern[self._at]
         if letter in readers:
             return readers[letter]()
@@ -229,38 +229,38 @@ class _Reader:
         if letter == "\\":
             return _one(self._escape(), self._rules)
         if letter in "^$*+?{":
-            raise _Beyond
+            raise _Unsupported
         return _one(_code_of(letter), self._rules)
 
-    def _group(self) -> _Piece:
+    def _group(self) -> _Fragment:
         found = _GROUP.match(self._pattern, self._at)
         self._depth += 1
         if found is None or self._depth > DEEPEST or self._pattern.startswith("?", found.end()):
-            raise _Beyond
+            raise _Unsupported
         self._at = found.end()
         options = [_joined(self._pieces())]
         while self._taken("|"):
             options.append(_joined(self._pieces()))
         if not self._taken(")"):
-            raise _Beyond
+            raise _Unsupported
         self._depth -= 1
         if len(options) == 1:
             return options[0]
-        return _Piece(
+        return _Fragment(
             choice(*(option.expression for option in options)),
             min(option.least for option in options),
             _longest([option.most for option in options]),
             sum(option.states for option in options),
         )
 
-    def _class(self) -> _Piece:
+    def _class(self) -> _Fragment:
         self._at += 1
         negated = self._taken("^")
         found: list[Span] = []
         while not self._taken("]"):
             found += self._class_item()
         if not found:
-            raise _Beyond
+            raise _Unsupported
         return _one(all_but(found) if negated else common(spans(found), all_but([])), self._rules)
 
     def _class_item(self) -> tuple[Span, ...]:
@@ -270,12 +270,12 @@ class _Reader:
         self._at += 1
         high = self._class_atom()
         if not _single(low) or not _single(high) or low[0][0] > high[0][0]:
-            raise _Beyond
+            raise _Unsupported
         return ((low[0][0], high[0][0]),)
 
     def _class_atom(self) -> tuple[Span, ...]:
         if self._at >= len(self._pattern) or self._pattern.startswith("[:", self._at):
-            raise _Beyond
+            raise _Unsupported
         letter = self._pattern[self._at]
         self._at += 1
         return self._escape() if letter == "\\" else _code_of(letter)
@@ -292,7 +292,7 @@ class _Reader:
         if letter in _CONTROLS:
             return _code_of(chr(_CONTROLS[letter]))
         if letter not in _PUNCTUATION:
-            raise _Beyond
+            raise _Unsupported
         return _code_of(letter)
 
     def _taken(self, letter: str) -> bool:
@@ -307,7 +307,7 @@ def _single(ranges: tuple[Span, ...]) -> bool:
 
 def _code_of(letter: str) -> tuple[Span, ...]:
     if "\ud800" <= letter <= "\udfff":
-        raise _Beyond
+        raise _Unsupported
     return ((ord(letter), ord(letter)),)
 
 
@@ -315,12 +315,12 @@ def _longest(lengths: list[int | None]) -> int | None:
     return None if None in lengths else max(length for length in lengths if length is not None)
 
 
-def _joined(pieces: list[_Piece]) -> _Piece:
+def _joined(pieces: list[_Fragment]) -> _Fragment:
     """Pieces one after another as one."""
     if len(pieces) == 1:
         return pieces[0]
     most = None if any(piece.most is None for piece in pieces) else sum(piece.most or 0 for piece in pieces)
-    return _Piece(
+    return _Fragment(
         sequence(*(piece.expression for piece in pieces)) if pieces else EMPTY,
         sum(piece.least for piece in pieces),
         most,

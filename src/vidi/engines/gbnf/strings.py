@@ -20,14 +20,14 @@ from vidi.engines.gbnf.expression import (
     sequence,
 )
 from vidi.engines.gbnf.literals import any_character, spans
-from vidi.engines.gbnf.patterns import Limits, pattern_text
+from vidi.engines.gbnf.patterns import LengthBounds, pattern_text
 
 _QUOTE = literal('"')
 _LETTERS: tuple[Span, ...] = ((0x41, 0x5A), (0x61, 0x7A))
 _ALPHANUMERIC: tuple[Span, ...] = ((0x30, 0x39), *_LETTERS)
 
 
-class Texts:
+class StringRules:
     """Strings of one grammar."""
 
     def __init__(self, rules: Rules) -> None:
@@ -50,19 +50,19 @@ class Texts:
         the pattern and the lengths.
 
         Raises:
-            NoText: No text of such a length matches the pattern.
+            Unsatisfiable: No text of such a length matches the pattern.
         """
-        limits = Limits(schema.min_length or 0, schema.max_length)
+        limits = LengthBounds(schema.min_length or 0, schema.max_length)
         shaped = self._shaped(schema, limits)
         if shaped is not None:
             return self._rules.define(schema.format or "text", sequence(_QUOTE, shaped, _QUOTE))
-        if limits == Limits():
+        if limits == LengthBounds():
             return self.any
         name = f"string-{limits.least}-{'' if limits.most is None else limits.most}"
         inside = self._rules.repeat(self._char, limits.least, limits.most, "char")
         return self._rules.define(name, sequence(_QUOTE, inside, _QUOTE))
 
-    def _shaped(self, schema: Schema, limits: Limits) -> Expression | None:
+    def _shaped(self, schema: Schema, limits: LengthBounds) -> Expression | None:
         """The inside by pattern or format; None if there is none, or it cannot be had within the limits."""
         if schema.pattern is not None:
             return pattern_text(schema.pattern, limits, self._rules)

@@ -17,7 +17,7 @@ _FARTHEST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class Ruler:
+class Denormalizer:
     """Measures in one dialect on the pictures of one prompt.
 
     Attributes:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vidi.engines.grounding.object_writer import UnitWriter, dumps, loads
-from vidi.engines.grounding.schema import Shape, surroundings
+from vidi.engines.grounding.object_writer import ObjectWriter, dumps, loads
+from vidi.engines.grounding.schema import GroundingShape, surroundings
 from vidi.engines.validation import JsonValue
 
 LONGEST_STRING = 1 << 16
@@ -47,7 +47,7 @@ class _Open:
         written: How many elements or members were written.
     """
 
-    shape: Shape | None
+    shape: GroundingShape | None
     value: list[JsonValue] | dict[str, JsonValue] | None
     array: bool
     key: str | None = None
@@ -58,7 +58,7 @@ class _Open:
 class DocumentReader:
     """Reads an answer that follows `shape.native` and writes one that follows `shape.schema`."""
 
-    def __init__(self, shape: Shape, writer: UnitWriter) -> None:
+    def __init__(self, shape: GroundingShape, writer: ObjectWriter) -> None:
         """Take the shape of the whole answer."""
         self._shape = shape
         self._writer = writer
@@ -133,7 +133,7 @@ class DocumentReader:
                 top.written += 1
         self._stack.append(_Open(shape, empty if reading else None, array=mark == "[", wrapped=wrapped))
 
-    def _below(self, top: _Open | None) -> Shape | None:
+    def _below(self, top: _Open | None) -> GroundingShape | None:
         """The shape of what comes next."""
         if top is None:
             return self._shape

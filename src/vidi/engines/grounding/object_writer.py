@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from vidi.domain.geometry import GRID, Box, Point
 from vidi.domain.schema import Kind, Schema
-from vidi.engines.grounding.coordinates import EDGE_NAMES, Group, Ruler, groups_in, named
-from vidi.engines.grounding.schema import Shape, Slot, Sought, place_key
+from vidi.engines.grounding.coordinates import EDGE_NAMES, Denormalizer, Group, groups_in, named
+from vidi.engines.grounding.schema import GroundingShape, PlaceField, PlaceKind, place_key
 from vidi.engines.profile import Form
 from vidi.engines.validation import JsonValue
 
@@ -43,7 +43,7 @@ JsonObject = Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
-class UnitWriter:
+class ObjectWriter:
     """Writes the caller's objects.
 
     Attributes:
@@ -53,8 +53,8 @@ class UnitWriter:
         x_first: Whether the caller spells out an order with x before y.
     """
 
-    ruler: Ruler
-    sought: Sought
+    ruler: Denormalizer
+    sought: PlaceKind
     label: str = ""
     x_first: bool = False
 
@@ -67,8 +67,8 @@ class UnitWriter:
         key = self._place(value)
         dialect = self.ruler.dialect
         raw: JsonValue = value[key] if key else dict(value)
-        name = "box_2d" if self.sought is Sought.BOXES else "point"
-        slot = Slot(name, self.sought, x_first=self.x_first)
+        name = "box_2d" if self.sought is PlaceKind.BOXES else "point"
+        slot = PlaceField(name, self.sought, x_first=self.x_first)
         rest = self._rest(value, key)
         label = value.get(dialect.label_key, value.get("label", self.label or None))
         for group in groups_in(raw, dialect.order):
@@ -88,14 +88,14 @@ class UnitWriter:
             known.add(_IMAGE_FROM_1)
         return {name: member for name, member in value.items() if name not in known}
 
-    def shaped(self, value: JsonObject, shape: Shape) -> Iterator[str]:
+    def shaped(self, value: JsonObject, shape: GroundingShape) -> Iterator[str]:
         """The caller's objects of a unit's shape, one for each place in `value`."""
         for each in self._units(value, shape):
             text = dumps(each)
             if text:
                 yield text
 
-    def _units(self, value: JsonObject, shape: Shape) -> Iterator[dict[str, JsonValue]]:
+    def _units(self, value: JsonObject, shape: GroundingShape) -> Iterator[dict[str, JsonValue]]:
         native = next((name for name in shape.slots if value.get(name) is not None), next(iter(shape.slots)))
         slot = shape.slots[native]
         if native not in value:
@@ -114,7 +114,9 @@ class UnitWriter:
         for place in places:
             yield self._unit(value, shape, native, place)
 
-    def _unit(self, value: JsonObject, shape: Shape, first: str, place: JsonValue) -> dict[str, JsonValue]:
+    def _unit(
+        self, value: JsonObject, shape: GroundingShape, first: str, place: JsonValue
+    ) -> dict[str, JsonValue]:
         found: dict[str, JsonValue] = {}
         for name, member in value.items():
             slot = shape.slots.get(name)
@@ -128,7 +130,7 @@ class UnitWriter:
                 found[name] = member
         return _fitted(found, shape.schema, self.ruler.dialect.label_key, self.label)
 
-    def _other(self, slot: Slot, member: JsonValue, value: JsonObject) -> dict[str, JsonValue]:
+    def _other(self, slot: PlaceField, member: JsonValue, value: JsonObject) -> dict[str, JsonValue]:
         """A further place of a unit; one that is not there is null or left out."""
         groups = groups_in(member, self.ruler.dialect.order)
         written = [each for each in (self._written(group, slot, value) for group in groups) if each]
@@ -138,7 +140,7 @@ class UnitWriter:
             return _placed(slot, written[0])
         return {slot.name: None} if member is None and slot.name else {}
 
-    def nested(self, value: JsonValue, shape: Shape) -> JsonValue:
+    def nested(self, value: JsonValue, shape: GroundingShape) -> JsonValue:
         """A value with units somewhere below it; units without a place are left out of their lists."""
         if isinstance(value, list) and shape.items is not None:
             return [found for each in value for found in self._elements(each, shape.items)]
@@ -152,7 +154,7 @@ class UnitWriter:
             }
         return value
 
-    def _elements(self, value: JsonValue, shape: Shape) -> Iterator[JsonValue]:
+    def _elements(self, value: JsonValue, shape: GroundingShape) -> Iterator[JsonValue]:
         if isinstance(value, dict) and shape.unit:
             yield from self._units(value, shape)
         else:
@@ -172,17 +174,17 @@ class UnitWriter:
         group = named(value, self.ruler.dialect.order)
         return {native: list(group), **value} if group else value
 
-    def _written(self, group: Group, slot: Slot, value: JsonObject) -> JsonValue:
+    def _written(self, group: Group, slot: PlaceField, value: JsonObject) -> JsonValue:
         """A place as the caller wants it; None if it is none."""
         image, x_first = _image(value), slot.x_first or self.x_first
-        if slot.sought is Sought.POINTS:
+        if slot.sought is PlaceKind.POINTS:
             point = self.ruler.point(group, image)
             return _point(point, slot, x_first=x_first) if point else None
         box = self.ruler.box(group, image)
         return _box(box, slot, x_first=x_first) if box else None
 
 
-def _box(box: Box, slot: Slot, *, x_first: bool) -> JsonValue:
+def _box(box: Box, slot: PlaceField, *, x_first: bool) -> JsonValue:
     ymin, xmin = _scaled(box.ymin, slot.top), _scaled(box.xmin, slot.top)
     ymax, xmax = _scaled(box.ymax, slot.top), _scaled(box.xmax, slot.top)
     if slot.sized:
@@ -193,7 +195,7 @@ def _box(box: Box, slot: Slot, *, x_first: bool) -> JsonValue:
     return [xmin, ymin, xmax, ymax] if x_first else list(edges)
 
 
-def _point(point: Point, slot: Slot, *, x_first: bool) -> JsonValue:
+def _point(point: Point, slot: PlaceField, *, x_first: bool) -> JsonValue:
     y, x = (_scaled(edge, slot.top) for edge in point.point())
     if slot.members:
         return dict(zip(slot.members, (y, x), strict=True))
@@ -209,7 +211,7 @@ def _less(far: float, near: float) -> int | float:
     return int(size) if isinstance(far, int) else size
 
 
-def _placed(slot: Slot, place: JsonValue) -> dict[str, JsonValue]:
+def _placed(slot: PlaceField, place: JsonValue) -> dict[str, JsonValue]:
     """A place as members of the caller's object: one of its own, or its edges where they stand alone."""
     if slot.name:
         return {slot.name: place}
@@ -233,7 +235,7 @@ def _fitted(found: dict[str, JsonValue], schema: Schema, label_key: str, label: 
     return ordered
 
 
-def _may_lack(shape: Shape) -> bool:
+def _may_lack(shape: GroundingShape) -> bool:
     """Whether the caller's object may stand without any place, as one that says that nothing was found."""
     names = {slot.name for slot in shape.slots.values()}
     own = [each for each in shape.schema.properties if each.name in names]

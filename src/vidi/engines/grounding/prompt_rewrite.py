@@ -15,7 +15,7 @@ from enum import Enum
 import re2
 
 
-class Means(Enum):
+class Category(Enum):
     """What a rule's match says of a sentence."""
 
     BOXES = "asks for boxes"
@@ -34,7 +34,7 @@ class Means(Enum):
 class Rule:
     """One line of the table."""
 
-    means: Means
+    means: Category
     pattern: str
 
 
@@ -145,16 +145,16 @@ _ANYTHING = (
 RULES: tuple[Rule, ...] = tuple(
     Rule(means, pattern)
     for means, patterns in (
-        (Means.BOXES, _BOXES),
-        (Means.POINTS, _POINTS),
-        (Means.NEITHER, _NEITHER),
-        (Means.FORM, _FORM),
-        (Means.LIMIT, _LIMIT),
-        (Means.SEEKS, _SEEKS),
-        (Means.TAIL, _TAIL),
-        (Means.FILLER, _FILLER),
-        (Means.ARTICLE, _ARTICLE),
-        (Means.ANYTHING, _ANYTHING),
+        (Category.BOXES, _BOXES),
+        (Category.POINTS, _POINTS),
+        (Category.NEITHER, _NEITHER),
+        (Category.FORM, _FORM),
+        (Category.LIMIT, _LIMIT),
+        (Category.SEEKS, _SEEKS),
+        (Category.TAIL, _TAIL),
+        (Category.FILLER, _FILLER),
+        (Category.ARTICLE, _ARTICLE),
+        (Category.ANYTHING, _ANYTHING),
     )
     for pattern in patterns
 )
@@ -172,7 +172,7 @@ def _compile(pattern: str) -> re2.Pattern[str]:
 _COMPILED = tuple((rule.means, _compile(rule.pattern)) for rule in RULES)
 
 
-def matches(means: Means, text: str) -> Iterator[re2.Match[str]]:
+def matches(means: Category, text: str) -> Iterator[re2.Match[str]]:
     """The match of every rule of that meaning, in the order of the table; the text has single blanks."""
     for each, pattern in _COMPILED:
         if each is means:
@@ -181,7 +181,7 @@ def matches(means: Means, text: str) -> Iterator[re2.Match[str]]:
                 yield match
 
 
-def says(means: Means, text: str) -> bool:
+def matches_category(means: Category, text: str) -> bool:
     """Whether a rule of that meaning matches."""
     return next(matches(means, text), None) is not None
 
@@ -259,7 +259,7 @@ ASKED_ABOVE = "thing that is asked for above"
 
 
 @dataclass(frozen=True, slots=True)
-class Reworded:
+class RewrittenPrompt:
     """A text without its description of the answer.
 
     Attributes:
@@ -275,7 +275,7 @@ class Reworded:
     anything: bool = False
 
 
-def reword(text: str) -> Reworded:
+def rewrite(text: str) -> RewrittenPrompt:
     """Take a text apart."""
     before: list[Sentence] = []
     after: list[Sentence] = []
@@ -284,56 +284,56 @@ def reword(text: str) -> Reworded:
     for sentence in sentences(text):
         found = _sought(sentence.text)
         if found is None:
-            if not says(Means.FORM, sentence.text):
+            if not matches_category(Category.FORM, sentence.text):
                 (after if targets or anything else before).append(sentence)
             continue
         anything = anything or not found.targets
         targets += [found.targets] if found.targets else []
         after += [Sentence(each, "\n") for each in found.additions]
-    return Reworded(joined(tuple(before)), ", ".join(targets), joined(tuple(after)), anything)
+    return RewrittenPrompt(joined(tuple(before)), ", ".join(targets), joined(tuple(after)), anything)
 
 
 @dataclass(frozen=True, slots=True)
-class _Sought:
+class _Targets:
     """What one sentence looks for: "" for whatever there is; and what it adds."""
 
     targets: str
     additions: tuple[str, ...]
 
 
-def _sought(sentence: str) -> _Sought | None:
+def _sought(sentence: str) -> _Targets | None:
     """What a sentence looks for; None if it is no sentence of that kind."""
     if len(sentence) > LONGEST_SENTENCE:
         return None
-    for match in matches(Means.SEEKS, sentence):
+    for match in matches(Category.SEEKS, sentence):
         targets, additions = _pared(str(match.group("targets")))
-        if says(Means.ANYTHING, targets):
-            return _Sought("", additions)
+        if matches_category(Category.ANYTHING, targets):
+            return _Targets("", additions)
         if targets and len(targets) <= LONGEST_TARGETS:
-            return _Sought(targets, additions)
+            return _Targets(targets, additions)
     return None
 
 
 def _pared(targets: str) -> tuple[str, tuple[str, ...]]:
     """What is looked for without what surrounds it, and the limits and additions that were taken off."""
     additions: list[str] = []
-    for match in matches(Means.LIMIT, targets):
+    for match in matches(Category.LIMIT, targets):
         additions.append(_sentence(str(match.group("limit"))))
         targets = (targets[: match.start()] + targets[match.end() :]).strip()
         break
-    for match in matches(Means.TAIL, targets):
+    for match in matches(Category.TAIL, targets):
         tail = str(match.group("tail"))
         targets = targets[: match.start()]
-        if not says(Means.FORM, tail):
+        if not matches_category(Category.FORM, tail):
             additions.append(_sentence(tail))
         break
     targets = _trimmed(targets)
-    starts = [match.start() for match in matches(Means.FORM, targets)]
+    starts = [match.start() for match in matches(Category.FORM, targets)]
     return _trimmed(targets[: min(starts)].strip()) if starts else targets, tuple(additions)
 
 
 def _trimmed(targets: str) -> str:
-    for means in (Means.FILLER, Means.ARTICLE, Means.FILLER):
+    for means in (Category.FILLER, Category.ARTICLE, Category.FILLER):
         trimmed = ""
         while trimmed != targets:
             trimmed = targets

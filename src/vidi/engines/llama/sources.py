@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, NotFound
-from vidi.engines.base import Progress, Wanted
+from vidi.engines.base import Progress, PullRequest
 
 OLLAMA, LM_STUDIO = "ollama:", "lmstudio:"
 
@@ -49,7 +49,7 @@ class LocalPair:
     origin: str
 
 
-def find_local(wanted: Wanted) -> LocalPair:
+def find_local(wanted: PullRequest) -> LocalPair:
     """The pair of files that `wanted.source` names.
 
     Raises:

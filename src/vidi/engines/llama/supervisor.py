@@ -17,7 +17,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from vidi.domain.errors import Unavailable
-from vidi.engines.chat.connection import TICK_SECONDS, Endpoint, Lost, NobodyThere, Refused, post
+from vidi.engines.chat.connection import (
+    TICK_SECONDS,
+    ConnectFailed,
+    ConnectionLost,
+    Endpoint,
+    HttpRefusal,
+    post,
+)
 from vidi.engines.llama.process import Launch
 
 log = logging.getLogger(__name__)
@@ -46,16 +53,16 @@ class Pace:
     Attributes:
         first_pause: Before a dead process is started again; doubled each time it dies young.
         longest_pause: To which that grows at most.
-        grown_up: A process that lived so long is started again after `first_pause`.
-        pulse: How often a process is asked whether it still answers, and how long it may take to.
-        deaf_pulses: After so many pulses without an answer it is taken for hung and killed.
+        stable_after: A process that lived so long is started again after `first_pause`.
+        ping_every: How often a process is asked whether it still answers, and how long it may take to.
+        missed_pings: After so many pings without an answer it is taken for hung and killed.
     """
 
     first_pause: float = 0.1
     longest_pause: float = 30.0
-    grown_up: float = 60.0
-    pulse: float = 10.0
-    deaf_pulses: int = 3
+    stable_after: float = 60.0
+    ping_every: float = 10.0
+    missed_pings: int = 3
 
 
 class Supervisor:
@@ -149,10 +156,10 @@ class Supervisor:
                         answered = answered or bool(part)
                         yield part
                 return
-            except NobodyThere:
+            except ConnectFailed:
                 # It died, and its keeper has not seen it yet: nothing was asked, so nothing is lost.
                 continue
-            except Lost:
+            except ConnectionLost:
                 # Perhaps over another request: this one may have come while it was dying.
                 deaths += 1
                 if answered or deaths == _DEATHS:
@@ -187,7 +194,7 @@ class Supervisor:
             if not started and self._starts == 1:
                 self._fail()
                 return
-            pause = pace.first_pause if time.monotonic() - began > pace.grown_up else pause
+            pause = pace.first_pause if time.monotonic() - began > pace.stable_after else pause
             self._report(started, pause)
             with self._changed:
                 self._changed.wait_for(lambda: self._closed, pause)
@@ -238,7 +245,7 @@ class Supervisor:
             parts = urlsplit(address)
             endpoint = Endpoint(parts.hostname or "127.0.0.1", parts.port or 0, launch.key)
             # It listens a moment before it takes requests.
-            while process.poll() is None and not self._has_pulse(endpoint):
+            while process.poll() is None and not self._answers_ping(endpoint):
                 time.sleep(_MOMENT)
             self._announce(endpoint)
             self._watch(process, endpoint)
@@ -260,23 +267,23 @@ class Supervisor:
     def _watch(self, process: subprocess.Popen[str], endpoint: Endpoint) -> None:
         """Wait for the process's end; a process that no longer answers is killed."""
         deaf = 0
-        while deaf < self._pace.deaf_pulses:
+        while deaf < self._pace.missed_pings:
             try:
-                process.wait(self._pace.pulse)
+                process.wait(self._pace.ping_every)
             except subprocess.TimeoutExpired:
-                deaf = 0 if self._has_pulse(endpoint) else deaf + 1
+                deaf = 0 if self._answers_ping(endpoint) else deaf + 1
             else:
                 return
         log.error("%s no longer answers and is killed", self._name)
         process.kill()
         process.wait()
 
-    def _has_pulse(self, endpoint: Endpoint) -> bool:
-        until = time.monotonic() + self._pace.pulse
+    def _answers_ping(self, endpoint: Endpoint) -> bool:
+        until = time.monotonic() + self._pace.ping_every
         try:
             with closing(post(endpoint, "/tokenize", b'{"content":""}')) as parts:
                 return all(part or time.monotonic() < until for part in parts)
-        except (NobodyThere, Lost, Refused):
+        except (ConnectFailed, ConnectionLost, HttpRefusal):
             return False
 
     def _listen(self, process: subprocess.Popen[str]) -> None:

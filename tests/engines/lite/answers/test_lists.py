@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.engines.lite.fakes import NOTHING, PARK, STREET, FakeModels, Painted, Scene, ask, ask_json, lite_of
-from vidi.domain.prompt import Ask, Prompt, Role, Turn
+from vidi.domain.prompt import Prompt, Request, Role, Turn
 
 GUIDE = (
     "Detect the all of the prominent items in the image. "
@@ -40,7 +40,7 @@ def test_the_guides_prompt_gives_a_bare_array_most_prominent_first() -> None:
 
 def test_it_streams_object_by_object_in_plain_integers() -> None:
     models = FakeModels()
-    prompt: Prompt = Ask(turns=(Turn(Role.USER, (models.know(STREET), GUIDE)),))
+    prompt: Prompt = Request(turns=(Turn(Role.USER, (models.know(STREET), GUIDE)),))
     pieces = [piece.text for piece in lite_of(models).generate(prompt)]
     assert pieces[0] == '[{"box_2d": [300, 300, 700, 800], "label": "bus"}'
     assert len(pieces) == 5

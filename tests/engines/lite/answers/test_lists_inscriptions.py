@@ -22,7 +22,7 @@ from tests.engines.lite.fakes import (
     told,
 )
 from vidi.domain.geometry import Box
-from vidi.domain.prompt import Ask, Output, Prompt, Role, TextFormat, Turn
+from vidi.domain.prompt import Output, Prompt, Request, Role, TextFormat, Turn
 from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.lite.answers.lists import text_on, wants_text
 from vidi.engines.lite.vision.ocr import TextLine
@@ -129,7 +129,7 @@ def changed(old: str, new: str, prompt: str = "What has changed?") -> str:
         line = TextLine(text, 0.9, Box(140, 110, 230, 490))
         models.scenes[picture.digest] = Scene(text=(line,) if text else ())
         pictures.append(picture)
-    asked: Prompt = Ask(turns=(Turn(Role.USER, (*pictures, prompt)),))
+    asked: Prompt = Request(turns=(Turn(Role.USER, (*pictures, prompt)),))
     return told(lite_of(models, reads=True), asked).text
 
 

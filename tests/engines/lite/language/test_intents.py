@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engines.lite.fakes import TONGUES
-from vidi.domain.prompt import Ask, Prompt, Role, Turn
+from vidi.domain.prompt import Prompt, Request, Role, Turn
 from vidi.engines.lite.language.intents import LONGEST_READ, UNKNOWN, Intent, lowered
 
 GUIDE_DETECTION = (
@@ -19,7 +19,7 @@ GUIDE_DETECTION = (
 def understand(*texts: str, system: str = "") -> Intent:
     """The intent of a conversation in which user and model take turns."""
     roles = (Role.MODEL if at % 2 else Role.USER for at in range(len(texts)))
-    prompt: Prompt = Ask(
+    prompt: Prompt = Request(
         turns=tuple(Turn(role, (text,)) for role, text in zip(roles, texts, strict=True)), system=system
     )
     return TONGUES.understand(prompt)
@@ -116,7 +116,7 @@ def test_what_about_asks_the_same_of_another_thing() -> None:
 
 
 def test_without_words_the_system_instruction_is_the_question() -> None:
-    prompt: Prompt = Ask(turns=(Turn(Role.USER, ("",)),), system="Give keywords for the image.")
+    prompt: Prompt = Request(turns=(Turn(Role.USER, ("",)),), system="Give keywords for the image.")
     assert TONGUES.understand(prompt).aim == "tags"
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.engines.lite.fakes import TONGUES
-from vidi.engines.lite.language.intents import Mention
+from vidi.engines.lite.language.intents import Entity
 
 EN, TR = TONGUES.lexicons["en"], TONGUES.lexicons["tr"]
 
 
-def names(mentions: tuple[Mention, ...]) -> list[str]:
+def names(mentions: tuple[Entity, ...]) -> list[str]:
     return [each.name for each in mentions]
 
 

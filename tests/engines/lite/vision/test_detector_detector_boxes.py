@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vidi.engines.lite.vision.detector import Floats, Found, decode, join, overlaps, suppress
+from vidi.engines.lite.vision.detector import Floats, RawBoxes, decode, join, overlaps, suppress
 
 PERSON, CAR = 0, 2
 
 
-def found(*rows: tuple[int, float, tuple[float, float, float, float]]) -> Found:
+def found(*rows: tuple[int, float, tuple[float, float, float, float]]) -> RawBoxes:
     labels, scores, corners = zip(*rows, strict=True) if rows else ((), (), ())
-    return Found(
+    return RawBoxes(
         np.array(labels, np.intp), np.array(scores, np.float32), np.array(corners, np.float32).reshape(-1, 4)
     )
 

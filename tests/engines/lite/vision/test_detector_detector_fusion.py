@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidi.engines.lite.vision.detector import Found, fuse, yield_to_better
+from vidi.engines.lite.vision.detector import RawBoxes, fuse, yield_to_better
 
 CAR, TRUCK = 2, 7
 SMALL, LARGE = (0, 0, 20, 20), (0, 0, 900, 900)
@@ -12,14 +12,14 @@ SMALL, LARGE = (0, 0, 20, 20), (0, 0, 900, 900)
 Row = tuple[int, float, tuple[float, float, float, float]]
 
 
-def found(*rows: Row) -> Found:
+def found(*rows: Row) -> RawBoxes:
     labels, scores, corners = zip(*rows, strict=True) if rows else ((), (), ())
-    return Found(
+    return RawBoxes(
         np.array(labels, np.intp), np.array(scores, np.float32), np.array(corners, np.float32).reshape(-1, 4)
     )
 
 
-def rows(of: Found) -> list[tuple[int, float]]:
+def rows(of: RawBoxes) -> list[tuple[int, float]]:
     return [
         (label, round(score, 3)) for label, score in zip(of.labels.tolist(), of.scores.tolist(), strict=True)
     ]

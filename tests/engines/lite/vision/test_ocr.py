@@ -14,13 +14,20 @@ from PIL import Image, ImageDraw, ImageFont
 from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import Box, Placement
 from vidi.domain.prompt import Picture
-from vidi.engines.lite.vision.ocr import INSTALL, Model, Models, Reader, open_reader, published_models
+from vidi.engines.lite.vision.ocr import (
+    INSTALL,
+    OcrModel,
+    OcrModels,
+    TextReader,
+    open_reader,
+    published_models,
+)
 
 LINES = ("Please mind the gap", "Invoice 2024: 1,234.56 EUR", "Quartz & lazy dogs")
 
 
 @pytest.fixture(scope="module")
-def reader() -> Reader:
+def reader() -> TextReader:
     found = open_reader(threads=1)
     if found is None:
         pytest.skip(f"the models that read text are not installed: {INSTALL}")
@@ -47,12 +54,12 @@ def picture_of(image: Image.Image) -> Picture:
     return Picture(image.width, image.height, pixels, placement, hashlib.sha256(pixels).hexdigest())
 
 
-def said(reader: Reader, image: Image.Image) -> tuple[str, ...]:
+def said(reader: TextReader, image: Image.Image) -> tuple[str, ...]:
     return tuple(line.text for line in reader.read(picture_of(image)))
 
 
 @pytest.mark.parametrize("size", [14, 24, 40])
-def test_lines_are_read_in_order_and_boxed(reader: Reader, size: int) -> None:
+def test_lines_are_read_in_order_and_boxed(reader: TextReader, size: int) -> None:
     image, boxes = drawn(*LINES, size=size, image=(size * 20, size * 9))
     lines = reader.read(picture_of(image))
     assert tuple(line.text for line in lines) == LINES
@@ -62,23 +69,23 @@ def test_lines_are_read_in_order_and_boxed(reader: Reader, size: int) -> None:
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
-def test_a_page_that_lies_or_stands_on_its_head_is_read(reader: Reader, turn: int) -> None:
+def test_a_page_that_lies_or_stands_on_its_head_is_read(reader: TextReader, turn: int) -> None:
     assert said(reader, drawn(*LINES)[0].rotate(turn, expand=True)) == LINES
 
 
 @pytest.mark.parametrize("turn", [-12, 7, 30])
-def test_tilted_lines_are_read(reader: Reader, turn: int) -> None:
+def test_tilted_lines_are_read(reader: TextReader, turn: int) -> None:
     image = drawn(*LINES[:2], at=(60, 80), image=(500, 300))[0]
     assert said(reader, image.rotate(turn, Image.Resampling.BICUBIC, fillcolor="white")) == LINES[:2]
 
 
-def test_light_text_on_dark_colours_is_read(reader: Reader) -> None:
+def test_light_text_on_dark_colours_is_read(reader: TextReader) -> None:
     image = Image.new("RGB", (400, 120), (140, 20, 30))
     ImageDraw.Draw(image).text((40, 30), "STOP here", font=ImageFont.load_default(48), fill=(250, 240, 200))
     assert said(reader, image) == ("STOP here",)
 
 
-def test_boxes_are_on_the_callers_image(reader: Reader) -> None:
+def test_boxes_are_on_the_callers_image(reader: TextReader) -> None:
     """The picture is the caller's image at half its size, with 40 rows of border above it."""
     image, boxes = drawn(*LINES)
     framed = Image.new("RGB", (480, 240), "white")
@@ -88,7 +95,7 @@ def test_boxes_are_on_the_callers_image(reader: Reader) -> None:
         assert line.box.overlap(box) > 0.6
 
 
-def test_text_at_the_edge_has_its_box_on_the_picture(reader: Reader) -> None:
+def test_text_at_the_edge_has_its_box_on_the_picture(reader: TextReader) -> None:
     image, _ = drawn("EDGE OF IT", size=40, at=(0, 0), image=(230, 40))
     for line in reader.read(picture_of(image)):
         assert min(line.box.box_2d()) >= 0
@@ -97,23 +104,23 @@ def test_text_at_the_edge_has_its_box_on_the_picture(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 300), (640, 480), (20_000, 50), (50, 20_000), (100_000, 7)])
-def test_an_empty_picture_says_nothing(reader: Reader, size: tuple[int, int]) -> None:
+def test_an_empty_picture_says_nothing(reader: TextReader, size: tuple[int, int]) -> None:
     assert said(reader, Image.new("RGB", size, (200, 30, 60))) == ()
 
 
 @pytest.mark.parametrize("grain", [1, 8, 40])
-def test_noise_says_nothing(reader: Reader, grain: int) -> None:
+def test_noise_says_nothing(reader: TextReader, grain: int) -> None:
     dots = np.random.default_rng(grain).integers(0, 256, (480 // grain, 640 // grain, 3), np.uint8)
     assert said(reader, Image.fromarray(dots).resize((640, 480), Image.Resampling.NEAREST)) == ()
 
 
-def test_a_long_strip_is_read_to_its_end(reader: Reader) -> None:
+def test_a_long_strip_is_read_to_its_end(reader: TextReader) -> None:
     sentence = " ".join(["the quick brown fox jumps over the lazy dog"] * 8)
     image, _ = drawn(sentence, at=(10, 10), image=(4200, 50))
     assert said(reader, image) == (sentence,)
 
 
-def test_a_column_is_read_before_the_next(reader: Reader) -> None:
+def test_a_column_is_read_before_the_next(reader: TextReader) -> None:
     image = Image.new("RGB", (760, 220), "white")
     left = ["one two three four", "five six seven eight", "nine ten eleven"]
     right = ["red orange yellow", "green blue violet", "black white brown"]
@@ -124,7 +131,7 @@ def test_a_column_is_read_before_the_next(reader: Reader) -> None:
     assert said(reader, image) == (*left, *right)
 
 
-def test_several_threads_read_at_once(reader: Reader) -> None:
+def test_several_threads_read_at_once(reader: TextReader) -> None:
     fresh = open_reader(threads=1)
     assert fresh is not None
     pages = [drawn(line)[0] for line in LINES]
@@ -138,14 +145,14 @@ def test_a_damaged_model_is_told_and_how_to_mend_it(tmp_path: Path) -> None:
     broken.write_bytes(b"no model")
     image = drawn("text")[0]
     for path in (broken, tmp_path / "missing.onnx"):
-        model = Model(path, "0" * 64)
+        model = OcrModel(path, "0" * 64)
         with pytest.raises(Unavailable, match="Reinstall it: `pip install"):
-            Reader(Models(model, model), threads=1).read(picture_of(image))
+            TextReader(OcrModels(model, model), threads=1).read(picture_of(image))
 
 
 def test_nothing_is_loaded_for_a_picture_too_small_for_letters(tmp_path: Path) -> None:
-    model = Model(tmp_path / "missing.onnx", "")
-    assert Reader(Models(model, model), threads=1).read(picture_of(Image.new("RGB", (300, 5)))) == ()
+    model = OcrModel(tmp_path / "missing.onnx", "")
+    assert TextReader(OcrModels(model, model), threads=1).read(picture_of(Image.new("RGB", (300, 5)))) == ()
 
 
 def test_without_the_package_there_is_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:

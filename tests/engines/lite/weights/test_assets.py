@@ -14,7 +14,7 @@ import pytest
 from vidi.domain.errors import InvalidRequest, Unavailable
 from vidi.engines.base import EngineContext, Progress
 from vidi.engines.lite.weights import converter
-from vidi.engines.lite.weights.assets import Recipe, Source, Weights, convert, ensure, install, installed
+from vidi.engines.lite.weights.assets import PinnedFile, Recipe, Weights, convert, ensure, install, installed
 from vidi.engines.lite.weights.download import Package
 
 MEMBERS = {"net.json": b"{}", "net.bin": b"\1\2\3"}
@@ -86,8 +86,8 @@ def world(tmp_path: Path) -> World:
     data = (tmp_path / "package.tgz").read_bytes()
     recipe = Recipe(
         package=Package("a-package@1.2.3", len(data), hashlib.sha512(data).hexdigest()),
-        members=tuple(Source(name, sha256(content)) for name, content in MEMBERS.items()),
-        checkpoint=Source("checkpoint", sha256(b"checkpoint")),
+        members=tuple(PinnedFile(name, sha256(content)) for name, content in MEMBERS.items()),
+        checkpoint=PinnedFile("checkpoint", sha256(b"checkpoint")),
         find_checkpoint=partial(found, tmp_path / "checkpoint"),
         download=partial(copy, tmp_path / "package.tgz", tmp_path / "log"),
         convert=partial(join_files, tmp_path / "log"),

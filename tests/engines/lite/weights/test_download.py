@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vidi.domain.errors import Unavailable
-from vidi.engines.lite.weights.download import Package, Refused, download, fetch
+from vidi.engines.lite.weights.download import DownloadRefused, Package, download, fetch
 
 CONTENT = bytes(range(256)) * 40
 PACKAGE = Package("a-package@1.2.3", len(CONTENT), hashlib.sha512(CONTENT).hexdigest())
@@ -154,7 +154,7 @@ def test_a_server_that_refuses_is_left_alone(
     registry: Registry, tmp_path: Path, statuses: list[int], requests: int
 ) -> None:
     registry.statuses = statuses
-    with pytest.raises(Refused):
+    with pytest.raises(DownloadRefused):
         fetch(registry.address, tmp_path / "file", len(CONTENT), unseen, sleep=lambda seconds: None)
     assert len(registry.asked) == requests
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from vidi.domain.geometry import Box
 from vidi.engines.lite import box_relations
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.language import SEVERAL, Language, Said
+from vidi.engines.lite.language.language import SEVERAL, AnswerText, Language
 from vidi.engines.lite.world import Relation, Room
 
 SURE = 0.5
@@ -202,7 +202,7 @@ def what_is_seen(evidence: Evidence, language: Language) -> str:
     return language.listed([in_words(group, language, evidence) for group in groups])
 
 
-def caption(evidence: Evidence, language: Language) -> Said:
+def caption(evidence: Evidence, language: Language) -> AnswerText:
     """One sentence about a picture."""
     groups = _worth_telling(evidence)
     if not groups:
@@ -210,12 +210,12 @@ def caption(evidence: Evidence, language: Language) -> Said:
     scene = scene_of(evidence)
     if _doubtful(groups, evidence) and not (scene and scene.sure):
         thing = language.one(language.noun(groups[0].label).one)
-        return Said(language.sentence("may_be", thing=thing), brief=language.noun(groups[0].label).one)
+        return AnswerText(language.sentence("may_be", thing=thing), brief=language.noun(groups[0].label).one)
     doing = relation_in(groups, groups, evidence)
     leading = doing.who if doing else groups[0]
     room = _room(groups, leading, scene, doing, evidence, language)
     if room:
-        return Said(language.as_sentence(room), brief=language.noun(leading.label).one)
+        return AnswerText(language.as_sentence(room), brief=language.noun(leading.label).one)
     told = {leading.label, doing.what.label} if doing else {leading.label}
     others = [group for group in groups if group.label not in told][:MOST_OTHERS]
     text = language.say(
@@ -225,10 +225,10 @@ def caption(evidence: Evidence, language: Language) -> Said:
         others=_others_in_words(leading, others, language, evidence),
         place=_place_in_words(scene, leading, language, evidence),
     )
-    return Said(language.as_sentence(text), brief=language.noun(leading.label).one)
+    return AnswerText(language.as_sentence(text), brief=language.noun(leading.label).one)
 
 
-def describe(evidence: Evidence, language: Language) -> Said:
+def describe(evidence: Evidence, language: Language) -> AnswerText:
     """A caption, then where each thing is, the place and the colours."""
     first = caption(evidence, language)
     groups = [surely(group) for group in grouped(evidence.things(DETAILS))[:6]]
@@ -244,7 +244,7 @@ def describe(evidence: Evidence, language: Language) -> Said:
         sentences.append(
             language.sentence(phrase, colours=language.listed(colours), colour=language.listed(colours))
         )
-    return Said(" ".join(sentences), brief=first.brief, known=first.known)
+    return AnswerText(" ".join(sentences), brief=first.brief, known=first.known)
 
 
 def what_it_shows(evidence: Evidence, language: Language) -> str:
@@ -256,22 +256,22 @@ def what_it_shows(evidence: Evidence, language: Language) -> str:
     return language.one(said.brief) if said.brief else language.say("nothing_seen")
 
 
-def without_things(evidence: Evidence, language: Language) -> Said:
+def without_things(evidence: Evidence, language: Language) -> AnswerText:
     """A sentence about a picture in which the detector found nothing."""
     colours = language.listed([language.colour(name) for name in evidence.sight.palette[:2]])
     if evidence.sight.flat:
-        return Said(language.sentence("blank", colours=colours), known=False)
+        return AnswerText(language.sentence("blank", colours=colours), known=False)
     scene = scene_of(evidence)
     if scene:
         word = language.one(language.scenes[scene.id].one)
-        return Said(language.sentence("looks_like", thing=word), brief=language.scenes[scene.id].one)
+        return AnswerText(language.sentence("looks_like", thing=word), brief=language.scenes[scene.id].one)
     label, probability = evidence.labels[0] if evidence.labels else ("", 0.0)
     if probability >= GUESS_LIKELY and SMOOTH < evidence.sight.sharpness < NOISE:
         phrase = "looks_like" if probability >= GUESS_SURE else "may_be"
-        return Said(language.sentence(phrase, thing=language.one(label)), brief=label)
+        return AnswerText(language.sentence(phrase, thing=language.one(label)), brief=label)
     if colours:
-        return Said(language.sentence("mostly", colours=colours), known=False)
-    return Said(language.sentence("nothing"), known=False)
+        return AnswerText(language.sentence("mostly", colours=colours), known=False)
+    return AnswerText(language.sentence("nothing"), known=False)
 
 
 def relation_in(

@@ -12,7 +12,7 @@ from vidi.engines.lite.answers.resolve import SHOWN
 from vidi.engines.lite.box_relations import COLUMNS, ROWS, cell, shared
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import Language, Said
+from vidi.engines.lite.language.language import AnswerText, Language
 from vidi.engines.lite.vision import colours
 from vidi.engines.lite.vision.alignment import Alignment, Change, align
 
@@ -38,11 +38,11 @@ MOST_CHANGES = 4
 """How many changed places are told."""
 
 
-def compare(intent: Intent, evidences: Sequence[Evidence]) -> Said:
+def compare(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
     """Compare pictures: two in detail, more of them by what each shows."""
     language = intent.language
     if len(evidences) < 2:
-        return Said(language.sentence("one_picture"), known=False)
+        return AnswerText(language.sentence("one_picture"), known=False)
     if len(evidences) > 2:
         return _each(evidences, language)
     one, other = evidences
@@ -56,17 +56,17 @@ def compare(intent: Intent, evidences: Sequence[Evidence]) -> Said:
     if asks_same:
         opening = f"{language.sentence('yes' if alike else 'no')} {opening}"
     rest = _contrast(one, other, language)
-    return Said(f"{opening} {rest}", brief=language.say("yes" if alike else "no"))
+    return AnswerText(f"{opening} {rest}", brief=language.say("yes" if alike else "no"))
 
 
-def _edited(edits: Sequence[str], asks_same: bool, language: Language) -> Said:
+def _edited(edits: Sequence[str], asks_same: bool, language: Language) -> AnswerText:
     """That two pictures are the same photo, and what was done to it."""
     parts = [language.sentence("yes")] if asks_same else []
     parts += [language.sentence("same_photo"), *edits] if edits else [language.sentence("identical")]
-    return Said(" ".join(parts), brief=language.say("yes"), items=tuple(edits))
+    return AnswerText(" ".join(parts), brief=language.say("yes"), items=tuple(edits))
 
 
-def _each(evidences: Sequence[Evidence], language: Language) -> Said:
+def _each(evidences: Sequence[Evidence], language: Language) -> AnswerText:
     """What each of many pictures shows, and what all do."""
     shown = [
         language.sentence("nth_shows", n=str(at + 1), what=what_it_shows(evidence, language))
@@ -76,7 +76,7 @@ def _each(evidences: Sequence[Evidence], language: Language) -> Said:
     if common:
         names = [language.noun(label).many for label in sorted(common)]
         shown.append(language.sentence("all_show", things=language.listed(names)))
-    return Said(" ".join(shown), items=tuple(shown))
+    return AnswerText(" ".join(shown), items=tuple(shown))
 
 
 def _contrast(one: Evidence, other: Evidence, language: Language) -> str:

@@ -10,35 +10,35 @@ from vidi.engines.lite.answers.questions import exists, state
 from vidi.engines.lite.answers.resolve import cannot_tell
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import Said
+from vidi.engines.lite.language.language import AnswerText
 
-Answerer = Callable[[Intent, Evidence], Said]
+Answerer = Callable[[Intent, Evidence], AnswerText]
 
 
-def answer(intent: Intent, evidence: Evidence) -> Said:
+def answer(intent: Intent, evidence: Evidence) -> AnswerText:
     """Answer one question about one picture; what no rule knows is said to be unknown."""
     return ANSWERERS.get(intent.aim, _unknown)(intent, evidence)
 
 
-def _caption(intent: Intent, evidence: Evidence) -> Said:
+def _caption(intent: Intent, evidence: Evidence) -> AnswerText:
     sentences = intent.manner.sentences or 1
     if (intent.manner.long or sentences > 1) and not intent.manner.short:
         return captions.describe(evidence, intent.language)
     return captions.caption(evidence, intent.language)
 
 
-def _describe(intent: Intent, evidence: Evidence) -> Said:
+def _describe(intent: Intent, evidence: Evidence) -> AnswerText:
     if intent.manner.short or intent.manner.sentences == 1:
         return captions.caption(evidence, intent.language)
     return captions.describe(evidence, intent.language)
 
 
-def _creative(intent: Intent, evidence: Evidence) -> Said:
+def _creative(intent: Intent, evidence: Evidence) -> AnswerText:
     first = intent.language.sentence("cannot_creative")
-    return Said(f"{first} {captions.describe(evidence, intent.language).text}", known=False)
+    return AnswerText(f"{first} {captions.describe(evidence, intent.language).text}", known=False)
 
 
-def _state(intent: Intent, evidence: Evidence) -> Said:
+def _state(intent: Intent, evidence: Evidence) -> AnswerText:
     if where.names_sport(intent):
         return where.sport(intent, evidence)
     place = kinds.scene_in(intent.text, intent.language)
@@ -47,7 +47,7 @@ def _state(intent: Intent, evidence: Evidence) -> Said:
     return state(intent, evidence)
 
 
-def _unknown(intent: Intent, evidence: Evidence) -> Said:
+def _unknown(intent: Intent, evidence: Evidence) -> AnswerText:
     return cannot_tell(evidence, intent.language)
 
 

@@ -15,7 +15,7 @@ from vidi.engines.lite.answers.kinds import BLURRY, plain
 from vidi.engines.lite.answers.lists import label_of, text_on
 from vidi.engines.lite.answers.resolve import KIND_THERE, SHOWN, THERE, find, kind_in
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.intents import LONGEST_READ, UNKNOWN, Intent, Mention, Tongues, lowered
+from vidi.engines.lite.language.intents import LONGEST_READ, UNKNOWN, Entity, Intent, Languages, lowered
 from vidi.engines.lite.language.language import Language, Patterns
 
 _ASKING = re.compile(
@@ -38,15 +38,15 @@ class Meaning:
 
     role: str = ""
     edge: str = ""
-    mention: Mention | None = None
+    mention: Entity | None = None
     words: str = ""
 
 
-def meaning_of(name: str, tongues: Tongues) -> Meaning:
+def meaning_of(name: str, tongues: Languages) -> Meaning:
     """Read a field's name."""
     words = plain(name)
     core = _ASKING.sub("", words).strip()
-    mention: Mention | None = None
+    mention: Entity | None = None
     role, edge = "", ""
     for language in tongues.languages.values():
         if not role:
@@ -94,7 +94,7 @@ class Subject:
 
     evidence: Evidence
     intent: Intent
-    tongues: Tongues
+    tongues: Languages
     thing: Thing | None = None
     index: int = 0
     count: int = 1
@@ -110,7 +110,7 @@ class Subject:
                 return found[0]
         return next(iter(self.evidence.things(SHOWN)), None)
 
-    def about(self, mention: Mention | None) -> tuple[Thing, ...]:
+    def about(self, mention: Entity | None) -> tuple[Thing, ...]:
         """The things that a field speaks of: those it names, else those of the prompt, else all."""
         if mention:
             return find(mention, self.evidence, SHOWN)
@@ -301,7 +301,7 @@ _KINDS = {"count": Kind.INTEGER, "score": Kind.NUMBER, "index": Kind.INTEGER}
 _TRUE_OR_FALSE = re.compile(r"^(is|are|has|have|contains?) ")
 
 
-def shape_in(text: str, tongues: Tongues) -> Schema | None:
+def shape_in(text: str, tongues: Languages) -> Schema | None:
     """The shape that a text describes: an object, or a list of objects; None if it describes none."""
     text = text[:LONGEST_READ]
     names = _names_in(text)

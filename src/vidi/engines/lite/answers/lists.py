@@ -21,8 +21,8 @@ from vidi.engines.lite.answers.captions import (
 from vidi.engines.lite.answers.resolve import SHOWN, any_of, contradicted, find, kind_in, meant, name_of
 from vidi.engines.lite.box_relations import shared
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.intents import Intent, Mention
-from vidi.engines.lite.language.language import SEVERAL, Language, Said
+from vidi.engines.lite.language.intents import Entity, Intent
+from vidi.engines.lite.language.language import SEVERAL, AnswerText, Language
 from vidi.engines.lite.vision.ocr import INSTALL, TextLine
 
 ON = 0.5
@@ -35,7 +35,7 @@ TOUCHED = 0.2
 """Part of a line that a change covers, or of a change that a line covers, for the line to have changed."""
 
 
-def read(intent: Intent, evidence: Evidence) -> Said:
+def read(intent: Intent, evidence: Evidence) -> AnswerText:
     """All text, or what is written on the things that are named if they are seen."""
     language = intent.language
     lines = evidence.text
@@ -50,13 +50,13 @@ def read(intent: Intent, evidence: Evidence) -> Said:
             noun = language.noun(name_of(mention, found)).one
             elsewhere = [language.sentence("text_reads", text=_one_line(lines))] if lines else []
             text = " ".join([language.sentence("no_text_on", noun=noun), *elsewhere])
-            return Said(text, brief=language.say("none"))
+            return AnswerText(text, brief=language.say("none"))
     if not lines:
-        return Said(language.sentence("no_text"), brief=language.say("none"))
+        return AnswerText(language.sentence("no_text"), brief=language.say("none"))
     absent = next((each for each in intent.mentions if each.labels and each.name not in SIGNS), None)
     if absent:
         missing = language.sentence("not_seen", things=any_of(absent, language))
-        return Said(f"{missing} {language.sentence('text_reads', text=_one_line(lines))}", known=False)
+        return AnswerText(f"{missing} {language.sentence('text_reads', text=_one_line(lines))}", known=False)
     return _said(lines)
 
 
@@ -92,17 +92,17 @@ def _touched(evidence: Evidence, region: Box) -> str:
     return _one_line(lines)
 
 
-def _cannot(evidence: Evidence, language: Language) -> Said:
+def _cannot(evidence: Evidence, language: Language) -> AnswerText:
     sentences = [language.sentence("cannot_read", install=INSTALL)]
     seen = what_is_seen(evidence, language)
     if seen:
         sentences.append(language.sentence("see", things=seen))
-    return Said(" ".join(sentences), brief=language.say("unknown"), known=False)
+    return AnswerText(" ".join(sentences), brief=language.say("unknown"), known=False)
 
 
-def _said(lines: tuple[TextLine, ...]) -> Said:
+def _said(lines: tuple[TextLine, ...]) -> AnswerText:
     texts = tuple(line.text for line in lines)
-    return Said("\n".join(texts), brief=" ".join(texts), items=texts)
+    return AnswerText("\n".join(texts), brief=" ".join(texts), items=texts)
 
 
 def _one_line(lines: Sequence[TextLine]) -> str:
@@ -134,7 +134,7 @@ def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
     return things[: intent.manner.limit or MOST]
 
 
-def _named(mentions: Sequence[Mention], evidence: Evidence) -> tuple[Thing, ...]:
+def _named(mentions: Sequence[Entity], evidence: Evidence) -> tuple[Thing, ...]:
     """The things named, without those far weaker than the best of their kind; the best of each kind first."""
     found: dict[Box, Thing] = {}
     leading: list[Thing] = []
@@ -204,7 +204,7 @@ TAG_LIKELY = 0.2
 MOST_TAGS = 10
 
 
-def things_listed(intent: Intent, evidence: Evidence) -> Said:
+def things_listed(intent: Intent, evidence: Evidence) -> AnswerText:
     """The things in a picture, or those of the kinds and the colour that are named."""
     language = intent.language
     labels = frozenset(label for mention in intent.mentions for label in mention.labels)
@@ -213,14 +213,16 @@ def things_listed(intent: Intent, evidence: Evidence) -> Said:
         things = [thing for thing in things if thing.colour == intent.colour]
         if not things:
             colour = language.colour(intent.colour)
-            return Said(language.sentence("none_coloured", colour=colour), brief=language.say("none"))
+            return AnswerText(language.sentence("none_coloured", colour=colour), brief=language.say("none"))
     if not things:
         return without_things(evidence, language)
     groups = [surely(group) for group in grouped(things)[: intent.manner.limit]]
     painted = bool(intent.colour) or language.matches(language.intents, "colour", intent.text) is not None
     names = tuple(_named_kinds(group, evidence, language, painted=painted) for group in groups)
     nouns = tuple(language.noun(group.label).one for group in groups)
-    return Said(language.sentence("see", things=language.listed(names)), brief=", ".join(nouns), items=nouns)
+    return AnswerText(
+        language.sentence("see", things=language.listed(names)), brief=", ".join(nouns), items=nouns
+    )
 
 
 def _named_kinds(group: Group, evidence: Evidence, language: Language, *, painted: bool) -> str:
@@ -230,17 +232,17 @@ def _named_kinds(group: Group, evidence: Evidence, language: Language, *, painte
     return in_words(group, language, evidence)
 
 
-def tags(intent: Intent, evidence: Evidence) -> Said:
+def tags(intent: Intent, evidence: Evidence) -> AnswerText:
     """Words for things, kind, place and side, the most telling first."""
     words = tag_words(evidence, intent.language)[: intent.manner.limit or MOST_TAGS]
-    return Said(", ".join(words), brief=", ".join(words), items=tuple(words), known=bool(words))
+    return AnswerText(", ".join(words), brief=", ".join(words), items=tuple(words), known=bool(words))
 
 
-def hashtags(intent: Intent, evidence: Evidence) -> Said:
+def hashtags(intent: Intent, evidence: Evidence) -> AnswerText:
     """The tags as hashtags."""
     words = tag_words(evidence, intent.language)[: intent.manner.limit or MOST_TAGS]
     marked = tuple("#" + re.sub(r"[^\w]", "", word.title() if " " in word else word) for word in words)
-    return Said(" ".join(marked), brief=" ".join(marked), items=marked, known=bool(words))
+    return AnswerText(" ".join(marked), brief=" ".join(marked), items=marked, known=bool(words))
 
 
 def tag_words(evidence: Evidence, language: Language) -> tuple[str, ...]:

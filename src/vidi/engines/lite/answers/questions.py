@@ -23,8 +23,8 @@ from vidi.engines.lite.answers.resolve import (
 )
 from vidi.engines.lite.box_relations import touching
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.intents import Intent, Mention
-from vidi.engines.lite.language.language import Language, Said
+from vidi.engines.lite.language.intents import Entity, Intent
+from vidi.engines.lite.language.language import AnswerText, Language
 
 SURFACES = {"sky": (0.0, 0.3), "ground": (0.75, 1.0), "wall": (0.0, 0.7), "background": (0.0, 1.0)}
 """Where surfaces that the detector does not know lie as a rule: between two heights, 0..1 from the top."""
@@ -33,7 +33,7 @@ UNSURE_FROM = 5
 """Counts from here on are said with "about"."""
 
 
-def count(intent: Intent, evidence: Evidence) -> Said:
+def count(intent: Intent, evidence: Evidence) -> AnswerText:
     """How many of what is named there are; at the place named, if that is seen."""
     language = intent.language
     asked = [mention for mention in intent.mentions if not mention.anchor] or list(intent.mentions)
@@ -43,12 +43,12 @@ def count(intent: Intent, evidence: Evidence) -> Said:
     answers = [_count_one(mention, anchors, evidence, language) for mention in asked[:4]]
     if len(answers) == 1:
         return answers[0] if anchors or asked[0].colour else _with_doubt(intent, asked[0], answers[0])
-    return Said(
+    return AnswerText(
         " ".join(answer.text for answer in answers), brief=", ".join(answer.brief for answer in answers)
     )
 
 
-def colour(intent: Intent, evidence: Evidence) -> Said:
+def colour(intent: Intent, evidence: Evidence) -> AnswerText:
     """What colour the thing named has; without a thing, the picture's main colours."""
     language = intent.language
     if not intent.mentions:
@@ -64,10 +64,10 @@ def colour(intent: Intent, evidence: Evidence) -> Said:
     noun = language.noun(name_of(mention, found))
     phrase = "colour_is" if len(found) == 1 else "colour_are"
     said = language.listed(names)
-    return Said(language.sentence(phrase, noun=noun.one, nouns=noun.many, colour=said), brief=said)
+    return AnswerText(language.sentence(phrase, noun=noun.one, nouns=noun.many, colour=said), brief=said)
 
 
-def extreme(intent: Intent, evidence: Evidence) -> Said:
+def extreme(intent: Intent, evidence: Evidence) -> AnswerText:
     """The most prominent, largest or smallest thing."""
     language = intent.language
     things = evidence.things(SHOWN)
@@ -79,10 +79,10 @@ def extreme(intent: Intent, evidence: Evidence) -> Said:
     if language.matches(language.pronouns, "smallest", intent.text):
         phrase, thing = "smallest_is", min(things, key=lambda each: each.share)
     noun = language.noun(thing.label).one
-    return Said(language.sentence(phrase, thing=language.one(noun)), brief=noun)
+    return AnswerText(language.sentence(phrase, thing=language.one(noun)), brief=noun)
 
 
-def so_many(mention: Mention, number: int, language: Language) -> str:
+def so_many(mention: Entity, number: int, language: Language) -> str:
     """A count in words, with "about" where it is rough."""
     if number == 0:
         noun = language.noun(mention.name)
@@ -91,7 +91,7 @@ def so_many(mention: Mention, number: int, language: Language) -> str:
     return language.say("about", number=said) if number >= UNSURE_FROM else said
 
 
-def _count_one(mention: Mention, anchors: list[Mention], evidence: Evidence, language: Language) -> Said:
+def _count_one(mention: Entity, anchors: list[Entity], evidence: Evidence, language: Language) -> AnswerText:
     if not mention.labels:
         return cannot_tell(evidence, language)
     found = find(mention, evidence, SHOWN)
@@ -102,46 +102,46 @@ def _count_one(mention: Mention, anchors: list[Mention], evidence: Evidence, lan
     if not found:
         noun = language.noun(mention.name)
         text = language.sentence("count_none", nouns=noun.many, noun=noun.one)
-        return Said(text, brief="0")
+        return AnswerText(text, brief="0")
     things = so_many(mention, len(found), language)
     phrase = "count_one" if len(found) == 1 else "count"
-    return Said(language.sentence(phrase, things=things), brief=str(len(found)))
+    return AnswerText(language.sentence(phrase, things=things), brief=str(len(found)))
 
 
-def _with_doubt(intent: Intent, asked: Mention, answer: Said) -> Said:
+def _with_doubt(intent: Intent, asked: Entity, answer: AnswerText) -> AnswerText:
     """A count of all, said to be no more than that where only some are asked after: "who smile"."""
     language = intent.language
     rest = intent.text[asked.start :]
     if answer.brief in {"", "0"} or not language.matches(language.pronouns, "verbs", rest):
         return answer
-    return Said(f"{answer.text} {language.sentence('cannot_which')}", brief=answer.brief)
+    return AnswerText(f"{answer.text} {language.sentence('cannot_which')}", brief=answer.brief)
 
 
-def _count_all(evidence: Evidence, language: Language) -> Said:
+def _count_all(evidence: Evidence, language: Language) -> AnswerText:
     things = evidence.things(SHOWN)
     names = [language.counted(group.label, len(group.things)) for group in grouped(things)]
     if not names:
         return cannot_tell(evidence, language)
     text = language.sentence("see", things=language.listed(names))
-    return Said(text, brief=str(len(things)), items=tuple(names))
+    return AnswerText(text, brief=str(len(things)), items=tuple(names))
 
 
 def _asks_for_all(intent: Intent) -> bool:
     return intent.language.matches(intent.language.pronouns, "things", intent.text) is not None
 
 
-def _of_a_surface(intent: Intent, evidence: Evidence) -> Said | None:
+def _of_a_surface(intent: Intent, evidence: Evidence) -> AnswerText | None:
     """The colour of the sky, the walls or the ground: of what lies there besides things."""
     language = intent.language
     for name, rows in SURFACES.items():
         match = language.matches(language.surfaces, name, intent.text)
         said = language.colour(evidence.colour_around(rows, SHOWN)) if match else ""
         if match and said:
-            return Said(language.sentence("surface_is", colour=said), brief=said)
+            return AnswerText(language.sentence("surface_is", colour=said), brief=said)
     return None
 
 
-def _main_colours(intent: Intent, evidence: Evidence) -> Said:
+def _main_colours(intent: Intent, evidence: Evidence) -> AnswerText:
     """The picture's colours; where something unknown is asked after, said to be no more than that."""
     language = intent.language
     names = [language.colour(name) for name in evidence.sight.palette[:3]]
@@ -151,11 +151,13 @@ def _main_colours(intent: Intent, evidence: Evidence) -> Said:
     phrase = "main_colours" if len(names) > 1 else "main_colour"
     text = language.sentence(phrase, colours=listed, colour=listed)
     if language.matches(language.pronouns, "whole", intent.text) or len(intent.text.split()) < 4:
-        return Said(text, brief=listed, items=tuple(names))
-    return Said(f"{language.sentence('cannot_colour')} {text}", brief=language.say("unknown"), known=False)
+        return AnswerText(text, brief=listed, items=tuple(names))
+    return AnswerText(
+        f"{language.sentence('cannot_colour')} {text}", brief=language.say("unknown"), known=False
+    )
 
 
-def exists(intent: Intent, evidence: Evidence) -> Said:
+def exists(intent: Intent, evidence: Evidence) -> AnswerText:
     """Whether what is named is there, and where it is said to be."""
     language = intent.language
     asked, anchors = asked_and_anchors(intent)
@@ -170,10 +172,12 @@ def exists(intent: Intent, evidence: Evidence) -> Said:
     every = all(answer.brief == language.say("yes") for answer in answers)
     unknown = any(not answer.known for answer in answers)
     brief = "unknown" if unknown else "yes" if every else "no"
-    return Said(" ".join(answer.text for answer in answers), brief=language.say(brief), known=not unknown)
+    return AnswerText(
+        " ".join(answer.text for answer in answers), brief=language.say(brief), known=not unknown
+    )
 
 
-def state(intent: Intent, evidence: Evidence) -> Said:
+def state(intent: Intent, evidence: Evidence) -> AnswerText:
     """Whether a thing has the colour or place named, or is with another; other states cannot be seen."""
     language = intent.language
     asked, _ = asked_and_anchors(intent)
@@ -200,7 +204,7 @@ def state(intent: Intent, evidence: Evidence) -> Said:
     return cannot_tell(evidence, language)
 
 
-def asked_and_anchors(intent: Intent) -> tuple[tuple[Mention, ...], tuple[Mention, ...]]:
+def asked_and_anchors(intent: Intent) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
     """The things that a question asks after, and those that say where they should be."""
     asked = tuple(mention for mention in intent.mentions if not mention.anchor)[:4]
     if not asked:
@@ -208,7 +212,7 @@ def asked_and_anchors(intent: Intent) -> tuple[tuple[Mention, ...], tuple[Mentio
     return asked, tuple(mention for mention in intent.mentions if mention.anchor)
 
 
-def near_anchor(things: Sequence[Thing], anchors: Sequence[Mention], evidence: Evidence) -> tuple[Thing, ...]:
+def near_anchor(things: Sequence[Thing], anchors: Sequence[Entity], evidence: Evidence) -> tuple[Thing, ...]:
     """Those of some things that touch what says where they should be; all where that is not seen."""
     for anchor in anchors:
         places_found = find(anchor, evidence, THERE)
@@ -230,8 +234,8 @@ def _is_plain(intent: Intent) -> bool:
 
 
 def _with_the_rest(
-    intent: Intent, asked: Mention, anchors: Sequence[Mention], there: Said, evidence: Evidence
-) -> Said:
+    intent: Intent, asked: Entity, anchors: Sequence[Entity], there: AnswerText, evidence: Evidence
+) -> AnswerText:
     """A yes, unless more is asked: that it is at another thing, or does something."""
     language = intent.language
     anchors = [each for each in anchors if each.labels]
@@ -244,7 +248,9 @@ def _with_the_rest(
     return there
 
 
-def _has(found: Sequence[Thing], others: Sequence[Mention], evidence: Evidence, language: Language) -> Said:
+def _has(
+    found: Sequence[Thing], others: Sequence[Entity], evidence: Evidence, language: Language
+) -> AnswerText:
     """Whether things have, wear, hold or touch others."""
     missing = next((each for each in others if each.labels and not find(each, evidence, THERE)), None)
     if missing:
@@ -256,17 +262,17 @@ def _has(found: Sequence[Thing], others: Sequence[Mention], evidence: Evidence, 
     return _verdict(bool(close), "together", language, things=listed)
 
 
-def _whether(mention: Mention, evidence: Evidence, language: Language) -> Said:
+def _whether(mention: Entity, evidence: Evidence, language: Language) -> AnswerText:
     found = find(mention, evidence, THERE)
     if found:
         return _there(mention, found, evidence, language)
     if not mention.colour and kind_in(mention, evidence) >= KIND_THERE:
         thing = language.one(language.noun(mention.name).one)
-        return Said(language.sentence("may_see", things=thing), brief=language.say("yes"))
+        return AnswerText(language.sentence("may_see", things=thing), brief=language.say("yes"))
     return no_such(mention, evidence, language)
 
 
-def _there(mention: Mention, found: Sequence[Thing], evidence: Evidence, language: Language) -> Said:
+def _there(mention: Entity, found: Sequence[Thing], evidence: Evidence, language: Language) -> AnswerText:
     sure = [thing for thing in found if thing.score >= WORTH_TELLING] or found[:1]
     groups = [surely(group) for group in grouped(sure)]
     listed = language.listed([in_words(group, language, evidence) for group in groups[:4]])
@@ -274,7 +280,7 @@ def _there(mention: Mention, found: Sequence[Thing], evidence: Evidence, languag
     text = language.sentence("yes_are" if plural else "yes_is", things=listed)
     if mention.narrow:
         text += " " + language.sentence("not_sure_narrow", word=language.one(mention.word))
-    return Said(text, brief=language.say("yes"))
+    return AnswerText(text, brief=language.say("yes"))
 
 
 def _number_wanted(intent: Intent) -> tuple[str, int] | None:
@@ -285,7 +291,7 @@ def _number_wanted(intent: Intent) -> tuple[str, int] | None:
     return (match["word"], number) if match and number is not None else None
 
 
-def _whether_so_many(intent: Intent, evidence: Evidence, word: str, number: int) -> Said:
+def _whether_so_many(intent: Intent, evidence: Evidence, word: str, number: int) -> AnswerText:
     language = intent.language
     found = len(find(intent.mentions[0], evidence, SHOWN))
     holds = {
@@ -297,7 +303,7 @@ def _whether_so_many(intent: Intent, evidence: Evidence, word: str, number: int)
     return _verdict(holds, "count", language, things=so_many(intent.mentions[0], found, language))
 
 
-def _verdict(holds: bool, phrase: str, language: Language, **slots: str) -> Said:
+def _verdict(holds: bool, phrase: str, language: Language, **slots: str) -> AnswerText:
     """Yes or no with what is so."""
     verdict = "yes" if holds else "no"
-    return Said(language.sentence(f"{phrase}_{verdict}", **slots), brief=language.say(verdict))
+    return AnswerText(language.sentence(f"{phrase}_{verdict}", **slots), brief=language.say(verdict))

@@ -8,8 +8,8 @@ from dataclasses import replace
 from vidi.domain.geometry import GRID
 from vidi.engines.lite.answers.captions import what_is_seen
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.intents import Intent, Mention
-from vidi.engines.lite.language.language import Language, Said
+from vidi.engines.lite.language.intents import Entity, Intent
+from vidi.engines.lite.language.language import AnswerText, Language
 
 SHOWN = 0.25
 """Lowest score of a thing that is counted, boxed or placed."""
@@ -24,22 +24,22 @@ TAKEN = 0.35
 """A thing of this score stands in the way of a classifier class that it is often taken for."""
 
 
-def cannot_tell(evidence: Evidence, language: Language) -> Said:
+def cannot_tell(evidence: Evidence, language: Language) -> AnswerText:
     """The honest answer: that it cannot be told, and what is seen."""
     sentences = [language.sentence("cannot")]
     seen = what_is_seen(evidence, language)
     if seen:
         sentences.append(language.sentence("see", things=seen))
-    return Said(" ".join(sentences), brief=language.say("unknown"), known=False)
+    return AnswerText(" ".join(sentences), brief=language.say("unknown"), known=False)
 
 
-def find(mention: Mention, evidence: Evidence, floor: float) -> tuple[Thing, ...]:
+def find(mention: Entity, evidence: Evidence, floor: float) -> tuple[Thing, ...]:
     """The things that a mention means, under the class that it means, most prominent first."""
     things = (thing for thing in evidence.things(floor) if mention.means(thing))
     return tuple(replace(thing, label=mention.names(thing)) for thing in things)
 
 
-def meant(intent: Intent, mention: Mention, evidence: Evidence, *, ranked: bool = True) -> tuple[Thing, ...]:
+def meant(intent: Intent, mention: Entity, evidence: Evidence, *, ranked: bool = True) -> tuple[Thing, ...]:
     """The things that a question with "the" speaks of.
 
     Of several, one is meant where the question names a side or a rank, unless `ranked` is false, and where it
@@ -54,7 +54,7 @@ def meant(intent: Intent, mention: Mention, evidence: Evidence, *, ranked: bool 
     return found[:1] if mention.single else found
 
 
-def _mistaken(mention: Mention, evidence: Evidence) -> tuple[Thing, ...]:
+def _mistaken(mention: Entity, evidence: Evidence) -> tuple[Thing, ...]:
     """Who says "the car" sees a car: a truck that the detector sees may be it."""
     if len(mention.labels) != 1 or mention.colour:
         return ()
@@ -83,7 +83,7 @@ def _of_the_rank(intent: Intent, found: Sequence[Thing]) -> Thing | None:
     return None
 
 
-def kind_in(mention: Mention, evidence: Evidence) -> float:
+def kind_in(mention: Entity, evidence: Evidence) -> float:
     """The classifier's probability of what a mention names, unless the detector sees something like it."""
     if any(contradicted(kind, evidence) for kind in mention.kinds):
         return 0.0
@@ -100,26 +100,26 @@ def contradicted(kind: str, evidence: Evidence) -> bool:
     return family not in seen and any(world.confusable(family, label) for label in seen)
 
 
-def not_seen(mention: Mention, evidence: Evidence, language: Language) -> Said:
+def not_seen(mention: Entity, evidence: Evidence, language: Language) -> AnswerText:
     """That what is named is not seen, and what is."""
     if not mention.labels:
         return cannot_tell(evidence, language)
-    return Said(
+    return AnswerText(
         _and_seen(_unseen(mention, evidence, language), evidence, language),
         brief=language.say("unknown"),
         known=False,
     )
 
 
-def no_such(mention: Mention, evidence: Evidence, language: Language) -> Said:
+def no_such(mention: Entity, evidence: Evidence, language: Language) -> AnswerText:
     """No: what is named is not there."""
     if not mention.labels and not mention.kinds:
         return cannot_tell(evidence, language)
     things = any_of(mention, language)
-    return Said(language.sentence("no_see", things=things), brief=language.say("no"))
+    return AnswerText(language.sentence("no_see", things=things), brief=language.say("no"))
 
 
-def any_of(mention: Mention, language: Language) -> str:
+def any_of(mention: Entity, language: Language) -> str:
     """What is named, where there is none: "any dogs"."""
     noun = language.noun(mention.name)
     return language.say("any", nouns=noun.many, noun=noun.one)
@@ -145,7 +145,7 @@ def lies_in(thing: Thing, cell: str) -> bool:
     return thing.cell == cell
 
 
-def name_of(mention: Mention, found: Sequence[Thing]) -> str:
+def name_of(mention: Entity, found: Sequence[Thing]) -> str:
     """What to call the things that were found: the class that was asked for, or the one that they share."""
     labels = {thing.label for thing in found}
     if not mention.group and mention.labels:
@@ -153,7 +153,7 @@ def name_of(mention: Mention, found: Sequence[Thing]) -> str:
     return next(iter(labels)) if len(labels) == 1 else mention.name
 
 
-def _unseen(mention: Mention, evidence: Evidence, language: Language) -> str:
+def _unseen(mention: Entity, evidence: Evidence, language: Language) -> str:
     others = tuple(thing for thing in evidence.things(SHOWN) if thing.label in mention.labels)
     if mention.colour and others:
         name = others[0].label if len({thing.label for thing in others}) == 1 else mention.name

@@ -18,16 +18,16 @@ from vidi.engines.lite.answers.field_values import Meaning, Subject, meaning_of
 from vidi.engines.lite.answers.kinds import SUPPORTED, best_option, plain, score_of
 from vidi.engines.lite.answers.lists import as_things, label_of, wanted
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.intents import Intent, Tongues
+from vidi.engines.lite.language.intents import Intent, Languages
 from vidi.engines.schemas import (
     LONGEST_TEXT,
     Unfillable,
     alternatives,
-    blank,
-    demanded,
+    default_kind,
     element,
     fits,
-    leading_kind,
+    min_items,
+    minimal_value,
     number,
     options,
     refuse,
@@ -46,14 +46,14 @@ OF_A_THING = frozenset({"label", "box", "point", "box_edge", "score", "position"
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class FilledValue:
     """A value, and whether evidence stands behind it."""
 
     value: JsonValue
     known: bool
 
 
-def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues: Tongues) -> JsonValue:
+def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues: Languages) -> JsonValue:
     """Fill a schema.
 
     Args:
@@ -69,13 +69,13 @@ def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues:
     value = _value(schema, intent, evidences, tongues)
     if satisfies(value, schema):
         return value
-    least = blank(schema)
+    least = minimal_value(schema)
     if satisfies(least, schema):
         return least
     raise refuse("$", "its parts contradict each other.")
 
 
-def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues: Tongues) -> JsonValue:
+def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues: Languages) -> JsonValue:
     subjects = [Subject(evidence, intent, tongues, index=at) for at, evidence in enumerate(evidences)]
     if len(subjects) > 1 and _for_each_picture(schema, tongues):
         shape = element(schema, 0)
@@ -83,28 +83,28 @@ def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongue
     return _fill(schema, WHOLE, subjects[0], "$").value
 
 
-def _for_each_picture(schema: Schema, tongues: Tongues) -> bool:
+def _for_each_picture(schema: Schema, tongues: Languages) -> bool:
     if schema.items is None or Kind.ARRAY not in schema.kinds or not schema.items.properties:
         return False
     roles = {meaning_of(each.name, tongues).role for each in schema.items.properties}
     return not roles & OF_A_THING
 
 
-def _fill(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> Filled:
+def _fill(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
     if schema.any_of:
         return _fill_alternative(schema, meaning, subject, path)
     if schema.enum is not None:
         return _fill_enum(schema, meaning, subject, path)
-    kinds = schema.kinds or {leading_kind(schema) if schema.properties or schema.items else Kind.STRING}
+    kinds = schema.kinds or {default_kind(schema) if schema.properties or schema.items else Kind.STRING}
     for kind in Kind:
         if kind in kinds and kind is not Kind.NULL:
             filled = _fill_kind(kind, replace(schema, kinds=frozenset({kind})), meaning, subject, path)
             if filled.known or Kind.NULL not in kinds:
                 return filled
-    return Filled(blank(schema, path), known=False)
+    return FilledValue(minimal_value(schema, path), known=False)
 
 
-def _fill_kind(kind: Kind, schema: Schema, meaning: Meaning, subject: Subject, path: str) -> Filled:
+def _fill_kind(kind: Kind, schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
     match kind:
         case Kind.OBJECT:
             return _fill_object(schema, meaning, subject, path)
@@ -115,31 +115,31 @@ def _fill_kind(kind: Kind, schema: Schema, meaning: Meaning, subject: Subject, p
             return _text(text, schema, path)
         case Kind.BOOLEAN:
             truth = field_values.truth(meaning, schema.description, subject)
-            return Filled(bool(truth), known=truth is not None)
+            return FilledValue(bool(truth), known=truth is not None)
         case _:
             top = schema.maximum if kind is Kind.NUMBER or schema.maximum else 100
             value = field_values.number(meaning, top if meaning.role == "score" else schema.maximum, subject)
-            return Filled(number(value or 0, schema, path), known=value is not None)
+            return FilledValue(number(value or 0, schema, path), known=value is not None)
 
 
-def _fill_alternative(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> Filled:
+def _fill_alternative(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
     for option in alternatives(schema):
         if option.kinds != {Kind.NULL}:
             filled = _attempt(option, meaning, subject, path)
             if filled.known and satisfies(filled.value, schema):
                 return filled
-    return Filled(blank(schema, path), known=False)
+    return FilledValue(minimal_value(schema, path), known=False)
 
 
-def _attempt(option: Schema, meaning: Meaning, subject: Subject, path: str) -> Filled:
+def _attempt(option: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
     """One alternative; one that cannot be filled is as good as unknown."""
     try:
         return _fill(option, meaning, subject, path)
     except Unfillable:
-        return Filled(None, known=False)
+        return FilledValue(None, known=False)
 
 
-def _fill_enum(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> Filled:
+def _fill_enum(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
     allowed = options(schema)
     if not allowed:
         raise refuse(path, "its enum has no value of its type.")
@@ -147,8 +147,8 @@ def _fill_enum(schema: Schema, meaning: Meaning, subject: Subject, path: str) ->
     if words:
         option, supported = _best_word(words, meaning, subject)
         if supported or None not in allowed:
-            return Filled(option, known=supported)
-        return Filled(None, known=False)
+            return FilledValue(option, known=supported)
+        return FilledValue(None, known=False)
     return _nearest_number(allowed, meaning, subject)
 
 
@@ -173,33 +173,33 @@ def _own_facts(meaning: Meaning, subject: Subject) -> Iterator[str | None]:
         yield label_of(subject.thing, subject.intent, subject.evidence)
 
 
-def _nearest_number(allowed: Sequence[Scalar], meaning: Meaning, subject: Subject) -> Filled:
+def _nearest_number(allowed: Sequence[Scalar], meaning: Meaning, subject: Subject) -> FilledValue:
     numbers = [each for each in allowed if isinstance(each, int | float) and not isinstance(each, bool)]
     value = field_values.number(meaning, None, subject) if numbers else None
     if value is None:
-        return Filled(None if None in allowed else allowed[0], known=False)
-    return Filled(min(numbers, key=lambda each: abs(each - value)), known=True)
+        return FilledValue(None if None in allowed else allowed[0], known=False)
+    return FilledValue(min(numbers, key=lambda each: abs(each - value)), known=True)
 
 
-def _text(text: str | None, schema: Schema, path: str) -> Filled:
+def _text(text: str | None, schema: Schema, path: str) -> FilledValue:
     """A text within the schema's lengths, cut between words and filled up with blanks."""
     if text is None:
-        return Filled(blank(schema, path), known=False)
+        return FilledValue(minimal_value(schema, path), known=False)
     least, most = schema.min_length or 0, schema.max_length
     if most is not None and len(text) > most:
         text = text[: most + 1].rpartition(" ")[0] or text[:most]
     if least > len(text) and least <= LONGEST_TEXT:
         text = text.ljust(least)
     if fits(text, schema):
-        return Filled(text, known=True)
-    return Filled(blank(schema, path), known=False)
+        return FilledValue(text, known=True)
+    return FilledValue(minimal_value(schema, path), known=False)
 
 
-def _fill_object(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> Filled:
+def _fill_object(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
     if meaning.mention:
         found = subject.about(meaning.mention)
         if not found:
-            return Filled(blank(schema, path), known=False)
+            return FilledValue(minimal_value(schema, path), known=False)
         subject = replace(subject, thing=found[0])
     members: dict[str, JsonValue] = {}
     known = False
@@ -208,7 +208,7 @@ def _fill_object(schema: Schema, meaning: Meaning, subject: Subject, path: str) 
         if filled.known or each.required:
             members[each.name] = filled.value
         known = known or filled.known
-    return Filled(members, known)
+    return FilledValue(members, known)
 
 
 def _meaning_in(schema: Schema, each: Property, subject: Subject) -> Meaning:
@@ -222,10 +222,10 @@ def _meaning_in(schema: Schema, each: Property, subject: Subject) -> Meaning:
     return replace(meaning, role={"width": "image_width", "height": "image_height"}.get(meaning.words, ""))
 
 
-def _fill_array(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> Filled:
-    least = demanded(schema, path)
+def _fill_array(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
+    least = min_items(schema, path)
     shape = element(schema, 0)
-    kinds = shape.kinds or {leading_kind(shape)}
+    kinds = shape.kinds or {default_kind(shape)}
     if kinds & NUMBERS and not shape.any_of:
         return _numbers(schema, meaning, subject, path)
     if shape.enum is not None:
@@ -238,29 +238,29 @@ def _fill_array(schema: Schema, meaning: Meaning, subject: Subject, path: str) -
     values = filled[:most]
     if len(values) < least:
         values += _missing(schema, len(values), least, bool(filled), path)
-    return Filled(list(values), known=bool(filled))
+    return FilledValue(list(values), known=bool(filled))
 
 
 def _missing(schema: Schema, have: int, least: int, seen: bool, path: str) -> list[JsonValue]:
     """What a list lacks: elements that say nothing; things are not made up."""
     if seen and element(schema, have).properties:
         raise refuse(path, f"minItems is {least}, but {have} such things are seen in the picture.")
-    return [blank(element(schema, at), f"{path}[{at}]") for at in range(have, least)]
+    return [minimal_value(element(schema, at), f"{path}[{at}]") for at in range(have, least)]
 
 
-def _numbers(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> Filled:
+def _numbers(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
     """A box or a point, known by the name or by the number of elements."""
-    least = demanded(schema, path)
+    least = min_items(schema, path)
     thing = subject.leading
     pair = meaning.role == "point" or (meaning.role != "box" and 2 in {schema.min_items, schema.max_items})
     if thing is None or not (pair or meaning.role == "box" or 4 in {schema.min_items, schema.max_items}):
-        return Filled(blank(schema, path), known=False)
+        return FilledValue(minimal_value(schema, path), known=False)
     values = thing.box.centre().point() if pair else thing.box.box_2d()
     top = element(schema, 0).maximum
     scaled = [value / GRID if top is not None and top <= 1 else value for value in values]
     if len(scaled) < least or (schema.max_items is not None and len(scaled) > schema.max_items):
-        return Filled(blank(schema, path), known=False)
-    return Filled(
+        return FilledValue(minimal_value(schema, path), known=False)
+    return FilledValue(
         [number(value, element(schema, at), f"{path}[{at}]") for at, value in enumerate(scaled)], known=True
     )
 

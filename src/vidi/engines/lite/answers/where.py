@@ -31,7 +31,7 @@ from vidi.engines.lite.answers.resolve import (
 )
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import Language, Said
+from vidi.engines.lite.language.language import AnswerText, Language
 
 ONLY = {
     "holding": frozenset({"holding"}),
@@ -42,7 +42,7 @@ ONLY = {
 """What a question with a verb wants: the phrases of the relations that answer it."""
 
 
-def where(intent: Intent, evidence: Evidence) -> Said:
+def where(intent: Intent, evidence: Evidence) -> AnswerText:
     """Where the thing named is, in the nine cells of the picture."""
     language = intent.language
     if not intent.mentions:
@@ -55,18 +55,18 @@ def where(intent: Intent, evidence: Evidence) -> Said:
     cells = Counter(place_in_words(thing, language) for thing in found)
     if len(found) == 1:
         place = place_in_words(found[0], language)
-        return Said(language.sentence("where_is", noun=noun.one, place=place), brief=place)
+        return AnswerText(language.sentence("where_is", noun=noun.one, place=place), brief=place)
     if len(found) > 4 and len(cells) > 3:
         place = cells.most_common(1)[0][0]
-        return Said(language.sentence("where_many", nouns=noun.many, place=place), brief=place)
+        return AnswerText(language.sentence("where_many", nouns=noun.many, place=place), brief=place)
     if len(cells) == 1:
         place = next(iter(cells))
-        return Said(language.sentence("where_are", nouns=noun.many, places=place), brief=place)
+        return AnswerText(language.sentence("where_are", nouns=noun.many, places=place), brief=place)
     listed = spots(found, language)
-    return Said(language.sentence("where_are", nouns=noun.many, places=listed), brief=listed)
+    return AnswerText(language.sentence("where_are", nouns=noun.many, places=listed), brief=listed)
 
 
-def near(intent: Intent, evidence: Evidence) -> Said:
+def near(intent: Intent, evidence: Evidence) -> AnswerText:
     """What is on or beside the thing named."""
     language = intent.language
     if not intent.mentions:
@@ -83,14 +83,14 @@ def near(intent: Intent, evidence: Evidence) -> Said:
     )
     close = [thing for thing in others if thing.label not in around and holds(thing.box, anchors[0].box)]
     if not close:
-        return Said(language.sentence("near_none"), brief=language.say("none"), known=False)
+        return AnswerText(language.sentence("near_none"), brief=language.say("none"), known=False)
     names = [in_words(surely(group), language, evidence) for group in grouped(close)[:5]]
     listed = language.listed(names)
     depth = language.matches(language.pronouns, "depth", intent.text)
     if depth:
         text = language.sentence("near_only", side=depth[0], things=listed)
-        return Said(text, brief=language.say("unknown"), known=False, items=tuple(names))
-    return Said(language.sentence("near_things", things=listed), brief=listed, items=tuple(names))
+        return AnswerText(text, brief=language.say("unknown"), known=False, items=tuple(names))
+    return AnswerText(language.sentence("near_things", things=listed), brief=listed, items=tuple(names))
 
 
 def _carried(one: Box, other: Box) -> bool:
@@ -98,18 +98,18 @@ def _carried(one: Box, other: Box) -> bool:
     return box_relations.lying_on(one, other) or box_relations.resting_on(one, other)
 
 
-def who(intent: Intent, evidence: Evidence) -> Said:
+def who(intent: Intent, evidence: Evidence) -> AnswerText:
     """Which people there are; not who they are."""
     language = intent.language
     people = [thing for thing in evidence.things(SHOWN) if thing.label == "person"]
     if not people:
         things = language.say("any", nouns=language.noun("person").many, noun=language.noun("person").one)
-        return Said(language.sentence("not_seen", things=things), brief=language.say("none"))
+        return AnswerText(language.sentence("not_seen", things=things), brief=language.say("none"))
     seen = in_words(surely(grouped(people)[0]), language, evidence)
-    return Said(language.sentence("who_seen", things=seen), brief=language.say("unknown"), known=False)
+    return AnswerText(language.sentence("who_seen", things=seen), brief=language.say("unknown"), known=False)
 
 
-def part(intent: Intent, evidence: Evidence) -> Said:
+def part(intent: Intent, evidence: Evidence) -> AnswerText:
     """What lies in the part of the picture that is named."""
     language = intent.language
     cell = cell_in(intent.text, language)
@@ -118,14 +118,16 @@ def part(intent: Intent, evidence: Evidence) -> Said:
     there = [thing for thing in evidence.things(SHOWN) if lies_in(thing, cell)]
     place = language.cells[cell].at
     if not there:
-        return Said(language.sentence("part_none", place=place), brief=language.say("none"), known=False)
+        return AnswerText(
+            language.sentence("part_none", place=place), brief=language.say("none"), known=False
+        )
     names = [in_words(group, language, evidence) for group in grouped(there)[:5]]
     listed = language.listed(names)
     text = language.sentence("part_things", place=place, things=listed)
-    return Said(text, brief=listed, items=tuple(names))
+    return AnswerText(text, brief=listed, items=tuple(names))
 
 
-def activity(intent: Intent, evidence: Evidence) -> Said:
+def activity(intent: Intent, evidence: Evidence) -> AnswerText:
     """What the one named, or the leading one, does with another thing."""
     language = intent.language
     if language.matches(language.pronouns, "sport", intent.text):
@@ -140,14 +142,16 @@ def activity(intent: Intent, evidence: Evidence) -> Said:
     doing = relation_in((who,), groups, evidence, only=only)
     if doing is None and only is ONLY["wearing"] and who.label == "person" and who.things[0].colour:
         noun, colour = language.noun(who.label).one, language.colour(who.things[0].colour)
-        return Said(language.sentence("wears_colour", noun=noun, colour=colour), brief=colour)
+        return AnswerText(language.sentence("wears_colour", noun=noun, colour=colour), brief=colour)
     if doing is None:
         return _beside(who, groups, evidence, language)
     done = doing_in_words(doing, language, evidence)
     plural = len(doing.who.things) > 1
     subject = language.noun(who.label).many if plural else language.noun(who.label).one
     phrase = "doing_many" if plural else "doing"
-    return Said(language.sentence(phrase, subject=language.say("the", noun=subject), doing=done), brief=done)
+    return AnswerText(
+        language.sentence(phrase, subject=language.say("the", noun=subject), doing=done), brief=done
+    )
 
 
 def _whos(intent: Intent, groups: Sequence[Group], evidence: Evidence) -> list[Group]:
@@ -168,7 +172,7 @@ def names_sport(intent: Intent) -> str:
     return ""
 
 
-def sport(intent: Intent, evidence: Evidence) -> Said:
+def sport(intent: Intent, evidence: Evidence) -> AnswerText:
     """Which sport the place or the gear tells, or whether it is the one named."""
     language = intent.language
     scene = scene_of(evidence)
@@ -179,12 +183,12 @@ def sport(intent: Intent, evidence: Evidence) -> Said:
         return cannot_tell(evidence, language)
     named = names_sport(intent)
     if not named:
-        return Said(language.sentence("sport_is", sport=seen), brief=seen)
+        return AnswerText(language.sentence("sport_is", sport=seen), brief=seen)
     verdict = "yes" if named == seen else "no"
-    return Said(language.sentence(f"sport_{verdict}", sport=seen), brief=language.say(verdict))
+    return AnswerText(language.sentence(f"sport_{verdict}", sport=seen), brief=language.say(verdict))
 
 
-def _beside(who: Group, groups: Sequence[Group], evidence: Evidence, language: Language) -> Said:
+def _beside(who: Group, groups: Sequence[Group], evidence: Evidence, language: Language) -> AnswerText:
     """That it cannot be told what someone does, and what they are near."""
     box = who.things[0].box
     close = [
@@ -198,4 +202,4 @@ def _beside(who: Group, groups: Sequence[Group], evidence: Evidence, language: L
     if close:
         names = [in_words(group, language, evidence) for group in grouped(close)[:3]]
         text += " " + language.sentence("is_with", subject=subject, things=language.listed(names))
-    return Said(text, brief=language.say("unknown"), known=False)
+    return AnswerText(text, brief=language.say("unknown"), known=False)

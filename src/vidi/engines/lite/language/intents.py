@@ -9,13 +9,13 @@ from string import ascii_lowercase
 
 from vidi.domain.prompt import Prompt, Role
 from vidi.engines.lite.evidence import Thing
-from vidi.engines.lite.language.language import Language, Manner, language_of, load_languages, manner_of
+from vidi.engines.lite.language.language import Language, Style, language_of, load_languages, style_of
 from vidi.engines.lite.vision.classes import IMAGENET_CLASSES
 from vidi.engines.lite.world import World
 
 
 @dataclass(frozen=True, slots=True)
-class Mention:
+class Entity:
     """A thing that a text names.
 
     Attributes:
@@ -62,10 +62,10 @@ class Lexicon:
 
     language: Language
     pattern: re.Pattern[str]
-    meanings: dict[str, Mention]
+    meanings: dict[str, Entity]
     colours: dict[str, str]
 
-    def mentions(self, text: str) -> tuple[Mention, ...]:
+    def mentions(self, text: str) -> tuple[Entity, ...]:
         """The things that a text names, in its order, longest words first where they overlap."""
         lowered = text.lower()
         return tuple(self._found(lowered))
@@ -75,7 +75,7 @@ class Lexicon:
         words = re.findall(r"[^\W\d_]+", text.lower())
         return next((self.colours[word] for word in words if word in self.colours), "")
 
-    def _found(self, text: str) -> Iterator[Mention]:
+    def _found(self, text: str) -> Iterator[Entity]:
         matches = list(self.pattern.finditer(text))
         for match, following in zip(matches, [*matches[1:], None], strict=False):
             word = match["word"]
@@ -85,7 +85,7 @@ class Lexicon:
             meaning = self.meanings[word]
             if not self._is_thing(meaning, text, match):
                 continue
-            yield Mention(
+            yield Entity(
                 name=meaning.name,
                 word=match[0],
                 labels=meaning.labels,
@@ -97,7 +97,7 @@ class Lexicon:
                 single=self._is_single(meaning, word, match[0][len(word) :]),
             )
 
-    def _is_thing(self, meaning: Mention, text: str, match: re.Match[str]) -> bool:
+    def _is_thing(self, meaning: Entity, text: str, match: re.Match[str]) -> bool:
         """Whether a word is a noun here: the classifier's "safe", "switch" or "ram" may be none."""
         language = self.language
         if meaning.labels or len(match["word"].split()) > 1:
@@ -118,7 +118,7 @@ class Lexicon:
         before = language.matches(language.pronouns, "anchor", text[:start])
         return bool(before or language.matches(language.pronouns, "anchor_after", text[start : start + 40]))
 
-    def _is_single(self, meaning: Mention, word: str, ending: str) -> bool:
+    def _is_single(self, meaning: Entity, word: str, ending: str) -> bool:
         """Whether a word, with what follows it, stands for one thing."""
         language = self.language
         noun = language.nouns.get(meaning.name)
@@ -129,19 +129,19 @@ class Lexicon:
 
 def build_lexicon(language: Language, world: World) -> Lexicon:
     """Gather a language's words for the detector's classes, the hypernyms and the classifier's classes."""
-    meanings: dict[str, Mention] = {}
+    meanings: dict[str, Entity] = {}
     for name in IMAGENET_CLASSES:
         family = world.family.get(name)
         labels = frozenset({family} if family else ())
-        meanings[name.lower()] = Mention(name, name.lower(), labels, frozenset({name}))
+        meanings[name.lower()] = Entity(name, name.lower(), labels, frozenset({name}))
     for group, noun in language.groups.items():
         for word in noun.words:
-            meanings[word.lower()] = Mention(group, word.lower(), world.groups[group])
+            meanings[word.lower()] = Entity(group, word.lower(), world.groups[group])
     for label, noun in language.nouns.items():
         kinds = frozenset(kind for kind, family in world.family.items() if family == label)
         for word in noun.words:
             narrow = word in noun.narrower
-            meanings[word.lower()] = Mention(label, word.lower(), frozenset({label}), kinds, narrow)
+            meanings[word.lower()] = Entity(label, word.lower(), frozenset({label}), kinds, narrow)
     words = sorted(meanings, key=len, reverse=True)
     pattern = re.compile(rf"\b(?P<word>{'|'.join(map(re.escape, words))}){language.suffix}\b")
     colours = {word: name for name, noun in language.colours.items() for word in noun.words}
@@ -189,8 +189,8 @@ class Intent:
 
     aim: str
     lexicon: Lexicon
-    manner: Manner = field(default_factory=Manner)
-    mentions: tuple[Mention, ...] = ()
+    manner: Style = field(default_factory=Style)
+    mentions: tuple[Entity, ...] = ()
     options: tuple[str, ...] = ()
     thing: str = ""
     colour: str = ""
@@ -203,7 +203,7 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
-class Tongues:
+class Languages:
     """All languages with their words for things; the first is the usual one."""
 
     languages: Mapping[str, Language]
@@ -225,7 +225,7 @@ class Tongues:
         language = self._language(last or prompt.system, turns, prompt.system)
         spoken = [(role, lowered(text)) for role, text in turns[:-1] if text]
         read = self.read(lowered(last) or system, language)
-        manner = manner_of(system, lowered(last), tuple(self.languages.values()))
+        manner = style_of(system, lowered(last), tuple(self.languages.values()))
         return replace(self._completed(read, spoken), manner=manner)
 
     def read(self, text: str, language: Language) -> Intent:
@@ -286,7 +286,7 @@ class Tongues:
                     return intent
         return None
 
-    def _answered(self, spoken: Sequence[tuple[Role, str]], language: Language) -> tuple[Mention, ...]:
+    def _answered(self, spoken: Sequence[tuple[Role, str]], language: Language) -> tuple[Entity, ...]:
         """The first thing that the latest answer names."""
         for role, text in reversed(spoken):
             if role is Role.MODEL:
@@ -305,11 +305,11 @@ class Tongues:
         return language_of(lowered(text), self.languages, usual)
 
 
-def load_tongues(world: World) -> Tongues:
+def load_languages_of(world: World) -> Languages:
     """Read every language."""
     languages = load_languages()
     lexicons = {name: build_lexicon(language, world) for name, language in languages.items()}
-    return Tongues(languages, lexicons)
+    return Languages(languages, lexicons)
 
 
 def lowered(text: str) -> str:

@@ -57,7 +57,7 @@ class Article:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PlacePhrase:
     """A word for a cell of the picture or for a scene.
 
     Attributes:
@@ -92,8 +92,8 @@ class Language:
     nouns: Mapping[str, Noun]
     groups: Mapping[str, Noun]
     colours: Mapping[str, Noun]
-    cells: Mapping[str, Place]
-    scenes: Mapping[str, Place]
+    cells: Mapping[str, PlacePhrase]
+    scenes: Mapping[str, PlacePhrase]
     intents: Patterns
     manner: Patterns
     pronouns: Patterns
@@ -265,9 +265,9 @@ def _nouns(table: Words) -> dict[str, Noun]:
     }
 
 
-def _places(table: Words) -> dict[str, Place]:
+def _places(table: Words) -> dict[str, PlacePhrase]:
     return {
-        label: Place(
+        label: PlacePhrase(
             one=str(words["one"]),
             at=str(words["at"]),
             also=tuple(words.get("also", ())),
@@ -282,7 +282,7 @@ def _patterns(table: Mapping[str, Iterable[str]]) -> dict[str, tuple[re.Pattern[
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AnswerText:
     """What is answered.
 
     Attributes:
@@ -303,7 +303,7 @@ FORMS = ("json", "python_list", "bullets", "commas")
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class Style:
     """How an answer is wanted.
 
     Attributes:
@@ -331,13 +331,13 @@ class Manner:
     case: str = ""
 
 
-def manner_of(system: str, text: str, languages: Sequence[Language]) -> Manner:
+def style_of(system: str, text: str, languages: Sequence[Language]) -> Style:
     """Read the wishes in a system instruction and a prompt; the prompt's own come first."""
 
     def wished(name: str) -> bool:
         return any(each.matches(each.manner, name, source) for each in languages for source in (text, system))
 
-    return Manner(
+    return Style(
         form=next((form for form in FORMS if wished(form)), ""),
         brief=wished("one_word"),
         yes_no=wished("yes_no"),
@@ -351,7 +351,7 @@ def manner_of(system: str, text: str, languages: Sequence[Language]) -> Manner:
     )
 
 
-def dressed(said: Said, manner: Manner, language: Language) -> str:
+def styled(said: AnswerText, manner: Style, language: Language) -> str:
     """An answer in the manner that is wanted."""
     text = _shaped(said, manner)
     if manner.short:
@@ -365,7 +365,7 @@ def dressed(said: Said, manner: Manner, language: Language) -> str:
     return text.lower() if manner.case == "lower" else text
 
 
-def _shaped(said: Said, manner: Manner) -> str:
+def _shaped(said: AnswerText, manner: Style) -> str:
     if said.items and manner.form == "bullets":
         return "\n".join(f"- {item}" for item in said.items)
     if said.items and manner.form == "commas":

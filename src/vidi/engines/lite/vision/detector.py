@@ -25,7 +25,7 @@ Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RawBoxes:
     """Candidates, as arrays of one length n.
 
     Attributes:
@@ -38,21 +38,21 @@ class Found:
     scores: Floats
     corners: Floats
 
-    def at(self, index: Indices | npt.NDArray[np.bool_]) -> Found:
+    def at(self, index: Indices | npt.NDArray[np.bool_]) -> RawBoxes:
         """The chosen ones, in the order of the index."""
-        return Found(self.labels[index], self.scores[index], self.corners[index])
+        return RawBoxes(self.labels[index], self.scores[index], self.corners[index])
 
 
-def join(parts: Sequence[Found]) -> Found:
+def join(parts: Sequence[RawBoxes]) -> RawBoxes:
     """Candidates of several runs over the same picture."""
-    return Found(
+    return RawBoxes(
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.scores for part in parts]),
         np.concatenate([part.corners for part in parts]),
     )
 
 
-def decode(outputs: Sequence[Floats], floor: float) -> Found:
+def decode(outputs: Sequence[Floats], floor: float) -> RawBoxes:
     """Read the tensors of one run.
 
     Args:
@@ -65,7 +65,7 @@ def decode(outputs: Sequence[Floats], floor: float) -> Found:
     return join([_level(output, stride, floor) for output, stride in zip(outputs, _STRIDES, strict=True)])
 
 
-def _level(output: Floats, stride: int, floor: float) -> Found:
+def _level(output: Floats, stride: int, floor: float) -> RawBoxes:
     classes, distances = output[: len(COCO_CLASSES)], output[len(COCO_CLASSES) :]
     threshold = np.log(floor / (1 - floor))
     # In a flat array: five times as fast as in one with three axes.
@@ -77,10 +77,10 @@ def _level(output: Floats, stride: int, floor: float) -> Found:
     x, y = (columns + 0.5) * stride, (rows + 0.5) * stride
     corners = np.stack([x - left, y - top, x + right, y + bottom], axis=1).astype(np.float32)
     scores = 1 / (1 + np.exp(-classes[labels, rows, columns]))
-    return Found(labels, scores.astype(np.float32), corners)
+    return RawBoxes(labels, scores.astype(np.float32), corners)
 
 
-def suppress(found: Found) -> Found:
+def suppress(found: RawBoxes) -> RawBoxes:
     """Keep the best of every group of boxes that show the same thing as the same class, best first."""
     found = found.at(np.argsort(-found.scores, kind="stable")[:_MOST])
     kept = np.zeros(len(found.scores), np.bool_)
@@ -127,7 +127,7 @@ _SAME_PLACE = 0.7
 _DOUBT = 0.8
 
 
-def fuse(overview: Found, close_up: Found, long_side: float) -> Found:
+def fuse(overview: RawBoxes, close_up: RawBoxes, long_side: float) -> RawBoxes:
     """Combine what two looks at the same picture have found.
 
     Args:
@@ -144,21 +144,21 @@ def fuse(overview: Found, close_up: Found, long_side: float) -> Found:
     scores = far_share[far] + near_share[near]
     part = (far_share[far] / scores)[:, None].astype(np.float32)
     corners = close_up.corners[near] + (overview.corners[far] - close_up.corners[near]) * part
-    both = Found(overview.labels[far], scores, corners)
+    both = RawBoxes(overview.labels[far], scores, corners)
     only_far = np.delete(np.arange(len(far_share)), far)
     only_near = np.delete(np.arange(len(near_share)), near)
     return _ranked(
         join(
             [
                 both,
-                Found(overview.labels, far_share, overview.corners).at(only_far),
-                Found(close_up.labels, near_share, close_up.corners).at(only_near),
+                RawBoxes(overview.labels, far_share, overview.corners).at(only_far),
+                RawBoxes(close_up.labels, near_share, close_up.corners).at(only_near),
             ]
         )
     )
 
 
-def _trust(found: Found, long_side: float) -> Floats:
+def _trust(found: RawBoxes, long_side: float) -> Floats:
     """The close look's share, for things of these sizes."""
     width, height = np.maximum(found.corners[:, 2:] - found.corners[:, :2], 1e-6).T
     largeness = np.log(np.sqrt(width * height) / long_side / _SMALL) / np.log(_LARGE / _SMALL)
@@ -166,7 +166,7 @@ def _trust(found: Found, long_side: float) -> Floats:
     return trust
 
 
-def _pairs(one: Found, other: Found) -> tuple[Indices, Indices]:
+def _pairs(one: RawBoxes, other: RawBoxes) -> tuple[Indices, Indices]:
     """Which of one look show the same thing as which of the other, each in at most one pair."""
     likeness = overlaps(one.corners, other.corners) * (one.labels[:, None] == other.labels)
     firsts, seconds = np.nonzero(likeness >= _DETECTOR_FUSION_SAME_THING)
@@ -180,7 +180,7 @@ def _pairs(one: Found, other: Found) -> tuple[Indices, Indices]:
     return np.array(list(pairs), np.intp), np.array(list(pairs.values()), np.intp)
 
 
-def yield_to_better(found: Found) -> Found:
+def yield_to_better(found: RawBoxes) -> RawBoxes:
     """Lower the score of what lies where something else was found with a better one.
 
     A van is seen as a car and as a truck; which of the two names is right is not known, so neither is
@@ -192,10 +192,10 @@ def yield_to_better(found: Found) -> Found:
     same_place = overlaps(found.corners, found.corners) >= _SAME_PLACE
     doubted = np.tril(same_place & (found.labels[:, None] != found.labels), -1).any(axis=1)
     scores = np.where(doubted, found.scores * np.float32(_DOUBT), found.scores)
-    return _ranked(Found(found.labels, scores, found.corners))
+    return _ranked(RawBoxes(found.labels, scores, found.corners))
 
 
-def _ranked(found: Found) -> Found:
+def _ranked(found: RawBoxes) -> RawBoxes:
     return found.at(np.argsort(-found.scores, kind="stable"))
 
 
@@ -259,7 +259,7 @@ class Detector:
             for label, score, corners in zip(found.labels, found.scores, found.corners, strict=True)
         )
 
-    def _find(self, picture: Picture, floor: float) -> Found:
+    def _find(self, picture: Picture, floor: float) -> RawBoxes:
         long_side = max(picture.width, picture.height)
         # Enlarging a small picture further shows nothing more.
         largest = max(_ALONE, 2 * long_side)
@@ -271,7 +271,7 @@ class Detector:
         overview = self._look(picture, _OVERVIEW, floor)
         return yield_to_better(fuse(overview, self._look(picture, close_up, floor), long_side))
 
-    def _look(self, picture: Picture, long_side: int, floor: float) -> Found:
+    def _look(self, picture: Picture, long_side: int, floor: float) -> RawBoxes:
         """One run at one size; corners in pixels of the picture."""
         factor = long_side / max(picture.width, picture.height)
         width = max(1, round(picture.width * factor))
@@ -280,7 +280,7 @@ class Detector:
         found = suppress(decode([output[0] for output in outputs], floor))
         scale = np.array((picture.width / width, picture.height / height) * 2, np.float32)
         limits = np.array((picture.width, picture.height) * 2, np.float32)
-        return Found(found.labels, found.scores, np.clip(found.corners * scale, 0, limits))
+        return RawBoxes(found.labels, found.scores, np.clip(found.corners * scale, 0, limits))
 
 
 def _prepare(picture: Picture, width: int, height: int) -> Floats:

@@ -50,7 +50,7 @@ class TextLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Recognition:
     """What a strip says.
 
     Attributes:
@@ -62,7 +62,7 @@ class Reading:
     score: float
 
 
-class Letters:
+class TextRecognizer:
     """The network, ready to run; may be used from several threads."""
 
     def __init__(self, model: Path, threads: int) -> None:
@@ -70,16 +70,16 @@ class Letters:
         self._network = Network(model, threads, hoard=False)
         self._signs = np.array(["", *self._network.notes["character"].splitlines(), " "])
 
-    def read(self, strip: Image.Image) -> Reading:
+    def read(self, strip: Image.Image) -> Recognition:
         """Read a strip of one line, upright, of any height."""
         width = max(8, -(-_HEIGHT * strip.width // strip.height))
         pixels = np.asarray(strip.resize((width, _HEIGHT), Image.Resampling.BILINEAR), np.float32)
         readings = [self._read(part) for part in _parts(pixels / 127.5 - 1)]
         letters = sum(len(reading.text) for reading in readings)
         score = sum(reading.score * len(reading.text) for reading in readings) / max(1, letters)
-        return Reading(" ".join(reading.text for reading in readings if reading.text), score)
+        return Recognition(" ".join(reading.text for reading in readings if reading.text), score)
 
-    def _read(self, pixels: Floats) -> Reading:
+    def _read(self, pixels: Floats) -> Recognition:
         width = -(-(pixels.shape[1] + _MARGIN) // 8) * 8
         tensor = np.zeros((1, 3, _HEIGHT, width), np.float32)
         # The network was trained on blue, green, red.
@@ -89,7 +89,7 @@ class Letters:
         said = likeliest != 0
         said[1:] &= likeliest[1:] != likeliest[:-1]
         text = "".join(self._signs[likeliest[said]])
-        return Reading(text.strip(), float(sure[said].mean()) if said.any() else 0.0)
+        return Recognition(text.strip(), float(sure[said].mean()) if said.any() else 0.0)
 
 
 def _parts(pixels: Floats) -> list[Floats]:
@@ -121,7 +121,7 @@ _TOLD = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LineRegion:
     """Where a line of text is; lengths in pixels of the picture.
 
     Attributes:
@@ -133,14 +133,14 @@ class Line:
     box: Floats
 
 
-class Lines:
+class LineFinder:
     """The network, ready to run; may be used from several threads."""
 
     def __init__(self, model: Path, threads: int) -> None:
         """Load the model; one run may keep `threads` cores busy."""
         self._network = Network(model, threads, hoard=False)
 
-    def find(self, image: Image.Image) -> list[Line]:
+    def find(self, image: Image.Image) -> list[LineRegion]:
         """The lines, in no particular order."""
         columns, rows = _size(image.width, image.height)
         probability = self._marked(image.resize((columns, rows), Image.Resampling.BILINEAR))
@@ -148,7 +148,9 @@ class Lines:
         lines = []
         for region in regions(probability):
             told = region.corners(region.growth * _TOLD) * scale
-            lines.append(Line(region.corners() * scale, np.concatenate([told.min(axis=0), told.max(axis=0)])))
+            lines.append(
+                LineRegion(region.corners() * scale, np.concatenate([told.min(axis=0), told.max(axis=0)]))
+            )
         return lines
 
     def _marked(self, image: Image.Image) -> Floats:
@@ -210,7 +212,7 @@ _LEGIBLE = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class OcrModel:
     """A model's file in the package, and the SHA-256 that it must have, in hex."""
 
     path: Path
@@ -218,31 +220,31 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Models:
+class OcrModels:
     """One finds lines, the other reads their letters."""
 
-    lines: Model
-    letters: Model
+    lines: OcrModel
+    letters: OcrModel
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _RecognizedLine:
     """A line, what it says, and by how many quarters, counter-clockwise, it was turned to be read."""
 
-    line: Line
-    reading: Reading
+    line: LineRegion
+    reading: Recognition
     turn: int
 
 
-class Reader:
+class TextReader:
     """The models, loaded when first needed; may be used from several threads."""
 
-    def __init__(self, models: Models, threads: int) -> None:
+    def __init__(self, models: OcrModels, threads: int) -> None:
         """Remember where the models are; one run may keep `threads` cores busy."""
         self._models = models
         self._threads = threads
         self._lock = threading.Lock()
-        self._loaded: tuple[Lines, Letters] | None = None
+        self._loaded: tuple[LineFinder, TextRecognizer] | None = None
 
     def read(self, picture: Picture) -> tuple[TextLine, ...]:
         """All legible lines of text, in reading order.
@@ -259,36 +261,36 @@ class Reader:
         told = [each for each in read if _legible(each.reading)]
         return tuple(_told(each, picture) for each in _ordered(told))
 
-    def _load(self) -> tuple[Lines, Letters]:
+    def _load(self) -> tuple[LineFinder, TextRecognizer]:
         with self._lock:
             if self._loaded is None:
                 lines, letters = _intact(self._models.lines), _intact(self._models.letters)
-                self._loaded = Lines(lines, self._threads), Letters(letters, self._threads)
+                self._loaded = LineFinder(lines, self._threads), TextRecognizer(letters, self._threads)
             return self._loaded
 
 
-def published_models() -> Models | None:
+def published_models() -> OcrModels | None:
     """The models in the installed package, found without running its code; None if it is not there."""
     spec = importlib.util.find_spec("rapidocr")
     if spec is None or not spec.submodule_search_locations:
         return None
     folder = Path(spec.submodule_search_locations[0]) / "models"
-    lines = Model(
+    lines = OcrModel(
         folder / "PP-OCRv6_det_small.onnx", "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f"
     )
-    letters = Model(
+    letters = OcrModel(
         folder / "PP-OCRv6_rec_small.onnx", "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884"
     )
-    return Models(lines, letters) if lines.path.is_file() and letters.path.is_file() else None
+    return OcrModels(lines, letters) if lines.path.is_file() and letters.path.is_file() else None
 
 
-def open_reader(threads: int) -> Reader | None:
+def open_reader(threads: int) -> TextReader | None:
     """A reader; None where the models are not installed. Loads nothing yet."""
     models = published_models()
-    return Reader(models, threads) if models else None
+    return TextReader(models, threads) if models else None
 
 
-def _intact(model: Model) -> Path:
+def _intact(model: OcrModel) -> Path:
     try:
         with model.path.open("rb") as file:
             intact = hashlib.file_digest(file, "sha256").hexdigest() == model.sha256
@@ -302,22 +304,22 @@ def _intact(model: Model) -> Path:
     return model.path
 
 
-def _read(letters: Letters, image: Image.Image, line: Line) -> _Read:
+def _read(letters: TextRecognizer, image: Image.Image, line: LineRegion) -> _RecognizedLine:
     """Read a line, the likeliest way up first; the others only if that is not clear."""
     strip = _strip(image, line.corners)
-    best = _Read(line, Reading("", 0.0), 0)
+    best = _RecognizedLine(line, Recognition("", 0.0), 0)
     for turn in _turns(strip):
         reading = letters.read(strip.rotate(90 * turn, expand=True))
         # A 6 is no 9.
         believed = turn != 2 or len(reading.text) >= _SHORT
         if believed and reading.score > best.reading.score:
-            best = _Read(line, reading, turn)
+            best = _RecognizedLine(line, reading, turn)
         if best.reading.score >= _CLEAR:
             break
     return best
 
 
-def _legible(reading: Reading) -> bool:
+def _legible(reading: Recognition) -> bool:
     return reading.score >= (SURE if len(reading.text) >= _SHORT else _SHORT_SURE)
 
 
@@ -342,7 +344,7 @@ def _strip(image: Image.Image, corners: Floats) -> Image.Image:
     )
 
 
-def _ordered(lines: Sequence[_Read]) -> list[_Read]:
+def _ordered(lines: Sequence[_RecognizedLine]) -> list[_RecognizedLine]:
     """In reading order, as seen by who turns the picture as most of its letters want."""
     if not lines:
         return []
@@ -357,7 +359,7 @@ def _ordered(lines: Sequence[_Read]) -> list[_Read]:
     return [lines[index] for index in reading_order(boxes)]
 
 
-def _told(each: _Read, picture: Picture) -> TextLine:
+def _told(each: _RecognizedLine, picture: Picture) -> TextLine:
     x0, y0, x1, y1 = np.clip(each.line.box, 0, [picture.width, picture.height] * 2)
     box = picture.placement.box(float(x0), float(y0), float(x1), float(y1))
     return TextLine(each.reading.text, each.reading.score, box)

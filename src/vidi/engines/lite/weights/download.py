@@ -41,7 +41,7 @@ class Package:
     sha512: str
 
 
-class Refused(Exception):
+class DownloadRefused(Exception):
     """The file cannot be had by a plain download."""
 
 
@@ -57,7 +57,7 @@ def download(package: Package, target: Path, progress: Progress) -> None:
     address = _address(npm, package)
     try:
         fetch(address, target, package.size, progress)
-    except Refused:
+    except DownloadRefused:
         progress("Downloading with npm", 0, 0)
         _pack(npm, package, target)
 
@@ -141,7 +141,7 @@ def fetch(
             except (httpx2.HTTPError, httpx2.InvalidURL) as failure:
                 failures = 0 if _length(target) > before else failures + 1
                 if failures == _ATTEMPTS or _final(failure):
-                    raise Refused from failure
+                    raise DownloadRefused from failure
                 sleep(2**failures / 2)
             except OSError as failure:
                 raise Unavailable(

@@ -43,7 +43,7 @@ def to_onnx(checkpoint: bytes) -> bytes:
     Raises:
         ValueError: The file is no such checkpoint.
     """
-    network = _Network(read_checkpoint(checkpoint))
+    network = _GraphBuilder(read_checkpoint(checkpoint))
     axes = [1, 3, SIDE, SIDE]
     features = network.features("input")
     outputs = {"logits": (network.logits(features), [1, 1000]), "features": (features, [1, 1280])}
@@ -51,7 +51,7 @@ def to_onnx(checkpoint: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Network:
+class _GraphBuilder:
     """The layers, each adding itself to the graph and returning its output's name."""
 
     parameters: Parameters

@@ -26,7 +26,7 @@ _NO_PADS = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Node:
+class _Operation:
     """One operation of the source graph; string attributes are decoded, lists flattened."""
 
     name: str
@@ -38,7 +38,7 @@ class _Node:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tensor:
+class _Value:
     """A value of the source graph, and the ONNX tensor (batch, channels, rows, columns) that holds it.
 
     Attributes:
@@ -87,7 +87,7 @@ def to_onnx(topology: bytes, weights: bytes, outputs: Sequence[str]) -> bytes:
     return builder.model(outputs)
 
 
-def _parse(node: dict[str, object]) -> _Node:
+def _parse(node: dict[str, object]) -> _Operation:
     attributes = node.get("attr", {})
     inputs = node.get("input", [])
     if not isinstance(attributes, dict) or not isinstance(inputs, list):
@@ -104,7 +104,7 @@ def _parse(node: dict[str, object]) -> _Node:
         elif "b" in value:
             numbers[key] = (int(value["b"]),)
     alpha = float(attributes.get("alpha", {}).get("f", 0.0))
-    return _Node(str(node["name"]), str(node["op"]), tuple(inputs), text, numbers, alpha)
+    return _Operation(str(node["name"]), str(node["op"]), tuple(inputs), text, numbers, alpha)
 
 
 def _read_weights(manifest: list[dict[str, list[dict[str, object]]]], data: bytes) -> dict[str, Array]:
@@ -140,7 +140,7 @@ def _types(entry: dict[str, object]) -> tuple[str, type[np.float32] | type[np.in
     raise ValueError(f"{entry['name']} is stored in a way that is not known: {entry['dtype']}")
 
 
-def _in_order(nodes: dict[str, _Node], outputs: Sequence[str]) -> Iterator[_Node]:
+def _in_order(nodes: dict[str, _Operation], outputs: Sequence[str]) -> Iterator[_Operation]:
     """What the outputs need, inputs before their users. Iterative: graphs are deeper than the stack."""
     done: set[str] = set()
     waiting = list(reversed(outputs))
@@ -161,11 +161,11 @@ class _Builder:
     """Gathers ONNX nodes while the source graph is walked."""
 
     constants: dict[str, Array]
-    tensors: dict[str, _Tensor] = field(default_factory=dict)
+    tensors: dict[str, _Value] = field(default_factory=dict)
     graph: GraphWriter = field(default_factory=GraphWriter)
     channels: int = 0
 
-    def add(self, node: _Node) -> None:
+    def add(self, node: _Operation) -> None:
         """Take in one operation."""
         if node.op == "Const":
             return
@@ -197,23 +197,23 @@ class _Builder:
             {out: (tensor.name, [1, None, None, None]) for out, tensor in shown.items()},
         )
 
-    def _unpadded(self, name: str) -> _Tensor:
+    def _unpadded(self, name: str) -> _Value:
         tensor = self.tensors[name]
         if tensor.pads != _NO_PADS:
             raise ValueError(f"{name}: only a convolution or a pooling may take a padded input")
         return tensor
 
-    def _placeholder(self, node: _Node) -> _Tensor:
+    def _placeholder(self, node: _Operation) -> _Value:
         _, self.channels, rows, columns = node.numbers["shape"]
-        return _Tensor("input", (rows, columns))
+        return _Value("input", (rows, columns))
 
-    def _transpose(self, node: _Node) -> _Tensor:
+    def _transpose(self, node: _Operation) -> _Value:
         tensor, order = self.tensors[node.inputs[0]], self.constants[node.inputs[1]].tolist()
         if order != (_TO_CHANNELS_FIRST if tensor.channels_last else _TO_CHANNELS_LAST):
             raise ValueError(f"{node.name}: transposing by {order} is not known")
         return replace(tensor, channels_last=not tensor.channels_last)
 
-    def _pad(self, node: _Node) -> _Tensor:
+    def _pad(self, node: _Operation) -> _Value:
         tensor = self._unpadded(node.inputs[0])
         pads = self.constants[node.inputs[1]]
         if tensor.channels_last:
@@ -225,7 +225,7 @@ class _Builder:
         size = (tensor.size[0] + top + bottom, tensor.size[1] + left + right)
         return replace(tensor, size=size, pads=(top, left, bottom, right), fill=fill)
 
-    def _convolution(self, node: _Node) -> _Tensor:
+    def _convolution(self, node: _Operation) -> _Value:
         tensor = self._window_input(node, fill=0.0)
         kernel = self.constants[node.inputs[1]].astype(np.float32)  # rows, columns, in, out
         if node.numbers.get("dilations", (1, 1, 1, 1)) != (1, 1, 1, 1):
@@ -233,17 +233,17 @@ class _Builder:
         strides = node.numbers["strides"][1:3]
         weights = self.graph.constant(kernel.transpose(3, 2, 0, 1))
         name = self.graph.node("Conv", [tensor.name, weights], strides=strides, pads=tensor.pads)
-        return _Tensor(name, _slide(tensor.size, kernel.shape[:2], strides), channels_last=True)
+        return _Value(name, _slide(tensor.size, kernel.shape[:2], strides), channels_last=True)
 
-    def _max_pool(self, node: _Node) -> _Tensor:
+    def _max_pool(self, node: _Operation) -> _Value:
         tensor = self._window_input(node, fill=-np.inf)
         kernel, strides = node.numbers["ksize"][1:3], node.numbers["strides"][1:3]
         name = self.graph.node(
             "MaxPool", [tensor.name], kernel_shape=kernel, strides=strides, pads=tensor.pads
         )
-        return _Tensor(name, _slide(tensor.size, kernel, strides), channels_last=True)
+        return _Value(name, _slide(tensor.size, kernel, strides), channels_last=True)
 
-    def _window_input(self, node: _Node, fill: float) -> _Tensor:
+    def _window_input(self, node: _Operation, fill: float) -> _Value:
         tensor = self.tensors[node.inputs[0]]
         if node.text.get("padding") != "VALID" or not tensor.channels_last:
             raise ValueError(f"{node.name}: only unpadded, channels-last windows are known")
@@ -251,7 +251,7 @@ class _Builder:
             raise ValueError(f"{node.name}: padding with {tensor.fill} is not known here")
         return tensor
 
-    def _add(self, node: _Node) -> _Tensor:
+    def _add(self, node: _Operation) -> _Value:
         tensor = self._unpadded(node.inputs[0])
         bias = self.constants.get(node.inputs[1])
         if bias is None:
@@ -264,11 +264,11 @@ class _Builder:
         constant = self.graph.constant(bias.astype(np.float32).reshape(1, -1, 1, 1))
         return replace(tensor, name=self.graph.node("Add", [tensor.name, constant]))
 
-    def _leaky_relu(self, node: _Node) -> _Tensor:
+    def _leaky_relu(self, node: _Operation) -> _Value:
         tensor = self._unpadded(node.inputs[0])
         return replace(tensor, name=self.graph.node("LeakyRelu", [tensor.name], alpha=node.alpha))
 
-    def _concat(self, node: _Node) -> _Tensor:
+    def _concat(self, node: _Operation) -> _Value:
         *names, axis = node.inputs
         tensors = [self._unpadded(name) for name in names]
         where = tensors[0].axis(int(self.constants[axis]))
@@ -276,7 +276,7 @@ class _Builder:
             raise ValueError(f"{node.name}: only channels can be joined")
         return replace(tensors[0], name=self.graph.node("Concat", [t.name for t in tensors], axis=where))
 
-    def _resize(self, node: _Node) -> _Tensor:
+    def _resize(self, node: _Operation) -> _Value:
         tensor = self._unpadded(node.inputs[0])
         if node.numbers.get("half_pixel_centers") != (1,) or not tensor.channels_last:
             raise ValueError(f"{node.name}: only channels-last resizes by pixel centres are known")
