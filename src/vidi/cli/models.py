@@ -17,7 +17,7 @@ from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
 from vidi.engines.profile import Dialect, Model, Profile, Thinks
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
-from vidi.engines.registry import remove_weights
+from vidi.engines.weights import remove_weights
 from vidi.settings import Settings
 
 

@@ -11,8 +11,8 @@ from vidi.app import context, installed
 from vidi.cli.client import Bars
 from vidi.cli.options import config_option, settings_from
 from vidi.domain.errors import VidiError
-from vidi.engines.base import ModelEntry, Pull, PullPlan, PullRequest
-from vidi.engines.registry import find_offered, find_weights
+from vidi.engines.base import ModelEntry
+from vidi.engines.weights import Pull, PullPlan, PullRequest, find_published, find_weights
 from vidi.settings import Settings, lm_studio_folders, ollama_folders
 
 INTERRUPTED = 130
@@ -89,7 +89,7 @@ def fetch_first(settings: Settings, offer: ModelEntry) -> None:
     if offer.ready or not offer.fetcher:
         return
     try:
-        _run(find_offered(offer, context(settings, Bars())))
+        _run(find_published(offer, context(settings, Bars())))
     except VidiError as error:
         click.secho(f"{error}\nUntil then every question is answered with 503.", fg="yellow", err=True)
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.engines.llama.families import LIMITS, family, member
 from vidi.domain.errors import InvalidRequest, NotFound
-from vidi.engines.base import PullRequest
 from vidi.engines.llama.catalog import ResolvedModel, resolve
 from vidi.engines.profile import Licence, Profile
+from vidi.engines.weights import PullRequest
 
 TINY = family(member("tiny-1b"), replace(member("tiny-2b"), licence=Licence("MIT", "")))
 KNOWN = (TINY, family(name="unserved", unserved="It is written in another language."))

@@ -16,7 +16,7 @@ from tests.engines.llama.families import LIMITS, family, member
 from tests.engines.llama.hub_server import COMMIT, Handler, Hub, serve
 from tests.engines.llama.tiny import write_text, write_vision
 from vidi.domain.errors import InvalidRequest, NotFound, Unavailable
-from vidi.engines.base import EngineContext, Pull, PullRequest
+from vidi.engines.base import EngineContext
 from vidi.engines.llama import hub as client
 from vidi.engines.llama import memory, sources
 from vidi.engines.llama import pull as pulling
@@ -25,6 +25,7 @@ from vidi.engines.llama.gguf import check_pair
 from vidi.engines.llama.pull import find_pull, other_ways
 from vidi.engines.llama.store import find, pulled, unfinished_bytes
 from vidi.engines.profile import Model, WeightsFile
+from vidi.engines.weights import Pull, PullRequest
 
 TEXT, VISION = "text-Q4.gguf", "mmproj-F16.gguf"
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, NotFound
-from vidi.engines.base import EngineContext, ModelCard, ModelEntry, PixelBudgets, PullRequest
+from vidi.engines.base import EngineContext, ModelCard, ModelEntry, PixelBudgets
 from vidi.engines.llama.store import Pulled, checked_id, pulled
 from vidi.engines.profile import Licence, Model, Pictures, Profile, Thinks, WeightsFile
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
+from vidi.engines.weights import PullRequest
 
 log = logging.getLogger(__name__)
 

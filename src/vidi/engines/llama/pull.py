@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, Unavailable
-from vidi.engines.base import EngineContext, Pull, PullPlan, PullRequest
+from vidi.engines.base import EngineContext
 from vidi.engines.llama import hub, store
 from vidi.engines.llama.catalog import ResolvedModel, profiles_folder, resolve
 from vidi.engines.llama.gguf import check_pair
@@ -39,6 +39,7 @@ from vidi.engines.llama.store import (
 )
 from vidi.engines.profile import Model, WeightsFile
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
+from vidi.engines.weights import Pull, PullPlan, PullRequest
 
 _SPARE = 256 << 20
 """Bytes that stay free on the disk, so that the machine goes on working."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, NotFound
-from vidi.engines.base import Progress, PullRequest
+from vidi.engines.base import Progress
+from vidi.engines.weights import PullRequest
 
 OLLAMA, LM_STUDIO = "ollama:", "lmstudio:"
 

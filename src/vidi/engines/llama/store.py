@@ -26,8 +26,8 @@ from pathlib import Path
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound
 from vidi.engines.base import Progress
-from vidi.engines.lock import alone
 from vidi.engines.profile import Licence, Model, WeightsFile
+from vidi.engines.weights import exclusive
 
 TEXT, VISION, PROFILE = "text.gguf", "vision.gguf", "profile.toml"
 _MANIFEST = "manifest.json"
@@ -133,7 +133,7 @@ def pulling(cache: Path, model: str, progress: Progress) -> Generator[Path, None
     """
     home = _home(cache)
     home.mkdir(parents=True, exist_ok=True)
-    with alone(home / f".{checked_id(model)}.lock", progress):
+    with exclusive(home / f".{checked_id(model)}.lock", progress):
         _settle(home, model)
         folder = _unfinished(cache, model)
         folder.mkdir(exist_ok=True)
@@ -192,7 +192,7 @@ def remove(cache: Path, model: str) -> int:
     if not folder.exists() and not unfinished.exists():
         raise NotFound(f"{model} is not on this disk; `vidi models` lists what is.")
     try:
-        with alone(home / f".{model}.lock", None):
+        with exclusive(home / f".{model}.lock", None):
             _settle(home, model)
             freed = _size_of(folder) + _size_of(unfinished)
             if folder.exists():
