@@ -6,13 +6,12 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator
 from contextlib import closing
 
 from vidi.domain.answer import TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Request, Role, Turn
-from vidi.engines.chat.connection import HttpRefusal
+from vidi.engines.chat.connection import HttpRefusal, Post
 from vidi.engines.chat.messages import EncodedImage, Message, blank, messages
 from vidi.engines.chat.response import refused
 from vidi.engines.validation import JsonValue
@@ -20,9 +19,6 @@ from vidi.engines.validation import JsonValue
 _PATH = "/v1/chat/completions/input_tokens"
 _SECONDS = 30.0
 _KEPT_SIZES = 4096
-
-Post = Callable[[str, bytes], Generator[bytes, None, None]]
-"""Sends a body to a path; yields the answer's bytes, and b"" while nothing comes."""
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -40,7 +36,7 @@ class TokenCounter:
         """Take the way to the process.
 
         Args:
-            post: Sends it a request. Raises Refused and Unavailable.
+            post: Sends it a request.
             smallest: Size of a picture that the model takes as it is.
         """
         self._post = post

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import canvas, place
 from vidi.domain.prompt import ImageHeader, MediaResolution, Output, Prompt, PromptHeaders, TextFormat
 from vidi.engines.base import EngineContext, ModelCard
-from vidi.engines.chat.connection import HttpRefusal
 from vidi.engines.chat.counting import Size, TokenCounter
 from vidi.engines.chat.messages import (
     Message,
@@ -23,7 +21,7 @@ from vidi.engines.chat.messages import (
     template_options,
     wants_thought,
 )
-from vidi.engines.chat.response import EventStream, ResponseReader, joined, refused
+from vidi.engines.chat.response import stream_answer
 from vidi.engines.gbnf import ThinkingTags, compile_json, compile_schema
 from vidi.engines.llama.catalog import CatalogEntry, catalog
 from vidi.engines.llama.process import Launch
@@ -32,14 +30,9 @@ from vidi.engines.llama.supervisor import Supervisor
 from vidi.engines.profile import Template
 from vidi.engines.validation import validated
 
-_PATH = "/v1/chat/completions"
-
 _ROOM = 8 << 30
 """Address space for context, buffers and libraries beside the files themselves, in bytes: far more than a
 sound model needs, and far less than one that has run wild would take."""
-
-_HEARTBEAT = Piece("")
-"""Says nothing, but lets the worker see that somebody still waits."""
 
 
 class Llama:
@@ -85,29 +78,16 @@ class Llama:
 
         Raises:
             InvalidRequest: The prompt is too long, or its schema cannot be satisfied.
-            Unavailable: The process died or does not start.
+            Unavailable: The process died, does not start, or failed over the request twice.
         """
         body = json.dumps(self._request(prompt), ensure_ascii=False).encode("utf-8", "replace")
         # A stop sequence may end an answer anywhere, so its form is not held against it.
         form = Output() if prompt.sampling.stop_sequences else prompt.output
-        yield from validated(lambda: self._answer(body), form)
+        yield from validated(lambda: stream_answer(self._supervisor.post, body), form)
 
     def close(self) -> None:
         """End the process."""
         self._supervisor.close()
-
-    def _answer(self, body: bytes) -> Generator[Piece, None, None]:
-        events, reply = EventStream(), ResponseReader()
-        try:
-            with closing(self._supervisor.post(_PATH, body)) as portions:
-                for portion in portions:
-                    together = (piece for message in events.feed(portion) for piece in reply.take(message))
-                    yield from joined(together)
-                    if not portion:
-                        yield _HEARTBEAT
-        except HttpRefusal as error:
-            raise refused(error) from None
-        yield reply.last()
 
     def _request(self, prompt: Prompt) -> Message:
         grammar = self._grammar(prompt)
