@@ -6,8 +6,8 @@ their concern. An engine in full:
     class Parrot:
         card = ModelCard(id="parrot", display_name="Parrot", description="Repeats the last text.")
 
-        def count_tokens(self, outline: PromptHeaders) -> TokenCount:
-            return estimate_tokens(outline)
+        def count_tokens(self, headers: PromptHeaders) -> TokenCount:
+            return estimate_tokens(headers)
 
         def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
             for word in last_text(prompt).split(" "):
@@ -112,7 +112,7 @@ class Engine(Protocol):
         """The model behind this engine; does not change during its life."""
         ...
 
-    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
+    def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """What a prompt costs under the model's own id, from headers alone: no pixel is needed.
 
         Raises:

@@ -56,9 +56,9 @@ class Echo:
         """The model's card."""
         return CARD
 
-    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
+    def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """Four characters a token, 258 tokens a picture."""
-        return estimate_tokens(outline)
+        return estimate_tokens(headers)
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Say what the prompt holds.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.errors import Internal, InvalidRequest, Unavailable, VidiError
 from vidi.engines.chat.connection import Endpoint, HttpRefusal, Post, post
-from vidi.engines.chat.response import EventStream, ResponseReader, joined, refused, stream_answer
+from vidi.engines.chat.response import EventStream, ResponseReader, error_of, merge_pieces, stream_answer
 
 
 def event(*, tokens: int, finish: str | None = None, **delta: str) -> dict[str, Any]:
@@ -87,8 +87,8 @@ def test_pieces_that_came_together_are_few_and_thoughts_stay_apart() -> None:
         Piece("", tokens=1),
         Piece("yes", tokens=1),
     ]
-    assert list(joined(pieces)) == [Piece("hm...", tokens=3, thought=True), Piece("yes", tokens=2)]
-    assert list(joined([])) == []
+    assert list(merge_pieces(pieces)) == [Piece("hm...", tokens=3, thought=True), Piece("yes", tokens=2)]
+    assert list(merge_pieces([])) == []
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_any_other_message_says_nothing_and_breaks_nothing(message: Any) -> None
 )
 def test_refusals_say_what_to_do(error: object, kind: type[VidiError], told: str) -> None:
     with pytest.raises(kind, match=told):
-        raise refused(HttpRefusal(400, json.dumps({"error": error}).encode()))
+        raise error_of(HttpRefusal(400, json.dumps({"error": error}).encode()))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": 3}', b"\xff"])
@@ -140,7 +140,7 @@ def test_refusals_say_what_to_do(error: object, kind: type[VidiError], told: str
 def test_a_refusal_that_says_nothing_is_one_all_the_same(
     body: bytes, status: int, kind: type[VidiError]
 ) -> None:
-    assert isinstance(refused(HttpRefusal(status, body)), kind)
+    assert isinstance(error_of(HttpRefusal(status, body)), kind)
 
 
 BROKEN = {"code": 500, "message": "Unexpected empty grammar stack", "type": "server_error"}

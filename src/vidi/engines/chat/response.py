@@ -61,11 +61,11 @@ def _stream_once(post: Post, body: bytes) -> Generator[Piece, None, None]:
         with closing(post(_PATH, body)) as portions:
             for portion in portions:
                 together = (piece for message in events.feed(portion) for piece in reader.take(message))
-                yield from joined(together)
+                yield from merge_pieces(together)
                 if not portion:
                     yield _HEARTBEAT
     except HttpRefusal as error:
-        raise refused(error) from None
+        raise error_of(error) from None
     yield reader.last()
 
 
@@ -147,7 +147,7 @@ class ResponseReader:
         return fresh
 
 
-def joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
+def merge_pieces(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Pieces that came together, in as few as can hold them; a thought and what was said stay apart."""
     for thought, run in groupby(pieces, key=lambda piece: piece.thought):
         parts = list(run)
@@ -162,7 +162,7 @@ def _objects(value: JsonValue) -> list[dict[str, JsonValue]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def refused(answer: HttpRefusal) -> VidiError:
+def error_of(answer: HttpRefusal) -> VidiError:
     """What a caller is told of a request that was refused as a whole."""
     try:
         body = json.loads(answer.body)

@@ -110,7 +110,7 @@ def pulled(cache: Path) -> tuple[Pulled, ...]:
     return tuple(found)
 
 
-def find(cache: Path, model: str) -> Pulled | None:
+def find_pulled(cache: Path, model: str) -> Pulled | None:
     """One model of a cache directory; None if it is not there or not whole.
 
     Raises:

@@ -53,9 +53,9 @@ def test_a_model_of_the_users_own_is_pulled_again_by_the_profile_beside_it(
 ) -> None:
     own = write_family(tmp_path / "mine.toml", member("mine-1b", repository=""))
     text, _ = write_text(tmp_path / "text-Q4.gguf"), write_vision(tmp_path / "mmproj-F16.gguf")
-    adopted = import_model(context, PullRequest(str(own)))
-    assert adopted is not None
-    adopted.run()
+    imported = import_model(context, PullRequest(str(own)))
+    assert imported is not None
+    imported.run()
     own.unlink()
     write_text(text, seed=9)
     fetch(context, PullRequest("mine-1b", source=str(text))).run()
