@@ -85,20 +85,22 @@ def locate(
     except HFValidationError as error:
         raise NotFound(f"{repository!r} cannot be a repository of the hub: {error}") from error
     try:
-        told = repeated(lambda: _head(address), sleep).headers
+        facts = repeated(lambda: _head(address), sleep).headers
     except (*REQUEST_ERRORS, OfflineModeIsEnabled) as error:
         raise _in_words(error, f"{repository}: {name}", repository) from error
-    commit = told.get(constants.HUGGINGFACE_HEADER_X_REPO_COMMIT, "")
-    size = told.get(constants.HUGGINGFACE_HEADER_X_LINKED_SIZE) or told.get("content-length") or ""
+    commit = facts.get(constants.HUGGINGFACE_HEADER_X_REPO_COMMIT, "")
+    size = facts.get(constants.HUGGINGFACE_HEADER_X_LINKED_SIZE) or facts.get("content-length") or ""
     if not commit or not size.isascii() or not size.isdigit():
         raise NoHub(
             f"{constants.ENDPOINT} does not answer as a model hub does (no commit or no size of {name}). "
             "Check HF_ENDPOINT, and that no proxy or login page stands in between."
         )
-    etag = told.get(constants.HUGGINGFACE_HEADER_X_LINKED_ETAG) or told.get("etag") or ""
+    # The hub's own digest is in X-Linked-ETag; the plain ETag of a small file is a git hash, not a SHA-256.
+    etag = facts.get(constants.HUGGINGFACE_HEADER_X_LINKED_ETAG) or facts.get("etag") or ""
     digest = _SHA256.search(etag)
-    fixed = hf_hub_url(repository, name, revision=commit, endpoint=endpoint)
-    return RemoteFile(repository, name, commit, int(size), digest[1] if digest else "", fixed)
+    # By commit, so that both files of a model are of one revision, even if the branch moves meanwhile.
+    address = hf_hub_url(repository, name, revision=commit, endpoint=endpoint)
+    return RemoteFile(repository, name, commit, int(size), digest[1] if digest else "", address)
 
 
 def download(remote: RemoteFile, target: Path, progress: Progress, *, sleep: Sleep = time.sleep) -> str:
@@ -120,7 +122,7 @@ def download(remote: RemoteFile, target: Path, progress: Progress, *, sleep: Sle
     if remote.sha256 in ("", digest):
         return digest
     target.unlink()
-    if resumed:  # An earlier attempt may have left something else there.
+    if resumed:  # An earlier attempt may have left the beginning of something else.
         return download(remote, target, progress, sleep=sleep)
     raise Unavailable(
         f"What came for {remote.name} is not the file that {remote.repository} holds: its SHA-256 differs. A "
@@ -161,6 +163,8 @@ def _head(address: str) -> httpx2.Response:
             follow_redirects=False,
         )
         raise_for_status(response)
+        # A renamed repository redirects within the hub and is followed; the redirect to the storage is not:
+        # the token must not go there, and the facts are in this answer already.
         moved = response.next_request
         if moved is None or constants.HUGGINGFACE_HEADER_X_LINKED_SIZE in response.headers:
             return response

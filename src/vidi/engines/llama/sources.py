@@ -157,10 +157,10 @@ def _from_lm_studio(name: str, folders: Sequence[Path], vision: Path | None) -> 
             f"{files[0].parent} holds no single pair of a model and its mmproj file: {_names(files)}. Name "
             "them: --from FILE --mmproj FILE."
         )
-    text, eyes = texts[0], visions[0]
+    text, encoder = texts[0], visions[0]
     return LocalPair(
         LocalFile(text, text.name, immutable=True),
-        LocalFile(eyes, eyes.name, immutable=vision is None),
+        LocalFile(encoder, encoder.name, immutable=vision is None),
         f"LM Studio's {name}",
     )
 
@@ -184,8 +184,8 @@ def _from_ollama(name: str, folders: Sequence[Path], vision: Path | None) -> Loc
             "only Ollama reads. Take it from the hub, or name its vision file with --mmproj."
         )
     text = _blob(folder, layers[_MODEL], name)
-    eyes = LocalFile(vision, vision.name) if vision else _blob(folder, layers[_PROJECTOR], name)
-    return LocalPair(text, eyes, f"Ollama's {name}")
+    encoder = LocalFile(vision, vision.name) if vision else _blob(folder, layers[_PROJECTOR], name)
+    return LocalPair(text, encoder, f"Ollama's {name}")
 
 
 def _ollama_name(name: str) -> tuple[str, ...]:
