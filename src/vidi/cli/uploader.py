@@ -163,11 +163,11 @@ class FilesClient:
             OSError: The file cannot be read, or its upload not be remembered.
         """
         with upload.path.open("rb") as reader:
-            file = self._rest(upload, reader, report) or self._anew(upload, reader, report)
+            file = self._resume(upload, reader, report) or self._begin(upload, reader, report)
         self._record.forget(upload)
         return file
 
-    def _rest(self, upload: Upload, reader: BinaryIO, report: Report) -> File | None:
+    def _resume(self, upload: Upload, reader: BinaryIO, report: Report) -> File | None:
         """Go on with an upload that an earlier run began; None if there is none or it is over."""
         url = self._record.recall(upload)
         if not url:
@@ -177,7 +177,7 @@ class FilesClient:
         except _Over:
             return None
 
-    def _anew(self, upload: Upload, reader: BinaryIO, report: Report) -> File:
+    def _begin(self, upload: Upload, reader: BinaryIO, report: Report) -> File:
         url = self._start(upload)
         self._record.remember(upload, url)
         return self._send(url, upload, reader, report, asking=False)

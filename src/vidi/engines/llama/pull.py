@@ -127,7 +127,7 @@ class _HubPull:
                 _reuse(here.text, here.model.text, text, folder / TEXT)
                 _reuse(here.vision, here.model.vision, vision, folder / VISION)
             files = (self._fetch(text, folder / TEXT), self._fetch(vision, folder / VISION))
-            _finish(self.context, _with_files(self.resolved, files, text.commit), folder, self.plan)
+            _finish(_with_files(self.resolved, files, text.commit), folder, self.plan)
 
     def _is_here(self) -> bool:
         here = find_pulled(self.context.cache, self.resolved.model.id)
@@ -174,7 +174,7 @@ class _LocalPull:
                 self._bring(self.pair.text, folder / TEXT),
                 self._bring(self.pair.vision, folder / VISION),
             )
-            _finish(self.context, _with_files(self.resolved, files, ""), folder, self.plan)
+            _finish(_with_files(self.resolved, files, ""), folder, self.plan)
 
     def _bring(self, file: LocalFile, target: Path) -> WeightsFile:
         link_or_copy(file, target, self.context.progress)
@@ -219,7 +219,7 @@ def _reuse(path: Path, kept: WeightsFile, remote: RemoteFile, target: Path) -> N
             os.link(path, target)
 
 
-def _finish(context: EngineContext, resolved: ResolvedModel, folder: Path, plan: PullPlan) -> Pulled:
+def _finish(resolved: ResolvedModel, folder: Path, plan: PullPlan) -> Pulled:
     """Check what was gathered, and let it count as pulled."""
     model = resolved.model
     pair = check_pair(folder / TEXT, folder / VISION, (model.text.name, model.vision.name))
