@@ -25,8 +25,7 @@ from tests.model.pulling import pull, write_random
 from tests.model.random_gguf import Sizes, write_text_model, write_vision_tower
 from vidi.domain.errors import Unavailable
 from vidi.engines.chat.connection import post
-from vidi.engines.llama.process import Launch
-from vidi.engines.llama.supervisor import Pace, Supervisor
+from vidi.engines.llama.supervisor import Launch, Pace, Supervisor
 
 pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 
