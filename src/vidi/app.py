@@ -68,9 +68,9 @@ def default_model(settings: Settings) -> ModelEntry:
 
 def _registry(settings: Settings, progress: Progress) -> Registry:
     engines = context(settings, progress)
-    offers = installed_models(engines)
-    default = settings.model or best_model(offers).card.id
-    return Registry(offers, default=default, context=engines, queue=settings.queue)
+    entries = installed_models(engines)
+    default = settings.model or best_model(entries).card.id
+    return Registry(entries, default=default, context=engines, queue=settings.queue)
 
 
 def _limits(settings: Settings) -> FileLimits:
