@@ -31,7 +31,7 @@ class Drawing:
         self.asked: list[Prompt] = []
         self.fails = False
 
-    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
+    def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         return TokenCount(text=3)
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:

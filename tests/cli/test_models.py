@@ -27,7 +27,7 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that has to be pulled by a person."""
 
-    def offers(context: EngineContext) -> tuple[ModelEntry, ...]:
+    def models(context: EngineContext) -> tuple[ModelEntry, ...]:
         card = ModelCard(id="large", display_name="Large", description="Sees everything.")
         return (
             ModelEntry(
@@ -42,7 +42,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
             ),
         )
 
-    monkeypatch.setattr("vidi.engines.llama.catalog.offers", offers)
+    monkeypatch.setattr("vidi.engines.llama.catalog.models", models)
 
 
 def _run(*words: str) -> Result:

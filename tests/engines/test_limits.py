@@ -87,6 +87,6 @@ def test_the_source_is_closed_whatever_ends_the_stream(ends: str) -> None:
 
 def test_a_prompt_costs_four_characters_a_token_and_a_fixed_price_a_picture() -> None:
     header = ImageHeader(ImageFormat.PNG, 4000, 3000)
-    outline: PromptHeaders = Request(turns=(Turn(Role.USER, (header, "12345", header)),), system="123")
-    cost = estimate_tokens(outline)
+    headers: PromptHeaders = Request(turns=(Turn(Role.USER, (header, "12345", header)),), system="123")
+    cost = estimate_tokens(headers)
     assert (cost.text, cost.image, cost.total) == (3, 516, 519)

@@ -34,7 +34,7 @@ class Scripted:
         self.closed_early = 0
         self.closed = False
 
-    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
+    def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         return TokenCount(text=1)
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:

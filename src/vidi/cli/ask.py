@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import click
 
 from vidi.cli.client import ApiResponse, Client, ClientError, connect
 from vidi.cli.drawing import FoundBox, PictureDecoder, draw, parse_boxes, read
-from vidi.cli.options import Common, common_options
+from vidi.cli.options import Common, common_options, expand_photos, photos_argument
 from vidi.domain.errors import VidiError
 
 CAPTION = "Caption this image."
@@ -23,17 +23,10 @@ DETECT = (
 )
 DETECT_NAMED = "Detect {} in the image. The box_2d should be [ymin, xmin, ymax, xmax] normalized to 0-1000."
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".heic", ".heif")
-"""What is taken from a folder; a file that is named itself is taken whatever it is called."""
-
 IN_FLIGHT = 4
 """How many photos are asked about at the same time."""
 
 Show = Callable[[Path, ApiResponse], Awaitable[None]]
-
-photos_argument = click.argument(
-    "photos", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
-)
 
 
 @click.command(short_help="Say what is in each photo.")
@@ -46,13 +39,13 @@ def caption(photos: tuple[Path, ...], common: Common) -> None:
     vidi caption holiday.jpg
     vidi caption photos/ --json > captions.jsonl
     """
-    files = expand(photos)
+    files = expand_photos(photos)
 
-    async def show(file: Path, reply: ApiResponse) -> None:
+    async def show(file: Path, response: ApiResponse) -> None:
         if common.as_json:
-            _line({"photo": str(file), **asdict(reply)})
+            _print_json({"photo": str(file), **asdict(response)})
         else:
-            click.echo(reply.text if len(files) == 1 else f"{file}: {reply.text}")
+            click.echo(response.text if len(files) == 1 else f"{file}: {response.text}")
 
     _each(common, files, CAPTION, show)
 
@@ -79,13 +72,13 @@ def ask(words: tuple[str, ...], common: Common) -> None:
             return await client.ask(common.model, [read(file).data for file in files], question)
 
     try:
-        reply = asyncio.run(run())
+        response = asyncio.run(run())
     except (ClientError, VidiError, OSError) as error:
         raise click.ClickException(str(error)) from None
     if common.as_json:
-        _line({"photos": [str(file) for file in files], "question": question, **asdict(reply)})
+        _print_json({"photos": [str(file) for file in files], "question": question, **asdict(response)})
     else:
-        click.echo(reply.text)
+        click.echo(response.text)
 
 
 @click.command(short_help="Box the objects in each photo, and draw them.")
@@ -107,33 +100,22 @@ def detect(photos: tuple[Path, ...], target: Path | None, what: str, common: Com
     vidi detect street.jpg --draw boxes.png
     vidi detect photos/ --draw annotated/ --what cars --json
     """
-    files = expand(photos)
+    files = expand_photos(photos)
     drawings = _drawings(files, target)
 
-    async def show(file: Path, reply: ApiResponse) -> None:
-        found = parse_boxes(reply.text)
+    async def show(file: Path, response: ApiResponse) -> None:
+        found = parse_boxes(response.text)
         if file in drawings:
             async with PictureDecoder.open(common.settings) as decoder:
                 await draw(decoder, file, found, drawings[file])
         if common.as_json:
-            _line({"photo": str(file), "model": reply.model, "objects": [asdict(item) for item in found]})
+            _print_json(
+                {"photo": str(file), "model": response.model, "objects": [asdict(item) for item in found]}
+            )
         else:
-            _table(file, found, drawings.get(file), headed=len(files) > 1)
+            _print_boxes(file, found, drawings.get(file), headed=len(files) > 1)
 
     _each(common, files, DETECT_NAMED.format(what) if what else DETECT, show, json_only=True)
-
-
-def expand(photos: Sequence[Path]) -> list[Path]:
-    """The files that are meant: a folder stands for the pictures in it, sorted by name."""
-    files: list[Path] = []
-    for photo in photos:
-        if photo.is_dir():
-            files.extend(sorted(file for file in photo.iterdir() if file.suffix.lower() in SUFFIXES))
-        else:
-            files.append(photo)
-    if not files:
-        raise click.UsageError(f"No pictures there. A folder is searched for {', '.join(SUFFIXES)}.")
-    return files
 
 
 def _each(common: Common, files: list[Path], question: str, show: Show, *, json_only: bool = False) -> None:
@@ -149,22 +131,22 @@ async def _ask_each(common: Common, files: list[Path], question: str, show: Show
     failed = False
     turns = asyncio.Semaphore(IN_FLIGHT)
     async with connect(common.settings, common.server) as client:
-        asked = [
+        answers = [
             asyncio.create_task(_ask_one(client, common.model, file, question, turns, json_only=json_only))
             for file in files
         ]
-        shown = click.progressbar(
-            zip(files, asked, strict=True),
+        progress = click.progressbar(
+            zip(files, answers, strict=True),
             length=len(files),
             file=sys.stderr,
             hidden=len(files) == 1 or not sys.stderr.isatty(),
         )
         try:
-            with shown as pairs:
+            with progress as pairs:
                 for file, answer in pairs:
-                    failed |= not await _shown(file, answer, show)
+                    failed |= not await _show_answer(file, answer, show)
         finally:
-            for answer in asked:
+            for answer in answers:
                 answer.cancel()
     return failed
 
@@ -176,7 +158,7 @@ async def _ask_one(
         return await client.ask(model, [read(file).data], question, json_only=json_only)
 
 
-async def _shown(file: Path, answer: asyncio.Task[ApiResponse], show: Show) -> bool:
+async def _show_answer(file: Path, answer: asyncio.Task[ApiResponse], show: Show) -> bool:
     try:
         await show(file, await answer)
     except BrokenPipeError:
@@ -198,7 +180,7 @@ def _drawings(files: list[Path], target: Path | None) -> dict[Path, Path]:
     return {file: target / f"{file.stem}.png" for file in files}
 
 
-def _table(file: Path, found: list[FoundBox], drawing: Path | None, *, headed: bool) -> None:
+def _print_boxes(file: Path, found: list[FoundBox], drawing: Path | None, *, headed: bool) -> None:
     if headed:
         click.secho(str(file), bold=True)
     width = max((len(item.label) for item in found), default=0)
@@ -211,5 +193,5 @@ def _table(file: Path, found: list[FoundBox], drawing: Path | None, *, headed: b
         click.echo(f"drawn: {drawing}", err=True)
 
 
-def _line(value: dict[str, object]) -> None:
+def _print_json(value: dict[str, object]) -> None:
     click.echo(json.dumps(value, ensure_ascii=False))

@@ -23,14 +23,14 @@ LINE_EVERY = 0.25
 """Without a terminal, one line for each quarter of a step."""
 
 DRAW_EVERY = 0.2
-"""On a terminal, seconds between two looks of a bar."""
+"""On a terminal, seconds between two drawings of a bar."""
 
 RATE_AFTER = 1.0
 """Seconds after which a rate is worth telling."""
 
 
 class Bars:
-    """A `UploadStatus` of engines, drawn as it is told. Safe to call from any thread."""
+    """The `Progress` of engines, drawn as it is told. Safe to call from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Draw nothing yet; `clock` tells seconds."""

@@ -15,12 +15,9 @@ from pathlib import Path
 import click
 
 from vidi.cli.client import ClientError
-from vidi.cli.options import config_option, settings_from
+from vidi.cli.options import INTERRUPTED, config_option, settings_from
 from vidi.cli.uploader import File, FilesClient, Upload, connect_files
 from vidi.settings import Settings
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ def upload(paths: tuple[Path, ...], name: str, display_name: str, mime_type: str
     with remote.open() as client:
         for path in paths:
             status = path.stat()
-            wanted = Upload(
+            described = Upload(
                 server=remote.server,
                 path=path.resolve(),
                 size=status.st_size,
@@ -104,7 +101,7 @@ def upload(paths: tuple[Path, ...], name: str, display_name: str, mime_type: str
                 display_name=display_name or path.name,
                 mime_type=mime_type or guess_type(path),
             )
-            failed |= not _uploaded(client, wanted, path, as_json=remote.as_json)
+            failed |= not _uploaded(client, described, path, as_json=remote.as_json)
     sys.exit(1 if failed else 0)
 
 
@@ -158,13 +155,13 @@ def _own_server(settings: Settings) -> str:
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
-def _uploaded(client: FilesClient, wanted: Upload, path: Path, *, as_json: bool) -> bool:
+def _uploaded(client: FilesClient, upload: Upload, path: Path, *, as_json: bool) -> bool:
     """Upload one file and show what it became; whether it can be used."""
     try:
         with click.progressbar(
-            length=wanted.size, label=path.name, file=sys.stderr, hidden=not sys.stderr.isatty()
+            length=upload.size, label=path.name, file=sys.stderr, hidden=not sys.stderr.isatty()
         ) as bar:
-            file = client.upload(wanted, lambda received: bar.update(received - bar.pos))
+            file = client.upload(upload, lambda received: bar.update(received - bar.pos))
     except (ClientError, OSError) as error:
         click.echo(f"{path}: {error}", err=True)
         return False

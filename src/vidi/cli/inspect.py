@@ -10,9 +10,8 @@ from pathlib import Path
 
 import click
 
-from vidi.cli.ask import expand, photos_argument
 from vidi.cli.drawing import PictureDecoder
-from vidi.cli.options import config_option, settings_from
+from vidi.cli.options import config_option, expand_photos, photos_argument, settings_from
 from vidi.domain.errors import InvalidImage
 from vidi.domain.prompt import ImageHeader, MediaResolution, Picture
 from vidi.images.sharpness import BLURRED_BELOW, sharpness
@@ -79,7 +78,7 @@ def inspect(photos: tuple[Path, ...], as_json: bool, config: Path | None) -> Non
     Tokens are given as a Gemini name charges them: by default, and at each media resolution.
     """
     settings = settings_from(config, {})
-    failed = asyncio.run(_inspect(settings, expand(photos), as_json=as_json))
+    failed = asyncio.run(_inspect(settings, expand_photos(photos), as_json=as_json))
     sys.exit(1 if failed else 0)
 
 
@@ -88,16 +87,16 @@ async def _inspect(settings: Settings, files: list[Path], *, as_json: bool) -> b
     async with PictureDecoder.open(settings) as decoder:
         for file in files:
             try:
-                inspection = _inspection(str(file), *await decoder.prepare(file))
+                report = _report(str(file), *await decoder.prepare(file))
             except (InvalidImage, FileNotFoundError, PermissionError) as error:
                 click.echo(f"{file}: {error}", err=True)
                 failed = True
             else:
-                click.echo(inspection.as_json() if as_json else inspection.as_text())
+                click.echo(report.as_json() if as_json else report.as_text())
     return failed
 
 
-def _inspection(photo: str, header: ImageHeader, picture: Picture) -> PictureReport:
+def _report(photo: str, header: ImageHeader, picture: Picture) -> PictureReport:
     placement = picture.placement
     names = {
         level: "default" if level is MediaResolution.UNSPECIFIED else level.name.lower()

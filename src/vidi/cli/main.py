@@ -67,14 +67,14 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
     )
     try:
-        offer = default_model(settings)
-        refuse_unpulled(offer)
+        entry = default_model(settings)
+        refuse_unpulled(entry)
         listener = server.listen(settings.host, settings.port)
     except (VidiError, OSError) as error:
         raise click.ClickException(_reason(error, settings)) from None
-    fetch_first(settings, offer)
+    fetch_first(settings, entry)
     app = create_app(settings)
-    click.echo(_greeting(settings, offer, listener.getsockname()[1]), err=True)
+    click.echo(_greeting(settings, entry, listener.getsockname()[1]), err=True)
     server.serve(app, listener)
 
 
@@ -82,12 +82,12 @@ for command in (caption, ask, detect, inspect, files, models, pull):
     main.add_command(command)
 
 
-def _greeting(settings: Settings, offer: ModelEntry, port: int) -> str:
+def _greeting(settings: Settings, entry: ModelEntry, port: int) -> str:
     why = "as chosen" if settings.model else "the best model on this disk"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     key = "one of VIDI_API_KEYS" if settings.api_keys else "any"
     return (
-        f"Vidi {__version__} answers with {click.style(offer.card.id, bold=True)} ({why}; "
+        f"Vidi {__version__} answers with {click.style(entry.card.id, bold=True)} ({why}; "
         f"`vidi models` shows the others).\n"
         f"  export GOOGLE_GEMINI_BASE_URL=http://{host}:{port}\n"
         f"  export GEMINI_API_KEY={key!r}\n"

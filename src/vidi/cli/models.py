@@ -17,7 +17,7 @@ from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
 from vidi.engines.profile import Dialect, Model, Profile, Thinks
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
-from vidi.engines.registry import remove_weights
+from vidi.engines.weights import remove_weights
 from vidi.settings import Settings
 
 
@@ -101,7 +101,7 @@ def models(clicked: click.Context, everything: bool, common: Common) -> None:
     """List the models that can be asked, the default first.
 
     \b
-    What can be asked here, and what else can be had:
+    What can be asked here, and what else can be pulled:
       vidi models
       vidi models --all
     Put one on this disk, and take it off again:
@@ -147,28 +147,28 @@ async def _served(common: Common) -> list[dict[str, object]]:
 def _installed(settings: Settings, everything: bool) -> list[dict[str, object]]:
     default = default_model(settings).card.id
     return [
-        _told(offer, default)
-        for offer in installed(settings).values()
-        if everything or offer.ready or offer.auto_download or offer.card.id == default
+        _row(entry, default)
+        for entry in installed(settings).values()
+        if everything or entry.ready or entry.auto_download or entry.card.id == default
     ]
 
 
-def _told(offer: ModelEntry, default: str) -> dict[str, object]:
-    name, licence = offer.card.id, offer.licence
-    missing = "to be fetched" if offer.auto_download else f"vidi pull {name}"
-    notes = ["ready" if offer.ready else missing]
+def _row(entry: ModelEntry, default: str) -> dict[str, object]:
+    name, licence = entry.card.id, entry.licence
+    missing = "to be fetched" if entry.auto_download else f"vidi pull {name}"
+    notes = ["ready" if entry.ready else missing]
     if name == default:
         notes.append("default")
-    if offer.size and not offer.ready:
-        notes.append(in_units(offer.size))
+    if entry.size and not entry.ready:
+        notes.append(in_units(entry.size))
     if licence:
         notes.append(f"{licence.name} (with limits)" if licence.limits else licence.name)
     return {
         "name": name,
-        "description": offer.card.description,
-        "ready": offer.ready,
+        "description": entry.card.description,
+        "ready": entry.ready,
         "default": name == default,
-        "size": offer.size,
+        "size": entry.size,
         "licence": licence.name if licence else "",
         "limits": licence.limits if licence else "",
         "state": ", ".join(notes),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from vidi.settings import Settings, SettingsError, load
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".heic", ".heif")
+"""What is taken from a folder; a file that is named itself is taken whatever it is called."""
+
+INTERRUPTED = 130
+"""Exit code of a program that Ctrl-C ended, as shells have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,10 @@ def settings_from(config: Path | None, flags: dict[str, object]) -> Settings:
     except SettingsError as error:
         raise click.UsageError(str(error)) from None
 
+
+photos_argument = click.argument(
+    "photos", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
+)
 
 config_option = click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings file (TOML)."
@@ -51,3 +61,16 @@ def common_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, common=Common(settings, server, model, as_json), **options)
 
     return wrapped
+
+
+def expand_photos(photos: Sequence[Path]) -> list[Path]:
+    """The files that are meant: a folder stands for the pictures in it, sorted by name."""
+    files: list[Path] = []
+    for photo in photos:
+        if photo.is_dir():
+            files.extend(sorted(file for file in photo.iterdir() if file.suffix.lower() in SUFFIXES))
+        else:
+            files.append(photo)
+    if not files:
+        raise click.UsageError(f"No pictures there. A folder is searched for {', '.join(SUFFIXES)}.")
+    return files

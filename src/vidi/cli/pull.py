@@ -9,14 +9,11 @@ import click
 
 from vidi.app import context, installed
 from vidi.cli.client import Bars
-from vidi.cli.options import config_option, settings_from
+from vidi.cli.options import INTERRUPTED, config_option, settings_from
 from vidi.domain.errors import VidiError
-from vidi.engines.base import ModelEntry, Pull, PullPlan, PullRequest
-from vidi.engines.registry import find_offered, find_weights
+from vidi.engines.base import ModelEntry
+from vidi.engines.weights import Pull, PullPlan, PullRequest, find_published, find_weights
 from vidi.settings import Settings, lm_studio_folders, ollama_folders
-
-INTERRUPTED = 130
-"""Exit code of a program that Ctrl-C ended, as shells have it."""
 
 
 @click.command(short_help="Put a model's weights on this disk.")
@@ -57,7 +54,7 @@ def pull(model: str, mmproj: Path | None, yes: bool, force: bool, config: Path |
       vidi serve --model gemma-4-e2b
     """
     settings = settings_from(config, {})
-    wanted = PullRequest(
+    request = PullRequest(
         model,
         source=texts["source"],
         vision=mmproj,
@@ -67,29 +64,29 @@ def pull(model: str, mmproj: Path | None, yes: bool, force: bool, config: Path |
         lm_studio=lm_studio_folders(),
     )
     try:
-        found = find_weights(installed(settings), context(settings, Bars()), wanted)
-        _agree(found.plan, yes)
-        _run(found)
+        weights = find_weights(installed(settings), context(settings, Bars()), request)
+        _confirm(weights.plan, yes)
+        _run(weights)
     except VidiError as error:
         raise click.ClickException(str(error)) from None
-    name = found.plan.model
+    name = weights.plan.model
     click.echo(f"{name} is ready: vidi serve --model {name}")
 
 
-def refuse_unpulled(offer: ModelEntry) -> None:
+def refuse_unpulled(entry: ModelEntry) -> None:
     """End the program if a model must be pulled before it can be served: nothing large is fetched unasked."""
-    if not offer.ready and not offer.auto_download:
+    if not entry.ready and not entry.auto_download:
         raise click.ClickException(
-            f"{offer.card.id} is not on this disk. Pull it first: vidi pull {offer.card.id}"
+            f"{entry.card.id} is not on this disk. Pull it first: vidi pull {entry.card.id}"
         )
 
 
-def fetch_first(settings: Settings, offer: ModelEntry) -> None:
+def fetch_first(settings: Settings, entry: ModelEntry) -> None:
     """Fetch missing weights where a person can watch; without them the server still starts, and says 503."""
-    if offer.ready or not offer.fetcher:
+    if entry.ready or not entry.fetcher:
         return
     try:
-        _run(find_offered(offer, context(settings, Bars())))
+        _run(find_published(entry, context(settings, Bars())))
     except VidiError as error:
         click.secho(f"{error}\nUntil then every question is answered with 503.", fg="yellow", err=True)
 
@@ -99,24 +96,24 @@ def in_units(size: int) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def _agree(plan: PullPlan, yes: bool) -> None:
+def _confirm(plan: PullPlan, yes: bool) -> None:
     """Show what a model is and takes; end here if it cannot be, or if the person says no."""
-    click.echo(_shown(plan))
+    click.echo(_summary(plan))
     if plan.blocker:
         raise click.ClickException(plan.blocker)
     if plan.disk and not yes and sys.stdin.isatty() and not click.confirm("Pull it?"):
         raise click.ClickException("Nothing was pulled.")
 
 
-def _run(found: Pull) -> None:
+def _run(weights: Pull) -> None:
     try:
-        found.run()
+        weights.run()
     except KeyboardInterrupt:
         click.echo("\nStopped. The next pull goes on from here.", err=True)
         sys.exit(INTERRUPTED)
 
 
-def _shown(plan: PullPlan) -> str:
+def _summary(plan: PullPlan) -> str:
     width = max(len(name) for name, _ in plan.files)
     files = [f"{name:<{width}}  {in_units(size) if size else ''}".rstrip() for name, size in plan.files]
     licence = [f"{plan.licence.name}  {plan.licence.url}"]

@@ -27,7 +27,7 @@ class Upload:
         path: The file, absolute.
         size: In bytes.
         modified: When the file was changed last, in nanoseconds since 1970.
-        name: Wanted name, `files/<id>` or `<id>`; "" takes any.
+        name: The name to take, `files/<id>` or `<id>`; "" takes any.
         display_name: What a listing shows.
         mime_type: "" leaves it to the bytes.
     """
@@ -101,8 +101,8 @@ class _Over(ClientError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
-    """Where an upload stands, by the server's word."""
+class _UploadResponse:
+    """How far an upload is, by the server's word."""
 
     status: str
     received: int
@@ -112,10 +112,10 @@ class _Standing:
 class FilesClient:
     """Speaks the Files API of one server."""
 
-    def __init__(self, http: httpx2.Client, unfinished: ResumeRecord, pauses: Sequence[float]) -> None:
+    def __init__(self, http: httpx2.Client, record: ResumeRecord, pauses: Sequence[float]) -> None:
         """Send with `http`, whose base URL is the server's; wait `pauses` seconds before further tries."""
         self._http = http
-        self._unfinished = unfinished
+        self._record = record
         self._pauses = pauses
 
     def list(self) -> Iterator[File]:
@@ -163,13 +163,13 @@ class FilesClient:
             OSError: The file cannot be read, or its upload not be remembered.
         """
         with upload.path.open("rb") as reader:
-            file = self._rest(upload, reader, report) or self._anew(upload, reader, report)
-        self._unfinished.forget(upload)
+            file = self._resume(upload, reader, report) or self._begin(upload, reader, report)
+        self._record.forget(upload)
         return file
 
-    def _rest(self, upload: Upload, reader: BinaryIO, report: Report) -> File | None:
+    def _resume(self, upload: Upload, reader: BinaryIO, report: Report) -> File | None:
         """Go on with an upload that an earlier run began; None if there is none or it is over."""
-        url = self._unfinished.recall(upload)
+        url = self._record.recall(upload)
         if not url:
             return None
         try:
@@ -177,9 +177,9 @@ class FilesClient:
         except _Over:
             return None
 
-    def _anew(self, upload: Upload, reader: BinaryIO, report: Report) -> File:
+    def _begin(self, upload: Upload, reader: BinaryIO, report: Report) -> File:
         url = self._start(upload)
-        self._unfinished.remember(upload, url)
+        self._record.remember(upload, url)
         return self._send(url, upload, reader, report, asking=False)
 
     def _start(self, upload: Upload) -> str:
@@ -205,20 +205,20 @@ class FilesClient:
 
     def _send(self, url: str, upload: Upload, reader: BinaryIO, report: Report, *, asking: bool) -> File:
         """Send what is missing; at first if `asking`, and after each cut, ask how much that is."""
-        stands = _Standing(ACTIVE, 0)
+        state = _UploadResponse(ACTIVE, 0)
         failures = 0
-        while stands.file is None:
-            if stands.status != ACTIVE:
+        while state.file is None:
+            if state.status != ACTIVE:
                 raise _Over("The server has ended this upload. The same command starts it anew.")
-            before = stands.received
+            before = state.received
             try:
-                stands = (
-                    self._step(url, "query") if asking else self._chunk(url, upload, reader, stands.received)
+                state = (
+                    self._step(url, "query") if asking else self._chunk(url, upload, reader, state.received)
                 )
             except _Cut as cut:
                 if failures == len(self._pauses):
                     raise ClientError(
-                        f"{cut} {stands.received} of {upload.size} bytes have arrived; "
+                        f"{cut} {state.received} of {upload.size} bytes have arrived; "
                         "the same command sends the rest."
                     ) from None
                 time.sleep(self._pauses[failures])
@@ -226,12 +226,12 @@ class FilesClient:
                 asking = True
                 continue
             asking = False
-            if stands.received > before:
+            if state.received > before:
                 failures = 0
-            report(stands.received)
-        return stands.file
+            report(state.received)
+        return state.file
 
-    def _chunk(self, url: str, upload: Upload, reader: BinaryIO, offset: int) -> _Standing:
+    def _chunk(self, url: str, upload: Upload, reader: BinaryIO, offset: int) -> _UploadResponse:
         """Send the bytes from `offset` on; the last ones end the upload."""
         reader.seek(offset)
         data = reader.read(min(CHUNK_BYTES, upload.size - offset))
@@ -243,7 +243,7 @@ class FilesClient:
         last = offset + len(data) == upload.size
         return self._step(url, "upload, finalize" if last else "upload", offset, data)
 
-    def _step(self, url: str, command: str, offset: int = 0, data: bytes = b"") -> _Standing:
+    def _step(self, url: str, command: str, offset: int = 0, data: bytes = b"") -> _UploadResponse:
         """One request of an upload.
 
         Raises:
@@ -266,8 +266,8 @@ class FilesClient:
         size = int(received) if received.isdecimal() else 0
         match answer:
             case {"file": dict(file)}:
-                return _Standing(status, size, file)
-        return _Standing(status, size)
+                return _UploadResponse(status, size, file)
+        return _UploadResponse(status, size)
 
     def _call(self, method: str, path: str) -> object:
         try:

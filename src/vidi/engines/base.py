@@ -6,8 +6,8 @@ their concern. An engine in full:
     class Parrot:
         card = ModelCard(id="parrot", display_name="Parrot", description="Repeats the last text.")
 
-        def count_tokens(self, outline: PromptHeaders) -> TokenCount:
-            return estimate_tokens(outline)
+        def count_tokens(self, headers: PromptHeaders) -> TokenCount:
+            return estimate_tokens(headers)
 
         def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
             for word in last_text(prompt).split(" "):
@@ -20,7 +20,7 @@ their concern. An engine in full:
 It is published as an entry point of the group `vidi.engines` that points to a function
 `(EngineContext) -> Sequence[ModelEntry]`, light enough to be called whenever models are listed:
 
-    def offers(context: EngineContext) -> Sequence[ModelEntry]:
+    def models(context: EngineContext) -> Sequence[ModelEntry]:
         return (ModelEntry(Parrot.card, factory="parrot.engine:open_engine", ready=True),)
 
 The factory, `(EngineContext) -> Engine`, is imported when the model is first asked.
@@ -112,7 +112,7 @@ class Engine(Protocol):
         """The model behind this engine; does not change during its life."""
         ...
 
-    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
+    def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """What a prompt costs under the model's own id, from headers alone: no pixel is needed.
 
         Raises:
@@ -190,110 +190,8 @@ class ModelEntry:
     licence: Licence | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
-    """Weights that somebody asks for.
-
-    Attributes:
-        model: A model's id, or a file that describes one.
-        source: Where to take them from: a file, or `ollama:NAME:TAG` or `lmstudio:OWNER/NAME` for what
-            another program has fetched; "" takes them from where they are published.
-        vision: The file of the vision encoder ("mmproj"), where that is one of its own.
-        profile: The family, or a file that describes it, of a model that is not known; "" if it is known.
-        force: Whether to take a model that this machine has too little memory for.
-        ollama: Where Ollama keeps models, the first one first.
-        lm_studio: Where LM Studio keeps models, the first one first.
-    """
-
-    model: str
-    source: str = ""
-    vision: Path | None = None
-    profile: str = ""
-    force: bool = False
-    ollama: tuple[Path, ...] = ()
-    lm_studio: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PullPlan:
-    """What weights are and what they take, for a person to agree to.
-
-    Attributes:
-        model: The id under which the model will be asked.
-        title: Its name for people.
-        origin: Where the weights come from, in words.
-        files: Name and size in bytes of each file; size 0 is unknown.
-        licence: What they may be used for.
-        disk: Bytes that are still to be written.
-        free: Bytes that are free on that disk.
-        memory: Bytes of memory that the model needs to run; 0 if unknown.
-        machine: Bytes of memory that this machine has; 0 if unknown.
-        blocker: Why it cannot be done here, with figures and what to change; "" if it can.
-    """
-
-    model: str
-    title: str
-    origin: str
-    files: tuple[tuple[str, int], ...]
-    licence: Licence
-    disk: int
-    free: int
-    memory: int = 0
-    machine: int = 0
-    blocker: str = ""
-
-
-class Pull(Protocol):
-    """Weights that can be had."""
-
-    @property
-    def plan(self) -> PullPlan:
-        """What they are and what they take."""
-        ...
-
-    def run(self) -> None:
-        """Put them on the disk. Whatever interrupts this, the next one goes on from there.
-
-        With a blocker in the plan, refuse.
-
-        Raises:
-            VidiError: They cannot be had, or are not what they should be; says what to do.
-        """
-        ...
-
-
-class WeightsProvider(Protocol):
-    """Weights of models that nobody offers yet, as those in files of the user's own.
-
-    What the entry points of the group `vidi.weights` point to: an object, or a module with these functions.
-    """
-
-    def import_model(self, context: EngineContext, wanted: PullRequest) -> Pull | None:
-        """Find a model's weights, without moving them yet; None if it is no model of this kind.
-
-        Raises:
-            VidiError: They cannot be had; says what to do.
-        """
-        ...
-
-    def remove(self, context: EngineContext, model: str) -> int:
-        """Delete the weights of a model, or what an unfinished pull has left; say how many bytes that freed.
-
-        Raises:
-            NotFound: There are none.
-            FailedPrecondition: They are just being fetched.
-        """
-        ...
-
-
 EngineFactory = Callable[[EngineContext], Engine]
-"""Opens an engine; downloads weights if they are missing. Raises Unavailable when they cannot be had."""
-
-WeightsFetcher = Callable[[EngineContext, PullRequest], Pull]
-"""Finds a model's weights, without moving them yet. Raises VidiError when they cannot be had."""
-
-WeightsRemover = Callable[[EngineContext, str], int]
-"""Deletes a model's weights by its id and says how many bytes that freed; NotFound if there are none."""
+"""Opens an engine; downloads weights if they are missing. Raises Unavailable when they cannot be fetched."""
 
 ModelLister = Callable[[EngineContext], Sequence[ModelEntry]]
 """Lists an adapter's models; what the entry points of the group `vidi.engines` point to."""

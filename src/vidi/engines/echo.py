@@ -56,9 +56,9 @@ class Echo:
         """The model's card."""
         return CARD
 
-    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
+    def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """Four characters a token, 258 tokens a picture."""
-        return estimate_tokens(outline)
+        return estimate_tokens(headers)
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Say what the prompt holds.
@@ -67,8 +67,8 @@ class Echo:
             InvalidRequest: The response schema contradicts itself.
             Unavailable: The prompt asked for a failure.
         """
-        heard = _hear(prompt)
-        words = _paced(_words(_reply(prompt, heard)), heard)
+        given = _read(prompt)
+        words = _paced(_words(_reply(prompt, given)), given)
         yield from bounded(words, prompt.sampling, limit=CARD.output_token_limit)
 
     def close(self) -> None:
@@ -83,25 +83,26 @@ def open_engine(context: EngineContext) -> Echo:
 
 def models(context: EngineContext) -> Sequence[ModelEntry]:
     """The one model of this adapter; never a default."""
+    del context
     return (ModelEntry(CARD, factory="vidi.engines.echo:open_engine", ready=True, rank=-1),)
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _Input:
     pictures: tuple[Picture, ...]
     text: str
 
 
-def _hear(prompt: Prompt) -> _Heard:
+def _read(prompt: Prompt) -> _Input:
     """Every picture of the conversation, and the texts of its last turn."""
     last = prompt.turns[-1].parts if prompt.turns else ()
-    return _Heard(
+    return _Input(
         pictures=tuple(part for turn in prompt.turns for part in turn.parts if isinstance(part, Picture)),
         text=" ".join(part for part in last if isinstance(part, str)),
     )
 
 
-def _reply(prompt: Prompt, heard: _Heard) -> str:
+def _reply(prompt: Prompt, given: _Input) -> str:
     schema = prompt.output.schema
     if schema is not None:
         check_size(schema)
@@ -109,19 +110,19 @@ def _reply(prompt: Prompt, heard: _Heard) -> str:
         bare = prompt.output.format is TextFormat.ENUM and isinstance(value, str)
         return str(value) if bare else json.dumps(value, ensure_ascii=False)
     if prompt.output.format is TextFormat.JSON:
-        return json.dumps(_facts(heard), ensure_ascii=False)
-    wanted = _WORDS.search(heard.text)
-    if wanted:
-        return " ".join(f"word{index}" for index in range(1, int(wanted[1] or wanted[2]) + 1))
-    return f"Echo: {_images_in_words(heard.pictures)}, text: {heard.text}"
+        return json.dumps(_facts(given), ensure_ascii=False)
+    repeated = _WORDS.search(given.text)
+    if repeated:
+        return " ".join(f"word{index}" for index in range(1, int(repeated[1] or repeated[2]) + 1))
+    return f"Echo: {_images_in_words(given.pictures)}, text: {given.text}"
 
 
-def _facts(heard: _Heard) -> JsonValue:
+def _facts(given: _Input) -> JsonValue:
     sizes: list[JsonValue] = [
         {"width": picture.placement.source_width, "height": picture.placement.source_height}
-        for picture in heard.pictures
+        for picture in given.pictures
     ]
-    return {"images": sizes, "text": heard.text}
+    return {"images": sizes, "text": given.text}
 
 
 def _images_in_words(pictures: tuple[Picture, ...]) -> str:
@@ -138,9 +139,9 @@ def _words(text: str) -> Iterator[str]:
     return (match[0] for match in re.finditer(r"\s*\S+\s?|\s+", text))
 
 
-def _paced(words: Iterator[str], heard: _Heard) -> Iterator[str]:
-    pause = _SLEEP.search(heard.text)
-    fails = _FAIL.search(heard.text) is not None
+def _paced(words: Iterator[str], given: _Input) -> Iterator[str]:
+    pause = _SLEEP.search(given.text)
+    fails = _FAIL.search(given.text) is not None
     for index, word in enumerate(words):
         if fails and index == _WORDS_BEFORE_FAILURE:
             raise Unavailable("The echo was asked to fail.")

@@ -20,12 +20,12 @@ def tokens_in(text: str) -> int:
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
-def estimate_tokens(outline: PromptHeaders, *, per_image: int = TOKENS_PER_IMAGE) -> TokenCount:
+def estimate_tokens(headers: PromptHeaders, *, per_image: int = TOKENS_PER_IMAGE) -> TokenCount:
     """Price a prompt: each text at four characters a token, each picture at `per_image` tokens."""
-    parts = [part for turn in outline.turns for part in turn.parts]
+    parts = [part for turn in headers.turns for part in turn.parts]
     texts = [part for part in parts if isinstance(part, str)]
     return TokenCount(
-        text=tokens_in(outline.system) + sum(map(tokens_in, texts)),
+        text=tokens_in(headers.system) + sum(map(tokens_in, texts)),
         image=per_image * (len(parts) - len(texts)),
     )
 

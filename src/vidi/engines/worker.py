@@ -52,9 +52,9 @@ class Worker:
         """The model behind this worker."""
         return self._engine.card
 
-    async def count_tokens(self, outline: PromptHeaders) -> TokenCount:
+    async def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """What a prompt costs under the model's own id; an engine may have to ask another process."""
-        return await asyncio.to_thread(self._engine.count_tokens, outline)
+        return await asyncio.to_thread(self._engine.count_tokens, headers)
 
     @asynccontextmanager
     async def stream(self, prompt: Prompt) -> AsyncIterator[AsyncIterator[Piece]]:

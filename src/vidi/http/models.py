@@ -57,7 +57,7 @@ class ModelRoutes:
 
     async def list(self, request: Request) -> Response:
         """ListModels; a page token is the id of the page's first model."""
-        infos = [_info(offer.card) for offer in self.registry.offers() if self._answers(offer)]
+        infos = [_info(offer.card) for offer in self.registry.entries() if self._answers(offer)]
         ids = [info.id for info in infos]
         token = request.query_params.get("pageToken", ids[0])
         if token not in ids:

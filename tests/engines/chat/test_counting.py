@@ -12,10 +12,10 @@ from vidi.domain.errors import Internal, Unavailable
 from vidi.domain.prompt import Request, Role, Turn
 from vidi.engines.chat.connection import HttpRefusal
 from vidi.engines.chat.counting import Size, TokenCounter
-from vidi.engines.chat.messages import blank
+from vidi.engines.chat.messages import black_picture
 
 SMALL: Size = (28, 28)
-COSTS = {blank(*size).uri: cost for size, cost in {SMALL: 6, (56, 56): 18, (112, 28): 11}.items()}
+COSTS = {black_picture(*size).uri: cost for size, cost in {SMALL: 6, (56, 56): 18, (112, 28): 11}.items()}
 
 
 class Process:
@@ -57,7 +57,7 @@ def test_each_size_is_counted_once_and_then_a_prompt_takes_one_question() -> Non
     (request,) = process.asked
     assert request["chat_template_kwargs"] == {"enable": True}
     # No pixel of the caller's goes there.
-    assert json.dumps(request).count(blank(*SMALL).uri) == 2
+    assert json.dumps(request).count(black_picture(*SMALL).uri) == 2
 
 
 def test_without_pictures_one_question_is_enough() -> None:

@@ -14,12 +14,12 @@ from vidi.domain.geometry import Placement
 from vidi.domain.prompt import Picture, Request, Role, Sampling, Thinking, Turn
 from vidi.engines.chat.messages import (
     EncodedImage,
-    blank,
+    black_picture,
+    encode_picture,
     messages,
     sampling_options,
-    shown,
+    should_think,
     template_options,
-    wants_thought,
 )
 from vidi.engines.profile import Template, Thinks
 
@@ -34,7 +34,7 @@ def image_of(picture: EncodedImage) -> Image.Image:
 def test_a_picture_is_a_jpeg_of_the_same_pixels_and_always_the_same() -> None:
     pixels = np.full((20, 30, 3), (200, 30, 60), np.uint8)
     picture = Picture(30, 20, pixels.tobytes(), Placement(30, 20, 0, 0, 30, 20), "digest")
-    once, again = shown(picture), shown(picture)
+    once, again = encode_picture(picture), encode_picture(picture)
     assert once == again
     assert once.uri.startswith("data:image/jpeg;base64,")
     image = image_of(once)
@@ -43,7 +43,7 @@ def test_a_picture_is_a_jpeg_of_the_same_pixels_and_always_the_same() -> None:
 
 
 def test_a_blank_has_the_size_that_is_counted() -> None:
-    assert image_of(blank(224, 112)).size == (224, 112)
+    assert image_of(black_picture(224, 112)).size == (224, 112)
 
 
 def test_parts_keep_their_order_and_turns_their_roles() -> None:
@@ -94,7 +94,7 @@ def test_a_picture_in_a_turn_of_the_models_is_refused() -> None:
 def test_it_thinks_only_where_it_can_and_is_asked_to(
     thinks: Thinks, thinking: Thinking, wanted: bool
 ) -> None:
-    assert wants_thought(thinking, Template(thinks=thinks)) is wanted
+    assert should_think(thinking, Template(thinks=thinks)) is wanted
 
 
 def test_the_template_gets_its_options_and_the_switch_only_where_there_is_one() -> None:

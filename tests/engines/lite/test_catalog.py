@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound
-from vidi.engines.base import EngineContext, PullRequest
+from vidi.engines.base import EngineContext
 from vidi.engines.lite.catalog import fetch, models, remove_weights
-from vidi.engines.lock import alone
+from vidi.engines.weights import PullRequest, exclusive
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_removing_frees_the_folder_unless_it_is_in_use(context: EngineContext) -
     with pytest.raises(NotFound):
         remove_weights(context, "vidi-lite")
     folder = _pretend(context)
-    with alone(folder / "lock", None), pytest.raises(FailedPrecondition):
+    with exclusive(folder / "lock", None), pytest.raises(FailedPrecondition):
         remove_weights(context, "vidi-lite")
     assert remove_weights(context, "vidi-lite") == 200
     assert not folder.exists()

@@ -32,7 +32,7 @@ from vidi.domain.prompt import (
 )
 from vidi.domain.schema import Kind, Schema
 from vidi.engines.base import EngineContext
-from vidi.engines.chat.messages import messages, shown
+from vidi.engines.chat.messages import encode_picture, messages
 from vidi.engines.chat.response import EventStream, ResponseReader
 from vidi.engines.llama.engine import Llama, open_engine
 from vidi.engines.validation import validate
@@ -70,7 +70,7 @@ def picture(engine: Llama, header: ImageHeader, pictures: int) -> Picture:
 def taken(engine: Llama, asked: Prompt) -> int:
     """What llama.cpp says at the end of an answer that the prompt took."""
     request = {
-        "messages": messages(asked.with_images(shown(each) for each in asked.images())),
+        "messages": messages(asked.with_images(encode_picture(each) for each in asked.images())),
         "max_tokens": 1,
         "stream": True,
         "stream_options": {"include_usage": True},

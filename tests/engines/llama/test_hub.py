@@ -13,7 +13,6 @@ import pytest
 from tests.engines.llama.hub_server import COMMIT, REPOSITORY, Handler, Hub, serve
 from vidi import __version__
 from vidi.domain.errors import NotFound, PermissionDenied, Unavailable, VidiError
-from vidi.engines.llama import hub as client
 from vidi.engines.llama.hub import NoHub, RemoteFile, download, locate
 
 CONTENT = random.Random(7).randbytes(400_000)
@@ -288,5 +287,5 @@ def test_a_login_page_is_no_hub(hub: Hub) -> None:
 def test_a_full_disk_is_no_network_error(hub: Hub) -> None:
     remote = _locate(hub)
     with pytest.raises(OSError, match="No space left") as caught:
-        client._continue(remote, Path("/dev/full"), quiet)
+        download(remote, Path("/dev/full"), quiet)
     assert not isinstance(caught.value, VidiError)

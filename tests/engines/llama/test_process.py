@@ -1,3 +1,7 @@
+"""What a model's process is told, and what it tells llama.cpp."""
+
+from __future__ import annotations
+
 import pytest
 
 from vidi.engines.llama.process import Launch
@@ -24,3 +28,17 @@ def test_every_slot_has_the_context_and_nobody_gets_in_without_the_key() -> None
     assert chosen.api_keys == ["k"]
     assert not chosen.ui
     assert not chosen.endpoint_slots
+
+
+def test_a_launch_is_one_line_and_comes_back_as_it_was() -> None:
+    launch = Launch("/a b/ü\n.gguf", "/v.gguf", 8192, 2, 3, 16, 256, 1 << 40, "key")
+    packed = launch.pack()
+    assert packed.count(b"\n") == 1
+    assert packed.endswith(b"\n")
+    assert Launch.unpack(packed.decode()) == launch
+
+
+@pytest.mark.parametrize("message", ["", "{", "[]", '{"text": "t"}', '{"other": 1}', "7"])
+def test_anything_else_is_refused(message: str) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Launch.unpack(message)

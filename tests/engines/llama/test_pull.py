@@ -16,15 +16,16 @@ from tests.engines.llama.families import LIMITS, family, member
 from tests.engines.llama.hub_server import COMMIT, Handler, Hub, serve
 from tests.engines.llama.tiny import write_text, write_vision
 from vidi.domain.errors import InvalidRequest, NotFound, Unavailable
-from vidi.engines.base import EngineContext, Pull, PullRequest
+from vidi.engines.base import EngineContext
 from vidi.engines.llama import hub as client
 from vidi.engines.llama import memory, sources
 from vidi.engines.llama import pull as pulling
 from vidi.engines.llama.catalog import ResolvedModel
 from vidi.engines.llama.gguf import check_pair
 from vidi.engines.llama.pull import find_pull, other_ways
-from vidi.engines.llama.store import find, pulled, unfinished_bytes
+from vidi.engines.llama.store import find_pulled, pulled, unfinished_bytes
 from vidi.engines.profile import Model, WeightsFile
+from vidi.engines.weights import Pull, PullRequest
 
 TEXT, VISION = "text-Q4.gguf", "mmproj-F16.gguf"
 
@@ -56,15 +57,15 @@ def context(tmp_path: Path) -> EngineContext:
     return EngineContext(cache=tmp_path / "cache", threads=1, progress=quiet)
 
 
-def _choice(model: Model | None = None, own: Path | None = None) -> ResolvedModel:
+def _resolved(model: Model | None = None, own: Path | None = None) -> ResolvedModel:
     chosen = model or member()
     return ResolvedModel(replace(chosen, licence=family().licence), "tiny", own)
 
 
 def _found(
-    context: EngineContext, wanted: PullRequest | None = None, choice: ResolvedModel | None = None
+    context: EngineContext, request: PullRequest | None = None, resolved: ResolvedModel | None = None
 ) -> Pull:
-    return find_pull(context, wanted or PullRequest("tiny-1b"), choice or _choice())
+    return find_pull(context, request or PullRequest("tiny-1b"), resolved or _resolved())
 
 
 def _digest(path: Path) -> str:
@@ -184,10 +185,10 @@ def test_a_profile_that_knows_the_digest_is_believed_more_than_the_hub(
 ) -> None:
     model = member(text=WeightsFile(TEXT, "0" * 64))
     with pytest.raises(Unavailable, match="not the file that this profile knows"):
-        _found(context, choice=_choice(model))
+        _found(context, resolved=_resolved(model))
     hub.lfs = False
     with pytest.raises(Unavailable, match="SHA-256 differs"):
-        _found(context, choice=_choice(model)).run()
+        _found(context, resolved=_resolved(model)).run()
     assert pulled(context.cache) == ()
 
 
@@ -227,18 +228,18 @@ def test_a_machine_without_memory_is_an_obstacle_that_can_be_overruled(
     hub: Hub, context: EngineContext, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pulling, "machine_memory", lambda: 100_000_000)
-    for wanted in (PullRequest("tiny-1b"), PullRequest("tiny-1b", source=str(pair[0]))):
-        found = _found(context, wanted)
+    for request in (PullRequest("tiny-1b"), PullRequest("tiny-1b", source=str(pair[0]))):
+        found = _found(context, request)
         assert "this machine has 0.10 GB" in found.plan.blocker
         with pytest.raises(Unavailable, match="--anyway"):
             found.run()
-        assert _found(context, replace(wanted, force=True)).plan.blocker == ""
+        assert _found(context, replace(request, force=True)).plan.blocker == ""
     _found(context, PullRequest("tiny-1b", force=True)).run()
     assert len(pulled(context.cache)) == 1
 
 
 def test_what_the_profile_says_of_memory_counts(hub: Hub, context: EngineContext) -> None:
-    found = _found(context, choice=_choice(member(memory=10**15)))
+    found = _found(context, resolved=_resolved(member(memory=10**15)))
     assert found.plan.memory == 10**15
     assert "1000000.00 GB" in found.plan.blocker
 
@@ -302,28 +303,28 @@ def test_a_file_that_may_not_be_read_is_said(
 def test_a_copy_of_a_published_file_must_be_that_file(
     context: EngineContext, pair: tuple[Path, Path]
 ) -> None:
-    choice = _choice(member(text=WeightsFile(f"folder/{TEXT}", "0" * 64)))
+    resolved = _resolved(member(text=WeightsFile(f"folder/{TEXT}", "0" * 64)))
     with pytest.raises(InvalidRequest, match=r"text-Q4\.gguf is damaged: its SHA-256"):
-        _found(context, PullRequest("tiny-1b", source=str(pair[0])), choice).run()
+        _found(context, PullRequest("tiny-1b", source=str(pair[0])), resolved).run()
     assert pulled(context.cache) == ()
     # Under another name it is another quantisation, and the user's own decision.
     other = pair[0].rename(pair[0].with_name("text-Q8.gguf"))
-    _found(context, PullRequest("tiny-1b", source=str(other)), choice).run()
+    _found(context, PullRequest("tiny-1b", source=str(other)), resolved).run()
     assert len(pulled(context.cache)) == 1
 
 
 def test_files_beside_a_profile_of_the_users_own(context: EngineContext, pair: tuple[Path, Path]) -> None:
     own = pair[0].with_name("mine.toml")
     own.write_text("family = 'mine'")
-    choice = _choice(member("mine", repository=""), own)
-    _found(context, PullRequest(str(own)), choice).run()
-    here = find(context.cache, "mine")
+    resolved = _resolved(member("mine", repository=""), own)
+    _found(context, PullRequest(str(own)), resolved).run()
+    here = find_pulled(context.cache, "mine")
     assert here is not None
     assert here.profile is not None
     assert here.profile.read_text() == "family = 'mine'"
     pair[1].unlink()
     with pytest.raises(NotFound, match=VISION):
-        _found(context, PullRequest(str(own)), choice)
+        _found(context, PullRequest(str(own)), resolved)
 
 
 def test_what_ollama_has_is_linked_and_checked(
@@ -353,4 +354,4 @@ def test_what_ollama_has_is_linked_and_checked(
 
 
 def test_the_disk_is_asked_at_the_cache(context: EngineContext) -> None:
-    assert sources.existing(context.cache) == context.cache.parent
+    assert sources.nearest_existing(context.cache) == context.cache.parent

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from vidi.domain.errors import InvalidRequest, NotFound, VidiError
-from vidi.engines.base import PullRequest
-from vidi.engines.llama.sources import LocalFile, copied_bytes, find_local, free_bytes, place
+from vidi.engines.llama.sources import LocalFile, copied_bytes, find_local, free_bytes, link_or_copy
+from vidi.engines.weights import PullRequest
 
 MODEL, PROJECTOR = "application/vnd.ollama.image.model", "application/vnd.ollama.image.projector"
 
@@ -45,7 +45,7 @@ def _ollama(folder: Path, name: str, **layers: bytes) -> None:
 def test_two_files_of_the_users_own(tmp_path: Path) -> None:
     text, vision = _touch(tmp_path / "a.gguf"), _touch(tmp_path / "eyes.gguf")
     pair = find_local(PullRequest("x", source=str(text), vision=vision))
-    assert (pair.text.path, pair.vision.path, pair.text.settled) == (text, vision, False)
+    assert (pair.text.path, pair.vision.path, pair.text.immutable) == (text, vision, False)
     with pytest.raises(NotFound, match=r"absent\.gguf"):
         find_local(PullRequest("x", source=str(tmp_path / "absent.gguf"), vision=vision))
 
@@ -78,7 +78,7 @@ def test_a_model_that_ollama_has(tmp_path: Path, name: str, manifest: str) -> No
     assert pair.text.path.read_bytes() == b"text"
     assert pair.vision.path.read_bytes() == b"eyes"
     assert pair.text.sha256 == hashlib.sha256(b"text").hexdigest()
-    assert pair.text.settled
+    assert pair.text.immutable
     assert pair.origin == f"Ollama's {name}"
 
 
@@ -128,12 +128,12 @@ def test_a_damaged_list_of_ollama_is_an_error_in_words(tmp_path: Path, manifest:
 def test_a_model_that_lm_studio_has(tmp_path: Path) -> None:
     folder = tmp_path / "owner" / "name-GGUF"
     text, vision = _touch(folder / "name-Q4.gguf"), _touch(folder / "mmproj-name-F16.gguf")
-    wanted = PullRequest("x", source="lmstudio:owner/name-GGUF", lm_studio=(tmp_path / "absent", tmp_path))
-    pair = find_local(wanted)
-    assert (pair.text.path, pair.vision.path, pair.vision.settled) == (text, vision, True)
+    request = PullRequest("x", source="lmstudio:owner/name-GGUF", lm_studio=(tmp_path / "absent", tmp_path))
+    pair = find_local(request)
+    assert (pair.text.path, pair.vision.path, pair.vision.immutable) == (text, vision, True)
     _touch(folder / "name-Q8.gguf")
     with pytest.raises(InvalidRequest, match=r"name-Q4\.gguf, name-Q8\.gguf.*--from FILE --mmproj FILE"):
-        find_local(wanted)
+        find_local(request)
     with pytest.raises(NotFound, match="LM Studio has no model owner/other"):
         find_local(PullRequest("x", source="lmstudio:owner/other", lm_studio=(tmp_path,)))
 
@@ -142,11 +142,11 @@ def test_settled_files_are_linked_and_others_copied(tmp_path: Path) -> None:
     source = _touch(tmp_path / "source.gguf", b"content" * 1000)
     link = tmp_path / "link.gguf"
     link.symlink_to(source)
-    place(LocalFile(link, "x", settled=True), tmp_path / "linked", quiet)
+    link_or_copy(LocalFile(link, "x", immutable=True), tmp_path / "linked", quiet)
     assert (tmp_path / "linked").stat().st_ino == source.stat().st_ino
-    assert copied_bytes(LocalFile(link, "x", settled=True), tmp_path) == 0
+    assert copied_bytes(LocalFile(link, "x", immutable=True), tmp_path) == 0
     told: list[int] = []
-    place(LocalFile(source, "x"), tmp_path / "linked", lambda step, done, total: told.append(done))
+    link_or_copy(LocalFile(source, "x"), tmp_path / "linked", lambda step, done, total: told.append(done))
     assert (tmp_path / "linked").read_bytes() == b"content" * 1000
     assert (tmp_path / "linked").stat().st_ino != source.stat().st_ino
     assert told == [7000]
@@ -157,7 +157,7 @@ def test_somebody_elses_files_are_counted_as_copies(tmp_path: Path, monkeypatch:
     source = _touch(tmp_path / "source.gguf", b"content")
     monkeypatch.setattr(os, "geteuid", lambda: source.stat().st_uid + 1)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert copied_bytes(LocalFile(source, "x", settled=True), tmp_path) == 7
+    assert copied_bytes(LocalFile(source, "x", immutable=True), tmp_path) == 7
 
 
 def test_where_links_are_not_possible_a_copy_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +166,7 @@ def test_where_links_are_not_possible_a_copy_does(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(os, "link", refuse)
     source = _touch(tmp_path / "source.gguf", b"content")
-    place(LocalFile(source, "x", settled=True), tmp_path / "target", quiet)
+    link_or_copy(LocalFile(source, "x", immutable=True), tmp_path / "target", quiet)
     assert (tmp_path / "target").read_bytes() == b"content"
 
 

@@ -16,7 +16,16 @@ import pytest
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound
 from vidi.engines.llama import store
-from vidi.engines.llama.store import Pulled, find, publish, pulled, pulling, remove, unfinished_bytes
+from vidi.engines.llama.store import (
+    Pulled,
+    find_pulled,
+    publish,
+    pulled,
+    pulling,
+    remove,
+    sha256_of,
+    unfinished_bytes,
+)
 from vidi.engines.profile import Licence, Model, WeightsFile
 
 TEXT, VISION = b"language" * 100, b"sight" * 100
@@ -57,13 +66,13 @@ def _pull(cache: Path, name: str = "tiny", *, text: bytes = TEXT, profile: bytes
 def test_what_was_published_is_read_back_from_the_manifest(tmp_path: Path) -> None:
     made = _pull(tmp_path)
     assert pulled(tmp_path) == (made,)
-    assert find(tmp_path, "tiny") == made
+    assert find_pulled(tmp_path, "tiny") == made
     assert made.folder == tmp_path / "models" / "tiny"
     assert made.text.read_bytes() == TEXT
     assert made.vision.read_bytes() == VISION
     assert made.model == _model()
     assert made.profile is None
-    assert find(tmp_path, "other") is None
+    assert find_pulled(tmp_path, "other") is None
 
 
 def test_a_profile_of_the_users_own_is_kept_beside_the_files(tmp_path: Path) -> None:
@@ -130,7 +139,7 @@ def test_a_broken_manifest_costs_its_own_model_only(
     with caplog.at_level(logging.WARNING):
         assert pulled(tmp_path) == (whole,)
     assert "Pull tiny again" in caplog.text
-    assert find(tmp_path, "tiny") is None
+    assert find_pulled(tmp_path, "tiny") is None
     assert _pull(tmp_path) in pulled(tmp_path)
 
 
@@ -196,3 +205,13 @@ def test_a_second_pull_waits_until_the_first_one_is_dead_and_removing_is_refused
         with pulling(tmp_path, "tiny", progress):
             assert told[0] == "Waiting for another process"
         assert time.monotonic() - started < 50
+
+
+def test_a_file_is_read_in_steps_that_are_told(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 10_000
+    (tmp_path / "x").write_bytes(content)
+    told: list[tuple[str, int, int]] = []
+    digest = sha256_of(tmp_path / "x", lambda *step: told.append(step), "Checking x")
+    assert digest == hashlib.sha256(content).hexdigest()
+    assert [done for _, done, _ in told] == [1 << 20, 2 << 20, len(content)]
+    assert told[-1] == ("Checking x", len(content), len(content))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -28,6 +28,11 @@ class Endpoint:
     host: str
     port: int
     key: str
+
+
+Post = Callable[[str, bytes], Generator[bytes, None, None]]
+"""Sends a body to a path; yields the answer's bytes, and b"" while nothing comes. Raises HttpRefusal and
+Unavailable."""
 
 
 class HttpRefusal(Exception):
@@ -56,11 +61,11 @@ def post(endpoint: Endpoint, path: str, body: bytes) -> Generator[bytes, None, N
     """Send a request; yields the answer's bytes as they come, and b"" whenever nothing came for a tick.
 
     What has come together is yielded together, so that a reader that falls behind has fewer turns to take.
-    Closing the generator closes the connection, which makes llama.cpp stop.
+    Closing the generator closes the connection, which makes the process stop.
 
     Raises:
         ConnectFailed: The process was gone before.
-        Refused: The process answered with another status than 200.
+        HttpRefusal: The process answered with another status than 200.
         ConnectionLost: The process died over it.
     """
     try:

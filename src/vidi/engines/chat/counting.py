@@ -1,4 +1,4 @@
-"""What a prompt costs, asked of llama.cpp itself, so that it is what the prompt will take."""
+"""What a prompt costs, asked of the server that runs the model, so that it is what the prompt will take."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator
 from contextlib import closing
 
 from vidi.domain.answer import TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Request, Role, Turn
-from vidi.engines.chat.connection import HttpRefusal
-from vidi.engines.chat.messages import EncodedImage, Message, blank, messages
-from vidi.engines.chat.response import refused
+from vidi.engines.chat.connection import HttpRefusal, Post
+from vidi.engines.chat.messages import EncodedImage, Message, black_picture, messages
+from vidi.engines.chat.response import error_of
 from vidi.engines.validation import JsonValue
 
 _PATH = "/v1/chat/completions/input_tokens"
 _SECONDS = 30.0
 _KEPT_SIZES = 4096
-
-Post = Callable[[str, bytes], Generator[bytes, None, None]]
-"""Sends a body to a path; yields the answer's bytes, and b"" while nothing comes."""
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -40,30 +36,30 @@ class TokenCounter:
         """Take the way to the process.
 
         Args:
-            post: Sends it a request. Raises Refused and Unavailable.
+            post: Sends it a request.
             smallest: Size of a picture that the model takes as it is.
         """
         self._post = post
         self._smallest = smallest
         self._lock = threading.Lock()
         self._costs: OrderedDict[Size, int] = OrderedDict()
-        self._stand_in = blank(*smallest)
+        self._stand_in = black_picture(*smallest)
 
-    def count(self, ask: Request[Size], options: Message) -> TokenCount:
+    def count(self, request: Request[Size], options: Message) -> TokenCount:
         """What a prompt takes with pictures of these sizes.
 
         Args:
-            ask: The prompt; its images are the sizes in which the model gets them.
+            request: The prompt; its images are the sizes in which the model gets them.
             options: Arguments of the chat template.
 
         Raises:
             InvalidRequest: The prompt cannot be put into the model's chat template.
             Unavailable: The process is not there.
         """
-        sizes = list(ask.images())
+        sizes = list(request.images())
         costs = [self._cost(size) for size in sizes]
         small = self._cost(self._smallest) if sizes else 0
-        total = self._ask(ask.with_images(self._stand_in for _ in sizes), options)
+        total = self._tokens_of(request.with_images(self._stand_in for _ in sizes), options)
         image = sum(costs)
         return TokenCount(text=max(0, total - small * len(sizes)), image=image)
 
@@ -73,8 +69,8 @@ class TokenCounter:
         if known is None:
             word = "x"
             alone: Request[EncodedImage] = Request(turns=(Turn(Role.USER, (word,)),))
-            beside: Request[EncodedImage] = Request(turns=(Turn(Role.USER, (blank(*size), word)),))
-            known = max(0, self._ask(beside, {}) - self._ask(alone, {}))
+            beside: Request[EncodedImage] = Request(turns=(Turn(Role.USER, (black_picture(*size), word)),))
+            known = max(0, self._tokens_of(beside, {}) - self._tokens_of(alone, {}))
         with self._lock:
             self._costs[size] = known
             self._costs.move_to_end(size)
@@ -82,20 +78,20 @@ class TokenCounter:
                 self._costs.popitem(last=False)
         return known
 
-    def _ask(self, ask: Request[EncodedImage], options: Message) -> int:
-        request: Message = {"messages": messages(ask), "chat_template_kwargs": options}
-        body = json.dumps(request, ensure_ascii=False).encode("utf-8", "replace")
+    def _tokens_of(self, request: Request[EncodedImage], options: Message) -> int:
+        payload: Message = {"messages": messages(request), "chat_template_kwargs": options}
+        body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")
         until = time.monotonic() + _SECONDS
-        said = bytearray()
+        received = bytearray()
         try:
             with closing(self._post(_PATH, body)) as parts:
                 for part in parts:
-                    said += part
+                    received += part
                     if time.monotonic() > until:
                         raise Unavailable("The model does not count tokens now. Try again.", retry_after=1.0)
         except HttpRefusal as error:
-            raise refused(error) from None
-        answer: JsonValue = json.loads(said)
+            raise error_of(error) from None
+        answer: JsonValue = json.loads(received)
         tokens = answer.get("input_tokens") if isinstance(answer, dict) else None
         if not isinstance(tokens, int):
             raise Unavailable("The model does not count tokens now. Try again.", retry_after=1.0)

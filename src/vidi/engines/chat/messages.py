@@ -1,4 +1,4 @@
-"""From a prompt to the request that llama.cpp's server takes, and nothing else of it."""
+"""From a prompt to the chat request that an OpenAI-compatible server takes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class EncodedImage:
     uri: str
 
 
-def shown(picture: Picture) -> EncodedImage:
+def encode_picture(picture: Picture) -> EncodedImage:
     """A picture as a JPEG; the same pixels give the same text, which llama.cpp's cache lives on."""
     image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
     file = io.BytesIO()
@@ -38,21 +38,21 @@ def shown(picture: Picture) -> EncodedImage:
     return EncodedImage("data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii"))
 
 
-def blank(width: int, height: int) -> EncodedImage:
+def black_picture(width: int, height: int) -> EncodedImage:
     """A black picture of a size in pixels, for counting."""
     file = io.BytesIO()
     Image.new("L", (width, height)).save(file, "PNG")
     return EncodedImage("data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"))
 
 
-def messages(ask: Request[EncodedImage]) -> list[JsonValue]:
+def messages(request: Request[EncodedImage]) -> list[JsonValue]:
     """The conversation as chat messages, in the caller's order.
 
     Raises:
         InvalidRequest: There is a picture in a turn of the model's.
     """
-    system: list[JsonValue] = [{"role": "system", "content": ask.system}] if ask.system else []
-    return [*system, *(_message(turn) for turn in ask.turns)]
+    system: list[JsonValue] = [{"role": "system", "content": request.system}] if request.system else []
+    return [*system, *(_message(turn) for turn in request.turns)]
 
 
 def _message(turn: Turn[EncodedImage]) -> Message:
@@ -72,7 +72,7 @@ def _part(part: str | EncodedImage) -> Message:
     return {"type": "text", "text": part}
 
 
-def wants_thought(thinking: Thinking, template: Template) -> bool:
+def should_think(thinking: Thinking, template: Template) -> bool:
     """Whether the model is to think first: only where it can, and is asked to."""
     if template.thinks is not Thinks.SWITCHED:
         return template.thinks is Thinks.ALWAYS

@@ -1,20 +1,72 @@
-"""From the events of llama.cpp's server to pieces of an answer."""
+"""From the events of a chat server to pieces of an answer, and from its errors to words for the caller."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from itertools import groupby
 
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.errors import Internal, InvalidRequest, Unavailable, VidiError
-from vidi.engines.chat.connection import HttpRefusal
+from vidi.engines.chat.connection import HttpRefusal, Post
 from vidi.engines.validation import JsonValue
+
+_log = logging.getLogger(__name__)
+
+_PATH = "/v1/chat/completions"
+_HEARTBEAT = Piece("")
+"""Says nothing, but lets the worker see that somebody still waits."""
 
 _DATA = b"data: "
 _DONE = b"[DONE]"
 _FINISHES = {"stop": Finish.STOP, "length": Finish.MAX_TOKENS}
+
+
+class BackendFailure(Unavailable):
+    """The backend broke over a request that is right; it may answer the same one a moment later."""
+
+
+def stream_answer(post: Post, body: bytes) -> Generator[Piece, None, None]:
+    """A chat request's answer, token by token; its last piece carries the finish.
+
+    llama.cpp now and then throws over a sound request ("Unexpected empty grammar stack": the sampler took a
+    token that the grammar forbids) and answers the next one as if nothing had been. So a request over which
+    the backend failed before it said anything is sent once more, and nobody hears of it.
+
+    Raises:
+        InvalidRequest: The prompt is too long.
+        Unavailable: The backend failed twice, or in the middle of its answer, or is not there.
+    """
+    said = False
+    try:
+        with closing(_stream_once(post, body)) as pieces:
+            for piece in pieces:
+                said = said or piece != _HEARTBEAT
+                yield piece
+        return
+    except BackendFailure as failure:
+        if said:
+            raise
+        _log.warning("Asking once more: %s", failure.message)
+    yield from _stream_once(post, body)
+
+
+def _stream_once(post: Post, body: bytes) -> Generator[Piece, None, None]:
+    events, reader = EventStream(), ResponseReader()
+    try:
+        with closing(post(_PATH, body)) as portions:
+            for portion in portions:
+                together = (piece for message in events.feed(portion) for piece in reader.take(message))
+                yield from merge_pieces(together)
+                if not portion:
+                    yield _HEARTBEAT
+    except HttpRefusal as error:
+        raise error_of(error) from None
+    yield reader.last()
 
 
 @dataclass(slots=True)
@@ -56,7 +108,7 @@ class ResponseReader:
         if not isinstance(message, dict):
             return
         if "error" in message:
-            raise refusal(message["error"])
+            raise _in_words(message["error"])
         fresh = self._count(message)
         for choice in _objects(message.get("choices")):
             reason = choice.get("finish_reason")
@@ -95,7 +147,7 @@ class ResponseReader:
         return fresh
 
 
-def joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
+def merge_pieces(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Pieces that came together, in as few as can hold them; a thought and what was said stay apart."""
     for thought, run in groupby(pieces, key=lambda piece: piece.thought):
         parts = list(run)
@@ -110,8 +162,18 @@ def _objects(value: JsonValue) -> list[dict[str, JsonValue]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def refusal(error: JsonValue) -> VidiError:
-    """What a caller is told of an error of llama.cpp's."""
+def error_of(answer: HttpRefusal) -> VidiError:
+    """What a caller is told of a request that was refused as a whole."""
+    try:
+        body = json.loads(answer.body)
+    except ValueError:
+        body = None
+    error = body.get("error") if isinstance(body, dict) else None
+    return _in_words(error if isinstance(error, dict) else {"code": answer.status})
+
+
+def _in_words(error: JsonValue) -> VidiError:
+    """What a caller is told of an error of the backend's."""
     told = error if isinstance(error, dict) else {}
     message = str(told.get("message", "it gave no reason"))[:500]
     if told.get("type") == "exceed_context_size_error":
@@ -121,13 +183,8 @@ def refusal(error: JsonValue) -> VidiError:
         )
     if told.get("type") == "unavailable_error":
         return Unavailable("The model is still loading. Please try again.", retry_after=1.0)
+    if told.get("type") == "server_error" or told.get("code") == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return BackendFailure(
+            f"The model's engine failed over this request: {message}. Please try again.", retry_after=1.0
+        )
     return Internal(f"The model's engine refused this request: {message}")
-
-
-def refused(answer: HttpRefusal) -> VidiError:
-    """What a caller is told of a request that was refused as a whole."""
-    try:
-        body = json.loads(answer.body)
-    except ValueError:
-        body = None
-    return refusal(body.get("error") if isinstance(body, dict) else None)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest
-from vidi.engines.base import EngineContext, ModelCard, ModelEntry, PullPlan, PullRequest
+from vidi.engines.base import EngineContext, ModelCard, ModelEntry
 from vidi.engines.lite.weights.assets import PACKAGE, ensure, install, installed, remove
 from vidi.engines.profile import Licence
+from vidi.engines.weights import PullPlan, PullRequest
 
 CARD = ModelCard(
     id="vidi-lite",

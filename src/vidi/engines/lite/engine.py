@@ -227,9 +227,9 @@ class Lite:
         """The model's card."""
         return self._card
 
-    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
+    def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """Four characters a token, 258 tokens a picture."""
-        return estimate_tokens(outline)
+        return estimate_tokens(headers)
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Answer a prompt; each picture is looked at when its part of the answer is written.

@@ -1,4 +1,4 @@
-"""Every open model that is known: its family's profile, and its files if they are on the disk."""
+"""Every open model that is known, by its family's profile, and the one that a pull asks for."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, NotFound
-from vidi.engines.base import EngineContext, ModelCard, ModelEntry, PixelBudgets, PullRequest
+from vidi.engines.base import EngineContext, ModelCard, ModelEntry, PixelBudgets
 from vidi.engines.llama.store import Pulled, checked_id, pulled
 from vidi.engines.profile import Licence, Model, Pictures, Profile, Thinks, WeightsFile
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
+from vidi.engines.weights import PullRequest
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +21,10 @@ LONGEST_ANSWER = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogEntry:
-    """A model of a family.
+class KnownModel:
+    """A model that llama.cpp can run, whether its files are here or still to be pulled.
+
+    Not a `ModelEntry`, which is what this becomes for the registry: no profile, no paths.
 
     Attributes:
         profile: Of the family.
@@ -56,18 +59,18 @@ def profiles_folder(cache: Path) -> Path:
     return cache / "models" / "profiles"
 
 
-def catalog(cache: Path) -> tuple[CatalogEntry, ...]:
+def known_models(cache: Path) -> tuple[KnownModel, ...]:
     """Every model that can be run or pulled, in the profiles' order, then those that a user brought."""
     profiles = _profiles(cache)
     here = {record.model.id: record for record in pulled(cache)}
     known = [
-        CatalogEntry(profile, model, None)
+        KnownModel(profile, model, None)
         for profile in profiles
         if not profile.unserved
         for model in profile.models
     ]
-    waiting = (member for member in known if member.model.id not in here)
-    return (*waiting, *_pulled(here.values(), {profile.family: profile for profile in profiles}))
+    missing = (each for each in known if each.model.id not in here)
+    return (*missing, *_pulled(here.values(), {profile.family: profile for profile in profiles}))
 
 
 def _profiles(cache: Path) -> tuple[Profile, ...]:
@@ -78,7 +81,7 @@ def _profiles(cache: Path) -> tuple[Profile, ...]:
         return load_profiles()
 
 
-def _pulled(records: Iterable[Pulled], families: Mapping[str, Profile]) -> Iterator[CatalogEntry]:
+def _pulled(records: Iterable[Pulled], families: Mapping[str, Profile]) -> Iterator[KnownModel]:
     for record in records:
         try:
             profile = load_profile(record.profile) if record.profile else families.get(record.family)
@@ -88,7 +91,7 @@ def _pulled(records: Iterable[Pulled], families: Mapping[str, Profile]) -> Itera
         if profile is None:
             log.warning("%s belongs to the family %s, which is not known.", record.folder, record.family)
             continue
-        yield CatalogEntry(profile, record.model, record)
+        yield KnownModel(profile, record.model, record)
 
 
 def budgets(pictures: Pictures) -> PixelBudgets:
@@ -108,25 +111,25 @@ def budgets(pictures: Pictures) -> PixelBudgets:
 
 def models(context: EngineContext) -> Sequence[ModelEntry]:
     """Every model of every family that llama.cpp runs, and those that the user brought."""
-    return tuple(_model_entry(member) for member in catalog(context.cache))
+    return tuple(_model_entry(known) for known in known_models(context.cache))
 
 
-def _model_entry(member: CatalogEntry) -> ModelEntry:
-    model = member.model
+def _model_entry(known: KnownModel) -> ModelEntry:
+    model = known.model
     return ModelEntry(
-        member.card(),
+        known.card(),
         factory="vidi.engines.llama.engine:open_engine",
-        ready=member.files is not None,
+        ready=known.files is not None,
         fetcher="vidi.engines.llama.pull:fetch",
         remover="vidi.engines.llama.pull:remove",
         rank=model.rank,
         auto_download=False,
         size=model.text.size + model.vision.size,
-        licence=model.licence or member.profile.licence,
+        licence=model.licence or known.profile.licence,
     )
 
 
-ReadProfile = Callable[[Path], Profile]
+ProfileReader = Callable[[Path], Profile]
 """Reads a profile from its TOML file. Raises VidiError when it is none."""
 
 _SUFFIX = ".toml"
@@ -153,46 +156,48 @@ class ResolvedModel:
         return self.model.licence
 
 
-def resolve(wanted: PullRequest, profiles: Sequence[Profile], read: ReadProfile) -> ResolvedModel | None:
-    """The model that is wanted; None if neither its name nor anything else says which one that is.
+def resolve_model(
+    request: PullRequest, profiles: Sequence[Profile], read: ProfileReader
+) -> ResolvedModel | None:
+    """The model that is asked for; None if neither its name nor anything else says which one that is.
 
     Args:
-        wanted: A known id; or any id with files and the profile they go by; or the path of a profile.
+        request: A known id; or any id with files and the profile they go by; or the path of a profile.
         profiles: The families that come with Vidi.
         read: Reads a user's own profile.
 
     Raises:
-        NotFound: There is no such family, or no such member in it.
+        NotFound: There is no such family, or no such model in it.
         InvalidRequest: The id cannot be one, belongs to another model, or no engine runs that family.
         VidiError: The user's profile cannot be read.
     """
-    own = next((Path(name) for name in (wanted.profile, wanted.model) if name.endswith(_SUFFIX)), None)
+    own = next((Path(name) for name in (request.profile, request.model) if name.endswith(_SUFFIX)), None)
     if own is not None:
-        return _from_file(wanted, profiles, read(own), own)
+        return _from_file(request, profiles, read(own), own)
     known = {model.id: profile for profile in profiles for model in profile.models}
-    if wanted.profile:
-        profile = next((profile for profile in profiles if profile.family == wanted.profile), None)
+    if request.profile:
+        profile = next((profile for profile in profiles if profile.family == request.profile), None)
         if profile is None:
-            raise NotFound(f"There is no family {wanted.profile!r}. {_families(profiles)}")
-        if known.get(wanted.model, profile) is not profile:
+            raise NotFound(f"There is no family {request.profile!r}. {_families(profiles)}")
+        if known.get(request.model, profile) is not profile:
             raise InvalidRequest(
-                f"{wanted.model} is of the family {known[wanted.model].family}; take another name."
+                f"{request.model} is of the family {known[request.model].family}; take another name."
             )
-        return _member(wanted, profile, None)
-    if wanted.model in known:
-        return _member(wanted, known[wanted.model], None)
-    if wanted.source:
+        return _of_family(request, profile, None)
+    if request.model in known:
+        return _of_family(request, known[request.model], None)
+    if request.source:
         raise InvalidRequest(
-            f"{wanted.model} is a new name: say with --profile which family the files go by. "
+            f"{request.model} is a new name: say with --profile which family the files go by. "
             f"{_families(profiles)}"
         )
     return None
 
 
 def _from_file(
-    wanted: PullRequest, profiles: Sequence[Profile], profile: Profile, own: Path
+    request: PullRequest, profiles: Sequence[Profile], profile: Profile, own: Path
 ) -> ResolvedModel:
-    name = wanted.model
+    name = request.model
     if name.endswith(_SUFFIX):
         if len(profile.models) != 1:
             raise InvalidRequest(
@@ -202,16 +207,16 @@ def _from_file(
         name = profile.models[0].id
     if any(model.id == name for known in profiles for model in known.models):
         raise InvalidRequest(f"{name} is a model that comes with Vidi; give yours another id in {own}.")
-    return _member(replace(wanted, model=name), profile, own)
+    return _of_family(replace(request, model=name), profile, own)
 
 
-def _member(wanted: PullRequest, profile: Profile, own: Path | None) -> ResolvedModel:
-    """The member of that id; or, where files are given, a new member like the family's first."""
+def _of_family(request: PullRequest, profile: Profile, own: Path | None) -> ResolvedModel:
+    """The family's model of that id; or, where files are given, a new one like the family's first."""
     if profile.unserved:
         raise InvalidRequest(f"No engine here runs {profile.display_name}: {profile.unserved}")
-    name = checked_id(wanted.model)
+    name = checked_id(request.model)
     model = next((model for model in profile.models if model.id == name), None)
-    if model is None and not wanted.source:
+    if model is None and not request.source:
         known = ", ".join(model.id for model in profile.models) or "none"
         raise NotFound(f"{profile.family} has no model {name}. Its models: {known}.")
     if model is None:

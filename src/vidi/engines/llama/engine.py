@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,33 +12,27 @@ from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import canvas, place
 from vidi.domain.prompt import ImageHeader, MediaResolution, Output, Prompt, PromptHeaders, TextFormat
 from vidi.engines.base import EngineContext, ModelCard
-from vidi.engines.chat.connection import HttpRefusal
 from vidi.engines.chat.counting import Size, TokenCounter
 from vidi.engines.chat.messages import (
     Message,
+    encode_picture,
     messages,
     sampling_options,
-    shown,
+    should_think,
     template_options,
-    wants_thought,
 )
-from vidi.engines.chat.response import EventStream, ResponseReader, joined, refused
+from vidi.engines.chat.response import stream_answer
 from vidi.engines.gbnf import ThinkingTags, compile_json, compile_schema
-from vidi.engines.llama.catalog import CatalogEntry, catalog
+from vidi.engines.llama.catalog import KnownModel, known_models
 from vidi.engines.llama.process import Launch
 from vidi.engines.llama.store import Pulled
 from vidi.engines.llama.supervisor import Supervisor
 from vidi.engines.profile import Template
 from vidi.engines.validation import validated
 
-_PATH = "/v1/chat/completions"
-
 _ROOM = 8 << 30
 """Address space for context, buffers and libraries beside the files themselves, in bytes: far more than a
 sound model needs, and far less than one that has run wild would take."""
-
-_HEARTBEAT = Piece("")
-"""Says nothing, but lets the worker see that somebody still waits."""
 
 
 class Llama:
@@ -69,50 +62,37 @@ class Llama:
         """What keeps the model's process."""
         return self._supervisor
 
-    def count_tokens(self, outline: PromptHeaders) -> TokenCount:
+    def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """What llama.cpp will take for the prompt.
 
         Raises:
             InvalidRequest: The prompt cannot be put into the model's chat template.
             Unavailable: The process is not there.
         """
-        headers = list(outline.images())
-        sizes = outline.with_images(self._size(header, len(headers)) for header in headers)
-        return self._counter.count(sizes, self._options(outline))
+        images = list(headers.images())
+        sizes = headers.with_images(self._size(image, len(images)) for image in images)
+        return self._counter.count(sizes, self._options(headers))
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Answer, token by token.
 
         Raises:
             InvalidRequest: The prompt is too long, or its schema cannot be satisfied.
-            Unavailable: The process died or does not start.
+            Unavailable: The process died, does not start, or failed over the request twice.
         """
         body = json.dumps(self._request(prompt), ensure_ascii=False).encode("utf-8", "replace")
         # A stop sequence may end an answer anywhere, so its form is not held against it.
         form = Output() if prompt.sampling.stop_sequences else prompt.output
-        yield from validated(lambda: self._answer(body), form)
+        yield from validated(lambda: stream_answer(self._supervisor.post, body), form)
 
     def close(self) -> None:
         """End the process."""
         self._supervisor.close()
 
-    def _answer(self, body: bytes) -> Generator[Piece, None, None]:
-        events, reply = EventStream(), ResponseReader()
-        try:
-            with closing(self._supervisor.post(_PATH, body)) as portions:
-                for portion in portions:
-                    together = (piece for message in events.feed(portion) for piece in reply.take(message))
-                    yield from joined(together)
-                    if not portion:
-                        yield _HEARTBEAT
-        except HttpRefusal as error:
-            raise refused(error) from None
-        yield reply.last()
-
     def _request(self, prompt: Prompt) -> Message:
         grammar = self._grammar(prompt)
         return {
-            "messages": messages(prompt.with_images(shown(picture) for picture in prompt.images())),
+            "messages": messages(prompt.with_images(encode_picture(picture) for picture in prompt.images())),
             "chat_template_kwargs": self._options(prompt),
             **sampling_options(prompt.sampling, self._card.output_token_limit),
             **({"grammar": grammar} if grammar else {}),
@@ -122,14 +102,14 @@ class Llama:
             "cache_prompt": True,
         }
 
-    def _options(self, ask: Prompt | PromptHeaders) -> Message:
-        return template_options(self._template, thinks=wants_thought(ask.thinking, self._template))
+    def _options(self, prompt: Prompt | PromptHeaders) -> Message:
+        return template_options(self._template, thinks=should_think(prompt.thinking, self._template))
 
     def _grammar(self, prompt: Prompt) -> str:
         """The grammar that holds the answer to its form; "" for plain text."""
         output, template = prompt.output, self._template
         tags = ThinkingTags(template.think_open, template.think_close, template.opened)
-        thinking = tags if wants_thought(prompt.thinking, template) else None
+        thinking = tags if should_think(prompt.thinking, template) else None
         if output.schema is not None:
             return compile_schema(output.schema, output.format, thinking=thinking)
         return compile_json(thinking=thinking) if output.format is TextFormat.JSON else ""
@@ -146,18 +126,18 @@ def open_engine(context: EngineContext) -> Llama:
     Raises:
         Unavailable: The model or llama.cpp is not on this machine, or does not start; says what to do.
     """
-    member = next((each for each in catalog(context.cache) if each.model.id == context.model), None)
-    if member is None or member.files is None:
+    known = next((each for each in known_models(context.cache) if each.model.id == context.model), None)
+    if known is None or known.files is None:
         raise Unavailable(f"{context.model} is not on this disk. Fetch it first: vidi pull {context.model}")
     if find_spec("xllamacpp") is None:
         raise Unavailable("llama.cpp is not installed. Install it first: pip install 'vidi[llama]'")
-    card = member.card()
-    launch = _launch(member, member.files, context.threads)
-    return Llama(card, member.profile.template, Supervisor(launch, card.id))
+    card = known.card()
+    launch = _launch(known, known.files, context.threads)
+    return Llama(card, known.profile.template, Supervisor(launch, card.id))
 
 
-def _launch(member: CatalogEntry, files: Pulled, threads: int) -> Launch:
-    pictures, model = member.profile.pictures, member.model
+def _launch(known: KnownModel, files: Pulled, threads: int) -> Launch:
+    pictures, model = known.profile.pictures, known.model
     free = not pictures.square
     sizes = files.text.stat().st_size + files.vision.stat().st_size
     return Launch(

@@ -106,6 +106,7 @@ def read_header(path: Path, name: str = "") -> Header:
     with path.open("rb") as file:
         front = file.read(LARGEST_HEADER)
         size = path.stat().st_size
+    # Running beyond the end of what was read shows as one of these errors, so nothing below checks for it.
     try:
         return _Front(front, name or path.name, size).header()
     except (struct.error, UnicodeDecodeError, OverflowError) as end:
@@ -182,12 +183,12 @@ class _Front:
         return tuple(value for (value,) in item.iter_unpack(self.data[begin : self.at]))
 
     def _skip_strings(self, count: int) -> None:
-        """Pass over a vocabulary; written out, since there may be millions."""
+        # A vocabulary: up to millions of texts of which none is needed, so no object is made of any.
         at, data, length_at = self.at, self.data, _LENGTH.unpack_from
         for _ in range(count):
             at += 8 + length_at(data, at)[0]
         self.at = at
-        self._skip(0)
+        self._skip(0)  # Raises if the last one ended beyond the end.
 
     def _tensor(self) -> tuple[str, tuple[int, ...], int]:
         """Name, shape and end of a tensor, counted from where tensors begin."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -21,20 +22,20 @@ from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 from vidi import __version__
 from vidi.domain.errors import NotFound, PermissionDenied, Unavailable, VidiError
 from vidi.engines.base import Progress
+from vidi.engines.download import (
+    REQUEST_ERRORS,
+    Sleep,
+    length_of,
+    raise_for_status,
+    repeated,
+    resume_download,
+    retry_after,
+)
 from vidi.engines.llama.store import sha256_of
-
-_ATTEMPTS = 4
-"""Requests in a row that may bring nothing new."""
-
-_LONGEST_WAIT = 60.0
-"""Seconds that the hub may ask to wait; a longer time is told to the person instead."""
 
 _MOST_REDIRECTS = 10
 
 _SHA256 = re.compile(r'"([0-9a-f]{64})"')
-_RANGE = re.compile(r"bytes (\d+)-")
-
-Sleep = Callable[[float], object]
 
 
 class NoHub(Unavailable):
@@ -83,47 +84,45 @@ def locate(
         address = hf_hub_url(repository, name, revision=revision, endpoint=endpoint)
     except HFValidationError as error:
         raise NotFound(f"{repository!r} cannot be a repository of the hub: {error}") from error
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            told = _head(address).headers
-            break
-        except (httpx2.HTTPError, httpx2.InvalidURL, OfflineModeIsEnabled) as error:
-            _wait_or_raise(error, attempt, f"{repository}: {name}", repository, sleep)
-    commit = told.get(constants.HUGGINGFACE_HEADER_X_REPO_COMMIT, "")
-    size = told.get(constants.HUGGINGFACE_HEADER_X_LINKED_SIZE) or told.get("content-length") or ""
+    try:
+        facts = repeated(lambda: _head(address), sleep).headers
+    except (*REQUEST_ERRORS, OfflineModeIsEnabled) as error:
+        raise _in_words(error, f"{repository}: {name}", repository) from error
+    commit = facts.get(constants.HUGGINGFACE_HEADER_X_REPO_COMMIT, "")
+    size = facts.get(constants.HUGGINGFACE_HEADER_X_LINKED_SIZE) or facts.get("content-length") or ""
     if not commit or not size.isascii() or not size.isdigit():
         raise NoHub(
             f"{constants.ENDPOINT} does not answer as a model hub does (no commit or no size of {name}). "
             "Check HF_ENDPOINT, and that no proxy or login page stands in between."
         )
-    etag = told.get(constants.HUGGINGFACE_HEADER_X_LINKED_ETAG) or told.get("etag") or ""
+    # The hub's own digest is in X-Linked-ETag; the plain ETag of a small file is a git hash, not a SHA-256.
+    etag = facts.get(constants.HUGGINGFACE_HEADER_X_LINKED_ETAG) or facts.get("etag") or ""
     digest = _SHA256.search(etag)
-    fixed = hf_hub_url(repository, name, revision=commit, endpoint=endpoint)
-    return RemoteFile(repository, name, commit, int(size), digest[1] if digest else "", fixed)
+    # By commit, so that both files of a model are of one revision, even if the branch moves meanwhile.
+    address = hf_hub_url(repository, name, revision=commit, endpoint=endpoint)
+    return RemoteFile(repository, name, commit, int(size), digest[1] if digest else "", address)
 
 
 def download(remote: RemoteFile, target: Path, progress: Progress, *, sleep: Sleep = time.sleep) -> str:
     """Put a file at `target`, going on after what is there already.
 
-    Gives up after four requests in a row that brought nothing new.
-
     Returns:
         Its SHA-256 in hex, which is the hub's where the hub tells one.
 
     Raises:
-        Unavailable: It cannot be had now, or what came is another file; says what to do.
+        Unavailable: It cannot be fetched now, or what came is another file; says what to do.
         PermissionDenied, NotFound: As for `locate`.
         OSError: It cannot be written.
     """
-    if _length(target) > remote.size:
+    if length_of(target) > remote.size:
         target.unlink()
-    resumed = _length(target) > 0
+    resumed = length_of(target) > 0
     _fetch(remote, target, progress, sleep)
     digest = sha256_of(target, progress, f"Checking {Path(remote.name).name}")
     if remote.sha256 in ("", digest):
         return digest
     target.unlink()
-    if resumed:  # An earlier attempt may have left something else there.
+    if resumed:  # An earlier attempt may have left the beginning of something else.
         return download(remote, target, progress, sleep=sleep)
     raise Unavailable(
         f"What came for {remote.name} is not the file that {remote.repository} holds: its SHA-256 differs. A "
@@ -138,32 +137,19 @@ def in_cache(remote: RemoteFile) -> Path | None:
 
 
 def _fetch(remote: RemoteFile, target: Path, progress: Progress, sleep: Sleep) -> None:
-    """As many requests as the whole file takes."""
-    failures = 0
-    while (before := _length(target)) < remote.size:
-        try:
-            _continue(remote, target, progress)
-        except (httpx2.HTTPError, httpx2.InvalidURL, OfflineModeIsEnabled) as error:
-            failures = 1 if _length(target) > before else failures + 1
-            _wait_or_raise(error, failures, remote.name, remote.repository, sleep)
+    """The whole file, whatever is in it."""
 
+    def open_stream(headers: Mapping[str, str]) -> AbstractContextManager[httpx2.Response]:
+        timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+        return get_session().stream("GET", remote.address, headers={**_headers(), **headers}, timeout=timeout)
 
-def _continue(remote: RemoteFile, target: Path, progress: Progress) -> None:
-    """One request for what is missing; a server that knows no ranges sends everything again."""
-    have = _length(target)
-    headers = _headers() | {"Range": f"bytes={have}-"}
-    timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-    with get_session().stream("GET", remote.address, headers=headers, timeout=timeout) as response:
-        _raise_for_status(response)
-        have = have if _goes_on(response, have) else 0
-        with target.open("ab" if have else "wb") as file:
-            for chunk in response.iter_raw():
-                file.write(chunk[: remote.size - have])
-                have += len(chunk)
-                progress(f"Downloading {Path(remote.name).name}", min(have, remote.size), remote.size)
-                if have >= remote.size:
-                    return
-    raise httpx2.ReadError("the connection closed before the end")
+    def report(have: int) -> None:
+        progress(f"Downloading {Path(remote.name).name}", have, remote.size)
+
+    try:
+        resume_download(open_stream, target, remote.size, report, sleep)
+    except (*REQUEST_ERRORS, OfflineModeIsEnabled) as error:
+        raise _in_words(error, remote.name, remote.repository) from error
 
 
 def _head(address: str) -> httpx2.Response:
@@ -176,7 +162,9 @@ def _head(address: str) -> httpx2.Response:
             timeout=constants.HF_HUB_ETAG_TIMEOUT,
             follow_redirects=False,
         )
-        _raise_for_status(response)
+        raise_for_status(response)
+        # A renamed repository redirects within the hub and is followed; the redirect to the storage is not:
+        # the token must not go there, and the facts are in this answer already.
         moved = response.next_request
         if moved is None or constants.HUGGINGFACE_HEADER_X_LINKED_SIZE in response.headers:
             return response
@@ -193,43 +181,11 @@ def _headers() -> dict[str, str]:
     return headers
 
 
-def _goes_on(response: httpx2.Response, have: int) -> bool:
-    """Whether what comes begins where the file here ends."""
-    begin = _RANGE.match(response.headers.get("content-range", ""))
-    return response.status_code == HTTPStatus.PARTIAL_CONTENT and begin is not None and int(begin[1]) == have
-
-
-def _raise_for_status(response: httpx2.Response) -> None:
-    if response.is_error:
-        raise httpx2.HTTPStatusError("", request=response.request, response=response)
-
-
-def _length(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
-
-
-def _wait_or_raise(error: Exception, failures: int, what: str, repository: str, sleep: Sleep) -> None:
-    """Wait before another attempt, if that can help; else say what happened."""
-    response = error.response if isinstance(error, httpx2.HTTPStatusError) else None
-    asked = _retry_after(response)
-    passing = response is None or response.is_server_error or response.status_code in (408, 429)
-    hopeless = OfflineModeIsEnabled | httpx2.UnsupportedProtocol | httpx2.InvalidURL | httpx2.TooManyRedirects
-    final = isinstance(error, hopeless)
-    if final or not passing or failures >= _ATTEMPTS or asked > _LONGEST_WAIT:
-        raise _told(error, response, what, repository) from error
-    sleep(max(asked, 2.0**failures / 2))
-
-
-def _retry_after(response: httpx2.Response | None) -> float:
-    value = response.headers.get("retry-after", "") if response is not None else ""
-    return float(value) if value.isascii() and value.isdigit() else 0.0
-
-
-def _told(error: Exception, response: httpx2.Response | None, what: str, repository: str) -> VidiError:
+def _in_words(error: Exception, what: str, repository: str) -> VidiError:
     """An error as a sentence that says what to do."""
     hub = constants.ENDPOINT
-    if response is not None:
-        return _refusal(response, what, repository)
+    if isinstance(error, httpx2.HTTPStatusError):
+        return _refusal(error, what, repository)
     if isinstance(error, OfflineModeIsEnabled):
         return NoHub(f"HF_HUB_OFFLINE is set, so the hub is not asked for {what}. Unset it to ask.")
     if isinstance(error, httpx2.TimeoutException):
@@ -244,8 +200,9 @@ def _told(error: Exception, response: httpx2.Response | None, what: str, reposit
     )
 
 
-def _refusal(response: httpx2.Response, what: str, repository: str) -> VidiError:
-    hub, status, code = constants.ENDPOINT, response.status_code, response.headers.get("x-error-code", "")
+def _refusal(error: httpx2.HTTPStatusError, what: str, repository: str) -> VidiError:
+    hub, response = constants.ENDPOINT, error.response
+    status, code = response.status_code, response.headers.get("x-error-code", "")
     if code == "GatedRepo":
         return PermissionDenied(
             f"{repository} gives its files only to those who accept its licence. Open {hub}/{repository} in "
@@ -268,7 +225,7 @@ def _refusal(response: httpx2.Response, what: str, repository: str) -> VidiError
             "your own."
         )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        wait = _retry_after(response)
+        wait = retry_after(error)
         when = f"in {wait:.0f} seconds" if wait else "later"
         return Unavailable(
             f"{hub} takes no more requests from here now. Try again {when}, or set HF_TOKEN: who is known "

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, Unavailable
-from vidi.engines.base import EngineContext, Pull, PullPlan, PullRequest
+from vidi.engines.base import EngineContext
 from vidi.engines.llama import hub, store
-from vidi.engines.llama.catalog import ResolvedModel, profiles_folder, resolve
+from vidi.engines.llama.catalog import ResolvedModel, profiles_folder, resolve_model
 from vidi.engines.llama.gguf import check_pair
 from vidi.engines.llama.hub import NoHub, RemoteFile
 from vidi.engines.llama.memory import WORKING, machine_memory, memory_needed
@@ -20,17 +20,17 @@ from vidi.engines.llama.sources import (
     LocalFile,
     LocalPair,
     copied_bytes,
-    existing,
     find_local,
     free_bytes,
+    link_or_copy,
+    nearest_existing,
     pair_of,
-    place,
 )
 from vidi.engines.llama.store import (
     TEXT,
     VISION,
     Pulled,
-    find,
+    find_pulled,
     now,
     publish,
     pulling,
@@ -39,25 +39,26 @@ from vidi.engines.llama.store import (
 )
 from vidi.engines.profile import Model, WeightsFile
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
+from vidi.engines.weights import Pull, PullPlan, PullRequest
 
 _SPARE = 256 << 20
 """Bytes that stay free on the disk, so that the machine goes on working."""
 
 
-def find_pull(context: EngineContext, wanted: PullRequest, choice: ResolvedModel) -> Pull:
+def find_pull(context: EngineContext, request: PullRequest, resolved: ResolvedModel) -> Pull:
     """Find a model's files, on this machine or on the hub, and say what pulling them takes.
 
     Raises:
-        VidiError: They cannot be had, do not fit each other, or do not fit this machine; says what to do.
+        VidiError: They cannot be fetched, do not fit each other, or do not fit this machine; says what to do.
     """
-    model = choice.model
-    if wanted.vision is not None and not wanted.source:
+    model = resolved.model
+    if request.vision is not None and not request.source:
         raise InvalidRequest(
             "--mmproj names the vision file of a model in a file: name that one with --from."
         )
-    if wanted.source or not model.repository:
+    if request.source or not model.repository:
         with _reading_errors():
-            return _local(context, wanted, choice)
+            return _local(context, request, resolved)
     try:
         text = hub.locate(model.repository, model.text.name, model.revision)
         vision = hub.locate(model.repository, model.vision.name, text.commit)
@@ -69,7 +70,7 @@ def find_pull(context: EngineContext, wanted: PullRequest, choice: ResolvedModel
                 f"{told.name} in {model.repository} is not the file that this profile knows: the hub's "
                 f"SHA-256 is {told.sha256}. A newer Vidi may know it; or write a profile of your own."
             )
-    return _HubPull(context, choice, wanted.force, (text, vision))
+    return _HubPull(context, resolved, request.force, (text, vision))
 
 
 def other_ways(model: Model) -> str:
@@ -92,13 +93,13 @@ class _HubPull:
     """A model whose files are on the hub."""
 
     context: EngineContext
-    choice: ResolvedModel
+    resolved: ResolvedModel
     force: bool
     files: tuple[RemoteFile, RemoteFile]
 
     @property
     def plan(self) -> PullPlan:
-        cache, model = self.context.cache, self.choice.model
+        cache, model = self.context.cache, self.resolved.model
         size = sum(file.size for file in self.files)
         left = 0 if self._is_here() else max(size - unfinished_bytes(cache, model.id), 0)
         plan = PullPlan(
@@ -106,30 +107,30 @@ class _HubPull:
             title=model.display_name,
             origin=f"{model.repository} on the hub, commit {self.files[0].commit[:12]}",
             files=tuple((file.name, file.size) for file in self.files),
-            licence=self.choice.licence,
+            licence=self.resolved.licence,
             disk=left,
             free=free_bytes(cache),
             memory=max(model.memory, size + WORKING),
             machine=machine_memory(),
         )
-        return _with_obstacle(plan, self.force)
+        return _with_blocker(plan, self.force)
 
     def run(self) -> None:
-        cache, model, progress = self.context.cache, self.choice.model, self.context.progress
-        _refuse_obstacle(self.plan)
+        cache, model, progress = self.context.cache, self.resolved.model, self.context.progress
+        _refuse_blocked(self.plan)
         with _disk_errors(cache), pulling(cache, model.id, progress) as folder:
             if self._is_here():
                 return
             text, vision = self.files
-            here = find(cache, model.id)
+            here = find_pulled(cache, model.id)
             if here is not None:
                 _reuse(here.text, here.model.text, text, folder / TEXT)
                 _reuse(here.vision, here.model.vision, vision, folder / VISION)
-            came = (self._fetch(text, folder / TEXT), self._fetch(vision, folder / VISION))
-            _finish(self.context, _with_files(self.choice, came, text.commit), folder, self.plan)
+            files = (self._fetch(text, folder / TEXT), self._fetch(vision, folder / VISION))
+            _finish(_with_files(self.resolved, files, text.commit), folder, self.plan)
 
     def _is_here(self) -> bool:
-        here = find(self.context.cache, self.choice.model.id)
+        here = find_pulled(self.context.cache, self.resolved.model.id)
         if here is None:
             return False
         digests = (here.model.text.sha256, here.model.vision.sha256)
@@ -138,14 +139,14 @@ class _HubPull:
     def _fetch(self, remote: RemoteFile, target: Path) -> WeightsFile:
         """One file, unless it is on this disk already; what an older pull left of another one makes room."""
         progress = self.context.progress
-        expected = remote.sha256 or _told_digest(self.choice.model, remote.name)
+        expected = remote.sha256 or _told_digest(self.resolved.model, remote.name)
         part = target.with_name(f"{target.name}.{(expected or remote.commit)[:16]}.part")
         for stray in target.parent.glob(f"{target.name}.*.part"):
             if stray != part:
                 stray.unlink()
         cached = hub.in_cache(remote)
         if cached is not None and expected and not target.exists():
-            place(LocalFile(cached, Path(remote.name).name, settled=True), target, progress)
+            link_or_copy(LocalFile(cached, Path(remote.name).name, immutable=True), target, progress)
         if target.exists():
             digest = sha256_of(target, progress, f"Checking {Path(remote.name).name}")
             if digest == expected:
@@ -161,24 +162,24 @@ class _LocalPull:
     """A model whose files are on this machine."""
 
     context: EngineContext
-    choice: ResolvedModel
+    resolved: ResolvedModel
     pair: LocalPair
     plan: PullPlan
 
     def run(self) -> None:
-        _refuse_obstacle(self.plan)
+        _refuse_blocked(self.plan)
         cache = self.context.cache
-        with _disk_errors(cache), pulling(cache, self.choice.model.id, self.context.progress) as folder:
-            came = (
+        with _disk_errors(cache), pulling(cache, self.resolved.model.id, self.context.progress) as folder:
+            files = (
                 self._bring(self.pair.text, folder / TEXT),
                 self._bring(self.pair.vision, folder / VISION),
             )
-            _finish(self.context, _with_files(self.choice, came, ""), folder, self.plan)
+            _finish(_with_files(self.resolved, files, ""), folder, self.plan)
 
     def _bring(self, file: LocalFile, target: Path) -> WeightsFile:
-        place(file, target, self.context.progress)
+        link_or_copy(file, target, self.context.progress)
         digest = sha256_of(target, self.context.progress, f"Checking {file.name}")
-        expected = file.sha256 or _told_digest(self.choice.model, file.name)
+        expected = file.sha256 or _told_digest(self.resolved.model, file.name)
         if expected not in ("", digest):
             target.unlink()
             raise InvalidRequest(
@@ -187,13 +188,13 @@ class _LocalPull:
         return WeightsFile(file.name, digest, target.stat().st_size)
 
 
-def _local(context: EngineContext, wanted: PullRequest, choice: ResolvedModel) -> Pull:
+def _local(context: EngineContext, request: PullRequest, resolved: ResolvedModel) -> Pull:
     """A pair on this machine, checked before it is copied."""
-    model, home = choice.model, existing(context.cache)
-    if wanted.source:
-        pair = find_local(wanted)
+    model, home = resolved.model, nearest_existing(context.cache)
+    if request.source:
+        pair = find_local(request)
     else:
-        folder = choice.own.parent if choice.own else Path()
+        folder = resolved.own.parent if resolved.own else Path()
         pair = pair_of(folder / model.text.name, folder / model.vision.name, str(folder.resolve()))
     headers = check_pair(pair.text.path, pair.vision.path, (pair.text.name, pair.vision.name))
     files = (pair.text, pair.vision)
@@ -202,13 +203,13 @@ def _local(context: EngineContext, wanted: PullRequest, choice: ResolvedModel) -
         title=model.display_name,
         origin=pair.origin,
         files=tuple((file.name, file.path.stat().st_size) for file in files),
-        licence=choice.licence,
+        licence=resolved.licence,
         disk=sum(copied_bytes(file, home) for file in files),
         free=free_bytes(home),
         memory=max(model.memory, memory_needed(headers, model.context, model.slots)),
         machine=machine_memory(),
     )
-    return _LocalPull(context, choice, pair, _with_obstacle(plan, wanted.force))
+    return _LocalPull(context, resolved, pair, _with_blocker(plan, request.force))
 
 
 def _reuse(path: Path, kept: WeightsFile, remote: RemoteFile, target: Path) -> None:
@@ -218,20 +219,20 @@ def _reuse(path: Path, kept: WeightsFile, remote: RemoteFile, target: Path) -> N
             os.link(path, target)
 
 
-def _finish(context: EngineContext, choice: ResolvedModel, folder: Path, plan: PullPlan) -> Pulled:
+def _finish(resolved: ResolvedModel, folder: Path, plan: PullPlan) -> Pulled:
     """Check what was gathered, and let it count as pulled."""
-    model = choice.model
+    model = resolved.model
     pair = check_pair(folder / TEXT, folder / VISION, (model.text.name, model.vision.name))
     model = replace(model, memory=max(model.memory, memory_needed(pair, model.context, model.slots)))
-    record = Pulled(model, choice.family, plan.origin, now(), folder)
-    return publish(record, choice.own.read_bytes() if choice.own else None)
+    record = Pulled(model, resolved.family, plan.origin, now(), folder)
+    return publish(record, resolved.own.read_bytes() if resolved.own else None)
 
 
 def _with_files(
-    choice: ResolvedModel, files: tuple[WeightsFile, WeightsFile], revision: str
+    resolved: ResolvedModel, files: tuple[WeightsFile, WeightsFile], revision: str
 ) -> ResolvedModel:
     text, vision = files
-    return replace(choice, model=replace(choice.model, revision=revision, text=text, vision=vision))
+    return replace(resolved, model=replace(resolved.model, revision=revision, text=text, vision=vision))
 
 
 def _told_digest(model: Model, name: str) -> str:
@@ -242,7 +243,7 @@ def _told_digest(model: Model, name: str) -> str:
     return ""
 
 
-def _with_obstacle(plan: PullPlan, force: bool) -> PullPlan:
+def _with_blocker(plan: PullPlan, force: bool) -> PullPlan:
     """The plan, with what this machine has no room for, in figures."""
     missing = plan.disk + _SPARE - plan.free
     if plan.disk and missing > 0:
@@ -262,7 +263,7 @@ def _with_obstacle(plan: PullPlan, force: bool) -> PullPlan:
     return plan
 
 
-def _refuse_obstacle(plan: PullPlan) -> None:
+def _refuse_blocked(plan: PullPlan) -> None:
     if plan.blocker:
         raise Unavailable(plan.blocker)
 
@@ -300,32 +301,32 @@ def _disk_errors(cache: Path) -> Generator[None, None, None]:
         ) from error
 
 
-def fetch(context: EngineContext, wanted: PullRequest) -> Pull:
-    """The weights of a model that is offered.
+def fetch(context: EngineContext, request: PullRequest) -> Pull:
+    """The weights of a known model.
 
     Raises:
-        VidiError: They cannot be had; says what to do.
+        VidiError: They cannot be fetched; says what to do.
     """
-    pull = import_model(context, wanted)
+    pull = import_model(context, request)
     if pull is None:
         raise InvalidRequest(
-            f"{wanted.model} is on this disk, and nobody says where else it is. To replace it, name its "
-            f"files: vidi pull {wanted.model} --from FILE --mmproj FILE --profile FAMILY"
+            f"{request.model} is on this disk, and nobody says where else it is. To replace it, name its "
+            f"files: vidi pull {request.model} --from FILE --mmproj FILE --profile FAMILY"
         )
     return pull
 
 
-def import_model(context: EngineContext, wanted: PullRequest) -> Pull | None:
+def import_model(context: EngineContext, request: PullRequest) -> Pull | None:
     """The weights of any model of a family; None if the name says nothing and no files are given.
 
     Raises:
-        VidiError: They cannot be had; says what to do.
+        VidiError: They cannot be fetched; says what to do.
     """
-    if not wanted.profile:
-        own = _own_profile(context.cache, wanted.model)
-        wanted = replace(wanted, profile=str(own)) if own else wanted
-    choice = resolve(wanted, load_profiles(), load_profile)
-    return find_pull(context, wanted, choice) if choice else None
+    if not request.profile:
+        own = _own_profile(context.cache, request.model)
+        request = replace(request, profile=str(own)) if own else request
+    resolved = resolve_model(request, load_profiles(), load_profile)
+    return find_pull(context, request, resolved) if resolved else None
 
 
 def _own_profile(cache: Path, model: str) -> Path | None:
@@ -335,7 +336,7 @@ def _own_profile(cache: Path, model: str) -> Path | None:
             profile = load_profile(path)
         except ProfileError:
             continue  # Whoever lists models is told of it.
-        if any(member.id == model for member in profile.models):
+        if any(each.id == model for each in profile.models):
             return path
     here = next((record for record in store.pulled(cache) if record.model.id == model), None)
     return here.profile if here else None

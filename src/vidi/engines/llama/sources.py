@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, NotFound
-from vidi.engines.base import Progress, PullRequest
+from vidi.engines.base import Progress
+from vidi.engines.weights import PullRequest
 
 OLLAMA, LM_STUDIO = "ollama:", "lmstudio:"
 
@@ -31,13 +32,13 @@ class LocalFile:
         path: Where it is.
         name: What to call it.
         sha256: What its digest must be, in hex; "" if nobody says.
-        settled: Whether it is never written again, so that a link to it is as good as a copy.
+        immutable: Whether it is never written again, so that a link to it is as good as a copy.
     """
 
     path: Path
     name: str
     sha256: str = ""
-    settled: bool = False
+    immutable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +50,19 @@ class LocalPair:
     origin: str
 
 
-def find_local(wanted: PullRequest) -> LocalPair:
-    """The pair of files that `wanted.source` names.
+def find_local(request: PullRequest) -> LocalPair:
+    """The pair of files that `request.source` names.
 
     Raises:
         NotFound: There is no such file, or the other program has no such model.
         InvalidRequest: The vision file is missing, or it cannot be told which file is which.
     """
-    if wanted.source.startswith(OLLAMA):
-        return _from_ollama(wanted.source.removeprefix(OLLAMA), wanted.ollama, wanted.vision)
-    if wanted.source.startswith(LM_STUDIO):
-        return _from_lm_studio(wanted.source.removeprefix(LM_STUDIO), wanted.lm_studio, wanted.vision)
-    text = Path(wanted.source)
-    vision = wanted.vision or _only_vision_beside(text)
+    if request.source.startswith(OLLAMA):
+        return _from_ollama(request.source.removeprefix(OLLAMA), request.ollama, request.vision)
+    if request.source.startswith(LM_STUDIO):
+        return _from_lm_studio(request.source.removeprefix(LM_STUDIO), request.lm_studio, request.vision)
+    text = Path(request.source)
+    vision = request.vision or _only_vision_beside(text)
     return pair_of(text, vision, f"{text.parent.resolve()}")
 
 
@@ -77,14 +78,14 @@ def pair_of(text: Path, vision: Path, origin: str) -> LocalPair:
     return LocalPair(LocalFile(text, text.name), LocalFile(vision, vision.name), origin)
 
 
-def place(file: LocalFile, target: Path, progress: Progress) -> None:
+def link_or_copy(file: LocalFile, target: Path, progress: Progress) -> None:
     """Put a file at `target`: by a hard link where that is as good as a copy and possible, else by copying.
 
     Raises:
         OSError: It cannot be read or written.
     """
     target.unlink(missing_ok=True)
-    if file.settled:
+    if file.immutable:
         try:
             os.link(file.path.resolve(), target)
             return
@@ -103,16 +104,16 @@ def copied_bytes(file: LocalFile, folder: Path) -> int:
     facts = source.stat()
     # Linux links nobody else's files unless one may write them.
     allowed = facts.st_uid == os.geteuid() or os.access(source, os.W_OK)
-    linked = file.settled and allowed and facts.st_dev == folder.stat().st_dev
+    linked = file.immutable and allowed and facts.st_dev == folder.stat().st_dev
     return 0 if linked else facts.st_size
 
 
 def free_bytes(folder: Path) -> int:
     """Bytes that are free where a folder is, or will be."""
-    return shutil.disk_usage(existing(folder)).free
+    return shutil.disk_usage(nearest_existing(folder)).free
 
 
-def existing(folder: Path) -> Path:
+def nearest_existing(folder: Path) -> Path:
     """The folder, or the nearest one above that exists."""
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
@@ -156,10 +157,10 @@ def _from_lm_studio(name: str, folders: Sequence[Path], vision: Path | None) -> 
             f"{files[0].parent} holds no single pair of a model and its mmproj file: {_names(files)}. Name "
             "them: --from FILE --mmproj FILE."
         )
-    text, eyes = texts[0], visions[0]
+    text, encoder = texts[0], visions[0]
     return LocalPair(
-        LocalFile(text, text.name, settled=True),
-        LocalFile(eyes, eyes.name, settled=vision is None),
+        LocalFile(text, text.name, immutable=True),
+        LocalFile(encoder, encoder.name, immutable=vision is None),
         f"LM Studio's {name}",
     )
 
@@ -183,8 +184,8 @@ def _from_ollama(name: str, folders: Sequence[Path], vision: Path | None) -> Loc
             "only Ollama reads. Take it from the hub, or name its vision file with --mmproj."
         )
     text = _blob(folder, layers[_MODEL], name)
-    eyes = LocalFile(vision, vision.name) if vision else _blob(folder, layers[_PROJECTOR], name)
-    return LocalPair(text, eyes, f"Ollama's {name}")
+    encoder = LocalFile(vision, vision.name) if vision else _blob(folder, layers[_PROJECTOR], name)
+    return LocalPair(text, encoder, f"Ollama's {name}")
 
 
 def _ollama_name(name: str) -> tuple[str, ...]:
@@ -223,4 +224,4 @@ def _blob(folder: Path, digest: str, name: str) -> LocalFile:
     path = folder / "blobs" / f"sha256-{digest}"
     if not path.is_file():
         raise NotFound(f"Ollama's {name} is not whole: {path} is missing. Run `ollama pull {name}`.")
-    return LocalFile(path, f"sha256-{digest[:12]} of Ollama", digest, settled=True)
+    return LocalFile(path, f"sha256-{digest[:12]} of Ollama", digest, immutable=True)

@@ -26,8 +26,8 @@ from pathlib import Path
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound
 from vidi.engines.base import Progress
-from vidi.engines.lock import alone
 from vidi.engines.profile import Licence, Model, WeightsFile
+from vidi.engines.weights import exclusive
 
 TEXT, VISION, PROFILE = "text.gguf", "vision.gguf", "profile.toml"
 _MANIFEST = "manifest.json"
@@ -110,7 +110,7 @@ def pulled(cache: Path) -> tuple[Pulled, ...]:
     return tuple(found)
 
 
-def find(cache: Path, model: str) -> Pulled | None:
+def find_pulled(cache: Path, model: str) -> Pulled | None:
     """One model of a cache directory; None if it is not there or not whole.
 
     Raises:
@@ -133,8 +133,8 @@ def pulling(cache: Path, model: str, progress: Progress) -> Generator[Path, None
     """
     home = _home(cache)
     home.mkdir(parents=True, exist_ok=True)
-    with alone(home / f".{checked_id(model)}.lock", progress):
-        _settle(home, model)
+    with exclusive(home / f".{checked_id(model)}.lock", progress):
+        _recover(home, model)
         folder = _unfinished(cache, model)
         folder.mkdir(exist_ok=True)
         yield folder
@@ -156,7 +156,7 @@ def publish(gathered: Pulled, profile: bytes | None) -> Pulled:
         OSError: It cannot be written.
     """
     staging = gathered.folder
-    for stray in staging.iterdir():
+    for stray in staging.iterdir():  # What an earlier pull of other files left.
         if stray.name not in (TEXT, VISION):
             stray.unlink()
     if profile is not None:
@@ -167,13 +167,16 @@ def publish(gathered: Pulled, profile: bytes | None) -> Pulled:
         own_profile=profile is not None,
     )
     (staging / _MANIFEST).write_text(_manifest(ready), "utf-8")
+    # Contents before names: after a power cut a folder with the model's name must hold the model's bytes.
     for file in (*staging.iterdir(), staging):
-        _to_disk(file)
+        _fsync(file)
+    # A folder cannot be renamed over one that is not empty. Killed between these two, `_recover` brings
+    # the old one back; killed after them, it deletes it.
     if ready.folder.exists():
-        ready.folder.rename(_retired(staging.parent, ready.model.id))
+        ready.folder.rename(_replaced(staging.parent, ready.model.id))
     staging.rename(ready.folder)
-    _to_disk(staging.parent)
-    _settle(staging.parent, ready.model.id)
+    _fsync(staging.parent)
+    _recover(staging.parent, ready.model.id)
     return ready
 
 
@@ -192,12 +195,13 @@ def remove(cache: Path, model: str) -> int:
     if not folder.exists() and not unfinished.exists():
         raise NotFound(f"{model} is not on this disk; `vidi models` lists what is.")
     try:
-        with alone(home / f".{model}.lock", None):
-            _settle(home, model)
+        with exclusive(home / f".{model}.lock", None):
+            _recover(home, model)
             freed = _size_of(folder) + _size_of(unfinished)
             if folder.exists():
-                folder.rename(_retired(home, model))
-            shutil.rmtree(_retired(home, model), ignore_errors=True)
+                # By one rename, so that no reader meets a model of which half is gone.
+                folder.rename(_replaced(home, model))
+            shutil.rmtree(_replaced(home, model), ignore_errors=True)
             shutil.rmtree(unfinished, ignore_errors=True)
     except BlockingIOError:
         raise FailedPrecondition(
@@ -214,14 +218,14 @@ def _unfinished(cache: Path, model: str) -> Path:
     return _home(cache) / f".{model}.pulling"
 
 
-def _retired(home: Path, model: str) -> Path:
+def _replaced(home: Path, model: str) -> Path:
     """Where a model's old files are for the moment in which new ones take their place."""
     return home / f".{model}.old"
 
 
-def _settle(home: Path, model: str) -> None:
+def _recover(home: Path, model: str) -> None:
     """End what a killed process began: an old model without a successor comes back, another one goes."""
-    old, folder = _retired(home, model), home / model
+    old, folder = _replaced(home, model), home / model
     if old.exists() and not folder.exists():
         old.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
@@ -231,7 +235,7 @@ def _size_of(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
 
 
-def _to_disk(path: Path) -> None:
+def _fsync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

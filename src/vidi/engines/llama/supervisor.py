@@ -1,4 +1,9 @@
-"""Keeps a model's process running: starts it, looks after it, and starts it again when it dies."""
+"""Keeps a model's process running: starts it, looks after it, and starts it again when it dies.
+
+Who runs where: requests run on threads of their callers and only read where the process listens; one thread
+(`_keep`) starts processes and waits for their end; one more for each process reads its log, so that a full
+pipe never stops llama.cpp. `_changed` guards what they share and wakes who waits for it.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +43,8 @@ WAIT_SECONDS = 60.0
 _DEATHS = 2
 """How many deaths of its process a request may see; one that kills each is not tried for ever."""
 
-_PATIENCE = 3.0
-_MOMENT = 0.02
+_END_SECONDS = 3.0
+_PING_PAUSE = 0.02
 _KEPT_LINES = 5
 _KEPT_CHARACTERS = 600
 _LOGGED = re.compile(r"(?:[\d.]+ ([A-Z]) +)?(.*)")
@@ -85,13 +90,13 @@ class Supervisor:
         self._changed = threading.Condition()
         self._endpoint: Endpoint | None = None
         self._process: subprocess.Popen[str] | None = None
-        self._first: list[str] = []
-        self._said: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._first_lines: list[str] = []
+        self._last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._failure = ""
         self._starts = 0
         self._closed = False
-        self._keeper = threading.Thread(target=self._keep, name=f"{name} keeper", daemon=True)
-        self._keeper.start()
+        self._keep_thread = threading.Thread(target=self._keep, name=f"{name} supervisor", daemon=True)
+        self._keep_thread.start()
         try:
             with closing(self.endpoint(START_SECONDS)) as waiting:
                 for endpoint in waiting:
@@ -140,8 +145,11 @@ class Supervisor:
     def post(self, path: str, body: bytes) -> Generator[bytes, None, None]:
         """Send the process a request, as `connection.post` does, waiting for it if it is being started.
 
+        A request that a dying process took with it is sent to the next one, for it may have come while the
+        process died over another. It is not sent a third time: it may be what kills them.
+
         Raises:
-            Refused: It answered with another status than 200.
+            HttpRefusal: It answered with another status than 200.
             Unavailable: It cannot be started, or died over this request: in the middle of its answer, or
                 twice before it.
         """
@@ -157,10 +165,9 @@ class Supervisor:
                         yield part
                 return
             except ConnectFailed:
-                # It died, and its keeper has not seen it yet: nothing was asked, so nothing is lost.
+                # It died, and `_keep` has not seen it yet: nothing was asked, so nothing is lost.
                 continue
             except ConnectionLost:
-                # Perhaps over another request: this one may have come while it was dying.
                 deaths += 1
                 if answered or deaths == _DEATHS:
                     raise _lost(self._name) from None
@@ -182,7 +189,7 @@ class Supervisor:
             process = self._process
         if process is not None:
             _end(process)
-        self._keeper.join(timeout=_PATIENCE)
+        self._keep_thread.join(timeout=_END_SECONDS)
 
     def _keep(self) -> None:
         pace, pause = self._pace, self._pace.first_pause
@@ -192,6 +199,7 @@ class Supervisor:
             if self._is_closed():
                 return
             if not started and self._starts == 1:
+                # It never ran here: wrong files or too little memory, which no further try mends.
                 self._fail()
                 return
             pause = pace.first_pause if time.monotonic() - began > pace.stable_after else pause
@@ -201,8 +209,8 @@ class Supervisor:
             pause = min(2 * pause, pace.longest_pause)
 
     def _report(self, started: bool, pause: float) -> None:
-        words = _joined(self._said)
-        log.error("%s died; starting it again in %.1f s. Its last words: %s", self._name, pause, words)
+        lines = _joined(self._last_lines)
+        log.error("%s died; starting it again in %.1f s. Its last words: %s", self._name, pause, lines)
         if not started:
             self._fail()
 
@@ -215,17 +223,18 @@ class Supervisor:
             self._changed.notify_all()
 
     def _cause(self) -> str:
-        """What was wrong first, after which all else went wrong; callers are not told where files lie."""
+        """llama.cpp's first errors, from which the rest follow; callers are not told where files lie."""
         text, vision = self._launch.text, self._launch.vision
         return _joined(
-            line.replace(text, Path(text).name).replace(vision, Path(vision).name) for line in self._first
+            line.replace(text, Path(text).name).replace(vision, Path(vision).name)
+            for line in self._first_lines
         )
 
     def _run(self) -> bool:
         """Start a process and stay with it until it ends; tells whether it ever listened."""
         launch = replace(self._launch, key=secrets.token_urlsafe(32))
-        self._first.clear()
-        self._said.clear()
+        self._first_lines.clear()
+        self._last_lines.clear()
         try:
             process = _spawn()
         except OSError as error:
@@ -239,26 +248,27 @@ class Supervisor:
             self._process = process
             self._starts += 1
         if self._is_closed():
-            _end(process)
-        address = _introduce(process, launch)
+            _end(process)  # `close` came before it could see this process.
+        address = _hand_over(process, launch)
         if address:
             parts = urlsplit(address)
             endpoint = Endpoint(parts.hostname or "127.0.0.1", parts.port or 0, launch.key)
             # It listens a moment before it takes requests.
             while process.poll() is None and not self._answers_ping(endpoint):
-                time.sleep(_MOMENT)
-            self._announce(endpoint)
+                time.sleep(_PING_PAUSE)
+            self._set_endpoint(endpoint)
             self._watch(process, endpoint)
-        self._announce(None)
+        # Requests must not be sent there any more before the port can be anybody's again.
+        self._set_endpoint(None)
         _end(process)
-        listener.join(_PATIENCE)
+        listener.join(_END_SECONDS)
         return bool(address)
 
     def _is_closed(self) -> bool:
         with self._changed:
             return self._closed
 
-    def _announce(self, endpoint: Endpoint | None) -> None:
+    def _set_endpoint(self, endpoint: Endpoint | None) -> None:
         with self._changed:
             self._endpoint = endpoint
             self._failure = "" if endpoint is not None else self._failure
@@ -266,12 +276,13 @@ class Supervisor:
 
     def _watch(self, process: subprocess.Popen[str], endpoint: Endpoint) -> None:
         """Wait for the process's end; a process that no longer answers is killed."""
-        deaf = 0
-        while deaf < self._pace.missed_pings:
+        missed = 0
+        while missed < self._pace.missed_pings:
             try:
                 process.wait(self._pace.ping_every)
             except subprocess.TimeoutExpired:
-                deaf = 0 if self._answers_ping(endpoint) else deaf + 1
+                # One may be missed while a long prompt is read; several in a row are a hang.
+                missed = 0 if self._answers_ping(endpoint) else missed + 1
             else:
                 return
         log.error("%s no longer answers and is killed", self._name)
@@ -293,17 +304,17 @@ class Supervisor:
             for line in lines:
                 log.debug("%s: %s", self._name, line.rstrip())
                 logged = _LOGGED.match(line.strip())
-                if logged and logged[2] and logged[1] != "W":
+                if logged and logged[2] and logged[1] != "W":  # A warning is never why it died.
                     self._keep_line(" ".join(logged[2].split()))
 
-    def _keep_line(self, said: str) -> None:
-        self._said.append(said)
-        if len(self._first) < _KEPT_LINES and said not in self._first:
-            self._first.append(said)
+    def _keep_line(self, line: str) -> None:
+        self._last_lines.append(line)
+        if len(self._first_lines) < _KEPT_LINES and line not in self._first_lines:
+            self._first_lines.append(line)
 
 
-def _joined(said: Iterable[str]) -> str:
-    return "; ".join(said)[:_KEPT_CHARACTERS] or "nothing."
+def _joined(lines: Iterable[str]) -> str:
+    return "; ".join(lines)[:_KEPT_CHARACTERS] or "nothing."
 
 
 def _lost(name: str) -> Unavailable:
@@ -324,8 +335,8 @@ def _spawn() -> subprocess.Popen[str]:
     )
 
 
-def _introduce(process: subprocess.Popen[str], launch: Launch) -> str:
-    """Tell the process what to run, and hear where it listens; "" if it died over it."""
+def _hand_over(process: subprocess.Popen[str], launch: Launch) -> str:
+    """Tell the process what to run; gives where it listens, "" if it died over it."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -340,7 +351,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     """End a process and let go of its pipes."""
     process.terminate()
     try:
-        process.wait(_PATIENCE)
+        process.wait(_END_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -23,7 +23,7 @@ from pathlib import Path
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, Unavailable
 from vidi.engines.base import EngineContext, Progress
 from vidi.engines.lite.weights.download import Package, download
-from vidi.engines.lock import alone
+from vidi.engines.weights import exclusive
 
 _CONVERTING_SECONDS = 300
 _log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ def remove(cache: Path) -> int:
     if not folder.is_dir():
         raise NotFound("The weights of vidi-lite are not on this disk.")
     try:
-        with alone(folder / "lock", None):
+        with exclusive(folder / "lock", None):
             freed = sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
             shutil.rmtree(folder, ignore_errors=True)
     except BlockingIOError:
@@ -191,7 +191,7 @@ class _Store:
             return files
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with alone(self.folder / "lock", self.context.progress):
+            with exclusive(self.folder / "lock", self.context.progress):
                 if not _intact(files.classifier):
                     self._make("classifier", (self._checkpoint(),), files.classifier)
                 if not _intact(files.detector):

@@ -10,20 +10,18 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 
 import httpx2
 
 from vidi.domain.errors import Unavailable
 from vidi.engines.base import Progress
+from vidi.engines.download import REQUEST_ERRORS, Sleep, resume_download
 
 _ASKING_SECONDS = 60
 _PACKING_SECONDS = 1800
 _TIMEOUT = httpx2.Timeout(30, connect=10)
-_ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Package:
 
 
 class DownloadRefused(Exception):
-    """The file cannot be had by a plain download."""
+    """The file cannot be fetched by a plain download."""
 
 
 def download(package: Package, target: Path, progress: Progress) -> None:
@@ -123,57 +121,27 @@ def fetch(
     size: int,
     progress: Progress,
     *,
-    sleep: Callable[[float], object] = time.sleep,
+    sleep: Sleep = time.sleep,
 ) -> None:
     """Download `size` bytes into `target`, in as many requests as that takes.
 
-    Gives up after four requests in a row that brought nothing new.
-
     Raises:
-        Refused: The server wants something else, or cannot be reached.
+        DownloadRefused: The server wants something else, or cannot be reached.
         Unavailable: The file does not fit on the disk.
     """
-    failures = 0
     with httpx2.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
-        while (before := _length(target)) < size:
-            try:
-                _continue(client, address, target, size, progress)
-            except (httpx2.HTTPError, httpx2.InvalidURL) as failure:
-                failures = 0 if _length(target) > before else failures + 1
-                if failures == _ATTEMPTS or _final(failure):
-                    raise DownloadRefused from failure
-                sleep(2**failures / 2)
-            except OSError as failure:
-                raise Unavailable(
-                    f"The weights of vidi-lite need {size / 1e6:.0f} MB of disk space while they are "
-                    "downloaded. Free some and try again."
-                ) from failure
-
-
-def _final(failure: Exception) -> bool:
-    """Whether asking again cannot help."""
-    if isinstance(failure, httpx2.HTTPStatusError):
-        return failure.response.is_client_error
-    return isinstance(failure, httpx2.UnsupportedProtocol | httpx2.InvalidURL)
-
-
-def _continue(client: httpx2.Client, address: str, target: Path, size: int, progress: Progress) -> None:
-    """One request for what is missing; a server that knows no ranges sends everything again."""
-    have = _length(target)
-    headers = {"Accept-Encoding": "identity", "Range": f"bytes={have}-"}
-    with client.stream("GET", address, headers=headers) as response:
-        response.raise_for_status()
-        resumed = response.status_code == HTTPStatus.PARTIAL_CONTENT
-        have = have if resumed else 0
-        with target.open("ab" if resumed else "wb") as file:
-            for chunk in response.iter_raw():
-                file.write(chunk[: size - have])
-                have += len(chunk)
-                progress("Downloading the detector", min(have, size), size)
-                if have >= size:
-                    return
-    raise httpx2.ReadError("the connection closed before the end")
-
-
-def _length(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
+        try:
+            resume_download(
+                lambda headers: client.stream("GET", address, headers=dict(headers)),
+                target,
+                size,
+                lambda have: progress("Downloading the detector", have, size),
+                sleep,
+            )
+        except REQUEST_ERRORS as failure:
+            raise DownloadRefused from failure
+        except OSError as failure:
+            raise Unavailable(
+                f"The weights of vidi-lite need {size / 1e6:.0f} MB of disk space while they are "
+                "downloaded. Free some and try again."
+            ) from failure

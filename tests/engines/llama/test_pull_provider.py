@@ -9,10 +9,11 @@ import pytest
 from tests.engines.llama.families import member, write_family
 from tests.engines.llama.tiny import write_text, write_vision
 from vidi.domain.errors import InvalidRequest, NotFound
-from vidi.engines.base import EngineContext, PullRequest
+from vidi.engines.base import EngineContext
 from vidi.engines.llama.catalog import profiles_folder
 from vidi.engines.llama.pull import fetch, import_model, remove
 from vidi.engines.llama.store import pulled
+from vidi.engines.weights import PullRequest
 
 
 @pytest.fixture
@@ -52,9 +53,9 @@ def test_a_model_of_the_users_own_is_pulled_again_by_the_profile_beside_it(
 ) -> None:
     own = write_family(tmp_path / "mine.toml", member("mine-1b", repository=""))
     text, _ = write_text(tmp_path / "text-Q4.gguf"), write_vision(tmp_path / "mmproj-F16.gguf")
-    adopted = import_model(context, PullRequest(str(own)))
-    assert adopted is not None
-    adopted.run()
+    imported = import_model(context, PullRequest(str(own)))
+    assert imported is not None
+    imported.run()
     own.unlink()
     write_text(text, seed=9)
     fetch(context, PullRequest("mine-1b", source=str(text))).run()
