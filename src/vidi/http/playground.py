@@ -43,7 +43,7 @@ HEADERS = {
     # Asked again each time, answered by 304: an update of the server is an update of the page.
     "cache-control": "no-cache",
     "content-security-policy": POLICY,
-    "cross-origin-factory-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
     # Not `no-referrer`, under which browsers may send the Origin `null`, which an open server refuses.
     "referrer-policy": "same-origin",
