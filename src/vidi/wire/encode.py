@@ -46,44 +46,44 @@ class ResponseMeta:
     thought_tokens: int = 0
 
     def after(self, pieces: Sequence[Piece]) -> ResponseMeta:
-        """The same reply once these pieces are sent: `reply = reply.after(pieces)` between two messages."""
+        """The same answer once these pieces are sent: `meta = meta.after(pieces)` between two messages."""
         thought = sum(piece.tokens for piece in pieces if piece.thought)
         spoken = sum(piece.tokens for piece in pieces if not piece.thought)
         return replace(self, tokens=self.tokens + spoken, thought_tokens=self.thought_tokens + thought)
 
 
-def encode_response(pieces: Sequence[Piece], *, reply: ResponseMeta) -> bytes:
+def encode_response(pieces: Sequence[Piece], *, meta: ResponseMeta) -> bytes:
     """A GenerateContentResponse of these pieces: a whole answer, or the next message of a stream.
 
-    Candidates are in the order of their index; the counts include the earlier messages that `reply` knows of.
+    Candidates are in the order of their index; the counts include the earlier messages that `meta` knows of.
     """
-    told = sorted({piece.candidate for piece in pieces})
+    indices = sorted({piece.candidate for piece in pieces})
     candidates: list[Json] = [
-        _candidate([piece for piece in pieces if piece.candidate == index], index, reply) for index in told
+        _candidate([piece for piece in pieces if piece.candidate == index], index, meta) for index in indices
     ]
     return dump(
         {
             **({"candidates": candidates} if candidates else {}),
-            "usageMetadata": _usage(reply.after(pieces)),
-            "modelVersion": reply.model_version,
-            "responseId": reply.response_id,
+            "usageMetadata": _usage(meta.after(pieces)),
+            "modelVersion": meta.model_version,
+            "responseId": meta.response_id,
         }
     )
 
 
-def _candidate(pieces: list[Piece], index: int, reply: ResponseMeta) -> Json:
-    candidate: dict[str, Json] = {"content": {"parts": _parts(pieces, reply), "role": "model"}}
+def _candidate(pieces: list[Piece], index: int, meta: ResponseMeta) -> Json:
+    candidate: dict[str, Json] = {"content": {"parts": _parts(pieces, meta), "role": "model"}}
     finish = next((piece.finish for piece in pieces if piece.finish), None)
     if finish:
         candidate["finishReason"] = finish.value
     return {**candidate, "index": index}
 
 
-def _parts(pieces: list[Piece], reply: ResponseMeta) -> list[Json]:
+def _parts(pieces: list[Piece], meta: ResponseMeta) -> list[Json]:
     """Texts that follow each other become one part; without any text there is one empty part."""
     runs: list[tuple[bool, list[str]]] = []
     for piece in pieces:
-        if not piece.text or (piece.thought and not reply.include_thoughts):
+        if not piece.text or (piece.thought and not meta.include_thoughts):
             continue
         if not runs or runs[-1][0] != piece.thought:
             runs.append((piece.thought, []))
@@ -93,16 +93,16 @@ def _parts(pieces: list[Piece], reply: ResponseMeta) -> list[Json]:
     return [{"text": "".join(texts), **({"thought": True} if thought else {})} for thought, texts in runs]
 
 
-def _usage(reply: ResponseMeta) -> Json:
+def _usage(meta: ResponseMeta) -> Json:
     """What was used; counts of zero are left out, but the total is always there."""
     counts: dict[str, Json] = {
-        "promptTokenCount": reply.prompt.total,
-        "candidatesTokenCount": reply.tokens,
-        "thoughtsTokenCount": reply.thought_tokens,
-        "promptTokensDetails": _modalities(reply.prompt),
-        "candidatesTokensDetails": _modalities(TokenCount(text=reply.tokens)),
+        "promptTokenCount": meta.prompt.total,
+        "candidatesTokenCount": meta.tokens,
+        "thoughtsTokenCount": meta.thought_tokens,
+        "promptTokensDetails": _modalities(meta.prompt),
+        "candidatesTokensDetails": _modalities(TokenCount(text=meta.tokens)),
     }
-    total = reply.prompt.total + reply.tokens + reply.thought_tokens
+    total = meta.prompt.total + meta.tokens + meta.thought_tokens
     return {**{name: count for name, count in counts.items() if count}, "totalTokenCount": total}
 
 
