@@ -97,7 +97,7 @@ def test_gemini_names_mean_the_default_model_and_unknown_names_nothing(tmp_path:
     assert registry.find("gemini-3-flash-preview").card.id == "near"
     assert registry.find("far").card.id == "far"
     assert [offer.card.id for offer in registry.offers()] == ["near", "far"]
-    with pytest.raises(NotFound, match="models/gpt is not found"):
+    with pytest.raises(NotFound, match="There is no model 'gpt'"):
         registry.find("gpt")
     with pytest.raises(NotFound, match="near"):
         Registry(offers, default="none", context=_context(tmp_path), queue=1)

@@ -200,11 +200,7 @@ class Registry:
             return self.default
         offer = self._offers.get(model)
         if offer is None:
-            raise NotFound(
-                f"models/{model[:200]} is not found for API version v1beta, or is not supported for "
-                "generateContent. Call ModelService.ListModels to see the list of available models and "
-                "their supported methods."
-            )
+            raise _unknown(model, self._offers)
         return offer
 
     async def open(self, model: str) -> Resolved:
