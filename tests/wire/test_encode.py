@@ -13,15 +13,13 @@ from vidi.domain.answer import Finish, Piece, TokenCount
 from vidi.wire.encode import (
     ModelInfo,
     ResponseMeta,
-    Status,
     encode_count,
     encode_error,
     encode_model,
     encode_models,
     encode_response,
-    status_of,
 )
-from vidi.wire.fields import FieldViolation, InvalidFields
+from vidi.wire.errors import FieldViolation, InvalidFields, Status, status_of
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 

@@ -11,8 +11,7 @@ import pytest
 
 from vidi.domain import errors
 from vidi.domain.answer import Finish, Piece, TokenCount
-from vidi.wire.encode import status_of
-from vidi.wire.fields import FieldViolation, InvalidFields, UnknownFields, unknown_model
+from vidi.wire.errors import FieldViolation, InvalidFields, UnknownFields, status_of, unknown_model
 from vidi.wire.interaction_encode import (
     InteractionMeta,
     InteractionStream,

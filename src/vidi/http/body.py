@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
 from vidi.domain.errors import Cancelled, InvalidRequest, SlowRequest, Unavailable
-from vidi.wire.fields import body_too_large
+from vidi.wire.errors import body_too_large
 
 GRACE_S = 10.0
 """How long a body may take before its rate is looked at."""

@@ -25,7 +25,7 @@ from vidi.http.response import LONGEST_NAME, add_grounding_header, encode_errors
 from vidi.http.stream import Framing, Stream, cancel_on_disconnect, deadline, requested_timeout
 from vidi.interactions.service import History, InteractionService
 from vidi.wire.encode import sse_event
-from vidi.wire.fields import unknown_model
+from vidi.wire.errors import unknown_model
 from vidi.wire.interaction_decode import NewInteraction, Past, continued, decode_interaction
 from vidi.wire.interaction_encode import (
     LAST_EVENT,

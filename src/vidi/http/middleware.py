@@ -24,8 +24,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.domain.errors import Cancelled, Internal, NotFound, PermissionDenied, VidiError
 from vidi.http.response import ADDED_HEADERS, ERROR_ENCODER, JSON
-from vidi.wire.encode import array_error, encode_error, status_of
-from vidi.wire.fields import invalid_key, missing_key, several_keys
+from vidi.wire.encode import array_error, encode_error
+from vidi.wire.errors import invalid_key, missing_key, several_keys, status_of
 
 log = logging.getLogger(__name__)
 

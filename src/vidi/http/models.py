@@ -30,7 +30,7 @@ from vidi.wire.encode import (
     encode_models,
     encode_response,
 )
-from vidi.wire.fields import unknown_model
+from vidi.wire.errors import unknown_model
 
 GENERATE, STREAM, COUNT = METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 

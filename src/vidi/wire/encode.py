@@ -1,4 +1,4 @@
-"""Answers, counts, models and errors as the API's JSON; here is the one table from errors to status codes.
+"""Answers, counts, models and errors as the API's JSON.
 
 Every message is one line of UTF-8 with camelCase names: a whole answer, an element of a streamed array and an
 event of a stream are the same bytes in different frames (`frames`).
@@ -10,10 +10,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from vidi.domain import errors
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.errors import VidiError
-from vidi.wire.fields import InvalidFields
+from vidi.domain.errors import InvalidImage, VidiError
+from vidi.wire.errors import InvalidFields, status_of
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
@@ -164,45 +163,18 @@ def _model(info: ModelInfo) -> dict[str, Json]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """An HTTP status code and the name of its google.rpc.Code."""
-
-    code: int
-    name: str
-
-
-_STATUSES: tuple[tuple[type[errors.VidiError], Status], ...] = (
-    (errors.InvalidRequest, Status(400, "INVALID_ARGUMENT")),
-    (errors.FailedPrecondition, Status(400, "FAILED_PRECONDITION")),
-    (errors.Unauthenticated, Status(401, "UNAUTHENTICATED")),
-    (errors.PermissionDenied, Status(403, "PERMISSION_DENIED")),
-    (errors.NotFound, Status(404, "NOT_FOUND")),
-    (errors.ResourceExhausted, Status(429, "RESOURCE_EXHAUSTED")),
-    (errors.Cancelled, Status(499, "CANCELLED")),
-    (errors.Unavailable, Status(503, "UNAVAILABLE")),
-    (errors.DeadlineExceeded, Status(504, "DEADLINE_EXCEEDED")),
-    (errors.Internal, Status(500, "INTERNAL")),
-)
-
-
-def status_of(error: errors.VidiError) -> Status:
-    """The status under which an error leaves the server; INTERNAL for a class that the table lacks."""
-    return next((status for kind, status in _STATUSES if isinstance(error, kind)), Status(500, "INTERNAL"))
-
-
-def encode_error(error: errors.VidiError) -> bytes:
+def encode_error(error: VidiError) -> bytes:
     """An error in the shape of google.rpc.Status, `error` being the first and only key."""
     status = status_of(error)
     message = error.message
-    if isinstance(error, errors.InvalidImage) and error.where and error.where not in message:
+    if isinstance(error, InvalidImage) and error.where and error.where not in message:
         message = f"{message} ({error.where})"
     details = _details(error, message)
     body: dict[str, Json] = {"code": status.code, "message": message, "status": status.name}
     return dump({"error": {**body, **({"details": details} if details else {})}})
 
 
-def _details(error: errors.VidiError, message: str) -> list[Json]:
+def _details(error: VidiError, message: str) -> list[Json]:
     details: list[Json] = []
     if isinstance(error, InvalidFields):
         violations: list[Json] = [

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from vidi.domain import errors
 from vidi.domain.answer import Answer, Finish, Piece, TokenCount, fold
 from vidi.wire.encode import Json, dump
-from vidi.wire.fields import UnknownFields, UnknownModel
+from vidi.wire.errors import UnknownFields, UnknownModel
 from vidi.wire.interaction_schema import MODEL_OUTPUT, THOUGHT
 
 LAST_EVENT = b"data: [DONE]\r\n\r\n"
