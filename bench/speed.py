@@ -27,7 +27,7 @@ from vidi.engines.gbnf import compile_schema
 from vidi.images.header import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
 from vidi.wire.decode import RequestLimits, decode_base64, decode_generate
-from vidi.wire.fields import Scope
+from vidi.wire.errors import Scope
 from vidi.wire.json_body import read_object
 from vidi.wire.response_schema import compile_schema as compile_wire_schema
 

@@ -264,6 +264,16 @@ def test_a_bad_step_is_refused_and_the_upload_goes_on(
     assert done.json()["file"]["sizeBytes"] == "10"
 
 
+@pytest.mark.parametrize(
+    ("command", "offset", "header"),
+    [("upload", 7, "X-Goog-Upload-Offset"), ("upload, finalize", 0, "X-Goog-Upload-Command")],
+)
+def test_a_refused_step_names_the_header(client: TestClient, command: str, offset: int, header: str) -> None:
+    url = _start(client, header_content_length="10").headers["x-goog-upload-url"]
+    error = _send(client, url, command, b"x", offset).json()["error"]
+    assert error["details"][0]["fieldViolations"][0]["field"] == header
+
+
 def test_an_unknown_upload_is_over(client: TestClient) -> None:
     reply = _send(client, f"{UPLOAD}?upload_id=nobodys", "upload", b"x")
     _refused(reply, 404)

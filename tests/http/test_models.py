@@ -29,6 +29,16 @@ def _text(message: dict[str, Any]) -> str:
     return "".join(part["text"] for part in message["candidates"][0]["content"].get("parts", []))
 
 
+@pytest.mark.parametrize("version", ["v1", "v1beta"])
+def test_getting_an_unknown_model_says_what_google_says(client: TestClient, version: str) -> None:
+    reply = client.get(f"/{version}/models/gpt-4")
+    assert reply.status_code == 404
+    assert reply.json()["error"]["message"] == (
+        "models/gpt-4 is not found for API version v1beta, or is not supported for generateContent. "
+        "Call ModelService.ListModels to see the list of available models and their supported methods."
+    )
+
+
 @pytest.mark.parametrize("version", ["v1", "v1alpha", "v1beta"])
 def test_every_version_answers_alike(client: TestClient, version: str) -> None:
     reply = client.post(

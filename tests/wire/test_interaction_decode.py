@@ -9,7 +9,7 @@ import pytest
 
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import FileReference, ImageSource, Role, Turn
-from vidi.wire.fields import InvalidFields, UnknownFields
+from vidi.wire.errors import InvalidFields, UnknownFields
 from vidi.wire.interaction_decode import NewInteraction, Past, continued, decode_interaction
 from vidi.wire.schema import MAX_PARTS
 

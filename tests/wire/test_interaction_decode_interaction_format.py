@@ -6,7 +6,7 @@ import pytest
 
 from vidi.domain.prompt import Output, TextFormat
 from vidi.domain.schema import Kind, Schema
-from vidi.wire.fields import InvalidFields, Scope
+from vidi.wire.errors import InvalidFields, Scope
 from vidi.wire.interaction_decode import response_output
 from vidi.wire.interaction_schema import CreateInteraction
 

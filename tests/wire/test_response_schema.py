@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.wire.fields import Scope
+from vidi.wire.errors import Scope
 from vidi.wire.response_schema import MAX_DEPTH, MAX_NODES, compile_schema
 
 STRING = Schema(kinds=frozenset({Kind.STRING}))

@@ -6,7 +6,7 @@ import pytest
 
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.schema import Kind, Scalar
-from vidi.wire.fields import Scope
+from vidi.wire.errors import Scope
 from vidi.wire.response_schema import Node, SchemaPath
 
 PLACE = SchemaPath(Scope(), "schema", "schema")

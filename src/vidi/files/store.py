@@ -91,11 +91,18 @@ class StoredFile:
 
 
 class Phase(Enum):
-    """Where an upload stands, as `x-goog-upload-status` says it."""
+    """Where an upload stands, under the API's own names."""
 
     ACTIVE = "active"
     FINAL = "final"
     CANCELLED = "cancelled"
+
+
+WRONG_OFFSET = "upload.offset"
+"""`where` of errors about the place of a chunk; the protocol's edge knows how a client writes it."""
+
+WRONG_SIZE = "upload.size"
+"""`where` of errors about the size at the end of an upload."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from vidi.domain.errors import FailedPrecondition, InvalidImage, InvalidRequest
 from vidi.files.metadata import UploadRequest, validate
 from vidi.files.service import FileService
 from vidi.files.sessions import PartialBlob, Sessions
-from vidi.files.store import FileState, IdMaker, Phase, Session, StoredFile
+from vidi.files.store import WRONG_OFFSET, WRONG_SIZE, FileState, IdMaker, Phase, Session, StoredFile
 from vidi.storage.errors import storage_faults
 
 Inspect = Callable[[BinaryIO, str], str]
@@ -53,7 +53,7 @@ class UploadStatus:
 
     Attributes:
         upload_id: Which.
-        phase: As `x-goog-upload-status` says it.
+        phase: Whether it takes bytes.
         received: Bytes stored, durably; 0 for a cancelled upload.
         file: The file of a FINAL upload; None otherwise, and after it was deleted or has expired.
     """
@@ -140,7 +140,7 @@ class Uploads:
             if not 0 <= offset <= stored:
                 raise InvalidRequest(
                     f"Wrong upload offset {offset}: {stored} bytes are received; continue at {stored}.",
-                    where="X-Goog-Upload-Offset",
+                    where=WRONG_OFFSET,
                 )
             _refuse_excess(session, offset + (size or 0))
             if self._clock() - session.touched > self._limits.upload_ttl / TOUCHES_PER_PATIENCE:
@@ -282,7 +282,7 @@ def _refuse_excess(session: Session, end: int) -> None:
     raise InvalidRequest(
         f"More bytes than declared: the upload has {session.length} bytes and these would end at {end}. "
         "Send the rest that is missing, or cancel.",
-        where="X-Goog-Upload-Offset",
+        where=WRONG_OFFSET,
     )
 
 
@@ -291,7 +291,7 @@ def _refuse_other_size(session: Session, stored: int, size: int | None) -> None:
         if wanted not in (None, stored):
             raise InvalidRequest(
                 f"The upload is not complete: {stored} of {wanted} bytes are received; continue at {stored}.",
-                where="X-Goog-Upload-Command",
+                where=WRONG_SIZE,
             )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import MediaResolution, Output, Sampling, TextFormat, Thinking
 from vidi.domain.schema import Kind, Schema
-from vidi.wire.fields import FieldViolation, Scope, refuse
+from vidi.wire.errors import FieldViolation, Scope, refuse
 from vidi.wire.response_schema import compile_schema
 from vidi.wire.schema import GenerationConfig, Modality, ThinkingConfig
 

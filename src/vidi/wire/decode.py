@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaResolution, Request, Role, Turn
 from vidi.wire import configuration
-from vidi.wire.fields import FieldViolation, InvalidFields, Scope, from_validation, refuse
+from vidi.wire.errors import FieldViolation, InvalidFields, Scope, from_validation, refuse
 from vidi.wire.json_body import read_object
 from vidi.wire.schema import (
     UNSERVED_PARTS,

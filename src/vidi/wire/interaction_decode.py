@@ -25,7 +25,7 @@ from vidi.domain.prompt import (
 )
 from vidi.wire import configuration
 from vidi.wire.decode import check_mime_type, decode_base64
-from vidi.wire.fields import FieldViolation, Scope, UnknownFields, from_validation, refuse
+from vidi.wire.errors import FieldViolation, Scope, UnknownFields, from_validation, refuse
 from vidi.wire.interaction_schema import (
     MODEL_OUTPUT,
     STEPS,

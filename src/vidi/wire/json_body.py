@@ -8,7 +8,7 @@ from enum import Enum
 from pydantic_core import from_json
 
 from vidi.domain.errors import InvalidRequest, MalformedJson
-from vidi.wire.fields import InvalidFields, unknown_name
+from vidi.wire.errors import InvalidFields, unknown_name
 
 _TOKEN = re.compile(
     rb"[ \t\r\n]*+(?:"

@@ -13,17 +13,8 @@ from enum import IntEnum
 from urllib.parse import unquote
 
 from vidi.domain.schema import Kind, Property, Scalar, Schema
-from vidi.wire.fields import (
-    TYPE_URL,
-    FieldViolation,
-    InvalidFields,
-    Scope,
-    integer,
-    member,
-    number,
-    unknown_name,
-    wrong_value,
-)
+from vidi.wire.errors import TYPE_URL, FieldViolation, InvalidFields, Scope, unknown_name, wrong_value
+from vidi.wire.fields import integer, member, number
 
 
 class _Type(IntEnum):

@@ -13,7 +13,8 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from vidi.wire.fields import WRONG_MESSAGE, Base64, Bool, Float, Int32, Listed, Text, enum_of
+from vidi.wire.errors import WRONG_MESSAGE
+from vidi.wire.fields import Base64, Bool, Float, Int32, Listed, Text, enum_of
 
 _MAX_NAMES = 64
 """No message has more fields; bounds the report on a hostile one."""

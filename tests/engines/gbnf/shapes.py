@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from vidi.domain.schema import Schema
 from vidi.engines.validation import readable
-from vidi.wire.fields import Scope
+from vidi.wire.errors import Scope
 from vidi.wire.response_schema import compile_schema
 
 

@@ -1,4 +1,4 @@
-"""Google's words for what is wrong with a field."""
+"""Google's words for what is wrong, and the status of each error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,22 @@ from collections.abc import Mapping
 import pytest
 from pydantic import ValidationError
 
-from vidi.wire.fields import FieldViolation, InvalidFields, Scope, from_validation, refuse, shown
+from vidi.domain.errors import VidiError
+from vidi.wire.errors import (
+    FieldViolation,
+    InvalidFields,
+    Scope,
+    Status,
+    body_too_large,
+    excerpt,
+    from_validation,
+    invalid_key,
+    missing_key,
+    refuse,
+    several_keys,
+    status_of,
+    unknown_model,
+)
 from vidi.wire.schema import GenerateContentRequest
 
 V1 = "type.googleapis.com/google.ai.generativelanguage.v1beta"
@@ -98,9 +113,34 @@ def test_no_fault_is_no_refusal() -> None:
     ("value", "text"), [("é", '"é"'), (1.5, "1.5"), (None, "null"), ([1], "[...]"), ({"a": 1}, "{...}")]
 )
 def test_values_are_shown_as_json(value: object, text: str) -> None:
-    assert shown(value) == text
+    assert excerpt(value) == text
 
 
 def test_long_values_are_cut() -> None:
-    assert len(shown("x" * 1_000_000)) < 150
-    assert len(shown(10**4_000)) < 150
+    assert len(excerpt("x" * 1_000_000)) < 150
+    assert len(excerpt(10**4_000)) < 150
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        (missing_key(), Status(403, "PERMISSION_DENIED"), "Method doesn't allow unregistered callers"),
+        (invalid_key(), Status(400, "INVALID_ARGUMENT"), "API key not valid. Please pass a valid API key."),
+        (several_keys(), Status(400, "INVALID_ARGUMENT"), "Multiple authentication credentials received."),
+        (
+            body_too_large(9),
+            Status(400, "INVALID_ARGUMENT"),
+            "Request payload size exceeds the limit: 9 bytes.",
+        ),
+        (
+            unknown_model("x", "v1beta", "countTokens"),
+            Status(404, "NOT_FOUND"),
+            "models/x is not found for API version v1beta, or is not supported for countTokens. ",
+        ),
+    ],
+)
+def test_refusals_of_a_whole_request_have_googles_status_and_words(
+    error: VidiError, status: Status, text: str
+) -> None:
+    assert status_of(error) == status
+    assert error.message.startswith(text)
