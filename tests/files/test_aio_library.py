@@ -7,10 +7,11 @@ import pytest
 
 from tests.files.shelf import ME, sha256
 from vidi.domain.errors import Unavailable
-from vidi.files.aio import Library, open_library, utc_now
+from vidi.files.aio import Library, open_library
 from vidi.files.metadata import UploadRequest
 from vidi.files.store import FileLimits
 from vidi.files.uploads import trust_label
+from vidi.storage.clock import utc_now
 
 
 def opened(directory: Path) -> AbstractContextManager[Library]:

@@ -11,8 +11,8 @@ import pytest
 
 from tests.files.memory import MemoryIndex, no_fault
 from tests.files.shelf import Shelf
-from tests.files.simulated import Crash, Cut, Fuse, SimulatedDisk
 from tests.files.story import Story, Told
+from tests.storage.simulated_disk import Crash, Cut, Fuse, SimulatedDisk
 from vidi.domain.errors import VidiError
 from vidi.files.local import LocalBlobs
 from vidi.files.store import Storage

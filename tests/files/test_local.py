@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from vidi.domain.errors import Unavailable
-from vidi.files.local import RESERVED_BYTES, LocalBlobs, PosixDisk, open_local
+from vidi.files.local import LocalBlobs, open_local
+from vidi.storage.disk import RESERVED_BYTES, PosixDisk
 
 
 def test_a_store_is_made_and_found_again(tmp_path: Path) -> None:

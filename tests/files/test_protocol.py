@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.files.memory import MemoryIndex
 from tests.files.shelf import ME, YOU, Shelf, sha256
-from tests.files.simulated import Cut, SimulatedDisk
+from tests.storage.simulated_disk import Cut, SimulatedDisk
 from vidi.domain.errors import (
     FailedPrecondition,
     InvalidRequest,

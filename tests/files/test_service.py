@@ -6,7 +6,7 @@ import pytest
 
 from tests.files.memory import MemoryIndex
 from tests.files.shelf import ME, YOU, Shelf, sha256
-from tests.files.simulated import SimulatedDisk
+from tests.storage.simulated_disk import SimulatedDisk
 from vidi.domain.errors import FailedPrecondition, InvalidImage, InvalidRequest, PermissionDenied, Unavailable
 from vidi.files.local import LocalBlobs
 from vidi.files.store import FileState, Storage, StoredFile

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.contract.fileindex_suite import NOON, add, file, session
-from vidi.files.local import RESERVED_BYTES
-from vidi.files.sqlite import LOG_PAGES, VERSION, SqliteIndex, connect
+from vidi.files.sqlite import SCRIPTS, SqliteIndex
+from vidi.storage.disk import RESERVED_BYTES
+from vidi.storage.sql import LOG_PAGES, connect
 
 
 def test_rows_outlive_the_process(tmp_path: Path) -> None:
@@ -36,7 +37,7 @@ def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "index.sqlite3"
     SqliteIndex(path).close()
     with closing(sqlite3.connect(path)) as database:
-        database.execute(f"PRAGMA user_version = {VERSION + 1}")
+        database.execute(f"PRAGMA user_version = {len(SCRIPTS) + 1}")
     with pytest.raises(OSError, match="newer version"):
         SqliteIndex(path)
 
@@ -67,8 +68,8 @@ def test_a_failed_change_is_undone(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_as_such(tmp_path: Path) -> None:
     with closing(SqliteIndex(tmp_path / "index.sqlite3")) as index:
-        pages = index._writer.execute("PRAGMA page_count").fetchone()[0]
-        index._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
+        pages = index._database._writer.execute("PRAGMA page_count").fetchone()[0]
+        index._database._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
         with pytest.raises(OSError) as caught:
             for number in range(1000):
                 add(index, file(number))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.files.memory import MemoryBlobs, MemoryIndex
 from tests.files.shelf import ME, NOON, YOU, Shelf, sha256
-from tests.files.simulated import Fuse, SimulatedDisk
+from tests.storage.simulated_disk import Fuse, SimulatedDisk
 from vidi.domain.errors import (
     FailedPrecondition,
     InvalidImage,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Se
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -18,15 +18,11 @@ from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaRe
 from vidi.files.local import open_local
 from vidi.files.metadata import UploadRequest, new_id
 from vidi.files.service import FileService, Lease
-from vidi.files.store import Clock, FileLimits, IdMaker, Storage
+from vidi.files.store import FileLimits, Storage
 from vidi.files.uploads import Inspect, Uploads, UploadStatus, UploadWriter, trust_label
+from vidi.storage.clock import Clock, IdMaker, utc_now
 
 log = logging.getLogger(__name__)
-
-
-def utc_now() -> datetime:
-    """A `Clock` on the system's time."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

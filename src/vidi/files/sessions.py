@@ -6,12 +6,12 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import BinaryIO
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, ResourceExhausted
 from vidi.files.service import FileService
 from vidi.files.store import BlobStore, FileIndex, FileLimits, Phase, Session
+from vidi.storage.clock import END_OF_TIME
 from vidi.storage.errors import RETRY_AFTER_S, storage_faults
 
 
@@ -187,9 +187,6 @@ class PartialBlob:
                     while block := reader.read(REHASHED_AT_ONCE):
                         self._digest.update(block)
         return self._digest
-
-
-END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 class Sessions:

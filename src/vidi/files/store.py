@@ -27,7 +27,7 @@ means that the disk is full. `tests/contract/` holds the suite that an implement
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -148,13 +148,6 @@ class FileLimits:
     total_bytes: int = 20 * GIBIBYTE
     lifetime: timedelta = timedelta(hours=48)
     upload_ttl: timedelta = timedelta(hours=48)
-
-
-Clock = Callable[[], datetime]
-"""Tells the time, aware of its zone."""
-
-IdMaker = Callable[[], str]
-"""Makes 12 unguessable characters of [a-z0-9]; never the same twice."""
 
 
 class BlobStore(Protocol):

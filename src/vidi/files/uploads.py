@@ -26,7 +26,8 @@ from vidi.domain.errors import FailedPrecondition, InvalidImage, InvalidRequest
 from vidi.files.metadata import UploadRequest, validate
 from vidi.files.service import FileService
 from vidi.files.sessions import PartialBlob, Sessions
-from vidi.files.store import FileState, IdMaker, Phase, Session, StoredFile
+from vidi.files.store import FileState, Phase, Session, StoredFile
+from vidi.storage.clock import IdMaker
 from vidi.storage.errors import storage_faults
 
 Inspect = Callable[[BinaryIO, str], str]

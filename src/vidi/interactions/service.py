@@ -12,10 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, NotFound, Unavailable, VidiError
-from vidi.files.aio import utc_now
-from vidi.files.store import Clock, IdMaker
 from vidi.interactions.sqlite import SqliteInteractions
 from vidi.interactions.store import InteractionLimits, InteractionStore, StoredInteraction
+from vidi.storage.clock import Clock, IdMaker, utc_now
 from vidi.storage.errors import storage_faults
 
 log = logging.getLogger(__name__)

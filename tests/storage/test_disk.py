@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vidi.files.local import PosixDisk
+from vidi.storage.disk import PosixDisk
 
 
 def test_bytes_are_written_where_they_belong(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.files.simulated import Fuse, SimulatedDisk
-from vidi.files.local import RESERVED_BYTES, LocalBlobs, PosixDisk, SpareSpace
+from tests.storage.simulated_disk import Fuse, SimulatedDisk
+from vidi.files.local import LocalBlobs
+from vidi.storage.disk import RESERVED_BYTES, PosixDisk, SpareSpace
 
 
 def full(call: str) -> None:
