@@ -18,7 +18,7 @@ from vidi.domain.errors import Unavailable
 from vidi.engines.answer_cache import AnswerCache
 from vidi.engines.base import EngineContext, ModelEntry, Progress
 from vidi.engines.registry import Registry, best_model, installed_models
-from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, open_library
+from vidi.files.aio import LARGEST_PICTURE_FILE, open_files
 from vidi.files.store import FileLimits
 from vidi.generate import GenerateOptions, GenerateService
 from vidi.http import files, interactions, models, playground
@@ -29,6 +29,7 @@ from vidi.images.pool import DecoderPool
 from vidi.interactions.service import open_interactions
 from vidi.interactions.store import InteractionLimits as InteractionLimits
 from vidi.settings import Settings
+from vidi.storage.threads import StorageThreads
 
 log = logging.getLogger(__name__)
 
@@ -98,14 +99,15 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
     )
     opened = contextlib.ExitStack()
     look = partial(true_type, limits=images, largest=LARGEST_PICTURE_FILE, alone=threading.Lock())
-    desk = AsyncFiles(opened.enter_context(open_library(settings.data_dir, _limits(settings), inspect=look)))
+    threads = StorageThreads()
+    desk = opened.enter_context(open_files(settings.data_dir, _limits(settings), threads, inspect=look))
     kept = InteractionLimits(lifetime=timedelta(hours=settings.file_hours))
     archive = opened.enter_context(open_interactions(settings.data_dir, kept))
-    opened.callback(desk.close)
+    opened.callback(threads.close)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        sweepers = [asyncio.create_task(each.run_janitor()) for each in (desk, archive)]
+        sweepers = [asyncio.create_task(each) for each in (desk.run_janitor(), archive.run_janitor(threads))]
         if registry.default.ready:
             try:
                 await registry.open(registry.default.card.id)
@@ -137,7 +139,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         studio=studio,
         registry=registry,
         bodies=bodies,
-        shelf=interactions.InteractionRoutes(desk, archive),
+        shelf=interactions.InteractionRoutes(threads, archive),
         max_images=settings.max_images,
         seconds=settings.request_seconds,
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.files.shelf import ME, YOU, Shelf
+from tests.files.file_server import ME, YOU, FileServer
 from vidi.domain.errors import InvalidRequest
 from vidi.files.service import page_size, position, token_after
 from vidi.files.store import Position
@@ -23,13 +23,13 @@ def test_a_negative_page_size_is_refused() -> None:
 
 
 def test_a_token_leads_to_its_place() -> None:
-    file = Shelf().add()
+    file = FileServer().add()
     assert position(ME, token_after(ME, file)) == Position(file.created, file.id)
     assert position(ME, "") is None
 
 
 def test_a_token_of_another_listing_is_refused() -> None:
-    token = token_after(ME, Shelf().add())
+    token = token_after(ME, FileServer().add())
     with pytest.raises(InvalidRequest):
         position(YOU, token)
 

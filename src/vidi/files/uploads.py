@@ -65,28 +65,6 @@ class UploadStatus:
     file: StoredFile | None = None
 
 
-class UploadWriter:
-    """The bytes of one request on their way into an upload; `position` is where the next one belongs."""
-
-    def __init__(self, uploads: Uploads, upload_id: str, offset: int) -> None:
-        """Made by `Uploads.open`."""
-        self.upload_id = upload_id
-        self.position = offset
-        self._uploads = uploads
-
-    def write(self, data: bytes) -> None:
-        """Store the next bytes. Blocks of a megabyte or so are best: each is a few calls to the system.
-
-        Raises:
-            InvalidRequest: More than declared, or other bytes than those stored at the same place.
-            FailedPrecondition: The upload has ended meanwhile.
-            ResourceExhausted: No room on the disk: the upload can go on later; or too much for the
-                quota, by an upload of unknown length: it is cancelled.
-        """
-        self._uploads.store(self.upload_id, self.position, data)
-        self.position += len(data)
-
-
 class Uploads:
     """All uploads of a server. Every method may be called from any thread, and may wait for the disk."""
 
@@ -123,8 +101,8 @@ class Uploads:
             self._sessions.admit(session)
         return UploadStatus(session.id, Phase.ACTIVE)
 
-    def open(self, upload_id: str, offset: int, size: int | None = None) -> UploadWriter:
-        """Take bytes from `offset` on; call `query` or `finalize` after the last one.
+    def begin_chunk(self, upload_id: str, offset: int, size: int | None = None) -> None:
+        """Check that bytes may come from `offset` on, before the first is read.
 
         Args:
             upload_id: Which upload.
@@ -146,10 +124,21 @@ class Uploads:
             _refuse_excess(session, offset + (size or 0))
             if self._clock() - session.touched > self._limits.upload_ttl / TOUCHES_PER_PATIENCE:
                 self._index.touch(upload_id, self._clock())
-        return UploadWriter(self, upload_id, offset)
 
-    def store(self, upload_id: str, position: int, data: bytes) -> None:
-        """Store one block of an `UploadWriter`; errors are listed there."""
+    def write_block(self, upload_id: str, position: int, data: bytes) -> None:
+        """Store some of a chunk's bytes. They are not acknowledged yet: `query` or `finalize` does that.
+
+        Args:
+            upload_id: Which upload, after `begin_chunk`.
+            position: Where the first of `data` belongs; at most the size received.
+            data: Any bytes.
+
+        Raises:
+            InvalidRequest: Too many bytes, or others than were received before.
+            FailedPrecondition: The upload has ended meanwhile.
+            ResourceExhausted: No room on the disk: the upload can go on later; or too much for the
+                quota, by an upload of unknown length: it is cancelled.
+        """
         with self._sessions.held(upload_id) as (session, received):
             _refuse_excess(session, position + len(data))
             if session.phase is Phase.FINAL:
@@ -160,11 +149,6 @@ class Uploads:
             if session.length is None:
                 self._sessions.grow(session, received, received.size() + len(fresh))
             received.append(fresh)
-
-    def append(self, upload_id: str, offset: int, data: bytes) -> UploadStatus:
-        """Take one chunk that is in memory: `open`, `UploadWriter.write`, `query`."""
-        self.open(upload_id, offset, len(data)).write(data)
-        return self.query(upload_id)
 
     def query(self, upload_id: str) -> UploadStatus:
         """How far an upload is; acknowledges what it says is received, by making it durable first.

@@ -138,7 +138,7 @@ class FileRoutes:
         if not size.isdecimal():
             raise InvalidRequest("page_size must be a whole number that is not negative.", where="page_size")
         token = request.query_params.get("pageToken", "")
-        page = await self.desk.run(self.desk.library.files.page, request.state.owner, int(size[:9]), token)
+        page = await self.desk.run_in_thread(self.desk.files.page, request.state.owner, int(size[:9]), token)
         return Response(encode_files(page.files, page.next_token, base_url(request)), media_type=JSON)
 
     async def get(self, request: Request) -> Response:
@@ -146,13 +146,13 @@ class FileRoutes:
         name: str = request.path_params["name"]
         if name.endswith(":download"):
             raise InvalidRequest("Uploaded files cannot be downloaded; only generated files can.")
-        file = await self.desk.run(self.desk.library.files.get, request.state.owner, name)
+        file = await self.desk.run_in_thread(self.desk.files.get, request.state.owner, name)
         return Response(encode_file(file, base_url(request)), media_type=JSON)
 
     async def delete(self, request: Request) -> Response:
         """DeleteFile."""
         name: str = request.path_params["name"]
-        await self.desk.run(self.desk.library.files.delete, request.state.owner, name)
+        await self.desk.run_in_thread(self.desk.files.delete, request.state.owner, name)
         return Response(b"{}", media_type=JSON)
 
 
@@ -193,7 +193,7 @@ class UploadRoutes:
             mime_type=note.mime_type or headers.get("x-goog-upload-header-content-type", ""),
             length=note.size_bytes if declared is None else _whole_number(request, _LENGTH),
         )
-        begun = await self.desk.run(self.desk.library.uploads.start, announcement)
+        begun = await self.desk.run_in_thread(self.desk.uploads.start, announcement)
         url = f"{base_url(request)}{request.url.path}?upload_id={begun.upload_id}&upload_protocol=resumable"
         _say(request, begun.phase)
         return Response(
@@ -218,18 +218,20 @@ class UploadRoutes:
         return Response(encode_uploaded(done.file, base_url(request)), media_type=JSON)
 
     async def _command(self, request: Request, upload_id: str) -> UploadStatus:
-        uploads = self.desk.library.uploads
+        uploads = self.desk.uploads
         match _commands(request):
             case ["upload", *rest] if rest in ([], ["finalize"]):
                 offset = _whole_number(request, _OFFSET)
                 chunk = _arriving(request)
-                return await self.desk.take(upload_id, offset, chunk, _length(request), finalize=bool(rest))
+                return await self.desk.receive_chunk(
+                    upload_id, offset, chunk, _length(request), finalize=bool(rest)
+                )
             case ["finalize"]:
-                return await self.desk.run(uploads.finalize, upload_id)
+                return await self.desk.run_in_thread(uploads.finalize, upload_id)
             case ["query"]:
-                return await self.desk.run(uploads.query, upload_id)
+                return await self.desk.run_in_thread(uploads.query, upload_id)
             case ["cancel"]:
-                return await self.desk.run(uploads.cancel, upload_id)
+                return await self.desk.run_in_thread(uploads.cancel, upload_id)
             case ["start"]:
                 raise FailedPrecondition("This upload has begun; send its bytes, or start a new one.")
         raise InvalidRequest(
@@ -240,7 +242,7 @@ class UploadRoutes:
     async def _say_where_it_stands(self, request: Request, upload_id: str) -> None:
         """Put the upload's state beside an error; an upload that nobody knows is over."""
         try:
-            stands = await self.desk.run(self.desk.library.uploads.query, upload_id)
+            stands = await self.desk.run_in_thread(self.desk.uploads.query, upload_id)
         except VidiError:
             _say(request, Phase.FINAL)
         else:
@@ -274,7 +276,7 @@ class UploadRoutes:
             mime_type=note.mime_type or mime_type,
             length=length,
         )
-        done = await self.desk.upload(announcement, content)
+        done = await self.desk.receive_file(announcement, content)
         if done.file is None:
             raise NotFound("The file was deleted while it was uploaded.")
         return Response(encode_uploaded(done.file, base_url(request)), media_type=JSON)

@@ -19,13 +19,13 @@ from starlette.types import Receive, Scope, Send
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound
 from vidi.domain.prompt import Conversation
 from vidi.engines.registry import Registry
-from vidi.files.aio import AsyncFiles
 from vidi.generate import GenerateService, Generation
 from vidi.http.body import BodyReader
 from vidi.http.middleware import ERROR_FORM, JSON
 from vidi.http.models import LONGEST_NAME, PARSED_ON_THE_LOOP, VERSIONS, tell_grounding
 from vidi.http.stream import Framing, Stream, cancel_on_disconnect, deadline, requested_timeout
 from vidi.interactions.service import History, InteractionService
+from vidi.storage.threads import StorageThreads
 from vidi.wire.encode import sse_event
 from vidi.wire.fields import unknown_model
 from vidi.wire.interaction_decode import NewInteraction, Past, continued, decode_interaction
@@ -51,19 +51,19 @@ EVENTS = Framing(
 class InteractionRoutes:
     """InteractionEndpoint that are kept."""
 
-    desk: AsyncFiles
+    threads: StorageThreads
     archive: InteractionService
 
     async def delete(self, request: Request) -> Response:
         """DeleteInteraction."""
         request.scope["state"][ERROR_FORM] = encode_interaction_error
-        await self.desk.run(self.archive.delete, request.state.owner, request.path_params["id"])
+        await self.threads.run_in_thread(self.archive.delete, request.state.owner, request.path_params["id"])
         return Response(b"{}", media_type=JSON)
 
     async def cancel(self, request: Request) -> Response:
         """CancelInteraction: there is never one to cancel."""
         request.scope["state"][ERROR_FORM] = encode_interaction_error
-        await self.desk.run(self.archive.size, request.state.owner, request.path_params["id"])
+        await self.threads.run_in_thread(self.archive.size, request.state.owner, request.path_params["id"])
         raise FailedPrecondition(
             "Only work in the background can be cancelled, and this interaction is over."
         )
@@ -84,7 +84,7 @@ class InteractionLookup:
             raise InvalidRequest(
                 "An answer that is over is not streamed again. Leave stream out.", where="stream"
             )
-        run, archive = self.shelf.desk.run, self.shelf.archive
+        run, archive = self.shelf.threads.run_in_thread, self.shelf.archive
         owner, wanted = request.state.owner, request.path_params["id"]
         if request.query_params.get("include_input", "false") != "true":
             answer = await run(archive.answer, owner, wanted)
@@ -164,7 +164,7 @@ class InteractionEndpoint:
         if not new.previous:
             yield new.conversation
             return
-        run, archive = self.shelf.desk.run, self.shelf.archive
+        run, archive = self.shelf.threads.run_in_thread, self.shelf.archive
         line = await run(archive.line, owner, new.previous, self.bodies.limit)
         with self.bodies.hold(line.size):
             yield await run(self._after, line, new.conversation, owner)
@@ -216,7 +216,9 @@ class InteractionEndpoint:
         new = asked.new
         if new.kept:
             keep = self.shelf.archive.keep
-            await self.shelf.desk.run(keep, asked.owner, asked.id, new.previous, new.input, answer)
+            await self.shelf.threads.run_in_thread(
+                keep, asked.owner, asked.id, new.previous, new.input, answer
+            )
 
 
 def routes(interactions: InteractionEndpoint) -> list[BaseRoute]:

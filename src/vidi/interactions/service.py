@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -11,13 +9,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from vidi.domain.errors import InvalidRequest, NotFound, Unavailable, VidiError
+from vidi.domain.errors import InvalidRequest, NotFound, Unavailable
 from vidi.interactions.sqlite import SqliteInteractions
 from vidi.interactions.store import InteractionLimits, InteractionStore, StoredInteraction
 from vidi.storage.clock import Clock, IdMaker, utc_now
 from vidi.storage.errors import storage_faults
-
-log = logging.getLogger(__name__)
+from vidi.storage.threads import StorageThreads
 
 EXPIRED_AT_ONCE = 100
 """Rows that one transaction removes."""
@@ -169,14 +166,9 @@ class InteractionService:
                 gone += removed
         return gone
 
-    async def run_janitor(self, every: timedelta = EXPIRE_EVERY) -> None:
+    async def run_janitor(self, threads: StorageThreads, every: timedelta = EXPIRE_EVERY) -> None:
         """Remove what has expired, again and again until cancelled."""
-        while True:
-            await asyncio.sleep(every.total_seconds())
-            try:
-                await asyncio.to_thread(self.expire)
-            except VidiError as error:
-                log.warning("interactions could not be put in order: %s", error.message)
+        await threads.run_every(every, self.expire, "interactions could not be expired")
 
 
 def unknown(interaction_id: str, where: str = "") -> NotFound:
@@ -191,7 +183,7 @@ def unknown(interaction_id: str, where: str = "") -> NotFound:
 
 @contextmanager
 def open_interactions(directory: Path, limits: InteractionLimits) -> Iterator[InteractionService]:
-    """The archive in a directory that this server has for itself, as `open_library` sees to.
+    """The archive in a directory that this server has for itself, as `open_files` sees to.
 
     Raises:
         Unavailable: It cannot be used.

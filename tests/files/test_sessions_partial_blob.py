@@ -4,8 +4,8 @@ from typing import BinaryIO
 
 import pytest
 
+from tests.files.file_server import sha256
 from tests.files.memory import MemoryBlobs
-from tests.files.shelf import sha256
 from vidi.domain.errors import InvalidRequest
 from vidi.files.sessions import REHASHED_AT_ONCE, PartialBlob
 
