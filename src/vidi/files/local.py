@@ -88,7 +88,7 @@ class LocalBlobs:
             return self._disk.open(part)
 
     def delete(self, key: str) -> None:
-        """See `BlobStore.delete`. Not synced: the row went before, and the sweeper finds what comes back."""
+        """See `BlobStore.delete`. Not synced: the row went before, and `reconcile` finds what comes back."""
         for path in self._places(key):
             self._disk.remove(path)
 

@@ -292,7 +292,7 @@ class _Pins:
         self._remove(blob)
 
     def _remove(self, blob: str) -> None:
-        """The row is gone, so the removal is done; bytes that stay behind are for `FileService.tidy`."""
+        """The row is gone, so the removal is done; bytes that stay behind are for `FileService.reconcile`."""
         try:
             self._blobs.delete(blob)
         except OSError as error:

@@ -1,14 +1,14 @@
 """The seams of the Files API: where bytes lie, where rows lie, and the values that both speak of.
 
 Three parts share the work. A `BlobStore` moves bytes and knows nothing of files or uploads; a `FileIndex`
-keeps rows in transactions; `uploads.py` and `catalogue.py` own the offsets and the order in which the two
+keeps rows in transactions; `uploads.py` and `service.py` own the offsets and the order in which the two
 are told things:
 
 * an upload: session row -> bytes, synced before each chunk is acknowledged -> `finish` -> file row -> answer;
 * a removal, in reverse: row first, blob after.
 
 So whatever a crash interrupts, a row never promises bytes that are not there, and what is left over is a
-blob that no row names, which the sweeper removes. A file's life over both seams:
+blob that no row names, which `FileService.reconcile` removes. A file's life over both seams:
 
     index.start(session)                          # a row that promises nothing yet
     blobs.create(session.blob)
@@ -90,8 +90,15 @@ class StoredFile:
         return f"files/{self.id}"
 
 
+OFFSET = "upload.offset"
+"""`where` of an error about the place of a chunk's bytes; only `http` knows in which header it came."""
+
+COMMAND = "upload.command"
+"""`where` of an error about a command that came too early."""
+
+
 class Phase(Enum):
-    """Where an upload stands, as `x-goog-upload-status` says it."""
+    """Where an upload stands, in the protocol's own words."""
 
     ACTIVE = "active"
     FINAL = "final"
@@ -139,9 +146,9 @@ class FileLimits:
 
     Attributes:
         file_bytes: Largest file.
-        total_bytes: All files and all that open uploads have announced, together.
+        total_bytes: All files and all that open uploads have declared, together.
         lifetime: How long a file is kept after its creation.
-        patience: How long an upload may lie still before it is given up.
+        upload_ttl: How long an upload may lie still before it is forgotten.
     """
 
     file_bytes: int = 2 * GIBIBYTE

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, VidiError
 from vidi.files.aio import AsyncFiles
 from vidi.files.metadata import UploadRequest
-from vidi.files.store import Phase
+from vidi.files.store import COMMAND, OFFSET, Phase
 from vidi.files.uploads import UploadStatus
 from vidi.http.body import BodyReader, decompress, maximum_pause, receive_chunks
 from vidi.http.middleware import JSON
@@ -165,6 +165,13 @@ class UploadRoutes:
 
     async def receive(self, request: Request) -> Response:
         """One step of a resumable upload, or a whole upload in one request."""
+        try:
+            return await self._receive(request)
+        except VidiError as error:
+            error.where = _HEADERS.get(error.where, error.where)
+            raise
+
+    async def _receive(self, request: Request) -> Response:
         upload_id = request.query_params.get("upload_id", "")
         if upload_id:
             return await self._step(request, upload_id)
@@ -285,6 +292,9 @@ class UploadRoutes:
 _COMMAND = "X-Goog-Upload-Command"
 _OFFSET = "X-Goog-Upload-Offset"
 _LENGTH = "X-Goog-Upload-Header-Content-Length"
+
+_HEADERS = {OFFSET: _OFFSET, COMMAND: _COMMAND}
+"""The header of what the files call by a name of their own."""
 
 
 def base_url(request: Request) -> str:
