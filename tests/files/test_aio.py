@@ -23,7 +23,7 @@ async def pieces(data: bytes, size: int = 65_536) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("size", [1, 4096, 65_536, BLOCK_BYTES, 10 * BLOCK_BYTES])
-def test_a_chunk_is_stored_as_it_comes(size: int) -> None:
+def test_receive_chunk_in_pieces_of_any_size(size: int) -> None:
     content = CONTENT if size > 1 else CONTENT[:5000]
     server = FileServer()
     upload = server.start(len(content))
@@ -36,7 +36,7 @@ def test_a_chunk_is_stored_as_it_comes(size: int) -> None:
     server.run(work)
 
 
-def test_chunks_one_after_another_and_an_empty_finalize() -> None:
+def test_receive_chunk_several_times_and_an_empty_finalize() -> None:
     server = FileServer()
     upload = server.start()
     half = len(CONTENT) // 2
@@ -52,7 +52,7 @@ def test_chunks_one_after_another_and_an_empty_finalize() -> None:
     server.run(work)
 
 
-def test_what_came_before_a_hang_up_stays() -> None:
+def test_receive_chunk_keeps_what_came_before_a_hang_up() -> None:
     server = FileServer()
     upload = server.start(len(CONTENT))
 
@@ -75,7 +75,7 @@ def test_what_came_before_a_hang_up_stays() -> None:
     server.run(work)
 
 
-def test_a_cancelled_request_leaves_the_upload_in_order() -> None:
+def test_receive_chunk_cancelled_can_be_continued() -> None:
     server = FileServer()
     upload = server.start(len(CONTENT))
 
@@ -103,7 +103,7 @@ def test_a_cancelled_request_leaves_the_upload_in_order() -> None:
     server.run(work)
 
 
-def test_a_silent_client_does_not_keep_others_out() -> None:
+def test_receive_chunk_of_a_silent_client_holds_no_lock() -> None:
     server = FileServer()
     upload = server.start(len(CONTENT))
 
@@ -123,7 +123,7 @@ def test_a_silent_client_does_not_keep_others_out() -> None:
     server.run(work)
 
 
-def test_a_refused_block_is_told_and_nothing_of_it_stored() -> None:
+def test_receive_chunk_with_too_many_bytes_stores_the_declared_ones() -> None:
     server = FileServer()
     upload = server.start(BLOCK_BYTES)
 
@@ -136,7 +136,7 @@ def test_a_refused_block_is_told_and_nothing_of_it_stored() -> None:
     server.run(work)
 
 
-def test_parallel_uploads_do_not_mix() -> None:
+def test_receive_file_in_parallel() -> None:
     server = FileServer()
 
     async def send(files: AsyncFiles, number: int) -> None:
@@ -151,7 +151,7 @@ def test_parallel_uploads_do_not_mix() -> None:
     server.run(work)
 
 
-def test_a_whole_file_that_breaks_off_leaves_nothing() -> None:
+def test_receive_file_that_breaks_off_leaves_nothing() -> None:
     server = FileServer()
 
     async def broken() -> AsyncIterator[bytes]:
@@ -169,7 +169,7 @@ def test_a_whole_file_that_breaks_off_leaves_nothing() -> None:
     assert server.files.page(ME).files == ()
 
 
-def test_the_library_is_kept_in_order() -> None:
+def test_run_janitor_expires_and_reconciles() -> None:
     server = FileServer()
     server.add()
     server.clock.turn(hours=48)

@@ -17,7 +17,7 @@ def _naming(*images: FileReference | ImageSource) -> Conversation:
     return Request(turns=(Turn(Role.USER, ("Look:", *images)),))
 
 
-def test_a_file_that_is_deleted_meanwhile_can_still_be_read() -> None:
+def test_a_leased_file_deleted_meanwhile_can_be_read() -> None:
     server = FileServer()
     file = server.add(CONTENT)
     inline = ImageSource(b"inline", "contents[0].parts[2].inline_data")
@@ -37,7 +37,7 @@ def test_a_file_that_is_deleted_meanwhile_can_still_be_read() -> None:
     server.run(work)
 
 
-def test_a_file_of_somebody_else_is_refused_and_the_part_is_named() -> None:
+def test_lease_files_of_another_owner_names_the_part() -> None:
     server = FileServer()
     mine, theirs = server.add(CONTENT), server.add(CONTENT)
 
@@ -55,7 +55,7 @@ def test_a_file_of_somebody_else_is_refused_and_the_part_is_named() -> None:
     server.run(work)
 
 
-def test_a_file_that_is_too_large_for_a_picture_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lease_files_refuses_a_file_too_large_for_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aio, "LARGEST_PICTURE_FILE", len(CONTENT) - 1)
     server = FileServer()
     file = server.add(CONTENT)

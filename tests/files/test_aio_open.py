@@ -29,7 +29,7 @@ def send(files: AsyncFiles, data: bytes) -> str:
     return upload
 
 
-def test_files_and_uploads_outlive_the_server(tmp_path: Path) -> None:
+def test_open_files_finds_files_and_uploads_again(tmp_path: Path) -> None:
     with opened(tmp_path) as files:
         file = files.uploads.finalize(send(files, b"whole")).file
         upload = send(files, b"half")
@@ -42,7 +42,7 @@ def test_files_and_uploads_outlive_the_server(tmp_path: Path) -> None:
         assert files.uploads.finalize(upload).file is not None
 
 
-def test_leftovers_go_at_the_start(tmp_path: Path) -> None:
+def test_open_files_removes_leftovers(tmp_path: Path) -> None:
     with opened(tmp_path):
         pass
     (tmp_path / "parts" / "torn").write_bytes(b"x" * 1000)
@@ -52,6 +52,6 @@ def test_leftovers_go_at_the_start(tmp_path: Path) -> None:
         assert list((tmp_path / "blobs").iterdir()) == []
 
 
-def test_one_server_a_directory(tmp_path: Path) -> None:
+def test_open_files_refuses_a_second_server(tmp_path: Path) -> None:
     with opened(tmp_path), pytest.raises(Unavailable), opened(tmp_path):
         pass

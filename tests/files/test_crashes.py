@@ -91,12 +91,12 @@ def calls_of_a_life() -> int:
 CALLS = calls_of_a_life()
 
 
-def test_a_life_has_many_calls() -> None:
+def test_a_whole_life_makes_many_storage_calls() -> None:
     assert CALLS > 100
 
 
 @pytest.mark.parametrize("cut", Cut)
-def test_a_crash_at_every_call(cut: Cut) -> None:
+def test_crash_at_every_storage_call(cut: Cut) -> None:
     for call in range(CALLS):
         for seed in range(5 if cut is Cut.MIXED else 1):
             world = World()
@@ -110,7 +110,7 @@ def test_a_crash_at_every_call(cut: Cut) -> None:
             check(world)
 
 
-def test_a_crash_at_every_call_of_the_start_after_a_crash() -> None:
+def test_crash_during_the_restart_after_a_crash() -> None:
     for first in range(0, CALLS, 7):
         for second in range(6):
             world = World()
@@ -127,7 +127,7 @@ def test_a_crash_at_every_call_of_the_start_after_a_crash() -> None:
 
 @pytest.mark.parametrize("lasting", [False, True])
 @pytest.mark.parametrize("number", [5, 28])
-def test_a_fault_at_every_call(number: int, lasting: bool) -> None:
+def test_storage_error_at_every_call(number: int, lasting: bool) -> None:
     for call in range(CALLS):
         world = World()
         world.arm(Fuse(call, OSError(number, "fault"), lasting=lasting))
@@ -151,7 +151,7 @@ def check(world: World) -> None:
 
 
 @pytest.mark.parametrize("call", range(0, CALLS, 10))
-def test_nothing_is_left_in_the_end(call: int) -> None:
+def test_after_a_crash_everything_expires(call: int) -> None:
     world = World()
     world.arm(Fuse(call, Crash()))
     with pytest.raises(Crash):

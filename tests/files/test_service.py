@@ -12,7 +12,7 @@ from vidi.files.local import LocalBlobs
 from vidi.files.store import FileState, Storage, StoredFile
 
 
-def test_a_file_is_found_by_any_spelling() -> None:
+def test_get_by_any_spelling() -> None:
     server = FileServer()
     file = server.add()
     for name in (file.id, file.name, f"files/{file.name}", f"http://h/v1beta/{file.name}"):
@@ -20,13 +20,13 @@ def test_a_file_is_found_by_any_spelling() -> None:
 
 
 @pytest.mark.parametrize("name", ["000000000099", "files/../x", "", "A" * 100_000])
-def test_an_unknown_file_is_denied(name: str) -> None:
+def test_get_of_an_unknown_file_is_denied(name: str) -> None:
     with pytest.raises(PermissionDenied, match="or it may not exist") as caught:
         FileServer().files.get(ME, name)
     assert len(caught.value.message) < 300
 
 
-def test_unknown_foreign_deleted_and_expired_files_read_alike() -> None:
+def test_unknown_foreign_deleted_and_expired_files_get_the_same_error() -> None:
     def said(server: FileServer, owner: str = ME) -> str:
         with pytest.raises(PermissionDenied) as caught:
             server.files.get(owner, "files/a")
@@ -56,7 +56,7 @@ def test_owners_do_not_share_names_or_listings() -> None:
     assert server.files.get(YOU, "a") == yours
 
 
-def test_pages_hold_while_files_come_and_go() -> None:
+def test_pages_are_stable_while_files_come_and_go() -> None:
     server = FileServer()
     files: list[StoredFile] = []
     for _ in range(25):
@@ -74,7 +74,7 @@ def test_pages_hold_while_files_come_and_go() -> None:
     assert seen == [file.id for file in reversed(files) if file is not files[3]]
 
 
-def test_the_last_full_page_leads_nowhere() -> None:
+def test_a_full_last_page_has_no_next_token() -> None:
     server = FileServer()
     for _ in range(10):
         server.add()
@@ -83,7 +83,7 @@ def test_the_last_full_page_leads_nowhere() -> None:
     assert page.next_token == ""
 
 
-def test_files_expire_to_the_moment_in_get_list_use_and_on_disk() -> None:
+def test_files_expire_to_the_moment() -> None:
     server = FileServer()
     file = server.add(b"bytes")
     server.clock.turn(hours=47, minutes=59, seconds=59)
@@ -98,7 +98,7 @@ def test_files_expire_to_the_moment_in_get_list_use_and_on_disk() -> None:
     assert server.storage.index.file(ME, file.id) is None
 
 
-def test_more_files_expire_than_one_transaction_takes() -> None:
+def test_expire_takes_more_files_than_one_transaction() -> None:
     server = FileServer()
     for _ in range(1001):
         server.add(b"")
@@ -137,7 +137,7 @@ def test_a_leased_file_is_read_to_the_end_and_then_removed(by: str) -> None:
     assert server.stored() == 0
 
 
-def test_a_lease_alone_removes_nothing() -> None:
+def test_closing_a_lease_keeps_the_file() -> None:
     server = FileServer()
     file = server.add(b"bytes")
     server.files.lease(ME, file.id).close()
@@ -146,7 +146,7 @@ def test_a_lease_alone_removes_nothing() -> None:
         assert lease.read() == b"bytes"
 
 
-def test_a_name_can_be_used_again_while_its_old_file_is_read() -> None:
+def test_a_name_can_be_reused_while_its_old_file_is_leased() -> None:
     server = FileServer()
     server.add(b"old", "a")
     with server.files.lease(ME, "a") as old:
@@ -157,12 +157,12 @@ def test_a_name_can_be_used_again_while_its_old_file_is_read() -> None:
         assert new.read() == b"new"
 
 
-def test_a_uri_of_no_file_is_refused_in_a_prompt() -> None:
+def test_lease_refuses_a_uri_of_no_file() -> None:
     with pytest.raises(InvalidRequest, match="Unsupported file URI type: gs://bucket/x"):
         FileServer().files.lease(ME, "gs://bucket/x")
 
 
-def test_a_failed_file_is_shown_but_not_used() -> None:
+def test_a_failed_file_can_be_listed_but_not_leased() -> None:
     def refuse(reader: object, declared: str) -> str:
         raise InvalidImage("This is no picture.")
 
@@ -175,7 +175,7 @@ def test_a_failed_file_is_shown_but_not_used() -> None:
     server.files.delete(ME, file.id)
 
 
-def test_tidy_removes_bytes_without_a_row_and_rows_without_bytes() -> None:
+def test_reconcile_removes_blobs_without_a_row_and_rows_without_a_blob() -> None:
     server = FileServer()
     kept, lost = server.add(b"kept"), server.add(b"lost")
     open_upload, untouched = server.start(10), server.start(10)
@@ -193,7 +193,7 @@ def test_tidy_removes_bytes_without_a_row_and_rows_without_bytes() -> None:
     assert (found.orphans, found.lost) == (0, 0)
 
 
-def test_an_acknowledged_delete_is_done_even_if_the_bytes_stay_behind() -> None:
+def test_delete_holds_even_if_the_blob_cannot_be_removed() -> None:
     disk = SimulatedDisk()
     server = FileServer(storage=Storage(LocalBlobs(Path("store"), disk, reserved_bytes=8), MemoryIndex()))
     file = server.add(b"bytes")
@@ -212,7 +212,7 @@ def test_an_acknowledged_delete_is_done_even_if_the_bytes_stay_behind() -> None:
     assert server.stored() == 0
 
 
-def test_a_storage_that_fails_is_said_without_internals() -> None:
+def test_a_storage_error_hides_internals() -> None:
     index = MemoryIndex()
     server = FileServer(storage=Storage(FileServer().storage.blobs, index))
     file = server.add()

@@ -13,7 +13,7 @@ from vidi.files.store import FileLimits, Storage
 SMALL = FileLimits(file_bytes=100, total_bytes=1000)
 
 
-def test_a_file_over_the_limit_is_refused_before_its_first_byte() -> None:
+def test_quota_refuses_a_file_over_the_limit_at_start() -> None:
     server = FileServer(SMALL)
     server.start(100)
     with pytest.raises(ResourceExhausted, match="at most 100 bytes"):
@@ -21,12 +21,12 @@ def test_a_file_over_the_limit_is_refused_before_its_first_byte() -> None:
 
 
 @pytest.mark.parametrize("length", [2**31, 2**63, 10**30])
-def test_absurd_lengths_are_refused(length: int) -> None:
+def test_quota_refuses_absurd_lengths(length: int) -> None:
     with pytest.raises(ResourceExhausted):
         FileServer(SMALL).start(length)
 
 
-def test_declared_bytes_are_reserved_to_the_byte_and_given_back() -> None:
+def test_quota_reserves_declared_bytes_until_cancel() -> None:
     server = FileServer(SMALL)
     uploads = [server.start(100) for _ in range(10)]
     with pytest.raises(ResourceExhausted) as caught:
@@ -39,7 +39,7 @@ def test_declared_bytes_are_reserved_to_the_byte_and_given_back() -> None:
     server.start(0)
 
 
-def test_a_finalized_file_counts_until_it_is_deleted() -> None:
+def test_quota_counts_a_file_until_it_is_deleted() -> None:
     server = FileServer(SMALL)
     files = [server.add(b"x" * 100) for _ in range(10)]
     with pytest.raises(ResourceExhausted):
@@ -48,7 +48,7 @@ def test_a_finalized_file_counts_until_it_is_deleted() -> None:
     server.start(100)
 
 
-def test_expired_files_make_room_at_once() -> None:
+def test_quota_expires_files_to_make_room() -> None:
     server = FileServer(SMALL)
     for _ in range(10):
         server.add(b"x" * 100)
@@ -57,7 +57,7 @@ def test_expired_files_make_room_at_once() -> None:
     assert server.stored() == 0
 
 
-def test_an_upload_of_unknown_length_that_finds_no_room_leaves_nothing() -> None:
+def test_quota_cancels_an_upload_of_unknown_length_without_room() -> None:
     server = FileServer(SMALL)
     for _ in range(9):
         server.add(b"x" * 100)
@@ -73,7 +73,7 @@ def test_an_upload_of_unknown_length_that_finds_no_room_leaves_nothing() -> None
     server.start(100)
 
 
-def test_a_finalized_upload_of_unknown_length_counts_once() -> None:
+def test_quota_counts_a_finalized_upload_of_unknown_length_once() -> None:
     server = FileServer(SMALL)
     upload = server.start()
     server.append(upload, 0, b"x" * 100)
@@ -84,7 +84,7 @@ def test_a_finalized_upload_of_unknown_length_counts_once() -> None:
         server.start(1)
 
 
-def test_reservations_outlive_a_restart() -> None:
+def test_quota_survives_a_restart() -> None:
     server = FileServer(SMALL)
     server.start(100)
     server.append(server.start(), 0, b"x" * 50)
@@ -97,7 +97,7 @@ def test_reservations_outlive_a_restart() -> None:
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_racing_uploads_do_not_exceed_the_quota_by_a_byte(declared: bool) -> None:
+def test_quota_holds_for_racing_uploads(declared: bool) -> None:
     index = MemoryIndex(lambda call: time.sleep(0.001))
     server = FileServer(FileLimits(file_bytes=100, total_bytes=1000), Storage(MemoryBlobs(), index))
     barrier = threading.Barrier(16)

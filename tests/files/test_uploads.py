@@ -30,7 +30,7 @@ def on_disk(disk: SimulatedDisk, limits: FileLimits | None = None) -> FileServer
     return FileServer(limits, Storage(LocalBlobs(Path("store"), disk, reserved_bytes=8), MemoryIndex()))
 
 
-def test_a_file_as_it_was_sent() -> None:
+def test_upload_in_chunks_becomes_a_file() -> None:
     server = FileServer()
     uploads = server.uploads
     upload = uploads.start(UploadRequest(ME, "files/cat", "Cat", "image/png", 7)).upload_id
@@ -50,13 +50,13 @@ def test_a_file_as_it_was_sent() -> None:
         assert lease.read() == b"one two"
 
 
-def test_files_get_names_of_their_own() -> None:
+def test_files_without_a_wanted_name_get_different_ids() -> None:
     server = FileServer()
     assert len({server.add().id for _ in range(20)}) == 20
 
 
 @pytest.mark.parametrize("length", [None, 0])
-def test_an_empty_file(length: int | None) -> None:
+def test_upload_of_an_empty_file(length: int | None) -> None:
     server = FileServer()
     file = server.uploads.finalize(server.start(length)).file
     assert file is not None
@@ -65,7 +65,7 @@ def test_an_empty_file(length: int | None) -> None:
         assert lease.read() == b""
 
 
-def test_an_unknown_length_ends_with_an_empty_finalize() -> None:
+def test_upload_of_unknown_length() -> None:
     server = FileServer()
     uploads = server.uploads
     upload = server.start()
@@ -75,7 +75,7 @@ def test_an_unknown_length_ends_with_an_empty_finalize() -> None:
 
 
 @pytest.mark.parametrize("offset", [-1, 4, 10**30])
-def test_a_wrong_offset_is_refused_with_the_size_received(offset: int) -> None:
+def test_chunk_at_a_wrong_offset_is_told_the_size_received(offset: int) -> None:
     server = FileServer()
     uploads = server.uploads
     upload = server.start(10)
@@ -85,7 +85,7 @@ def test_a_wrong_offset_is_refused_with_the_size_received(offset: int) -> None:
     assert uploads.query(upload).received == 3
 
 
-def test_a_repeated_chunk_is_harmless() -> None:
+def test_repeated_chunk_is_not_stored_again() -> None:
     server = FileServer()
     uploads = server.uploads
     upload = server.start(6)
@@ -99,7 +99,7 @@ def test_a_repeated_chunk_is_harmless() -> None:
     assert server.stored() == 6
 
 
-def test_a_chunk_that_changes_stored_bytes_is_refused() -> None:
+def test_repeated_chunk_with_other_bytes_is_refused() -> None:
     server = FileServer()
     uploads = server.uploads
     upload = server.start(6)
@@ -113,7 +113,7 @@ def test_a_chunk_that_changes_stored_bytes_is_refused() -> None:
     assert file.sha256 == sha256(b"abcdef")
 
 
-def test_more_bytes_than_declared_are_refused_before_the_first() -> None:
+def test_chunk_beyond_the_declared_length_is_refused() -> None:
     server = FileServer()
     uploads = server.uploads
     upload = server.start(5)
@@ -128,7 +128,7 @@ def test_more_bytes_than_declared_are_refused_before_the_first() -> None:
     assert uploads.finalize(upload).received == 5
 
 
-def test_fewer_bytes_than_declared_are_refused_at_finalize_and_the_upload_goes_on() -> None:
+def test_finalize_of_an_incomplete_upload_is_refused() -> None:
     server = FileServer()
     uploads = server.uploads
     upload = server.start(5)
@@ -139,7 +139,7 @@ def test_fewer_bytes_than_declared_are_refused_at_finalize_and_the_upload_goes_o
     assert uploads.finalize(upload).received == 5
 
 
-def test_a_client_that_knows_less_than_is_stored_does_not_finalize() -> None:
+def test_finalize_with_another_size_is_refused() -> None:
     server = FileServer()
     uploads = server.uploads
     upload = server.start()
@@ -149,7 +149,7 @@ def test_a_client_that_knows_less_than_is_stored_does_not_finalize() -> None:
     assert uploads.query(upload).phase is Phase.ACTIVE
 
 
-def test_finalizing_again_gives_the_same_file() -> None:
+def test_finalize_again_gives_the_same_file() -> None:
     server = FileServer()
     uploads = server.uploads
     upload = server.start(3)
@@ -162,7 +162,7 @@ def test_finalizing_again_gives_the_same_file() -> None:
     assert len(server.files.page(ME).files) == 1
 
 
-def test_a_final_upload_takes_nothing_new() -> None:
+def test_final_upload_takes_nothing_new() -> None:
     server = FileServer()
     uploads = server.uploads
     upload = server.start()
@@ -181,7 +181,7 @@ def test_a_final_upload_takes_nothing_new() -> None:
 
 
 @pytest.mark.parametrize("way", ["delete", "expire", "expire unswept"])
-def test_a_final_upload_whose_file_is_gone(way: str) -> None:
+def test_final_upload_whose_file_is_gone(way: str) -> None:
     server = FileServer(FileLimits(upload_ttl=FileLimits().upload_ttl * 9))
     uploads = server.uploads
     upload = server.start(3, "a")
@@ -203,7 +203,7 @@ def test_a_final_upload_whose_file_is_gone(way: str) -> None:
     assert server.stored() == {"delete": 5, "expire": 0, "expire unswept": 3}[way]
 
 
-def test_a_cancelled_upload_leaves_nothing_and_takes_nothing() -> None:
+def test_cancelled_upload_leaves_nothing_and_takes_nothing() -> None:
     server = FileServer()
     uploads = server.uploads
     upload = server.start(3)
@@ -226,7 +226,7 @@ def test_a_cancelled_upload_leaves_nothing_and_takes_nothing() -> None:
 
 
 @pytest.mark.parametrize("upload", ["", "x", "../x", "0" * 36, "a" * 100_000, "\0"])
-def test_an_unknown_upload(upload: str) -> None:
+def test_unknown_upload_is_not_found(upload: str) -> None:
     server = FileServer()
     uploads = server.uploads
     calls: list[Callable[[], object]] = [
@@ -240,7 +240,7 @@ def test_an_unknown_upload(upload: str) -> None:
             call()
 
 
-def test_a_name_that_is_taken_is_refused_at_start() -> None:
+def test_start_with_a_taken_name_is_refused() -> None:
     server = FileServer()
     server.add(name="a")
     with pytest.raises(InvalidRequest, match="files/a is taken") as caught:
@@ -249,7 +249,7 @@ def test_a_name_that_is_taken_is_refused_at_start() -> None:
     server.start(1, "files/a", YOU)
 
 
-def test_a_name_goes_to_the_first_finalize() -> None:
+def test_finalize_first_wins_the_wanted_name() -> None:
     server = FileServer()
     uploads = server.uploads
     first, second = server.start(1, "a"), server.start(1, "a")
@@ -265,7 +265,7 @@ def test_a_name_goes_to_the_first_finalize() -> None:
     assert file.sha256 == sha256(b"1")
 
 
-def test_the_name_of_an_expired_file_is_free() -> None:
+def test_start_with_the_name_of_an_expired_file() -> None:
     server = FileServer()
     server.add(b"old", "a")
     waiting = server.start(3, "b")
@@ -277,7 +277,7 @@ def test_the_name_of_an_expired_file_is_free() -> None:
     assert server.stored() == 6
 
 
-def test_uploads_go_on_after_a_restart() -> None:
+def test_upload_continues_after_a_restart() -> None:
     server = FileServer()
     upload = server.start(9)
     server.append(upload, 0, b"abc")
@@ -291,7 +291,7 @@ def test_uploads_go_on_after_a_restart() -> None:
     assert file.sha256 == sha256(b"abcdefghi")
 
 
-def test_the_digest_is_made_anew_when_the_last_byte_came_before_a_restart() -> None:
+def test_finalize_after_a_restart_recomputes_the_digest() -> None:
     server = FileServer()
     upload = server.start(3)
     server.append(upload, 0, b"abc")
@@ -301,7 +301,7 @@ def test_the_digest_is_made_anew_when_the_last_byte_came_before_a_restart() -> N
     assert file.sha256 == sha256(b"abc")
 
 
-def test_uploads_are_given_up_after_a_while_without_bytes() -> None:
+def test_expire_uploads_forgets_idle_ones() -> None:
     server = FileServer()
     uploads = server.uploads
     idle, busy, ended = server.start(100), server.start(100), server.start(0)
@@ -322,7 +322,7 @@ def test_uploads_are_given_up_after_a_while_without_bytes() -> None:
     assert server.stored() == 47
 
 
-def test_an_upload_that_wakes_up_while_it_is_given_up_stays() -> None:
+def test_expire_uploads_spares_one_that_was_touched_meanwhile() -> None:
     class Slow(MemoryIndex):
         def idle(self, before: datetime) -> Sequence[Session]:
             idle = super().idle(before)
@@ -337,7 +337,7 @@ def test_an_upload_that_wakes_up_while_it_is_given_up_stays() -> None:
     assert server.uploads.query(upload).phase is Phase.ACTIVE
 
 
-def test_the_inspector_reads_the_bytes_and_says_the_type() -> None:
+def test_inspect_reads_the_bytes_and_tells_the_type() -> None:
     seen: list[tuple[bytes, str]] = []
 
     def inspect(reader: BinaryIO, declared: str) -> str:
@@ -349,14 +349,14 @@ def test_the_inspector_reads_the_bytes_and_says_the_type() -> None:
     assert seen == [(b"bytes", "image/png")]
 
 
-def test_a_type_that_nobody_said() -> None:
+def test_file_without_a_declared_type() -> None:
     uploads = FileServer().uploads
     file = uploads.finalize(uploads.start(UploadRequest(ME)).upload_id).file
     assert file is not None
     assert file.mime_type == ANY_TYPE
 
 
-def test_a_picture_that_cannot_be_used_becomes_a_failed_file() -> None:
+def test_inspect_refusal_makes_a_failed_file() -> None:
     def refuse(reader: object, declared: str) -> str:
         raise InvalidImage("This is no picture.")
 
@@ -365,7 +365,7 @@ def test_a_picture_that_cannot_be_used_becomes_a_failed_file() -> None:
     assert (file.mime_type, file.sha256) == ("image/png", sha256(b"bytes"))
 
 
-def test_an_inspector_that_is_busy_leaves_the_upload_open() -> None:
+def test_inspect_failure_leaves_the_upload_open() -> None:
     answers = [Unavailable("Busy."), None]
 
     def inspect(reader: object, declared: str) -> str:
@@ -382,7 +382,7 @@ def test_an_inspector_that_is_busy_leaves_the_upload_open() -> None:
     assert server.uploads.finalize(upload).file is not None
 
 
-def test_two_clients_with_the_same_bytes_make_one_file() -> None:
+def test_parallel_clients_with_the_same_bytes_make_one_file() -> None:
     server = on_disk(SimulatedDisk(lambda call: time.sleep(0.0001)))
     uploads = server.uploads
     content = bytes(range(256)) * 40
@@ -407,7 +407,7 @@ def test_two_clients_with_the_same_bytes_make_one_file() -> None:
     assert listed[0].sha256 == sha256(content)
 
 
-def test_of_two_clients_with_different_bytes_one_goes_on() -> None:
+def test_parallel_clients_with_different_bytes_only_one_goes_on() -> None:
     server = FileServer()
     uploads = server.uploads
     upload = server.start(8)
@@ -422,7 +422,7 @@ def test_of_two_clients_with_different_bytes_one_goes_on() -> None:
     assert file.sha256 == sha256(b"22222222")
 
 
-def test_a_disk_full_while_bytes_come_keeps_the_upload() -> None:
+def test_full_disk_during_a_chunk_keeps_the_upload() -> None:
     disk = SimulatedDisk()
     server = on_disk(disk)
     kept = server.add(b"kept")
@@ -443,7 +443,7 @@ def test_a_disk_full_while_bytes_come_keeps_the_upload() -> None:
 
 
 @pytest.mark.parametrize("number", [5, 28, 122])
-def test_a_failed_sync_ends_the_upload_for_good(number: int) -> None:
+def test_failed_sync_cancels_the_upload(number: int) -> None:
     disk = SimulatedDisk()
     server = on_disk(disk)
     upload = server.start(20)
@@ -461,7 +461,7 @@ def test_a_failed_sync_ends_the_upload_for_good(number: int) -> None:
     assert server.stored() == 0
 
 
-def test_a_row_that_cannot_be_written_leaves_the_upload_to_be_finalized_later() -> None:
+def test_finalize_whose_row_cannot_be_written_can_be_repeated() -> None:
     index = MemoryIndex()
     server = FileServer(storage=Storage(LocalBlobs(Path("store"), SimulatedDisk(), reserved_bytes=8), index))
     upload = server.start(3)
@@ -476,7 +476,7 @@ def test_a_row_that_cannot_be_written_leaves_the_upload_to_be_finalized_later() 
     assert server.uploads.finalize(upload).file is not None
 
 
-def test_bytes_that_went_missing_are_asked_for_again() -> None:
+def test_upload_whose_bytes_are_lost_starts_at_zero() -> None:
     server = FileServer()
     upload = server.start(6)
     server.append(upload, 0, b"abc")
@@ -489,5 +489,5 @@ def test_bytes_that_went_missing_are_asked_for_again() -> None:
     assert server.uploads.finalize(upload).file is not None
 
 
-def test_created_times_are_those_of_the_clock() -> None:
+def test_file_is_created_at_the_time_of_the_clock() -> None:
     assert FileServer().add().created == NOON

@@ -20,7 +20,7 @@ from vidi.storage.disk import RESERVED_BYTES
 from vidi.storage.sql import SqlDatabase
 
 
-def test_what_was_added_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
+def test_interactions_survive_a_reopening(tmp_path: Path) -> None:
     path = tmp_path / "interactions.sqlite3"
     with closing(SqliteInteractions(path)) as store:
         store.add(interaction("a"), LIMITS)
@@ -28,14 +28,14 @@ def test_what_was_added_is_there_when_it_is_opened_again(tmp_path: Path) -> None
         assert store.find(OWNER, "a", NOW) == interaction("a")
 
 
-def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
+def test_database_files_are_private(tmp_path: Path) -> None:
     path = tmp_path / "interactions.sqlite3"
     with closing(SqliteInteractions(path)):
         modes = {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
     assert modes == {0o600}
 
 
-def test_a_newer_version_is_refused(tmp_path: Path) -> None:
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "interactions.sqlite3"
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA user_version = 2")
@@ -43,14 +43,14 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
         SqliteInteractions(path)
 
 
-def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_a_broken_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "interactions.sqlite3"
     path.write_bytes(b"no database" * 1000)
     with pytest.raises(OSError, match="the database failed"):
         SqliteInteractions(path)
 
 
-def test_a_full_disk_can_be_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delete_and_expire_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing can be written while the spare space takes up the last of the disk."""
     spare = tmp_path / "interactions.reserve"
     full = False
@@ -79,7 +79,7 @@ def test_a_full_disk_can_be_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert spare.exists()
 
 
-def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
+def test_parallel_adds_all_arrive(tmp_path: Path) -> None:
     limits = InteractionLimits(count=1000)
     with closing(SqliteInteractions(tmp_path / "interactions.sqlite3")) as store:
 

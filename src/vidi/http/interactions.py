@@ -165,7 +165,7 @@ class InteractionEndpoint:
             yield new.conversation
             return
         run, archive = self.shelf.threads.run_in_thread, self.shelf.archive
-        line = await run(archive.line, owner, new.previous, self.bodies.limit)
+        line = await run(archive.history, owner, new.previous, self.bodies.limit)
         with self.bodies.hold(line.size):
             yield await run(self._after, line, new.conversation, owner)
 

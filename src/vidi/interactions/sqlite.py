@@ -13,7 +13,7 @@ from pathlib import Path
 from vidi.interactions.store import InteractionLimits, Link, StoredInteraction
 from vidi.storage.clock import from_micros, to_micros
 from vidi.storage.disk import PosixDisk, SpareSpace
-from vidi.storage.sql import SqlDatabase, Value
+from vidi.storage.sql import SqlDatabase
 
 LOG_BYTES = 1 << 22
 """What the log is cut to when it has been emptied; large pictures blow it up."""
@@ -42,14 +42,14 @@ DELETE FROM interactions WHERE number IN (
 )
 """
 
-_LINE = """
-WITH RECURSIVE line (place, id, previous, size) AS (
+_HISTORY = """
+WITH RECURSIVE history (place, id, previous, size) AS (
     SELECT 1, id, previous, size FROM interactions WHERE owner = :owner AND id = :id AND expires > :now
     UNION ALL
-    SELECT place + 1, it.id, it.previous, it.size FROM line JOIN interactions AS it
-    ON it.owner = :owner AND it.id = line.previous AND it.expires > :now WHERE place < :longest
+    SELECT place + 1, it.id, it.previous, it.size FROM history JOIN interactions AS it
+    ON it.owner = :owner AND it.id = history.previous AND it.expires > :now WHERE place < :longest
 )
-SELECT id, previous, size FROM line ORDER BY place
+SELECT id, previous, size FROM history ORDER BY place
 """
 
 
@@ -106,10 +106,11 @@ class SqliteInteractions:
         )
         return bytes(rows[0]["answer"]) if rows else None
 
-    def line(self, owner: str, interaction_id: str, now: datetime, longest: int) -> Sequence[Link]:
-        """See `InteractionStore.line`."""
-        wanted: dict[str, Value] = {"owner": owner, "id": interaction_id, "now": to_micros(now)}
-        rows = self._database.read(_LINE, {**wanted, "longest": longest})
+    def history(self, owner: str, interaction_id: str, now: datetime, longest: int) -> Sequence[Link]:
+        """See `InteractionStore.history`."""
+        rows = self._database.read(
+            _HISTORY, {"owner": owner, "id": interaction_id, "now": to_micros(now), "longest": longest}
+        )
         return [Link(row["id"], row["previous"], row["size"]) for row in rows]
 
     def delete(self, owner: str, interaction_id: str) -> bool:
