@@ -26,7 +26,7 @@ from vidi.domain.errors import Unavailable
 from vidi.engines.answer_cache import AnswerCache
 from vidi.engines.base import EngineContext, ModelEntry, Progress
 from vidi.engines.registry import Registry, best_model, installed_models
-from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, open_library
+from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, open_files
 from vidi.files.store import FileLimits
 from vidi.generate import GenerateOptions, GenerateService
 from vidi.http import playground
@@ -41,6 +41,7 @@ from vidi.images.pool import DecoderPool
 from vidi.interactions.service import InteractionService, open_interactions
 from vidi.interactions.store import InteractionLimits
 from vidi.settings import Settings
+from vidi.storage.threads import StorageThreads
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +94,9 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         keep=KEPT_PICTURES,
     )
     opened = ExitStack()
-    files, interactions = opened.enter_context(storage(settings))
-    parts = Parts(registry, decoders, files, interactions, opened)
+    threads = opened.enter_context(closing(StorageThreads()))
+    files, interactions = opened.enter_context(storage(settings, threads))
+    parts = Parts(registry, decoders, threads, files, interactions, opened)
     page = playground.load()
     return Starlette(
         routes=routes(settings, parts, page),
@@ -110,6 +112,7 @@ class Parts:
 
     registry: Registry
     decoders: DecoderPool
+    threads: StorageThreads
     files: AsyncFiles
     interactions: InteractionService
     opened: ExitStack
@@ -124,7 +127,7 @@ def engines(settings: Settings, progress: Progress = quiet) -> Registry:
 
 
 @contextmanager
-def storage(settings: Settings) -> Iterator[tuple[AsyncFiles, InteractionService]]:
+def storage(settings: Settings, threads: StorageThreads) -> Iterator[tuple[AsyncFiles, InteractionService]]:
     """What is kept on the disk: uploaded files and interactions."""
     lifetime = timedelta(hours=settings.file_hours)
     limits = FileLimits(
@@ -134,9 +137,8 @@ def storage(settings: Settings) -> Iterator[tuple[AsyncFiles, InteractionService
         true_type, limits=_image_limits(settings), largest=LARGEST_PICTURE_FILE, alone=threading.Lock()
     )
     with (
-        open_library(settings.data_dir, limits, inspect=inspect) as library,
+        open_files(settings.data_dir, limits, threads, inspect=inspect) as files,
         open_interactions(settings.data_dir, InteractionLimits(lifetime=lifetime)) as interactions,
-        closing(AsyncFiles(library)) as files,
     ):
         yield files, interactions
 
@@ -158,7 +160,7 @@ def routes(settings: Settings, parts: Parts, page: playground.Playground) -> lis
         max_images=settings.max_images,
         seconds=settings.request_seconds,
     )
-    stored = InteractionRoutes(parts.files, parts.interactions)
+    stored = InteractionRoutes(parts.threads, parts.interactions)
     interact = InteractionEndpoint(
         service=service,
         registry=parts.registry,
@@ -193,7 +195,10 @@ def lifespan(parts: Parts) -> Callable[[Starlette], AbstractAsyncContextManager[
 
     @asynccontextmanager
     async def run(_: Starlette) -> AsyncIterator[None]:
-        janitors = [asyncio.create_task(each.run_janitor()) for each in (parts.files, parts.interactions)]
+        janitors = [
+            asyncio.create_task(parts.files.run_janitor()),
+            asyncio.create_task(parts.interactions.run_janitor(parts.threads)),
+        ]
         default = parts.registry.default
         if default.ready:
             try:

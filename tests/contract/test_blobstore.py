@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract.blobstore_suite import BlobStoreSuite
 from tests.files.memory import MemoryBlobs
-from tests.files.simulated import SimulatedDisk
+from tests.storage.simulated_disk import SimulatedDisk
 from vidi.files.local import LocalBlobs
 from vidi.files.store import BlobStore
 

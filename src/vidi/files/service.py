@@ -9,19 +9,18 @@ import logging
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, PermissionDenied
 from vidi.files.metadata import find_id, parse_name
-from vidi.files.store import BlobStore, Clock, FileLimits, FileState, Position, Storage, StoredFile
+from vidi.files.store import BlobStore, FileLimits, FileState, Position, Storage, StoredFile
+from vidi.storage.clock import Clock, from_micros, to_micros
 from vidi.storage.errors import storage_faults
 
 DEFAULT_PAGE = 10
 MAX_PAGE = 100
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEAL_BYTES = 8
 _MAX_TOKEN = 200
 
@@ -47,7 +46,7 @@ def page_size(asked: int) -> int:
 
 def token_after(owner: str, file: StoredFile) -> str:
     """The token of the page that follows `file`."""
-    place = f"{(file.created - _EPOCH) // timedelta(microseconds=1)}.{file.id}".encode()
+    place = f"{to_micros(file.created)}.{file.id}".encode()
     return base64.urlsafe_b64encode(_seal(owner, place) + place).rstrip(b"=").decode()
 
 
@@ -67,7 +66,7 @@ def position(owner: str, token: str) -> Position | None:
         if seal != _seal(owner, place):
             raise ValueError
         micros, _, file_id = place.decode().partition(".")
-        return Position(_EPOCH + timedelta(microseconds=int(micros)), file_id)
+        return Position(from_micros(int(micros)), file_id)
     except (ValueError, binascii.Error, OverflowError):
         raise InvalidRequest(
             "Invalid page token. Use the nextPageToken of the same listing, or none to start over.",
@@ -293,7 +292,7 @@ class _Pins:
         self._remove(blob)
 
     def _remove(self, blob: str) -> None:
-        """The row is gone, so the removal is done; bytes that stay behind are for `FileService.tidy`."""
+        """The row is gone, so the removal is done; bytes that stay behind are for `FileService.reconcile`."""
         try:
             self._blobs.delete(blob)
         except OSError as error:

@@ -1,14 +1,14 @@
 """The seams of the Files API: where bytes lie, where rows lie, and the values that both speak of.
 
 Three parts share the work. A `BlobStore` moves bytes and knows nothing of files or uploads; a `FileIndex`
-keeps rows in transactions; `uploads.py` and `catalogue.py` own the offsets and the order in which the two
+keeps rows in transactions; `uploads.py` and `service.py` own the offsets and the order in which the two
 are told things:
 
 * an upload: session row -> bytes, synced before each chunk is acknowledged -> `finish` -> file row -> answer;
 * a removal, in reverse: row first, blob after.
 
 So whatever a crash interrupts, a row never promises bytes that are not there, and what is left over is a
-blob that no row names, which the sweeper removes. A file's life over both seams:
+blob that no row names, which `FileService.reconcile` removes. A file's life over both seams:
 
     index.start(session)                          # a row that promises nothing yet
     blobs.create(session.blob)
@@ -27,7 +27,7 @@ means that the disk is full. `tests/contract/` holds the suite that an implement
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -90,19 +90,19 @@ class StoredFile:
         return f"files/{self.id}"
 
 
+OFFSET = "upload.offset"
+"""`where` of an error about the place of a chunk's bytes; only `http` knows in which header it came."""
+
+COMMAND = "upload.command"
+"""`where` of an error about a command that came too early."""
+
+
 class Phase(Enum):
-    """Where an upload stands, under the API's own names."""
+    """Where an upload stands, in the protocol's own words."""
 
     ACTIVE = "active"
     FINAL = "final"
     CANCELLED = "cancelled"
-
-
-WRONG_OFFSET = "upload.offset"
-"""`where` of errors about the place of a chunk; the protocol's edge knows how a client writes it."""
-
-WRONG_SIZE = "upload.size"
-"""`where` of errors about the size at the end of an upload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +146,15 @@ class FileLimits:
 
     Attributes:
         file_bytes: Largest file.
-        total_bytes: All files and all that open uploads have announced, together.
+        total_bytes: All files and all that open uploads have declared, together.
         lifetime: How long a file is kept after its creation.
-        patience: How long an upload may lie still before it is given up.
+        upload_ttl: How long an upload may lie still before it is forgotten.
     """
 
     file_bytes: int = 2 * GIBIBYTE
     total_bytes: int = 20 * GIBIBYTE
     lifetime: timedelta = timedelta(hours=48)
     upload_ttl: timedelta = timedelta(hours=48)
-
-
-Clock = Callable[[], datetime]
-"""Tells the time, aware of its zone."""
-
-IdMaker = Callable[[], str]
-"""Makes 12 unguessable characters of [a-z0-9]; never the same twice."""
 
 
 class BlobStore(Protocol):

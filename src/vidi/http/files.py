@@ -18,7 +18,7 @@ from starlette.responses import Response
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, VidiError
 from vidi.files.aio import AsyncFiles
 from vidi.files.metadata import UploadRequest
-from vidi.files.store import WRONG_OFFSET, WRONG_SIZE, Phase
+from vidi.files.store import COMMAND, OFFSET, Phase
 from vidi.files.uploads import UploadStatus
 from vidi.http.body import BodyReader, decompress, receive_chunks
 from vidi.http.response import JSON, add_header, json_response
@@ -31,7 +31,7 @@ _COMMAND = "X-Goog-Upload-Command"
 _OFFSET = "X-Goog-Upload-Offset"
 _LENGTH = "X-Goog-Upload-Header-Content-Length"
 
-_HEADERS = {WRONG_OFFSET: _OFFSET, WRONG_SIZE: _COMMAND}
+_HEADERS = {OFFSET: _OFFSET, COMMAND: _COMMAND}
 """The header that carries what the upload state machine, which knows no HTTP, calls wrong."""
 
 
@@ -46,19 +46,21 @@ class FileRoutes:
         if not size.isdecimal():
             raise InvalidRequest("page_size must be a whole number that is not negative.", where="page_size")
         token = request.query_params.get("pageToken", "")
-        page = await self.files.run(self.files.library.files.page, request.state.owner, int(size[:9]), token)
+        page = await self.files.run_in_thread(
+            self.files.files.page, request.state.owner, int(size[:9]), token
+        )
         return json_response(encode_files(page.files, page.next_token, base_url(request)))
 
     async def get(self, request: Request) -> Response:
         name: str = request.path_params["name"]
         if name.endswith(":download"):
             raise InvalidRequest("Uploaded files cannot be downloaded; only generated files can.")
-        file = await self.files.run(self.files.library.files.get, request.state.owner, name)
+        file = await self.files.run_in_thread(self.files.files.get, request.state.owner, name)
         return json_response(encode_file(file, base_url(request)))
 
     async def delete(self, request: Request) -> Response:
         name: str = request.path_params["name"]
-        await self.files.run(self.files.library.files.delete, request.state.owner, name)
+        await self.files.run_in_thread(self.files.files.delete, request.state.owner, name)
         return json_response(b"{}")
 
 
@@ -110,7 +112,7 @@ class UploadRoutes:
             mime_type=fields.mime_type or headers.get("x-goog-upload-header-content-type", ""),
             length=fields.size_bytes if declared is None else _whole_number(request, _LENGTH),
         )
-        started = await self.files.run(self.files.library.uploads.start, upload)
+        started = await self.files.run_in_thread(self.files.uploads.start, upload)
         url = f"{base_url(request)}{request.url.path}?upload_id={started.upload_id}&upload_protocol=resumable"
         _add_status(request, started.phase)
         return Response(
@@ -132,18 +134,20 @@ class UploadRoutes:
         return json_response(encode_uploaded(done.file, base_url(request)) if done.file else b"")
 
     async def _command(self, request: Request, upload_id: str) -> UploadStatus:
-        uploads = self.files.library.uploads
+        uploads = self.files.uploads
         match _commands(request):
             case ["upload", *rest] if rest in ([], ["finalize"]):
                 offset = _whole_number(request, _OFFSET)
                 chunk = _content(request)
-                return await self.files.take(upload_id, offset, chunk, _length(request), finalize=bool(rest))
+                return await self.files.receive_chunk(
+                    upload_id, offset, chunk, _length(request), finalize=bool(rest)
+                )
             case ["finalize"]:
-                return await self.files.run(uploads.finalize, upload_id)
+                return await self.files.run_in_thread(uploads.finalize, upload_id)
             case ["query"]:
-                return await self.files.run(uploads.query, upload_id)
+                return await self.files.run_in_thread(uploads.query, upload_id)
             case ["cancel"]:
-                return await self.files.run(uploads.cancel, upload_id)
+                return await self.files.run_in_thread(uploads.cancel, upload_id)
             case ["start"]:
                 raise FailedPrecondition("This upload has begun; send its bytes, or start a new one.")
         raise InvalidRequest(
@@ -154,7 +158,7 @@ class UploadRoutes:
     async def _add_state_after_error(self, request: Request, upload_id: str) -> None:
         """The error may have ended the upload, so ask again; an upload that nobody knows is over."""
         try:
-            state = await self.files.run(self.files.library.uploads.query, upload_id)
+            state = await self.files.run_in_thread(self.files.uploads.query, upload_id)
         except VidiError:
             _add_status(request, Phase.FINAL)
         else:
@@ -180,7 +184,7 @@ class UploadRoutes:
     async def _whole(
         self, request: Request, upload: UploadRequest, content: AsyncIterator[bytes]
     ) -> Response:
-        done = await self.files.upload(upload, content)
+        done = await self.files.receive_file(upload, content)
         if done.file is None:
             raise NotFound("The file was deleted while it was uploaded.")
         return json_response(encode_uploaded(done.file, base_url(request)))

@@ -18,12 +18,12 @@ from starlette.types import Receive, Scope, Send
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound
 from vidi.domain.prompt import Conversation
 from vidi.engines.registry import Registry
-from vidi.files.aio import AsyncFiles
 from vidi.generate import GenerateService, Generation
 from vidi.http.body import BodyReader, decode_body
 from vidi.http.response import LONGEST_NAME, add_grounding_header, encode_errors_with, json_response
 from vidi.http.stream import Framing, Stream, cancel_on_disconnect, deadline, requested_timeout
 from vidi.interactions.service import History, InteractionService
+from vidi.storage.threads import StorageThreads
 from vidi.wire.encode import sse_event
 from vidi.wire.errors import unknown_model
 from vidi.wire.interaction_decode import NewInteraction, Past, continued, decode_interaction
@@ -49,19 +49,23 @@ EVENTS = Framing(
 class InteractionRoutes:
     """Interactions that are kept."""
 
-    files: AsyncFiles
+    threads: StorageThreads
     interactions: InteractionService
 
     async def delete(self, request: Request) -> Response:
         """DeleteInteraction."""
         encode_errors_with(request, encode_interaction_error)
-        await self.files.run(self.interactions.delete, request.state.owner, request.path_params["id"])
+        await self.threads.run_in_thread(
+            self.interactions.delete, request.state.owner, request.path_params["id"]
+        )
         return json_response(b"{}")
 
     async def cancel(self, request: Request) -> Response:
         """CancelInteraction: there is never one to cancel."""
         encode_errors_with(request, encode_interaction_error)
-        await self.files.run(self.interactions.size, request.state.owner, request.path_params["id"])
+        await self.threads.run_in_thread(
+            self.interactions.size, request.state.owner, request.path_params["id"]
+        )
         raise FailedPrecondition(
             "Only work in the background can be cancelled, and this interaction is over."
         )
@@ -82,7 +86,7 @@ class InteractionLookup:
             raise InvalidRequest(
                 "An answer that is over is not streamed again. Leave stream out.", where="stream"
             )
-        run, interactions = self.stored.files.run, self.stored.interactions
+        run, interactions = self.stored.threads.run_in_thread, self.stored.interactions
         owner, wanted = request.state.owner, request.path_params["id"]
         if request.query_params.get("include_input", "false") != "true":
             answer = await run(interactions.answer, owner, wanted)
@@ -156,8 +160,8 @@ class InteractionEndpoint:
         if not new.previous:
             yield new.conversation
             return
-        run, interactions = self.stored.files.run, self.stored.interactions
-        history = await run(interactions.line, owner, new.previous, self.body_reader.limit)
+        run, interactions = self.stored.threads.run_in_thread, self.stored.interactions
+        history = await run(interactions.history, owner, new.previous, self.body_reader.limit)
         with self.body_reader.hold(history.size):
             yield await run(self._after, history, new.conversation, owner)
 
@@ -213,4 +217,6 @@ class InteractionEndpoint:
         new = call.new
         if new.kept:
             keep = self.stored.interactions.keep
-            await self.stored.files.run(keep, call.owner, call.id, new.previous, new.input, answer)
+            await self.stored.threads.run_in_thread(
+                keep, call.owner, call.id, new.previous, new.input, answer
+            )

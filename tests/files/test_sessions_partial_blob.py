@@ -4,8 +4,8 @@ from typing import BinaryIO
 
 import pytest
 
+from tests.files.file_server import sha256
 from tests.files.memory import MemoryBlobs
-from tests.files.shelf import sha256
 from vidi.domain.errors import InvalidRequest
 from vidi.files.sessions import REHASHED_AT_ONCE, PartialBlob
 
@@ -25,7 +25,7 @@ class CountingBlobs(MemoryBlobs):
         return super().open(key)
 
 
-def test_the_digest_is_made_while_bytes_come() -> None:
+def test_digest_is_computed_while_bytes_come() -> None:
     blobs = CountingBlobs()
     received = PartialBlob(blobs, "k")
     for position in range(0, 100, 10):
@@ -36,7 +36,7 @@ def test_the_digest_is_made_while_bytes_come() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, REHASHED_AT_ONCE, REHASHED_AT_ONCE + 1])
-def test_the_digest_can_be_had_from_the_stored_bytes(size: int) -> None:
+def test_digest_is_recomputed_from_stored_bytes(size: int) -> None:
     blobs = MemoryBlobs()
     PartialBlob(blobs, "k").append(b"x" * size)
     again = PartialBlob(blobs, "k")
@@ -45,7 +45,7 @@ def test_the_digest_can_be_had_from_the_stored_bytes(size: int) -> None:
     assert again.digest() == sha256(b"x" * size + b"y")
 
 
-def test_bytes_are_synced_once() -> None:
+def test_sync_again_costs_nothing() -> None:
     blobs = CountingBlobs()
     received = PartialBlob(blobs, "k")
     received.sync()
@@ -62,7 +62,7 @@ def test_bytes_are_synced_once() -> None:
     assert blobs.syncs == 3
 
 
-def test_what_repeats_is_compared_and_what_follows_is_fresh() -> None:
+def test_fresh_compares_repeated_bytes_and_returns_new_ones() -> None:
     received = PartialBlob(MemoryBlobs(), "k")
     received.append(b"abcdef")
     assert received.fresh(6, b"gh") == b"gh"
@@ -75,7 +75,7 @@ def test_what_repeats_is_compared_and_what_follows_is_fresh() -> None:
     assert received.size() == 6
 
 
-def test_nothing_received_makes_an_empty_blob() -> None:
+def test_finish_without_bytes_makes_an_empty_blob() -> None:
     blobs = MemoryBlobs()
     received = PartialBlob(blobs, "k")
     assert received.size() == 0

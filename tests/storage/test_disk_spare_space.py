@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.files.simulated import Fuse, SimulatedDisk
-from vidi.files.local import RESERVED_BYTES, LocalBlobs, PosixDisk, SpareSpace
+from tests.storage.simulated_disk import Fuse, SimulatedDisk
+from vidi.files.local import LocalBlobs
+from vidi.storage.disk import RESERVED_BYTES, PosixDisk, SpareSpace
 
 
 def full(call: str) -> None:
@@ -13,7 +14,7 @@ def full(call: str) -> None:
         raise OSError(28, "No space left on device")
 
 
-def test_the_space_is_set_aside_once_and_given_up(tmp_path: Path) -> None:
+def test_spare_space_is_allocated_once_and_released(tmp_path: Path) -> None:
     path = tmp_path / "reserve"
     reserve = SpareSpace(path, PosixDisk())
     reserve.ensure()
@@ -30,7 +31,7 @@ def test_the_space_is_set_aside_once_and_given_up(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_a_torn_reserve_is_made_anew() -> None:
+def test_torn_spare_space_is_made_again() -> None:
     disk, path = SimulatedDisk(), Path("store/reserve")
     disk.create(path)
     disk.write(path, 0, b"torn")
@@ -38,7 +39,7 @@ def test_a_torn_reserve_is_made_anew() -> None:
     assert disk.size(path) == 100
 
 
-def test_no_room_leaves_no_half_reserve() -> None:
+def test_ensure_without_room_leaves_nothing() -> None:
     disk, path = SimulatedDisk(Fuse(3, OSError(28, "full"), lasting=False)), Path("store/reserve")
     reserve = SpareSpace(path, disk, 100)
     with pytest.raises(OSError):
@@ -48,7 +49,7 @@ def test_no_room_leaves_no_half_reserve() -> None:
     assert disk.size(path) == 100
 
 
-def test_uploads_get_no_bytes_while_the_reserve_is_given_up() -> None:
+def test_append_needs_the_spare_space_back() -> None:
     disk = SimulatedDisk()
     blobs = LocalBlobs(Path("store"), disk, reserved_bytes=100)
     blobs.create("k")

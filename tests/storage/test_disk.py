@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from vidi.files.local import PosixDisk
+from vidi.storage.disk import PosixDisk
 
 
-def test_bytes_are_written_where_they_belong(tmp_path: Path) -> None:
+def test_write_at_an_offset(tmp_path: Path) -> None:
     disk, path = PosixDisk(), tmp_path / "file"
     disk.create(path)
     disk.write(path, 0, b"one ")
@@ -20,7 +20,7 @@ def test_bytes_are_written_where_they_belong(tmp_path: Path) -> None:
     assert disk.size(path) == 7
 
 
-def test_only_the_owner_may_look(tmp_path: Path) -> None:
+def test_files_and_directories_are_private(tmp_path: Path) -> None:
     disk = PosixDisk()
     disk.make_directory(tmp_path / "a" / "b")
     disk.make_directory(tmp_path / "a" / "b")
@@ -29,7 +29,7 @@ def test_only_the_owner_may_look(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a" / "b" / "file").stat().st_mode) == 0o600
 
 
-def test_a_file_moves_and_goes(tmp_path: Path) -> None:
+def test_rename_and_remove(tmp_path: Path) -> None:
     disk = PosixDisk()
     disk.create(tmp_path / "a")
     disk.write(tmp_path / "a", 0, b"bytes")
@@ -43,13 +43,13 @@ def test_a_file_moves_and_goes(tmp_path: Path) -> None:
     assert disk.size(tmp_path / "b") is None
 
 
-def test_nothing_is_written_to_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_write_to_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         PosixDisk().write(tmp_path / "none", 0, b"x")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_write_continues_after_a_short_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: whole(fd, data[:3], offset))
     disk = PosixDisk()

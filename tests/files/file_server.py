@@ -1,17 +1,21 @@
-"""What the tests of the library share: a clock to turn, ids to count, a library on any storage."""
+"""What the tests of files share: a clock to turn, ids that count, files and uploads on any storage."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 
 from tests.files.memory import memory_storage
 from vidi.domain.errors import VidiError
-from vidi.files.aio import Library, make_library
+from vidi.files.aio import AsyncFiles
 from vidi.files.metadata import UploadRequest
+from vidi.files.service import FileService
 from vidi.files.store import FileLimits, Storage, StoredFile
-from vidi.files.uploads import Inspect, trust_label
+from vidi.files.uploads import Inspect, Uploads, UploadStatus, trust_label
+from vidi.storage.clock import IdMaker
+from vidi.storage.threads import StorageThreads
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 ME, YOU = "key-me", "key-you"
@@ -30,7 +34,7 @@ class FakeClock:
         self.now += timedelta(**by)
 
 
-def counted() -> Callable[[], str]:
+def counted() -> IdMaker:
     """An IdMaker: 000000000001, 000000000002 and so on."""
     made = 0
 
@@ -42,37 +46,48 @@ def counted() -> Callable[[], str]:
     return next_id
 
 
-class Shelf:
-    """A library with its clock, whose server can be restarted."""
+class FileServer:
+    """Files and uploads over one storage, with a clock to turn, and restarted at will."""
 
     def __init__(
         self,
         limits: FileLimits | None = None,
         storage: Storage | None = None,
         inspect: Inspect = trust_label,
-        ids: Callable[[], str] | None = None,
+        ids: IdMaker | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.storage = storage or memory_storage()
         self.limits = limits or FileLimits()
         self.inspect = inspect
         self.ids = ids or counted()
-        self.library = self.opened()
-
-    def opened(self) -> Library:
-        return make_library(self.storage, self.limits, clock=self.clock, ids=self.ids, inspect=self.inspect)
+        self.threads = StorageThreads(4)
+        self.restart()
 
     def restart(self) -> None:
-        self.library = self.opened()
+        """Forget everything but the storage."""
+        self.files = FileService(self.storage, self.limits, self.clock)
+        self.uploads = Uploads(self.files, self.ids, self.inspect)
+        self.aio = AsyncFiles(self.files, self.uploads, self.threads)
+
+    def run(self, work: Callable[[AsyncFiles], Coroutine[None, None, None]]) -> None:
+        """Run `work` on an event loop."""
+        asyncio.run(work(self.aio))
 
     def start(self, length: int | None = None, name: str = "", owner: str = ME) -> str:
-        wish = UploadRequest(owner, name=name, mime_type="image/png", length=length)
-        return self.library.uploads.start(wish).upload_id
+        request = UploadRequest(owner, name=name, mime_type="image/png", length=length)
+        return self.uploads.start(request).upload_id
+
+    def append(self, upload: str, offset: int, data: bytes) -> UploadStatus:
+        """Send one chunk, and have it acknowledged."""
+        self.uploads.begin_chunk(upload, offset, len(data))
+        self.uploads.write_block(upload, offset, data)
+        return self.uploads.query(upload)
 
     def add(self, data: bytes = b"data", name: str = "", owner: str = ME) -> StoredFile:
         upload = self.start(len(data), name, owner)
-        self.library.uploads.append(upload, 0, data)
-        file = self.library.uploads.finalize(upload).file
+        self.append(upload, 0, data)
+        file = self.uploads.finalize(upload).file
         assert file is not None
         return file
 

@@ -6,12 +6,12 @@ from vidi.domain.errors import InvalidRequest
 from vidi.files.metadata import UploadRequest, validate
 
 
-def test_the_stored_form() -> None:
+def test_validate_normalizes() -> None:
     told = UploadRequest("me", "files/a-b", "x" * 512, "Image/PNG; charset=binary", 0)
     assert validate(told) == UploadRequest("me", "a-b", "x" * 512, "image/png", 0)
 
 
-def test_nothing_need_be_said() -> None:
+def test_validate_takes_an_empty_request() -> None:
     assert validate(UploadRequest("me")) == UploadRequest("me")
 
 
@@ -28,7 +28,7 @@ def test_nothing_need_be_said() -> None:
         (UploadRequest("me", length=-1), "file.size_bytes"),
     ],
 )
-def test_what_breaks_the_rules_is_refused(told: UploadRequest, where: str) -> None:
+def test_validate_refuses_bad_fields(told: UploadRequest, where: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         validate(told)
     assert caught.value.where == where
