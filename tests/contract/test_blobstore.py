@@ -22,7 +22,7 @@ class TestLocalBlobs(BlobStoreSuite):
 class TestLocalBlobsOnASimulatedDisk(BlobStoreSuite):
     @pytest.fixture
     def blobs(self) -> BlobStore:
-        return LocalBlobs(Path("store"), SimulatedDisk(), reserved_bytes=8)
+        return LocalBlobs(Path("store"), SimulatedDisk(), spare_bytes=8)
 
 
 class TestMemoryBlobs(BlobStoreSuite):

@@ -37,7 +37,7 @@ class World:
         self.server.restart()
 
     def _storage(self) -> Storage:
-        return Storage(LocalBlobs(Path("store"), self.disk, reserved_bytes=8), self.index)
+        return Storage(LocalBlobs(Path("store"), self.disk, spare_bytes=8), self.index)
 
 
 def live(client: ClientModel) -> None:

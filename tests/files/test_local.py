@@ -8,7 +8,7 @@ import pytest
 
 from vidi.domain.errors import Unavailable
 from vidi.files.local import LocalBlobs, open_local
-from vidi.storage.disk import RESERVED_BYTES, PosixDisk
+from vidi.storage.disk import SPARE_BYTES, PosixDisk
 
 
 def test_open_local_creates_and_reopens_a_store(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_open_local_without_spare_space_makes_it_again(tmp_path: Path) -> None:
     (tmp_path / "reserve").unlink()
     with open_local(tmp_path) as storage:
         storage.blobs.append("k", 1, b"y")
-    assert (tmp_path / "reserve").stat().st_size == RESERVED_BYTES
+    assert (tmp_path / "reserve").stat().st_size == SPARE_BYTES
 
 
 class Witness(PosixDisk):
@@ -85,7 +85,7 @@ class Witness(PosixDisk):
 def test_finish_syncs_renames_and_syncs_the_directory(tmp_path: Path) -> None:
     disk = Witness()
     blobs = LocalBlobs(tmp_path, disk)
-    blobs.reserve.ensure()
+    blobs.spare.ensure()
     disk.calls.clear()
     blobs.create("k")
     blobs.append("k", 0, b"x")

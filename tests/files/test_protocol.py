@@ -56,7 +56,7 @@ class Protocol(RuleBasedStateMachine):
         self.disk = SimulatedDisk()
         self.index = MemoryIndex()
         self.server = FileServer(
-            LIMITS, Storage(LocalBlobs(Path("store"), self.disk, reserved_bytes=8), self.index)
+            LIMITS, Storage(LocalBlobs(Path("store"), self.disk, spare_bytes=8), self.index)
         )
         self.uploads: dict[str, Model] = {}
         self.cancelled = False
@@ -227,7 +227,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(cut=st.sampled_from(list(Cut)), seed=st.integers(0, 99))
     def server_ends(self, cut: Cut, seed: int) -> None:
         self.disk.end(cut, random.Random(seed))
-        self.server.storage = Storage(LocalBlobs(Path("store"), self.disk, reserved_bytes=8), self.index)
+        self.server.storage = Storage(LocalBlobs(Path("store"), self.disk, spare_bytes=8), self.index)
         self.server.restart()
 
     @invariant()

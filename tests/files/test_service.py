@@ -195,7 +195,7 @@ def test_reconcile_removes_blobs_without_a_row_and_rows_without_a_blob() -> None
 
 def test_delete_holds_even_if_the_blob_cannot_be_removed() -> None:
     disk = SimulatedDisk()
-    server = FileServer(storage=Storage(LocalBlobs(Path("store"), disk, reserved_bytes=8), MemoryIndex()))
+    server = FileServer(storage=Storage(LocalBlobs(Path("store"), disk, spare_bytes=8), MemoryIndex()))
     file = server.add(b"bytes")
 
     def fail(call: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.files.file_server import ME, YOU, FileServer
 from vidi.domain.errors import InvalidRequest
-from vidi.files.service import page_size, position, token_after
+from vidi.files.service import page_size, page_token, parse_page_token
 from vidi.files.store import Position
 
 
@@ -24,14 +24,14 @@ def test_page_size_refuses_a_negative_size() -> None:
 
 def test_page_token_roundtrip() -> None:
     file = FileServer().add()
-    assert position(ME, token_after(ME, file)) == Position(file.created, file.id)
-    assert position(ME, "") is None
+    assert parse_page_token(ME, page_token(ME, file)) == Position(file.created, file.id)
+    assert parse_page_token(ME, "") is None
 
 
 def test_page_token_of_another_listing_is_refused() -> None:
-    token = token_after(ME, FileServer().add())
+    token = page_token(ME, FileServer().add())
     with pytest.raises(InvalidRequest):
-        position(YOU, token)
+        parse_page_token(YOU, token)
 
 
 @given(
@@ -40,10 +40,10 @@ def test_page_token_of_another_listing_is_refused() -> None:
 )
 def test_page_token_made_up_is_refused(token: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        position(ME, token)
+        parse_page_token(ME, token)
     assert caught.value.where == "page_token"
 
 
 def test_page_token_endless_is_refused() -> None:
     with pytest.raises(InvalidRequest):
-        position(ME, "A" * 1_000_000)
+        parse_page_token(ME, "A" * 1_000_000)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.contract.fileindex_suite import NOON, add, file, session
 from vidi.files.sqlite import SCRIPTS, SqliteIndex
-from vidi.storage.disk import RESERVED_BYTES
+from vidi.storage.disk import SPARE_BYTES
 from vidi.storage.sql import LOG_PAGES, connect
 
 
@@ -118,8 +118,8 @@ def test_the_log_stays_small(tmp_path: Path) -> None:
             add(index, file(number))
         for number in range(100):
             index.delete("me", f"file{number:04}")
-        assert LOG_PAGES * 4096 < RESERVED_BYTES / 2
-        assert (tmp_path / "index.sqlite3-wal").stat().st_size < RESERVED_BYTES
+        assert LOG_PAGES * 4096 < SPARE_BYTES / 2
+        assert (tmp_path / "index.sqlite3-wal").stat().st_size < SPARE_BYTES
 
 
 def test_page_uses_its_index(tmp_path: Path) -> None:

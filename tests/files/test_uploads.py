@@ -27,7 +27,7 @@ from vidi.files.uploads import ANY_TYPE
 
 
 def on_disk(disk: SimulatedDisk, limits: FileLimits | None = None) -> FileServer:
-    return FileServer(limits, Storage(LocalBlobs(Path("store"), disk, reserved_bytes=8), MemoryIndex()))
+    return FileServer(limits, Storage(LocalBlobs(Path("store"), disk, spare_bytes=8), MemoryIndex()))
 
 
 def test_upload_in_chunks_becomes_a_file() -> None:
@@ -463,7 +463,7 @@ def test_failed_sync_cancels_the_upload(number: int) -> None:
 
 def test_finalize_whose_row_cannot_be_written_can_be_repeated() -> None:
     index = MemoryIndex()
-    server = FileServer(storage=Storage(LocalBlobs(Path("store"), SimulatedDisk(), reserved_bytes=8), index))
+    server = FileServer(storage=Storage(LocalBlobs(Path("store"), SimulatedDisk(), spare_bytes=8), index))
     upload = server.start(3)
     server.append(upload, 0, b"abc")
     index.fault = Fuse(0, OSError(28, "database or disk is full"))

@@ -16,7 +16,7 @@ import pytest
 from tests.contract.interactionstore_suite import LIMITS, NOW, OWNER, interaction
 from vidi.interactions.sqlite import SqliteInteractions
 from vidi.interactions.store import InteractionLimits
-from vidi.storage.disk import RESERVED_BYTES
+from vidi.storage.disk import SPARE_BYTES
 from vidi.storage.sql import SqlDatabase
 
 
@@ -67,7 +67,7 @@ def test_delete_and_expire_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Mo
     with closing(SqliteInteractions(tmp_path / "interactions.sqlite3")) as store:
         for name in ("a", "b"):
             store.add(interaction(name, hours=1), LIMITS)
-        assert spare.stat().st_size == RESERVED_BYTES
+        assert spare.stat().st_size == SPARE_BYTES
         full = True
         with pytest.raises(OSError, match="No space"):
             store.add(interaction("c"), LIMITS)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.storage.simulated_disk import Fuse, SimulatedDisk
 from vidi.files.local import LocalBlobs
-from vidi.storage.disk import RESERVED_BYTES, PosixDisk, SpareSpace
+from vidi.storage.disk import SPARE_BYTES, PosixDisk, SpareSpace
 
 
 def full(call: str) -> None:
@@ -16,18 +16,18 @@ def full(call: str) -> None:
 
 def test_spare_space_is_allocated_once_and_released(tmp_path: Path) -> None:
     path = tmp_path / "reserve"
-    reserve = SpareSpace(path, PosixDisk())
-    reserve.ensure()
+    spare = SpareSpace(path, PosixDisk())
+    spare.ensure()
     first = path.stat()
-    assert first.st_size == RESERVED_BYTES
-    assert first.st_blocks * 512 >= RESERVED_BYTES
-    reserve.ensure()
+    assert first.st_size == SPARE_BYTES
+    assert first.st_blocks * 512 >= SPARE_BYTES
+    spare.ensure()
     SpareSpace(path, PosixDisk()).ensure()
     assert path.stat().st_mtime_ns == first.st_mtime_ns
-    reserve.release()
-    reserve.release()
+    spare.release()
+    spare.release()
     assert not path.exists()
-    reserve.ensure()
+    spare.ensure()
     assert path.exists()
 
 
@@ -41,20 +41,20 @@ def test_torn_spare_space_is_made_again() -> None:
 
 def test_ensure_without_room_leaves_nothing() -> None:
     disk, path = SimulatedDisk(Fuse(3, OSError(28, "full"), lasting=False)), Path("store/reserve")
-    reserve = SpareSpace(path, disk, 100)
+    spare = SpareSpace(path, disk, 100)
     with pytest.raises(OSError):
-        reserve.ensure()
+        spare.ensure()
     assert disk.size(path) is None
-    reserve.ensure()
+    spare.ensure()
     assert disk.size(path) == 100
 
 
 def test_append_needs_the_spare_space_back() -> None:
     disk = SimulatedDisk()
-    blobs = LocalBlobs(Path("store"), disk, reserved_bytes=100)
+    blobs = LocalBlobs(Path("store"), disk, spare_bytes=100)
     blobs.create("k")
     blobs.append("k", 0, b"x")
-    blobs.reserve.release()
+    blobs.spare.release()
     disk.fault = full
     with pytest.raises(OSError):
         blobs.append("k", 1, b"y")

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from vidi.domain.errors import Unavailable
 from vidi.files.sqlite import SqliteIndex
 from vidi.files.store import Storage
-from vidi.storage.disk import RESERVED_BYTES, Disk, PosixDisk, SpareSpace
+from vidi.storage.disk import SPARE_BYTES, Disk, PosixDisk, SpareSpace
 
 _KEY = re.compile(r"[a-z0-9]{1,64}")
 
@@ -31,16 +31,14 @@ class LocalBlobs:
     A blob that was finished but whose row was never written is still found under its key.
     """
 
-    def __init__(
-        self, directory: Path, disk: Disk | None = None, reserved_bytes: int = RESERVED_BYTES
-    ) -> None:
+    def __init__(self, directory: Path, disk: Disk | None = None, spare_bytes: int = SPARE_BYTES) -> None:
         """Use `directory`, made if it is not there.
 
         Raises:
             OSError: The directory cannot be made.
         """
         self._disk = disk or PosixDisk()
-        self.reserve = SpareSpace(directory / "reserve", self._disk, reserved_bytes)
+        self.spare = SpareSpace(directory / "reserve", self._disk, spare_bytes)
         self._parts = directory / "parts"
         self._whole = directory / "blobs"
         for path in (directory, self._parts, self._whole):
@@ -48,23 +46,19 @@ class LocalBlobs:
         self._disk.sync(directory)
 
     def create(self, key: str) -> None:
-        """See `BlobStore.create`."""
         if self.size(key) is None:
             self._disk.create(self._parts / key)
 
     def append(self, key: str, offset: int, data: bytes) -> None:
-        """See `BlobStore.append`."""
-        self.reserve.ensure()
+        self.spare.ensure()
         self._disk.write(self._find(key), offset, data)
 
     def sync(self, key: str) -> None:
-        """See `BlobStore.sync`."""
         path = self._find(key)
         self._disk.sync(path)
         self._disk.sync(path.parent)
 
     def finish(self, key: str) -> None:
-        """See `BlobStore.finish`."""
         path = self._find(key)
         self._disk.sync(path)
         if path.parent == self._parts:
@@ -72,7 +66,6 @@ class LocalBlobs:
         self._disk.sync(self._whole)
 
     def size(self, key: str) -> int | None:
-        """See `BlobStore.size`."""
         for path in self._places(key):
             size = self._disk.size(path)
             if size is not None:
@@ -80,7 +73,6 @@ class LocalBlobs:
         return None
 
     def open(self, key: str) -> BinaryIO:
-        """See `BlobStore.open`."""
         whole, part = self._places(key)
         try:
             return self._disk.open(whole)
@@ -88,12 +80,12 @@ class LocalBlobs:
             return self._disk.open(part)
 
     def delete(self, key: str) -> None:
-        """See `BlobStore.delete`. Not synced: the row went before, and `reconcile` finds what comes back."""
+        """Not synced: the row went before, and `reconcile` finds what comes back."""
         for path in self._places(key):
             self._disk.remove(path)
 
     def keys(self) -> Iterator[str]:
-        """See `BlobStore.keys`. Names that are no keys are not ours and are left alone."""
+        """Names that are no keys are not ours and are left alone."""
         found = {*self._disk.names(self._parts), *self._disk.names(self._whole)}
         return (name for name in found if _KEY.fullmatch(name))
 
@@ -125,7 +117,7 @@ def open_local(directory: Path) -> Iterator[Storage]:
         _lock(lock)
         try:
             blobs = LocalBlobs(directory)
-            index = _open_index(directory / "index.sqlite3", blobs.reserve)
+            index = _open_index(directory / "index.sqlite3", blobs.spare)
             for changed in (directory, directory.parent):
                 PosixDisk().sync(changed)
         except OSError as error:
@@ -138,14 +130,14 @@ def open_local(directory: Path) -> Iterator[Storage]:
         os.close(lock)
 
 
-def _open_index(path: Path, reserve: SpareSpace) -> SqliteIndex:
+def _open_index(path: Path, spare: SpareSpace) -> SqliteIndex:
     """The database, which only the owner may read. Even to be opened it needs a little space."""
     try:
         PosixDisk().create(path)
-        return SqliteIndex(path, reserve.release)
+        return SqliteIndex(path, spare.release)
     except OSError:
-        reserve.release()
-        return SqliteIndex(path, reserve.release)
+        spare.release()
+        return SqliteIndex(path, spare.release)
 
 
 def _lock(descriptor: int) -> None:

@@ -18,6 +18,11 @@ from vidi.files.store import BlobStore, FileLimits, FileState, Position, Storage
 from vidi.storage.clock import Clock, from_micros, to_micros
 from vidi.storage.errors import storage_faults
 
+log = logging.getLogger(__name__)
+
+EXPIRED_AT_ONCE = 500
+"""Rows that one transaction removes: a few milliseconds in which no upload can be started."""
+
 DEFAULT_PAGE = 10
 MAX_PAGE = 100
 
@@ -31,57 +36,6 @@ class Page:
 
     files: tuple[StoredFile, ...]
     next_token: str = ""
-
-
-def page_size(asked: int) -> int:
-    """How many files a page has: 10 for 0, never more than 100.
-
-    Raises:
-        InvalidRequest: A negative size.
-    """
-    if asked < 0:
-        raise InvalidRequest("page_size must not be negative.", where="page_size")
-    return min(asked or DEFAULT_PAGE, MAX_PAGE)
-
-
-def token_after(owner: str, file: StoredFile) -> str:
-    """The token of the page that follows `file`."""
-    place = f"{to_micros(file.created)}.{file.id}".encode()
-    return base64.urlsafe_b64encode(_seal(owner, place) + place).rstrip(b"=").decode()
-
-
-def position(owner: str, token: str) -> Position | None:
-    """Where the page of `token` begins; None for an empty token.
-
-    Raises:
-        InvalidRequest: The token was not made for this listing.
-    """
-    if not token:
-        return None
-    try:
-        if len(token) > _MAX_TOKEN:
-            raise ValueError
-        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        seal, place = raw[:_SEAL_BYTES], raw[_SEAL_BYTES:]
-        if seal != _seal(owner, place):
-            raise ValueError
-        micros, _, file_id = place.decode().partition(".")
-        return Position(from_micros(int(micros)), file_id)
-    except (ValueError, binascii.Error, OverflowError):
-        raise InvalidRequest(
-            "Invalid page token. Use the nextPageToken of the same listing, or none to start over.",
-            where="page_token",
-        ) from None
-
-
-def _seal(owner: str, place: bytes) -> bytes:
-    return hashlib.sha256(b"files\0" + owner.encode() + b"\0" + place).digest()[:_SEAL_BYTES]
-
-
-log = logging.getLogger(__name__)
-
-EXPIRED_AT_ONCE = 500
-"""Rows that one transaction removes: a few milliseconds in which no upload can be started."""
 
 
 class FileService:
@@ -122,10 +76,10 @@ class FileService:
         """
         count = page_size(size)
         with storage_faults():
-            files = self._index.page(owner, position(owner, token), count + 1, self.clock())
+            files = self._index.page(owner, parse_page_token(owner, token), count + 1, self.clock())
         more = len(files) > count
         shown = tuple(files[:count])
-        return Page(shown, token_after(owner, shown[-1]) if more else "")
+        return Page(shown, page_token(owner, shown[-1]) if more else "")
 
     def delete(self, owner: str, name: str) -> None:
         """Remove a file. Who reads it at the moment reads on to the end.
@@ -304,3 +258,48 @@ def denied(file_id: str) -> PermissionDenied:
     return PermissionDenied(
         f"You do not have permission to access the File {file_id[:100]} or it may not exist."
     )
+
+
+def page_size(requested: int) -> int:
+    """How many files a page has: 10 for 0, never more than 100.
+
+    Raises:
+        InvalidRequest: A negative size.
+    """
+    if requested < 0:
+        raise InvalidRequest("page_size must not be negative.", where="page_size")
+    return min(requested or DEFAULT_PAGE, MAX_PAGE)
+
+
+def page_token(owner: str, file: StoredFile) -> str:
+    """The token of the page that follows `file`."""
+    place = f"{to_micros(file.created)}.{file.id}".encode()
+    return base64.urlsafe_b64encode(_seal(owner, place) + place).rstrip(b"=").decode()
+
+
+def parse_page_token(owner: str, token: str) -> Position | None:
+    """Where the page of `token` begins; None for an empty token.
+
+    Raises:
+        InvalidRequest: The token was not made for this listing.
+    """
+    if not token:
+        return None
+    try:
+        if len(token) > _MAX_TOKEN:
+            raise ValueError
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        seal, place = raw[:_SEAL_BYTES], raw[_SEAL_BYTES:]
+        if seal != _seal(owner, place):
+            raise ValueError
+        micros, _, file_id = place.decode().partition(".")
+        return Position(from_micros(int(micros)), file_id)
+    except (ValueError, binascii.Error, OverflowError):
+        raise InvalidRequest(
+            "Invalid page token. Use the nextPageToken of the same listing, or none to start over.",
+            where="page_token",
+        ) from None
+
+
+def _seal(owner: str, place: bytes) -> bytes:
+    return hashlib.sha256(b"files\0" + owner.encode() + b"\0" + place).digest()[:_SEAL_BYTES]

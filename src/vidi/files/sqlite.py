@@ -69,20 +69,16 @@ class SqliteIndex:
         self._database.close()
 
     def start(self, session: Session) -> None:
-        """See `FileIndex.start`."""
         self._database.change(f"INSERT INTO sessions VALUES ({_marks(9)})", _session_row(session))
 
     def session(self, upload_id: str) -> Session | None:
-        """See `FileIndex.session`."""
         rows = self._database.read("SELECT * FROM sessions WHERE id = ?", (upload_id,))
         return _session(rows[0]) if rows else None
 
     def touch(self, upload_id: str, now: datetime) -> None:
-        """See `FileIndex.touch`."""
         self._database.change("UPDATE sessions SET touched = ? WHERE id = ?", (to_micros(now), upload_id))
 
     def cancel(self, upload_id: str, now: datetime) -> None:
-        """See `FileIndex.cancel`."""
         self._database.remove(
             "UPDATE sessions SET phase = 'cancelled', touched = ? WHERE id = ? AND phase = 'active' "
             "RETURNING id",
@@ -90,7 +86,6 @@ class SqliteIndex:
         )
 
     def finish(self, upload_id: str, file: StoredFile) -> bool:
-        """See `FileIndex.finish`."""
         with self._database.transaction() as connection:
             added = connection.execute(
                 f"INSERT INTO files VALUES ({_marks(13)}) ON CONFLICT (owner, id) DO NOTHING", _file_row(file)
@@ -103,26 +98,21 @@ class SqliteIndex:
             return added.rowcount == 1
 
     def idle(self, before: datetime) -> Sequence[Session]:
-        """See `FileIndex.idle`."""
         rows = self._database.read("SELECT * FROM sessions WHERE touched < ?", (to_micros(before),))
         return [_session(row) for row in rows]
 
     def forget(self, upload_id: str) -> None:
-        """See `FileIndex.forget`."""
         self._database.remove("DELETE FROM sessions WHERE id = ? RETURNING id", (upload_id,))
 
     def file(self, owner: str, file_id: str) -> StoredFile | None:
-        """See `FileIndex.file`."""
         rows = self._database.read("SELECT * FROM files WHERE owner = ? AND id = ?", (owner, file_id))
         return _file(rows[0]) if rows else None
 
     def holder(self, blob: str) -> StoredFile | None:
-        """See `FileIndex.holder`."""
         rows = self._database.read("SELECT * FROM files WHERE blob = ?", (blob,))
         return _file(rows[0]) if rows else None
 
     def page(self, owner: str, after: Position | None, limit: int, now: datetime) -> Sequence[StoredFile]:
-        """See `FileIndex.page`."""
         start = after or Position(END_OF_TIME, "")
         rows = self._database.read(
             "SELECT * FROM files WHERE owner = ? AND (created, id) < (?, ?) AND expires > ? "
@@ -132,13 +122,12 @@ class SqliteIndex:
         return [_file(row) for row in rows]
 
     def delete(self, owner: str, file_id: str) -> StoredFile | None:
-        """See `FileIndex.delete`."""
         statement = "DELETE FROM files WHERE owner = ? AND id = ? RETURNING *"
         rows = self._database.remove(statement, (owner, file_id))
         return _file(rows[0]) if rows else None
 
     def expire(self, now: datetime, limit: int) -> Sequence[StoredFile]:
-        """See `FileIndex.expire`. Nothing is written when nothing has expired."""
+        """Nothing is written when nothing has expired."""
         chosen = "SELECT rowid FROM files WHERE expires <= ? ORDER BY expires LIMIT ?"
         if not self._database.read(chosen, (to_micros(now), 1)):
             return []
@@ -147,14 +136,13 @@ class SqliteIndex:
         return sorted((_file(row) for row in rows), key=lambda file: file.expires)
 
     def blobs(self) -> frozenset[str]:
-        """See `FileIndex.blobs`."""
         rows = self._database.read(
             "SELECT blob FROM files UNION ALL SELECT blob FROM sessions WHERE phase = 'active'"
         )
         return frozenset(str(row["blob"]) for row in rows)
 
     def reserved(self) -> int:
-        """See `FileIndex.reserved`. Kept by triggers, so it costs the same however many files there are."""
+        """Kept by triggers, so it costs the same however many files there are."""
         return int(self._database.read("SELECT reserved FROM totals")[0]["reserved"])
 
 

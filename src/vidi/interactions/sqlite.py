@@ -73,7 +73,6 @@ class SqliteInteractions:
         self._database.close()
 
     def add(self, interaction: StoredInteraction, limits: InteractionLimits) -> None:
-        """See `InteractionStore.add`."""
         row = (
             interaction.id,
             interaction.owner,
@@ -91,7 +90,6 @@ class SqliteInteractions:
             connection.execute(_SURPLUS, most)
 
     def find(self, owner: str, interaction_id: str, now: datetime) -> StoredInteraction | None:
-        """See `InteractionStore.find`."""
         rows = self._database.read(
             "SELECT * FROM interactions WHERE owner = :owner AND id = :id AND expires > :now",
             {"owner": owner, "id": interaction_id, "now": to_micros(now)},
@@ -99,7 +97,6 @@ class SqliteInteractions:
         return _interaction(rows[0]) if rows else None
 
     def answer(self, owner: str, interaction_id: str, now: datetime) -> bytes | None:
-        """See `InteractionStore.answer`."""
         rows = self._database.read(
             "SELECT answer FROM interactions WHERE owner = :owner AND id = :id AND expires > :now",
             {"owner": owner, "id": interaction_id, "now": to_micros(now)},
@@ -107,19 +104,17 @@ class SqliteInteractions:
         return bytes(rows[0]["answer"]) if rows else None
 
     def history(self, owner: str, interaction_id: str, now: datetime, longest: int) -> Sequence[Link]:
-        """See `InteractionStore.history`."""
         rows = self._database.read(
             _HISTORY, {"owner": owner, "id": interaction_id, "now": to_micros(now), "longest": longest}
         )
         return [Link(row["id"], row["previous"], row["size"]) for row in rows]
 
     def delete(self, owner: str, interaction_id: str) -> bool:
-        """See `InteractionStore.delete`."""
         statement = "DELETE FROM interactions WHERE owner = ? AND id = ? RETURNING number"
         return bool(self._database.remove(statement, (owner, interaction_id)))
 
     def expire(self, now: datetime, limit: int) -> int:
-        """See `InteractionStore.expire`. Nothing is written when nothing has expired."""
+        """Nothing is written when nothing has expired."""
         chosen = "SELECT number FROM interactions WHERE expires <= ? ORDER BY expires LIMIT ?"
         values = (to_micros(now), limit)
         if not self._database.read(chosen, values):

@@ -1,4 +1,4 @@
-"""Files on a disk, and a reserve of space on it; both seams hide behind what a test can replace."""
+"""Files on a disk, behind a seam that tests replace, and space that is kept free for removals."""
 
 from __future__ import annotations
 
@@ -50,18 +50,15 @@ class Disk(Protocol):
 
 
 class PosixDisk:
-    """The real one."""
+    """A `Disk` that is real. Only the owner may enter its directories and read its files."""
 
     def make_directory(self, path: Path) -> None:
-        """Make a directory and its parents; only the owner may enter."""
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def create(self, path: Path) -> None:
-        """Make an empty file that only the owner may read."""
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def write(self, path: Path, offset: int, data: bytes) -> None:
-        """Write all of `data` at `offset`."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
             left = memoryview(data)
@@ -73,7 +70,7 @@ class PosixDisk:
             os.close(descriptor)
 
     def sync(self, path: Path) -> None:
-        """fsync. Works on a descriptor of its own: the kernel flushes the file, whoever wrote it."""
+        """Works on a descriptor of its own: the kernel flushes the file, whoever wrote it."""
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
@@ -81,52 +78,51 @@ class PosixDisk:
             os.close(descriptor)
 
     def rename(self, source: Path, target: Path) -> None:
-        """Move a file, replacing `target`, all at once."""
         source.replace(target)
 
     def remove(self, path: Path) -> None:
-        """Remove a file."""
         path.unlink(missing_ok=True)
 
     def size(self, path: Path) -> int | None:
-        """Length of a file; None if there is none."""
         try:
             return path.stat().st_size
         except FileNotFoundError:
             return None
 
     def open(self, path: Path) -> BinaryIO:
-        """Open a file for reading, unbuffered reads left to the caller's sizes."""
         return path.open("rb")
 
     def names(self, directory: Path) -> list[str]:
-        """Names of what lies in a directory."""
         return [path.name for path in directory.iterdir()]
 
 
-RESERVED_BYTES = 1 << 20
+SPARE_BYTES = 1 << 20
 """Twice what the database's log grows to before it is emptied."""
 
 
 class SpareSpace:
-    """A file that only takes up space."""
+    """A file that only takes up space.
 
-    def __init__(self, path: Path, disk: Disk, size: int = RESERVED_BYTES) -> None:
-        """The reserve at `path`, `size` bytes; it may be there or not."""
+    On a full disk even a removal fails: the database writes to its log first. Then this file is given up, the
+    removal goes through, and new bytes are refused until there is room for the file again.
+    """
+
+    def __init__(self, path: Path, disk: Disk, size: int = SPARE_BYTES) -> None:
+        """Space at `path`, `size` bytes; it may be allocated already."""
         self._path = path
         self._disk = disk
         self._size = size
         self._lock = threading.Lock()
-        self._stands = disk.size(path) == size
+        self._allocated = disk.size(path) == size
 
     def ensure(self) -> None:
-        """Have the space set aside; costs nothing while it is.
+        """Allocate the space; costs nothing while it is allocated.
 
         Raises:
             OSError: There is no room for it.
         """
         with self._lock:
-            if self._stands:
+            if self._allocated:
                 return
             try:
                 self._disk.remove(self._path)
@@ -136,10 +132,10 @@ class SpareSpace:
             except OSError:
                 self._disk.remove(self._path)
                 raise
-            self._stands = True
+            self._allocated = True
 
     def release(self) -> None:
         """Give the space up for a removal."""
         with self._lock:
-            self._stands = False
+            self._allocated = False
             self._disk.remove(self._path)
