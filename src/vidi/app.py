@@ -24,7 +24,7 @@ from vidi.generate import GenerateOptions, GenerateService
 from vidi.http import files, interactions, models, playground
 from vidi.http.body import BodyReader
 from vidi.http.middleware import AccessPolicy, Gateway, not_found
-from vidi.images.header import ImageLimits, true_type
+from vidi.images.header import ImageLimits, inspect_upload
 from vidi.images.pool import DecoderPool
 from vidi.interactions.service import open_interactions
 from vidi.interactions.store import InteractionLimits as InteractionLimits
@@ -97,7 +97,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         keep=KEPT_PICTURES,
     )
     opened = contextlib.ExitStack()
-    look = partial(true_type, limits=images, largest=LARGEST_PICTURE_FILE, alone=threading.Lock())
+    look = partial(inspect_upload, limits=images, largest=LARGEST_PICTURE_FILE, alone=threading.Lock())
     desk = AsyncFiles(opened.enter_context(open_library(settings.data_dir, _limits(settings), inspect=look)))
     kept = InteractionLimits(lifetime=timedelta(hours=settings.file_hours))
     archive = opened.enter_context(open_interactions(settings.data_dir, kept))

@@ -163,7 +163,7 @@ def test_a_uri_of_no_file_is_refused_in_a_prompt() -> None:
 
 
 def test_a_failed_file_is_shown_but_not_used() -> None:
-    def refuse(reader: object, declared: str) -> str:
+    def refuse(reader: object, declared: str) -> tuple[str, None]:
         raise InvalidImage("This is no picture.")
 
     shelf = Shelf(inspect=refuse)

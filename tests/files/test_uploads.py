@@ -20,6 +20,7 @@ from vidi.domain.errors import (
     ResourceExhausted,
     Unavailable,
 )
+from vidi.domain.prompt import ImageFormat, ImageHeader
 from vidi.files.local import LocalBlobs
 from vidi.files.metadata import UploadRequest
 from vidi.files.store import FileLimits, FileState, Phase, Session, Storage
@@ -336,15 +337,16 @@ def test_an_upload_that_wakes_up_while_it_is_given_up_stays() -> None:
     assert shelf.library.uploads.query(upload).phase is Phase.ACTIVE
 
 
-def test_the_inspector_reads_the_bytes_and_says_the_type() -> None:
+def test_the_inspector_reads_the_bytes_and_says_the_type_and_the_header() -> None:
     seen: list[tuple[bytes, str]] = []
+    header = ImageHeader(ImageFormat.JPEG, 640, 480, orientation=6)
 
-    def inspect(reader: BinaryIO, declared: str) -> str:
+    def inspect(reader: BinaryIO, declared: str) -> tuple[str, ImageHeader]:
         seen.append((reader.read(), declared))
-        return "image/jpeg"
+        return "image/jpeg", header
 
-    shelf = Shelf(inspect=inspect)
-    assert shelf.add(b"bytes").mime_type == "image/jpeg"
+    file = Shelf(inspect=inspect).add(b"bytes")
+    assert (file.mime_type, file.header) == ("image/jpeg", header)
     assert seen == [(b"bytes", "image/png")]
 
 
@@ -356,22 +358,22 @@ def test_a_type_that_nobody_said() -> None:
 
 
 def test_a_picture_that_cannot_be_used_becomes_a_failed_file() -> None:
-    def refuse(reader: object, declared: str) -> str:
+    def refuse(reader: object, declared: str) -> tuple[str, None]:
         raise InvalidImage("This is no picture.")
 
     file = Shelf(inspect=refuse).add(b"bytes")
     assert (file.state, file.error) == (FileState.FAILED, "This is no picture.")
-    assert (file.mime_type, file.sha256) == ("image/png", sha256(b"bytes"))
+    assert (file.mime_type, file.sha256, file.header) == ("image/png", sha256(b"bytes"), None)
 
 
 def test_an_inspector_that_is_busy_leaves_the_upload_open() -> None:
     answers = [Unavailable("Busy."), None]
 
-    def inspect(reader: object, declared: str) -> str:
+    def inspect(reader: object, declared: str) -> tuple[str, None]:
         trouble = answers.pop(0)
         if trouble is not None:
             raise trouble
-        return declared
+        return declared, None
 
     shelf = Shelf(inspect=inspect)
     upload = shelf.start(1)

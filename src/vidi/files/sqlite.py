@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from vidi.domain.prompt import ImageFormat, ImageHeader
 from vidi.files.store import FileSource, FileState, Phase, Position, Session, StoredFile
 
-VERSION = 1
+VERSION = 2
 """Of the tables; kept in the database's user_version."""
 
 SCHEMA = """
@@ -25,7 +26,7 @@ CREATE TABLE files (
     owner TEXT NOT NULL, id TEXT NOT NULL, blob TEXT NOT NULL UNIQUE,
     display_name TEXT NOT NULL, mime_type TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL,
     created INTEGER NOT NULL, updated INTEGER NOT NULL, expires INTEGER NOT NULL,
-    state TEXT NOT NULL, error TEXT, source TEXT NOT NULL,
+    state TEXT NOT NULL, error TEXT, source TEXT NOT NULL, header TEXT,
     PRIMARY KEY (owner, id)
 );
 CREATE INDEX files_by_age ON files (owner, created DESC, id DESC);
@@ -53,9 +54,17 @@ END;
 CREATE TRIGGER session_goes AFTER DELETE ON sessions WHEN old.phase = 'active' BEGIN
     UPDATE totals SET reserved = reserved - coalesce(old.length, 0);
 END;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 COMMIT;
 """
+
+_ADD_HEADER = """
+BEGIN IMMEDIATE;
+ALTER TABLE files ADD COLUMN header TEXT;
+PRAGMA user_version = 2;
+COMMIT;
+"""
+"""From version 1. Its files have no header here; theirs is read when they are used."""
 
 LOG_PAGES = 100
 """Pages of 4 KiB after which the log is emptied; bounds the space that removals need on a full disk."""
@@ -93,6 +102,8 @@ class SqliteIndex:
                 raise OSError(errno.EINVAL, "it was made by a newer version")
             if version == 0:
                 self._writer.executescript(SCHEMA)
+            elif version == 1:
+                self._writer.executescript(_ADD_HEADER)
             self._reader = connect(path)
 
     def close(self) -> None:
@@ -127,7 +138,7 @@ class SqliteIndex:
         """See `FileIndex.finish`."""
         with self._writing() as database:
             added = database.execute(
-                f"INSERT INTO files VALUES ({_marks(13)}) ON CONFLICT (owner, id) DO NOTHING", _file_row(file)
+                f"INSERT INTO files VALUES ({_marks(14)}) ON CONFLICT (owner, id) DO NOTHING", _file_row(file)
             )
             if added.rowcount == 1:
                 database.execute(
@@ -298,6 +309,7 @@ def _file_row(file: StoredFile) -> tuple[str | int | None, ...]:
         file.state.value,
         file.error,
         file.source.value,
+        _header_text(file.header),
     )
 
 
@@ -316,4 +328,20 @@ def _file(row: sqlite3.Row) -> StoredFile:
         state=FileState(row["state"]),
         error=row["error"],
         source=FileSource(row["source"]),
+        header=_header(row["header"]),
     )
+
+
+def _header_text(header: ImageHeader | None) -> str | None:
+    """As `image/jpeg 640 480 1 6`: format, width, height, frames, orientation."""
+    if header is None:
+        return None
+    return f"{header.format.value} {header.width} {header.height} {header.frames} {header.orientation}"
+
+
+def _header(text: str | None) -> ImageHeader | None:
+    if text is None:
+        return None
+    form, *numbers = text.split()
+    width, height, frames, orientation = map(int, numbers)
+    return ImageHeader(ImageFormat(form), width, height, frames, orientation=orientation)

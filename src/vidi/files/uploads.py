@@ -23,14 +23,16 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from vidi.domain.errors import FailedPrecondition, InvalidImage, InvalidRequest
+from vidi.domain.prompt import ImageHeader
 from vidi.files.metadata import UploadRequest, validate
 from vidi.files.service import FileService
 from vidi.files.sessions import PartialBlob, Sessions
 from vidi.files.store import FileState, IdMaker, Phase, Session, StoredFile
 from vidi.storage.errors import storage_faults
 
-Inspect = Callable[[BinaryIO, str], str]
-"""Looks at all bytes before they become a file: `(reader, declared MIME type or "") -> MIME type`.
+Inspect = Callable[[BinaryIO, str], tuple[str, ImageHeader | None]]
+"""Looks at all bytes before they become a file: `(reader, declared MIME type or "")` -> MIME type and, of a
+picture, the header, which is kept with the file.
 
 Raises InvalidImage for what can never be used: it becomes a FAILED file with that message as its error.
 Any other error leaves the upload open."""
@@ -42,9 +44,9 @@ TOUCHES_PER_PATIENCE = 48
 """How often in `Limits.patience` a busy session's row is touched at most: once an hour of two days."""
 
 
-def trust_label(_: BinaryIO, declared: str) -> str:
+def trust_label(_: BinaryIO, declared: str) -> tuple[str, None]:
     """An `Inspect` that looks at nothing."""
-    return declared or ANY_TYPE
+    return declared or ANY_TYPE, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +232,11 @@ class Uploads:
 
     def _file(self, session: Session, received: PartialBlob) -> StoredFile:
         """The row of the file that the bytes become now."""
-        error = None
+        error = header = None
         mime_type = session.mime_type or ANY_TYPE
         try:
             with received.open() as reader:
-                mime_type = self._inspect(reader, session.mime_type)
+                mime_type, header = self._inspect(reader, session.mime_type)
         except InvalidImage as found:
             error = found.message
         now = self._clock()
@@ -251,6 +253,7 @@ class Uploads:
             expires=now + self._limits.lifetime,
             state=FileState.ACTIVE if error is None else FileState.FAILED,
             error=error,
+            header=header,
         )
 
     def _final(self, session: Session) -> UploadStatus:

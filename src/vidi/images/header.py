@@ -158,9 +158,14 @@ def read_header(
     form = image_format(data)
     if form is None:
         raise _foreign(data, where)
-    facts = _parse(form, data, where)
-    _hold(facts, limits, where)
-    return ImageHeader(form, facts.width, facts.height, facts.frames, resolution, facts.orientation)
+    fields = _parse(form, data, where)
+    header = ImageHeader(form, fields.width, fields.height, fields.frames, resolution, fields.orientation)
+    check_limits(header, limits, where)
+    if fields.scans > limits.max_scans:
+        raise formats.too_large(
+            where, f"is a JPEG of {fields.scans:,} scans; the limit is {limits.max_scans:,}. Save it anew."
+        )
+    return header
 
 
 def _foreign(data: bytes, where: str) -> InvalidImage:
@@ -175,39 +180,42 @@ def _foreign(data: bytes, where: str) -> InvalidImage:
 
 def _parse(form: ImageFormat, data: bytes, where: str) -> HeaderFields:
     try:
-        facts = _PARSERS[form](data)
+        fields = _PARSERS[form](data)
         if form is ImageFormat.HEIF and heif.is_avif(data):
             raise formats.unsupported(where, "an AVIF")
     except Unreadable as error:
         raise formats.broken(where, f"{error}; send the whole, unaltered file") from None
     except (struct.error, IndexError):
         raise formats.broken(where, "the file is cut short; send the whole, unaltered file") from None
-    if not facts.width or not facts.height:
+    if not fields.width or not fields.height:
         raise formats.broken(where, "its header gives it a side of zero pixels")
-    return facts
+    return fields
 
 
-def _hold(facts: HeaderFields, limits: ImageLimits, where: str) -> None:
-    """Refuse what is over a limit, saying the figure and the limit."""
-    size = f"is {facts.width:,} x {facts.height:,} pixels"
-    pixels = facts.width * facts.height
+def check_limits(header: ImageHeader, limits: ImageLimits, where: str) -> None:
+    """Refuse a picture whose size or frames are over a limit, saying the figure and the limit.
+
+    For a header that was read earlier: an uploaded file's is kept with it, and the owner of the server may
+    have lowered the limits since. Scans are not in it: their limit is no setting, and the upload held it.
+
+    Raises:
+        InvalidImage: It is over a limit.
+    """
+    size = f"is {header.width:,} x {header.height:,} pixels"
+    pixels = header.width * header.height
     if pixels > limits.max_pixels:
         raise formats.too_large(
             where,
             f"{size}, {_mega(pixels)} megapixels; the limit is {_mega(limits.max_pixels)}. Scale it down.",
         )
-    if max(facts.width, facts.height) > limits.max_side:
+    if max(header.width, header.height) > limits.max_side:
         raise formats.too_large(
             where, f"{size}; the longest side may have {limits.max_side:,}. Scale it down."
         )
-    if facts.frames > limits.max_frames:
+    if header.frames > limits.max_frames:
         raise formats.too_large(
             where,
-            f"has {facts.frames:,} frames; the limit is {limits.max_frames:,}. Send the first one only.",
-        )
-    if facts.scans > limits.max_scans:
-        raise formats.too_large(
-            where, f"is a JPEG of {facts.scans:,} scans; the limit is {limits.max_scans:,}. Save it anew."
+            f"has {header.frames:,} frames; the limit is {limits.max_frames:,}. Send the first one only.",
         )
 
 
@@ -220,10 +228,10 @@ _ANY_TYPE = "application/octet-stream"
 _NOWHERE = ""
 
 
-def true_type(
+def inspect_upload(
     reader: BinaryIO, declared: str, limits: ImageLimits, largest: int, alone: AbstractContextManager[object]
-) -> str:
-    """The MIME type of a file that was uploaded; a picture's header is checked.
+) -> tuple[str, ImageHeader | None]:
+    """The MIME type of a file that was uploaded and, of a picture, the header, which is checked.
 
     Args:
         reader: The file's bytes, from the first on.
@@ -233,16 +241,17 @@ def true_type(
         alone: Held while a whole picture is in memory, so that few are at a time.
 
     Returns:
-        The type by the bytes for a picture of the five formats, else the declared one.
+        The type by the bytes and the header for a picture of the five formats, else the declared type.
 
     Raises:
         InvalidImage: It was declared as a picture, or begins like one, and cannot be used as one.
     """
     start = reader.read(_SNIFFED)
     if not declared.startswith("image/") and image_format(start) is None:
-        return declared or _ANY_TYPE
+        return declared or _ANY_TYPE, None
     if reader.seek(0, io.SEEK_END) > largest:
         raise formats.too_large(_NOWHERE, f"has more than {largest:,} bytes")
     with alone:
         reader.seek(0)
-        return read_header(reader.read(), where=_NOWHERE, limits=limits).format.value
+        header = read_header(reader.read(), where=_NOWHERE, limits=limits)
+    return header.format.value, header
