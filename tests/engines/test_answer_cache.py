@@ -54,13 +54,13 @@ def test_the_same_question_has_the_same_answer() -> None:
     [
         replace(ASKED, model="other"),
         replace(ASKED, version="2"),
-        replace(ASKED, ask=replace(ASK, system="Be brief.")),
-        replace(ASKED, ask=replace(ASK, output=Output())),
-        replace(ASKED, ask=replace(ASK, candidates=2)),
-        replace(ASKED, ask=replace(ASK, sampling=Sampling(max_output_tokens=3))),
-        replace(ASKED, ask=ASK.with_images([PictureKey("dog", MediaResolution.HIGH)])),
-        replace(ASKED, ask=ASK.with_images([PictureKey("cat", MediaResolution.LOW)])),
-        replace(ASKED, ask=replace(ASK, turns=(Turn(Role.USER, ("What is it?", CAT)),))),
+        replace(ASKED, request=replace(ASK, system="Be brief.")),
+        replace(ASKED, request=replace(ASK, output=Output())),
+        replace(ASKED, request=replace(ASK, candidates=2)),
+        replace(ASKED, request=replace(ASK, sampling=Sampling(max_output_tokens=3))),
+        replace(ASKED, request=ASK.with_images([PictureKey("dog", MediaResolution.HIGH)])),
+        replace(ASKED, request=ASK.with_images([PictureKey("cat", MediaResolution.LOW)])),
+        replace(ASKED, request=replace(ASK, turns=(Turn(Role.USER, ("What is it?", CAT)),))),
     ],
 )
 def test_whatever_differs_is_another_question(other: CacheKey) -> None:

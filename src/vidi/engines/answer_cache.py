@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.prompt import MediaResolution, Request, Sampling
 from vidi.engines.base import ModelCard
+from vidi.lru import LruCache
 
 _LARGEST_PART = 16
 """An answer over this part of the room is not kept: it would put out too many others."""
@@ -36,11 +36,12 @@ class CacheKey:
 
     model: str
     version: str
-    ask: Request[PictureKey]
+    request: Request[PictureKey]
 
     def size(self) -> int:
         """About how many bytes it takes."""
-        return sum(map(sys.getsizeof, self.ask.texts())) + sum(200 for _ in self.ask.images()) + _OVERHEAD
+        texts = sum(map(sys.getsizeof, self.request.texts()))
+        return texts + sum(200 for _ in self.request.images()) + _OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,40 +69,9 @@ def is_deterministic(card: ModelCard, sampling: Sampling) -> bool:
     return card.samples and (sampling.temperature == 0 or sampling.seed is not None)
 
 
-class AnswerCache:
-    """Answers by question, the least recently used put out first. For one thread."""
+class AnswerCache(LruCache[CacheKey, CachedAnswer]):
+    """Answers by what they depend on, the least recently used put out first. For one thread."""
 
     def __init__(self, room: int) -> None:
         """Keep about `room` bytes; 0 keeps nothing."""
-        self._room = room
-        self._used = 0
-        self._answers: OrderedDict[CacheKey, tuple[CachedAnswer, int]] = OrderedDict()
-
-    @property
-    def used(self) -> int:
-        """About how many bytes are kept now."""
-        return self._used
-
-    def get(self, question: CacheKey) -> CachedAnswer | None:
-        """The answer that was kept, if it still is."""
-        kept = self._answers.get(question)
-        if kept is None:
-            return None
-        self._answers.move_to_end(question)
-        return kept[0]
-
-    def put(self, question: CacheKey, answer: CachedAnswer) -> None:
-        """Keep a whole answer, unless it is too large."""
-        size = question.size() + answer.size()
-        if size * _LARGEST_PART > self._room:
-            return
-        self._forget(question)
-        self._answers[question] = (answer, size)
-        self._used += size
-        while self._used > self._room:
-            self._forget(next(iter(self._answers)))
-
-    def _forget(self, question: CacheKey) -> None:
-        kept = self._answers.pop(question, None)
-        if kept is not None:
-            self._used -= kept[1]
+        super().__init__(room, lambda key, answer: key.size() + answer.size(), largest_part=_LARGEST_PART)

@@ -28,8 +28,8 @@ from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import Fit, canvas, place
 from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, Picture
 from vidi.images import formats
-from vidi.images.cache import PictureCache
 from vidi.images.protocol import REPLY_SIZE, DecodeResult, Job, Verdict, write_at
+from vidi.lru import LruCache
 
 _START_SECONDS = 30.0
 _IDLE_SECONDS = 60.0
@@ -41,6 +41,8 @@ _KEEP = 16 << 20
 _HEAVY_PIXELS = 1 << 24
 """Pictures with more pixels are decoded one at a time, since each may need up to a gigabyte."""
 _LARGE = 256 << 10
+_LARGEST_KEPT = 4
+"""A picture over this part of the room for kept ones is not kept."""
 _CLOSED = "The server is shutting down."
 
 
@@ -170,7 +172,9 @@ class DecoderPool:
         self._deadline = deadline
         self._memory_limit = memory_limit
         self._idle_seconds = idle_seconds
-        self._prepared = PictureCache(keep)
+        self._prepared = LruCache[tuple[str, Job], Picture](
+            keep, lambda _, picture: len(picture.rgb), largest_part=_LARGEST_KEPT
+        )
         self._turns = asyncio.Semaphore(size)
         self._alone = asyncio.Lock()
         self._idle: list[_Worker] = []
