@@ -11,7 +11,7 @@ from tests.files.shelf import ME, YOU, Shelf
 from vidi.domain.errors import InvalidImage, PermissionDenied
 from vidi.domain.prompt import Conversation, FileReference, ImageSource, Request, Role, Turn
 from vidi.files import aio
-from vidi.files.aio import AsyncFiles, lease_files, load
+from vidi.files.aio import AsyncFiles, LeasedImage, lease_files
 
 CONTENT = b"\x89PNG and so on"
 
@@ -41,9 +41,9 @@ def test_a_file_that_is_deleted_meanwhile_can_still_be_read() -> None:
         async with lease_files(desk, _naming(named, inline), ME) as asked:
             shelf.library.files.delete(ME, file.id)
             first, second = asked.images()
-            loaded = await load(desk, first)
-            assert (loaded.data, loaded.where) == (CONTENT, named.where)
-            assert await load(desk, second) is inline
+            assert isinstance(first, LeasedImage)
+            assert (await desk.run(first.lease.read), first.where) == (CONTENT, named.where)
+            assert second is inline
         with pytest.raises(PermissionDenied):
             async with lease_files(desk, _naming(named), ME):
                 pass

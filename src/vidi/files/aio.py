@@ -243,11 +243,8 @@ class LeasedImage:
     resolution: MediaResolution
 
 
-Source = ImageSource | LeasedImage
-"""A picture whose bytes can be had."""
-
-ResolvedRequest = Request[Source]
-"""A conversation whose files are held."""
+ResolvedRequest = Request[ImageSource | LeasedImage]
+"""A conversation whose files are leased: every picture can be read until the end."""
 
 
 @asynccontextmanager
@@ -273,13 +270,6 @@ async def lease_files(
     finally:
         for lease in leases:
             lease.close()
-
-
-async def load(desk: AsyncFiles, source: Source) -> ImageSource:
-    """The bytes of a picture; a file's are read anew each time, so that few are in memory at once."""
-    if isinstance(source, ImageSource):
-        return source
-    return ImageSource(await desk.run(source.lease.read), source.where, source.resolution)
 
 
 def _lease_all(desk: AsyncFiles, references: Sequence[FileReference], owner: str) -> list[Lease]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import socket
 import struct
@@ -26,9 +25,10 @@ from dataclasses import replace
 
 from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import Fit, canvas, place
-from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, Picture
+from vidi.domain.prompt import ImageFormat, ImageHeader, Picture
 from vidi.images import formats
 from vidi.images.protocol import REPLY_SIZE, DecodeResult, Job, Verdict, write_at
+from vidi.images.source import PictureSource
 from vidi.lru import LruCache
 
 _START_SECONDS = 30.0
@@ -40,7 +40,6 @@ _KEEP = 16 << 20
 """A shared file larger than this many bytes gives its memory back after the job."""
 _HEAVY_PIXELS = 1 << 24
 """Pictures with more pixels are decoded one at a time, since each may need up to a gigabyte."""
-_LARGE = 256 << 10
 _LARGEST_KEPT = 4
 """A picture over this part of the room for kept ones is not kept."""
 _CLOSED = "The server is shutting down."
@@ -183,34 +182,35 @@ class DecoderPool:
         self._retirement: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def prepare(self, source: ImageSource, header: ImageHeader, fit: Fit) -> Picture:
+    async def prepare(self, source: PictureSource, header: ImageHeader, fit: Fit) -> Picture:
         """Decode a picture and make it upright, opaque, sRGB and of the size that a model wants.
 
         Args:
-            source: The encoded file and the path of its part.
-            header: What `read_header` said about this file; its resolution goes on to the picture.
+            source: The encoded file; it is read only if its picture is not kept.
+            header: What the source said about this file; its resolution goes on to the picture.
             fit: What the model wants.
 
         Raises:
             InvalidImage: The file is broken, takes too long or too much memory, or crashed the decoder.
-            Unavailable: The pool is closed, or no decoder process can be started.
+            Unavailable: The pool is closed, or no decoder process can be started; or the file cannot be read.
         """
-        key = await digest(source.data)
+        digest = await source.digest()
         job = Job(header.format, header.orientation, header.width, header.height, fit)
-        known = self._prepared.get((key, job))
-        if known is not None:
-            return replace(known, resolution=header.resolution)
+        kept = self._prepared.get((digest, job))
+        if kept is not None:
+            return replace(kept, resolution=header.resolution)
+        data = await source.read()
         async with self._alone if _is_heavy(job) else contextlib.nullcontext(), self._turns:
-            reply, rgb = await self._decode(source, job)
+            reply, rgb = await self._decode(data, source.where, job)
         picture = Picture(
             reply.width,
             reply.height,
             rgb,
             place(reply.source_width, reply.source_height, fit),
-            key,
+            digest,
             header.resolution,
         )
-        self._prepared.put((key, job), picture)
+        self._prepared.put((digest, job), picture)
         return picture
 
     async def close(self) -> None:
@@ -223,26 +223,23 @@ class DecoderPool:
         await asyncio.gather(*(worker.stop() for worker in self._busy))
         await asyncio.gather(*self._reaping)
 
-    async def _decode(self, source: ImageSource, job: Job) -> tuple[DecodeResult, bytes]:
+    async def _decode(self, data: bytes, where: str, job: Job) -> tuple[DecodeResult, bytes]:
         """One job on one worker, which afterwards is idle or dead, never in between."""
         worker = await self._take()
         fit_for_more = False
         try:
             async with asyncio.timeout(self._deadline):
-                reply = await worker.run(source.data, job)
+                reply = await worker.run(data, job)
             rgb = worker.collect(_count(reply, job))
             fit_for_more = True
         except TimeoutError:
             raise formats.broken(
-                source.where,
-                f"it took longer than {self._deadline:g} s to decode; save it anew or scale it down",
+                where, f"it took longer than {self._deadline:g} s to decode; save it anew or scale it down"
             ) from None
         except _Died:
             if self._closed:
                 raise Unavailable(_CLOSED) from None
-            raise formats.broken(
-                source.where, "it crashed the decoder; save it anew with another program"
-            ) from None
+            raise formats.broken(where, "it crashed the decoder; save it anew with another program") from None
         finally:
             self._busy.discard(worker)
             if fit_for_more and not self._closed:
@@ -250,7 +247,7 @@ class DecoderPool:
             else:
                 self._discard(worker)
         if reply.verdict is not Verdict.DECODED:
-            raise formats.broken(source.where, self._reason(reply.verdict))
+            raise formats.broken(where, self._reason(reply.verdict))
         return reply, rgb
 
     def _reason(self, verdict: Verdict) -> str:
@@ -326,14 +323,3 @@ def _count(reply: DecodeResult, job: Job) -> int:
     if size != expected:
         raise _Died
     return reply.width * reply.height * 3
-
-
-async def digest(data: bytes) -> str:
-    """SHA-256 in hex; that of a large file is computed beside the event loop."""
-    if len(data) > _LARGE:
-        return await asyncio.to_thread(_sha256, data)
-    return _sha256(data)
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
