@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, BinaryIO
 
 import pytest
@@ -262,6 +263,31 @@ def test_tokens_of_an_uploaded_picture_are_counted_without_reading_it(
             )
             assert reply.status_code == 200, reply.text
         assert (work["reads"], work["hashes"]) == (0, 0)
+
+
+def test_an_uploaded_picture_of_an_older_version_is_read_for_its_header_too(
+    engines: Mapping[str, Drawing], settings: Settings, work: Counter[str]
+) -> None:
+    with serving(settings) as client:
+        photo = uploaded(client, work)
+    with closing(sqlite3.connect(settings.data_dir / "index.sqlite3")) as database, database:
+        assert database.execute("UPDATE files SET header = NULL").rowcount == 1
+    with serving(settings) as client:
+        assert ask(client, photo) == "number 1"
+        assert (work["reads"], work["hashes"]) == (2, 0)
+    assert [image.placement.source_width for image in engines["one"].asked[0].images()] == [80]
+
+
+def test_an_uploaded_picture_is_held_to_the_limits_of_today(
+    engines: Mapping[str, Drawing], settings: Settings, work: Counter[str]
+) -> None:
+    with serving(settings) as client:
+        photo = uploaded(client, work)
+    with serving(settings, max_image_pixels=80 * 60 - 1) as client:
+        for method in ("generateContent", "countTokens"):
+            reply = client.post(f"/v1beta/models/one:{method}", json={"contents": [{"parts": [photo]}]})
+            assert reply.status_code == 400
+            assert "contents[0].parts[0].file_data is 80 x 60 pixels" in reply.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("config", [{"temperature": 0}, {"temperature": 1}])
