@@ -11,7 +11,7 @@ Value = TypeVar("Value")
 
 
 class LruCache(Generic[Key, Value]):
-    """Values by key within a room, the least recently used put out first. For one thread.
+    """Values by key within a room, the least recently used put out first. For one thread, or behind a lock.
 
     A key has to say everything that its value depends on. Then equal keys mean equal values, and nothing in
     here can be stale or somebody else's.
