@@ -35,7 +35,7 @@ from vidi.domain.prompt import (
     PromptHeaders,
     Request,
 )
-from vidi.engines.answer_cache import AnswerCache, CachedAnswer, CacheKey, PictureKey, is_deterministic
+from vidi.engines.answer_cache import AnswerCache, CacheKey, PictureKey, is_deterministic
 from vidi.engines.base import ModelCard
 from vidi.engines.grounding.request import GroundingPlan, PieceReader, plan
 from vidi.engines.registry import Registry, Resolved
@@ -118,12 +118,9 @@ class GenerateService:
 
     @asynccontextmanager
     async def generate(self, model: str, conversation: Conversation, owner: str) -> AsyncIterator[Generation]:
-        """Answer a conversation; leaving the block cancels what still runs.
+        """Answer a conversation by a model, or by the default model under any Gemini name.
 
-        Args:
-            model: A model id, or any Gemini name for the default model.
-            conversation: What was asked.
-            owner: Whose files it may name.
+        Leaving the block cancels what still runs.
 
         Raises:
             NotFound: No such model.
@@ -140,7 +137,7 @@ class GenerateService:
             key = await _cache_key(conversation, sources, headers, card)
             cached = self._answers.get(key) if key else None
             if cached:
-                count, pieces = cached.cost, _replay(cached.pieces)
+                count, pieces = cached.cost, cached.replay()
             else:
                 count = await resolved.worker.count_tokens(headers)
                 _check_length(count, card)
@@ -149,7 +146,8 @@ class GenerateService:
                 if grounded:
                     pieces = _read(pieces, PieceReader(grounded, tuple(prompt.images())))
                 if key:
-                    pieces = self._keep(key, count, pieces)
+                    pieces = self._answers.keep(key, count, pieces)
+        # The pictures are in the prompt now: their files may go while the engine answers.
         yield Generation(card, _price(resolved, count, headers), pieces, grounded.done if grounded else "")
 
     def _grounded(
@@ -163,8 +161,8 @@ class GenerateService:
     @asynccontextmanager
     async def _sources(self, conversation: Conversation, owner: str) -> AsyncIterator[Sources]:
         """A conversation's pictures, ready to be read until the block is left: the files are leased."""
-        async with lease_files(self._files, conversation, owner) as resolved:
-            yield resolved.with_images(self._source(image) for image in resolved.images())
+        async with lease_files(self._files, conversation, owner) as leased:
+            yield leased.with_images(self._source(image) for image in leased.images())
 
     def _source(self, image: ImageSource | LeasedImage) -> PictureSource:
         if isinstance(image, ImageSource):
@@ -189,28 +187,18 @@ class GenerateService:
         turns = asyncio.Semaphore(PICTURES_AT_ONCE)
 
         async def prepare(source: PictureSource, header: ImageHeader) -> Picture:
+            fit = card.pixels.fit(header.resolution, len(pairs))
             async with turns:
-                return await self._decoders.prepare(
-                    source, header, card.pixels.fit(header.resolution, len(pairs))
-                )
+                return await self._decoders.prepare(source, header, fit)
 
         tasks = [asyncio.create_task(prepare(source, header)) for source, header in pairs]
         try:
             return sources.with_images([await task for task in tasks])
         finally:
+            # The first picture that cannot be used ends the request; no decoder works on for the others.
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _keep(
-        self, key: CacheKey, cost: TokenCount, pieces: AsyncIterator[Piece]
-    ) -> AsyncIterator[Piece]:
-        """Pass an answer on, and keep it for the same request if it comes to its end."""
-        passed: list[Piece] = []
-        async for piece in pieces:
-            passed.append(piece)
-            yield piece
-        self._answers.put(key, CachedAnswer(cost, tuple(passed)))
 
 
 async def _cache_key(
@@ -246,12 +234,6 @@ async def _read(pieces: AsyncIterator[Piece], reader: PieceReader) -> AsyncItera
     """Pieces with places on the caller's image."""
     async for piece in pieces:
         yield reader.take(piece)
-
-
-async def _replay(answer: tuple[Piece, ...]) -> AsyncIterator[Piece]:
-    """The pieces of an answer that was given before."""
-    for piece in answer:
-        yield piece
 
 
 async def _candidates(worker: Worker, prompt: Prompt) -> AsyncIterator[Piece]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from vidi.domain.answer import Piece, TokenCount
@@ -56,6 +57,11 @@ class CachedAnswer:
     cost: TokenCount
     pieces: tuple[Piece, ...]
 
+    async def replay(self) -> AsyncIterator[Piece]:
+        """The pieces again, for a caller that waits for an engine's."""
+        for piece in self.pieces:
+            yield piece
+
     def size(self) -> int:
         """About how many bytes it takes."""
         return sum(sys.getsizeof(piece.text) + 100 for piece in self.pieces)
@@ -75,3 +81,13 @@ class AnswerCache(LruCache[CacheKey, CachedAnswer]):
     def __init__(self, room: int) -> None:
         """Keep about `room` bytes; 0 keeps nothing."""
         super().__init__(room, lambda key, answer: key.size() + answer.size(), largest_part=_LARGEST_PART)
+
+    async def keep(
+        self, key: CacheKey, cost: TokenCount, pieces: AsyncIterator[Piece]
+    ) -> AsyncIterator[Piece]:
+        """Pass an answer on piece by piece, and keep it if it comes to its end."""
+        passed: list[Piece] = []
+        async for piece in pieces:
+            passed.append(piece)
+            yield piece
+        self.put(key, CachedAnswer(cost, tuple(passed)))
