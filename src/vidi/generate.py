@@ -20,7 +20,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import InvalidRequest
@@ -162,13 +161,7 @@ class GenerateService:
     async def _sources(self, conversation: Conversation, owner: str) -> AsyncIterator[Sources]:
         """A conversation's pictures, ready to be read until the block is left: the files are leased."""
         async with lease_files(self._files, conversation, owner) as leased:
-            yield leased.with_images(self._source(image) for image in leased.images())
-
-    def _source(self, image: ImageSource | LeasedImage) -> PictureSource:
-        if isinstance(image, ImageSource):
-            return PictureSource.inline(image)
-        file, read = image.lease.file, partial(self._files.run, image.lease.read)
-        return PictureSource(read, image.where, image.resolution, digest=file.sha256, header=file.header)
+            yield leased.with_images(_source(image) for image in leased.images())
 
     async def _headers(self, sources: Sources) -> PromptHeaders:
         """Read every header; refuses what no decoder should see."""
@@ -199,6 +192,14 @@ class GenerateService:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _source(image: ImageSource | LeasedImage) -> PictureSource:
+    """A picture with what is known of it: an uploaded file's digest and header lie in its row."""
+    if isinstance(image, ImageSource):
+        return PictureSource.inline(image)
+    file = image.file
+    return PictureSource(image.read, image.where, image.resolution, digest=file.sha256, header=file.header)
 
 
 async def _cache_key(

@@ -1,4 +1,4 @@
-"""Files that a prompt names: held while it runs, refused by name, let go afterwards."""
+"""Files that a prompt names: leased while it runs, refused by name, let go afterwards."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_a_file_that_is_deleted_meanwhile_can_still_be_read() -> None:
 
     async def work(desk: AsyncFiles) -> None:
         named = FileReference(f"files/{file.id}", "contents[0].parts[1].file_data")
-        async with lease_files(desk, _naming(named, inline), ME) as asked:
+        async with lease_files(desk, _naming(named, inline), ME) as leased:
             shelf.library.files.delete(ME, file.id)
-            first, second = asked.images()
+            first, second = leased.images()
             assert isinstance(first, LeasedImage)
-            assert (await desk.run(first.lease.read), first.where) == (CONTENT, named.where)
+            assert (await first.read(), first.where) == (CONTENT, named.where)
             assert second is inline
         with pytest.raises(PermissionDenied):
             async with lease_files(desk, _naming(named), ME):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaRe
 from vidi.files.local import open_local
 from vidi.files.metadata import UploadRequest, new_id
 from vidi.files.service import FileService, Lease
-from vidi.files.store import Clock, FileLimits, IdMaker, Storage
+from vidi.files.store import Clock, FileLimits, IdMaker, Storage, StoredFile
 from vidi.files.uploads import Inspect, Uploads, UploadStatus, UploadWriter, trust_label
 
 log = logging.getLogger(__name__)
@@ -236,48 +236,64 @@ LARGEST_PICTURE_FILE = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class LeasedImage:
-    """An uploaded picture that cannot go away."""
+    """An uploaded picture whose bytes stay until its request is answered, even if it is deleted.
 
-    lease: Lease
+    Attributes:
+        file: The file's row.
+        read: Reads all its bytes, anew each time, so that few pictures are in memory at once.
+        where: Path of the part in the request.
+        resolution: The part's own media resolution.
+    """
+
+    file: StoredFile
+    read: Callable[[], Awaitable[bytes]]
     where: str
     resolution: MediaResolution
 
 
 ResolvedRequest = Request[ImageSource | LeasedImage]
-"""A conversation whose files are leased: every picture can be read until the end."""
+"""A conversation whose files are leased."""
 
 
 @asynccontextmanager
 async def lease_files(
-    desk: AsyncFiles, conversation: Conversation, owner: str
+    files: AsyncFiles, conversation: Conversation, owner: str
 ) -> AsyncIterator[ResolvedRequest]:
-    """Hold every file that a conversation names, until the block is left.
+    """Lease every file that a conversation names, until the block is left.
 
     Raises:
         PermissionDenied: A file is unknown, expired, deleted or not the owner's; names the part.
         InvalidImage: A file is too large for a picture; names the part.
     """
     references = [image for image in conversation.images() if isinstance(image, FileReference)]
-    leases = await desk.run(_lease_all, desk, references, owner) if references else []
-    held = iter(leases)
+    leases = await files.run(_lease_all, files.library.files, references, owner) if references else []
     try:
-        yield conversation.with_images(
-            LeasedImage(next(held), image.where, image.resolution)
-            if isinstance(image, FileReference)
-            else image
-            for image in conversation.images()
-        )
+        yield conversation.with_images(_leased_images(files, conversation, leases))
     finally:
         for lease in leases:
             lease.close()
 
 
-def _lease_all(desk: AsyncFiles, references: Sequence[FileReference], owner: str) -> list[Lease]:
+def _leased_images(
+    files: AsyncFiles, conversation: Conversation, leases: Sequence[Lease]
+) -> Iterator[ImageSource | LeasedImage]:
+    """The conversation's images in order, each lease in the place of the reference that it was taken for."""
+    left = iter(leases)
+    for image in conversation.images():
+        if isinstance(image, FileReference):
+            lease = next(left)
+            yield LeasedImage(lease.file, partial(files.run, lease.read), image.where, image.resolution)
+        else:
+            yield image
+
+
+def _lease_all(files: FileService, references: Sequence[FileReference], owner: str) -> list[Lease]:
+    """All leases, or none: one that cannot be taken gives the others back."""
     leases: list[Lease] = []
     for reference in references:
         try:
-            leases.append(desk.library.files.lease(owner, reference.uri))
-            _refuse_huge(leases[-1], reference.where)
+            leases.append(files.lease(owner, reference.uri))
+            _check_size(leases[-1].file, reference.where)
         except VidiError as error:
             for lease in leases:
                 lease.close()
@@ -286,10 +302,9 @@ def _lease_all(desk: AsyncFiles, references: Sequence[FileReference], owner: str
     return leases
 
 
-def _refuse_huge(lease: Lease, where: str) -> None:
-    size = lease.file.size_bytes
-    if size > LARGEST_PICTURE_FILE:
+def _check_size(file: StoredFile, where: str) -> None:
+    if file.size_bytes > LARGEST_PICTURE_FILE:
         raise InvalidImage(
-            f"The File {lease.file.id} has {size} bytes; a picture may have {LARGEST_PICTURE_FILE}.",
+            f"The File {file.id} has {file.size_bytes} bytes; a picture may have {LARGEST_PICTURE_FILE}.",
             where=where,
         )

@@ -26,7 +26,7 @@ CREATE TABLE files (
     owner TEXT NOT NULL, id TEXT NOT NULL, blob TEXT NOT NULL UNIQUE,
     display_name TEXT NOT NULL, mime_type TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL,
     created INTEGER NOT NULL, updated INTEGER NOT NULL, expires INTEGER NOT NULL,
-    state TEXT NOT NULL, error TEXT, source TEXT NOT NULL, header TEXT,
+    state TEXT NOT NULL, error TEXT, source TEXT NOT NULL,
     PRIMARY KEY (owner, id)
 );
 CREATE INDEX files_by_age ON files (owner, created DESC, id DESC);
@@ -54,17 +54,17 @@ END;
 CREATE TRIGGER session_goes AFTER DELETE ON sessions WHEN old.phase = 'active' BEGIN
     UPDATE totals SET reserved = reserved - coalesce(old.length, 0);
 END;
-PRAGMA user_version = 2;
+PRAGMA user_version = 1;
 COMMIT;
 """
 
-_ADD_HEADER = """
+ADD_HEADER = """
 BEGIN IMMEDIATE;
 ALTER TABLE files ADD COLUMN header TEXT;
 PRAGMA user_version = 2;
 COMMIT;
 """
-"""From version 1. Its files have no header here; theirs is read when they are used."""
+"""Files of version 1 have no header here; theirs is read when they are used."""
 
 LOG_PAGES = 100
 """Pages of 4 KiB after which the log is emptied; bounds the space that removals need on a full disk."""
@@ -100,10 +100,10 @@ class SqliteIndex:
             if version > VERSION:
                 self._writer.close()
                 raise OSError(errno.EINVAL, "it was made by a newer version")
-            if version == 0:
+            if version < 1:
                 self._writer.executescript(SCHEMA)
-            elif version == 1:
-                self._writer.executescript(_ADD_HEADER)
+            if version < 2:
+                self._writer.executescript(ADD_HEADER)
             self._reader = connect(path)
 
     def close(self) -> None:
