@@ -119,7 +119,7 @@ def decode(file: BinaryIO, job: Job) -> tuple[Image.Image, tuple[int, int]]:
 
 
 def answer(shared: int, job: Job) -> DecodeResult:
-    """Do one job on the shared file; broken pictures become a reply, never an exception."""
+    """Do one job on the shared file; broken pictures become a verdict, never an exception."""
     try:
         with open(shared, "rb", closefd=False) as file:
             file.seek(0)
@@ -140,9 +140,9 @@ def serve(shared: int, deadline: float) -> None:
     os.write(_CHANNEL, DecodeResult(Verdict.READY).pack())
     while len(message := os.read(_CHANNEL, JOB_SIZE)) == JOB_SIZE:
         signal.setitimer(signal.ITIMER_REAL, deadline + _GRACE)
-        reply = answer(shared, Job.unpack(message))
+        result = answer(shared, Job.unpack(message))
         signal.setitimer(signal.ITIMER_REAL, 0)
-        os.write(_CHANNEL, reply.pack())
+        os.write(_CHANNEL, result.pack())
 
 
 def _harden(memory: int) -> None:
