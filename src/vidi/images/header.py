@@ -62,7 +62,7 @@ def image_format(data: bytes) -> ImageFormat | None:
         return ImageFormat.JPEG
     if data.startswith(formats.PNG_SIGNATURE):
         return ImageFormat.PNG
-    if formats.matches(data):
+    if formats.is_webp(data):
         return ImageFormat.WEBP
     return _heif_format(heif.brands(data))
 
@@ -100,6 +100,31 @@ def foreign_name(data: bytes) -> str:
     if window.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
         return next((name for mark, name in _MARKUP if mark in window), "")
     return ""
+
+
+_SUPPORTED = "Supported: PNG, JPEG, WEBP, HEIC, HEIF."
+
+
+def broken_image(where: str, reason: str) -> InvalidImage:
+    """A picture that cannot be read: the API's own words, then which one, why and what to do."""
+    return InvalidImage(
+        f"Unable to process input image. {_subject(where)} cannot be used: {reason}.", where=where
+    )
+
+
+def unsupported_image(where: str, name: str) -> InvalidImage:
+    """A file in a format that is known but not taken."""
+    return InvalidImage(f"{_subject(where)} is {name}. {_SUPPORTED} Convert it to one of them.", where=where)
+
+
+def too_large_image(where: str, reason: str) -> InvalidImage:
+    """A picture whose header announces more than the server decodes."""
+    return InvalidImage(f"{_subject(where)} {reason}", where=where)
+
+
+def _subject(where: str) -> str:
+    """The picture, as the beginning of a sentence."""
+    return f"The picture at {where}" if where else "The picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,41 +179,41 @@ def read_header(
         InvalidImage: The file is empty, in another format, broken in its header or over a limit.
     """
     if not data:
-        raise formats.broken(where, "it holds no bytes; send the file's content")
+        raise broken_image(where, "it holds no bytes; send the file's content")
     form = image_format(data)
     if form is None:
-        raise _foreign(data, where)
+        raise _unknown_format(data, where)
     fields = _parse(form, data, where)
     header = ImageHeader(form, fields.width, fields.height, fields.frames, resolution, fields.orientation)
     check_limits(header, limits, where)
     if fields.scans > limits.max_scans:
-        raise formats.too_large(
+        raise too_large_image(
             where, f"is a JPEG of {fields.scans:,} scans; the limit is {limits.max_scans:,}. Save it anew."
         )
     return header
 
 
-def _foreign(data: bytes, where: str) -> InvalidImage:
+def _unknown_format(data: bytes, where: str) -> InvalidImage:
     name = foreign_name(data)
     if name:
-        return formats.unsupported(where, name)
+        return unsupported_image(where, name)
     mistake = still_text(data)
     if mistake:
-        return formats.broken(where, mistake)
-    return formats.broken(where, f"its bytes begin like no picture. {formats.SUPPORTED[:-1]}")
+        return broken_image(where, mistake)
+    return broken_image(where, f"its bytes begin like no picture. {_SUPPORTED[:-1]}")
 
 
 def _parse(form: ImageFormat, data: bytes, where: str) -> HeaderFields:
     try:
         fields = _PARSERS[form](data)
         if form is ImageFormat.HEIF and heif.is_avif(data):
-            raise formats.unsupported(where, "an AVIF")
+            raise unsupported_image(where, "an AVIF")
     except Unreadable as error:
-        raise formats.broken(where, f"{error}; send the whole, unaltered file") from None
+        raise broken_image(where, f"{error}; send the whole, unaltered file") from None
     except (struct.error, IndexError):
-        raise formats.broken(where, "the file is cut short; send the whole, unaltered file") from None
+        raise broken_image(where, "the file is cut short; send the whole, unaltered file") from None
     if not fields.width or not fields.height:
-        raise formats.broken(where, "its header gives it a side of zero pixels")
+        raise broken_image(where, "its header gives it a side of zero pixels")
     return fields
 
 
@@ -204,16 +229,14 @@ def check_limits(header: ImageHeader, limits: ImageLimits, where: str) -> None:
     size = f"is {header.width:,} x {header.height:,} pixels"
     pixels = header.width * header.height
     if pixels > limits.max_pixels:
-        raise formats.too_large(
+        raise too_large_image(
             where,
             f"{size}, {_mega(pixels)} megapixels; the limit is {_mega(limits.max_pixels)}. Scale it down.",
         )
     if max(header.width, header.height) > limits.max_side:
-        raise formats.too_large(
-            where, f"{size}; the longest side may have {limits.max_side:,}. Scale it down."
-        )
+        raise too_large_image(where, f"{size}; the longest side may have {limits.max_side:,}. Scale it down.")
     if header.frames > limits.max_frames:
-        raise formats.too_large(
+        raise too_large_image(
             where,
             f"has {header.frames:,} frames; the limit is {limits.max_frames:,}. Send the first one only.",
         )
@@ -223,7 +246,7 @@ def _mega(pixels: int) -> str:
     return f"{pixels / 1e6:,.1f}"
 
 
-_SNIFFED = 4096
+_SNIFFED_BYTES = 4096
 _ANY_TYPE = "application/octet-stream"
 _NOWHERE = ""
 
@@ -246,11 +269,11 @@ def inspect_upload(
     Raises:
         InvalidImage: It was declared as a picture, or begins like one, and cannot be used as one.
     """
-    start = reader.read(_SNIFFED)
+    start = reader.read(_SNIFFED_BYTES)
     if not declared.startswith("image/") and image_format(start) is None:
         return declared or _ANY_TYPE, None
     if reader.seek(0, io.SEEK_END) > largest:
-        raise formats.too_large(_NOWHERE, f"has more than {largest:,} bytes")
+        raise too_large_image(_NOWHERE, f"has more than {largest:,} bytes")
     with alone:
         reader.seek(0)
         header = read_header(reader.read(), where=_NOWHERE, limits=limits)

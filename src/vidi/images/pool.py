@@ -27,7 +27,7 @@ from dataclasses import replace
 from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import Fit, canvas, place
 from vidi.domain.prompt import ImageFormat, ImageHeader, Picture
-from vidi.images import formats
+from vidi.images.header import broken_image
 from vidi.images.protocol import RESULT_SIZE, DecodeResult, Job, Verdict, write_at
 from vidi.images.source import PictureSource
 from vidi.lru import LruCache
@@ -249,13 +249,13 @@ class DecoderPool:
             rgb = decoder.read_pixels(_pixel_bytes(result, job))
             reusable = True
         except TimeoutError:
-            raise formats.broken(
+            raise broken_image(
                 where, f"it took longer than {self._deadline:g} s to decode; save it anew or scale it down"
             ) from None
         except _DecoderDied:
             if self._closed:
                 raise Unavailable(_CLOSED) from None
-            raise formats.broken(where, "it crashed the decoder; save it anew with another program") from None
+            raise broken_image(where, "it crashed the decoder; save it anew with another program") from None
         finally:
             self._busy.discard(decoder)
             if reusable and not self._closed:
@@ -263,11 +263,11 @@ class DecoderPool:
             else:
                 self._discard(decoder)
         if result.verdict is not Verdict.DECODED:
-            raise formats.broken(where, self._reason(result.verdict))
+            raise broken_image(where, self._reason(result.verdict))
         return result, rgb
 
     def _reason(self, verdict: Verdict) -> str:
-        """Why the picture cannot be used and what to do, to complete `formats.broken`."""
+        """Why the picture cannot be used and what to do, to complete `broken_image`."""
         if verdict is Verdict.TOO_MUCH_MEMORY:
             return f"it needs more than {self._memory_limit >> 20:,} MB of memory to decode; scale it down"
         if verdict is Verdict.NOT_AS_ANNOUNCED:
