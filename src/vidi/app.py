@@ -36,7 +36,7 @@ from vidi.http.interactions import InteractionEndpoint, InteractionLookup, Inter
 from vidi.http.middleware import AccessPolicy, Gateway, not_found
 from vidi.http.models import GenerateEndpoint, ModelRoutes
 from vidi.http.versions import Endpoints, route_table
-from vidi.images.header import ImageLimits, true_type
+from vidi.images.header import ImageLimits, inspect_upload
 from vidi.images.pool import DecoderPool
 from vidi.interactions.service import InteractionService, open_interactions
 from vidi.interactions.store import InteractionLimits
@@ -134,7 +134,7 @@ def storage(settings: Settings, threads: StorageThreads) -> Iterator[tuple[Async
         file_bytes=settings.max_file_bytes, total_bytes=settings.max_storage_bytes, lifetime=lifetime
     )
     inspect = partial(
-        true_type, limits=_image_limits(settings), largest=LARGEST_PICTURE_FILE, alone=threading.Lock()
+        inspect_upload, limits=_image_limits(settings), largest=LARGEST_PICTURE_FILE, alone=threading.Lock()
     )
     with (
         open_files(settings.data_dir, limits, threads, inspect=inspect) as files,

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from vidi.domain.prompt import ImageFormat, ImageHeader
 from vidi.files.store import FileIndex, FileState, Phase, Position, Session, StoredFile
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
@@ -70,6 +71,13 @@ class FileIndexSuite:
         add(index, broken)
         assert index.file("me", "file0001") == broken
         assert index.holder("blob1") == broken
+
+    def test_a_files_header_comes_back_as_it_was(self, index: FileIndex) -> None:
+        header = ImageHeader(ImageFormat.WEBP, 640, 480, frames=12, orientation=6)
+        add(index, replace(file(1), header=header))
+        found = index.file("me", "file0001")
+        assert found is not None
+        assert found.header == header
 
     def test_finish_adds_the_file_and_ends_the_session(self, index: FileIndex) -> None:
         index.start(session(1, None))

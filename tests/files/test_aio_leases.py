@@ -8,7 +8,7 @@ from tests.files.file_server import ME, YOU, FileServer
 from vidi.domain.errors import InvalidImage, PermissionDenied
 from vidi.domain.prompt import Conversation, FileReference, ImageSource, Request, Role, Turn
 from vidi.files import aio
-from vidi.files.aio import AsyncFiles, lease_files, load
+from vidi.files.aio import AsyncFiles, LeasedImage, lease_files
 
 CONTENT = b"\x89PNG and so on"
 
@@ -24,12 +24,12 @@ def test_a_leased_file_deleted_meanwhile_can_be_read() -> None:
 
     async def work(files: AsyncFiles) -> None:
         named = FileReference(f"files/{file.id}", "contents[0].parts[1].file_data")
-        async with lease_files(files, _naming(named, inline), ME) as asked:
+        async with lease_files(files, _naming(named, inline), ME) as leased:
             server.files.delete(ME, file.id)
-            first, second = asked.images()
-            loaded = await load(files, first)
-            assert (loaded.data, loaded.where) == (CONTENT, named.where)
-            assert await load(files, second) is inline
+            first, second = leased.images()
+            assert isinstance(first, LeasedImage)
+            assert (await first.read(), first.where) == (CONTENT, named.where)
+            assert second is inline
         with pytest.raises(PermissionDenied):
             async with lease_files(files, _naming(named), ME):
                 pass

@@ -163,7 +163,7 @@ def test_lease_refuses_a_uri_of_no_file() -> None:
 
 
 def test_a_failed_file_can_be_listed_but_not_leased() -> None:
-    def refuse(reader: object, declared: str) -> str:
+    def refuse(reader: object, declared: str) -> tuple[str, None]:
         raise InvalidImage("This is no picture.")
 
     server = FileServer(inspect=refuse)

@@ -4,12 +4,14 @@ import resource
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.contract.fileindex_suite import NOON, add, file, session
+from vidi.domain.prompt import ImageFormat, ImageHeader
 from vidi.files.sqlite import SCRIPTS, SqliteIndex
 from vidi.storage.disk import SPARE_BYTES
 from vidi.storage.sql import LOG_PAGES, connect
@@ -40,6 +42,22 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
         database.execute(f"PRAGMA user_version = {len(SCRIPTS) + 1}")
     with pytest.raises(OSError, match="newer version"):
         SqliteIndex(path)
+
+
+def test_a_database_of_version_1_keeps_its_files_and_takes_headers(tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite3"
+    with closing(SqliteIndex(path)) as index:
+        add(index, file(1))
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript("ALTER TABLE files DROP COLUMN header; PRAGMA user_version = 1;")
+    for _ in range(2):
+        with closing(SqliteIndex(path)) as index:
+            assert index.file("me", "file0001") == file(1)
+    with closing(SqliteIndex(path)) as index:
+        photo = replace(file(2), header=ImageHeader(ImageFormat.JPEG, 640, 480, orientation=6))
+        add(index, photo)
+        assert index.file("me", "file0002") == photo
+        assert index.reserved() == 20
 
 
 @pytest.mark.parametrize("content", [b"this is no database" * 100, b"SQLite format 3\0" + b"x" * 5000])

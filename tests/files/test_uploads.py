@@ -20,6 +20,7 @@ from vidi.domain.errors import (
     ResourceExhausted,
     Unavailable,
 )
+from vidi.domain.prompt import ImageFormat, ImageHeader
 from vidi.files.local import LocalBlobs
 from vidi.files.metadata import UploadRequest
 from vidi.files.store import FileLimits, FileState, Phase, Session, Storage
@@ -337,15 +338,16 @@ def test_expire_uploads_spares_one_that_was_touched_meanwhile() -> None:
     assert server.uploads.query(upload).phase is Phase.ACTIVE
 
 
-def test_inspect_reads_the_bytes_and_tells_the_type() -> None:
+def test_inspect_reads_the_bytes_and_tells_the_type_and_the_header() -> None:
     seen: list[tuple[bytes, str]] = []
+    header = ImageHeader(ImageFormat.JPEG, 640, 480, orientation=6)
 
-    def inspect(reader: BinaryIO, declared: str) -> str:
+    def inspect(reader: BinaryIO, declared: str) -> tuple[str, ImageHeader]:
         seen.append((reader.read(), declared))
-        return "image/jpeg"
+        return "image/jpeg", header
 
-    server = FileServer(inspect=inspect)
-    assert server.add(b"bytes").mime_type == "image/jpeg"
+    file = FileServer(inspect=inspect).add(b"bytes")
+    assert (file.mime_type, file.header) == ("image/jpeg", header)
     assert seen == [(b"bytes", "image/png")]
 
 
@@ -357,22 +359,22 @@ def test_file_without_a_declared_type() -> None:
 
 
 def test_inspect_refusal_makes_a_failed_file() -> None:
-    def refuse(reader: object, declared: str) -> str:
+    def refuse(reader: object, declared: str) -> tuple[str, None]:
         raise InvalidImage("This is no picture.")
 
     file = FileServer(inspect=refuse).add(b"bytes")
     assert (file.state, file.error) == (FileState.FAILED, "This is no picture.")
-    assert (file.mime_type, file.sha256) == ("image/png", sha256(b"bytes"))
+    assert (file.mime_type, file.sha256, file.header) == ("image/png", sha256(b"bytes"), None)
 
 
 def test_inspect_failure_leaves_the_upload_open() -> None:
     answers = [Unavailable("Busy."), None]
 
-    def inspect(reader: object, declared: str) -> str:
+    def inspect(reader: object, declared: str) -> tuple[str, None]:
         trouble = answers.pop(0)
         if trouble is not None:
             raise trouble
-        return declared
+        return declared, None
 
     server = FileServer(inspect=inspect)
     upload = server.start(1)

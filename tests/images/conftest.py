@@ -11,6 +11,7 @@ from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageSource, MediaResolution, Picture
 from vidi.images.header import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
+from vidi.images.source import PictureSource
 
 Prepare = Callable[..., Picture]
 WHERE = "contents[0].parts[1].inline_data"
@@ -24,7 +25,8 @@ def prepare() -> Iterator[Prepare]:
 
         def run(data: bytes, max_pixels: int = 1 << 20) -> Picture:
             header = read_header(data, where=WHERE, limits=ImageLimits(), resolution=MediaResolution.LOW)
-            return runner.run(pool.prepare(ImageSource(data, WHERE), header, Fit(max_pixels)))
+            source = PictureSource.inline(ImageSource(data, WHERE))
+            return runner.run(pool.prepare(source, header, Fit(max_pixels)))
 
         yield run
         runner.run(pool.close())

@@ -18,7 +18,7 @@ from tests.images.conftest import WHERE, Prepare
 from vidi.domain.errors import InvalidImage
 from vidi.domain.geometry import Fit, Placement
 from vidi.domain.prompt import ImageFormat, MediaResolution, Picture
-from vidi.images.protocol import JOB_SIZE, REPLY_SIZE, DecodeResult, Job, Verdict
+from vidi.images.protocol import JOB_SIZE, RESULT_SIZE, DecodeResult, Job, Verdict
 
 LOSSY = 40
 """Most that a lossy format may change a channel of the drawing."""
@@ -226,7 +226,7 @@ class TestProcess:
                 stdin=theirs.fileno(),
                 pass_fds=[shared],
             )
-        assert DecodeResult.unpack(ours.recv(REPLY_SIZE)).verdict is Verdict.READY
+        assert DecodeResult.unpack(ours.recv(RESULT_SIZE)).verdict is Verdict.READY
         return process, ours
 
     def test_ends_when_the_server_is_gone(self) -> None:
@@ -240,7 +240,7 @@ class TestProcess:
             process, channel = self._start(shared.fileno())
             process.send_signal(signal.SIGINT)
             channel.send(Job(ImageFormat.PNG, 1, 1, 1, Fit(1)).pack())
-            assert DecodeResult.unpack(channel.recv(REPLY_SIZE)).verdict is Verdict.BROKEN
+            assert DecodeResult.unpack(channel.recv(RESULT_SIZE)).verdict is Verdict.BROKEN
             channel.close()
             assert process.wait(20) == 0
 

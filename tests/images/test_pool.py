@@ -21,6 +21,7 @@ from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, MediaResolution, Picture
 from vidi.images.header import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
+from vidi.images.source import PictureSource
 
 WHERE = "contents[0].parts[1].inline_data"
 LIMITS = ImageLimits(max_scans=100_000)
@@ -36,9 +37,13 @@ def _pool() -> DecoderPool:
     return DecoderPool(size=1, deadline=20, memory_limit=1 << 30)
 
 
+def _source(data: bytes) -> PictureSource:
+    return PictureSource.inline(ImageSource(data, WHERE))
+
+
 async def _prepare(pool: DecoderPool, data: bytes = GOOD) -> Picture:
     header = read_header(data, where=WHERE, limits=LIMITS)
-    return await pool.prepare(ImageSource(data, WHERE), header, Fit(1 << 20))
+    return await pool.prepare(_source(data), header, Fit(1 << 20))
 
 
 async def _refused(pool: DecoderPool, data: bytes, reason: str) -> None:
@@ -104,7 +109,7 @@ def test_a_turned_picture_lies_upright_on_its_square(orientation: int) -> None:
 
     async def story(pool: DecoderPool) -> None:
         header = read_header(data, where=WHERE, limits=LIMITS)
-        picture = await pool.prepare(ImageSource(data, WHERE), header, Fit(1, square=48))
+        picture = await pool.prepare(_source(data), header, Fit(1, square=48))
         assert (picture.width, picture.height) == (48, 48)
         placed = picture.placement
         assert (placed.source_width, placed.source_height) == drawn.SIZE
@@ -117,8 +122,8 @@ def test_a_file_that_comes_again_is_fitted_and_marked_as_this_request_wants() ->
     async def story(pool: DecoderPool) -> None:
         first = await _prepare(pool)
         header = replace(read_header(GOOD, where=WHERE, limits=LIMITS), resolution=MediaResolution.LOW)
-        low = await pool.prepare(ImageSource(GOOD, WHERE), header, Fit(1 << 20))
-        small = await pool.prepare(ImageSource(GOOD, WHERE), header, Fit(100))
+        low = await pool.prepare(_source(GOOD), header, Fit(1 << 20))
+        small = await pool.prepare(_source(GOOD), header, Fit(100))
         assert (low.rgb, low.resolution) == (first.rgb, MediaResolution.LOW)
         assert small.width * small.height <= 100
         assert (await _prepare(pool)) == first
@@ -239,11 +244,9 @@ def test_a_header_that_lied_is_refused() -> None:
     async def story(pool: DecoderPool) -> None:
         lie = ImageHeader(ImageFormat.PNG, 90, 60)
         with pytest.raises(InvalidImage, match="do not have the size that its header announces"):
-            await pool.prepare(ImageSource(GOOD, WHERE), lie, Fit(1 << 20))
+            await pool.prepare(_source(GOOD), lie, Fit(1 << 20))
         with pytest.raises(InvalidImage, match="broken"):
-            await pool.prepare(
-                ImageSource(GOOD, WHERE), ImageHeader(ImageFormat.JPEG, *drawn.SIZE), Fit(1 << 20)
-            )
+            await pool.prepare(_source(GOOD), ImageHeader(ImageFormat.JPEG, *drawn.SIZE), Fit(1 << 20))
         await _goes_on(pool)
 
     _run(story)

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from vidi.domain.errors import InvalidImage, VidiError
@@ -23,7 +24,7 @@ from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaRe
 from vidi.files.local import open_local
 from vidi.files.metadata import UploadRequest, new_id
 from vidi.files.service import FileService, Lease
-from vidi.files.store import FileLimits
+from vidi.files.store import FileLimits, StoredFile
 from vidi.files.uploads import Inspect, Uploads, UploadStatus
 from vidi.storage.clock import utc_now
 from vidi.storage.threads import StorageThreads
@@ -208,58 +209,66 @@ LARGEST_PICTURE_FILE = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class LeasedImage:
-    """An uploaded picture that cannot go away."""
+    """An uploaded picture whose bytes stay until its request is answered, even if it is deleted.
 
-    lease: Lease
+    Attributes:
+        file: The file's row.
+        read: Reads all its bytes, anew each time, so that few pictures are in memory at once.
+        where: Path of the part in the request.
+        resolution: The part's own media resolution.
+    """
+
+    file: StoredFile
+    read: Callable[[], Awaitable[bytes]]
     where: str
     resolution: MediaResolution
 
 
-Source = ImageSource | LeasedImage
-"""A picture whose bytes can be had."""
-
-ResolvedRequest = Request[Source]
-"""A conversation whose files are held."""
+ResolvedRequest = Request[ImageSource | LeasedImage]
+"""A conversation whose files are leased."""
 
 
 @asynccontextmanager
 async def lease_files(
-    desk: AsyncFiles, conversation: Conversation, owner: str
+    files: AsyncFiles, conversation: Conversation, owner: str
 ) -> AsyncIterator[ResolvedRequest]:
-    """Hold every file that a conversation names, until the block is left.
+    """Lease every file that a conversation names, until the block is left.
 
     Raises:
         PermissionDenied: A file is unknown, expired, deleted or not the owner's; names the part.
         InvalidImage: A file is too large for a picture; names the part.
     """
     references = [image for image in conversation.images() if isinstance(image, FileReference)]
-    leases = await desk.run_in_thread(_lease_all, desk, references, owner) if references else []
-    held = iter(leases)
+    leases = await files.run_in_thread(_lease_all, files.files, references, owner) if references else []
     try:
-        yield conversation.with_images(
-            LeasedImage(next(held), image.where, image.resolution)
-            if isinstance(image, FileReference)
-            else image
-            for image in conversation.images()
-        )
+        yield conversation.with_images(_leased_images(files, conversation, leases))
     finally:
         for lease in leases:
             lease.close()
 
 
-async def load(desk: AsyncFiles, source: Source) -> ImageSource:
-    """The bytes of a picture; a file's are read anew each time, so that few are in memory at once."""
-    if isinstance(source, ImageSource):
-        return source
-    return ImageSource(await desk.run_in_thread(source.lease.read), source.where, source.resolution)
+def _leased_images(
+    files: AsyncFiles, conversation: Conversation, leases: Sequence[Lease]
+) -> Iterator[ImageSource | LeasedImage]:
+    """The conversation's images in order, each lease in the place of the reference that it was taken for."""
+    left = iter(leases)
+    for image in conversation.images():
+        if isinstance(image, FileReference):
+            lease = next(left)
+            yield LeasedImage(
+                lease.file, partial(files.run_in_thread, lease.read), image.where, image.resolution
+            )
+        else:
+            yield image
 
 
-def _lease_all(desk: AsyncFiles, references: Sequence[FileReference], owner: str) -> list[Lease]:
+def _lease_all(files: FileService, references: Sequence[FileReference], owner: str) -> list[Lease]:
+    """All leases, or none: one that cannot be taken gives the others back."""
     leases: list[Lease] = []
     for reference in references:
         try:
-            leases.append(desk.files.lease(owner, reference.uri))
-            _refuse_huge(leases[-1], reference.where)
+            leases.append(files.lease(owner, reference.uri))
+            _check_size(leases[-1].file, reference.where)
         except VidiError as error:
             for lease in leases:
                 lease.close()
@@ -268,10 +277,9 @@ def _lease_all(desk: AsyncFiles, references: Sequence[FileReference], owner: str
     return leases
 
 
-def _refuse_huge(lease: Lease, where: str) -> None:
-    size = lease.file.size_bytes
-    if size > LARGEST_PICTURE_FILE:
+def _check_size(file: StoredFile, where: str) -> None:
+    if file.size_bytes > LARGEST_PICTURE_FILE:
         raise InvalidImage(
-            f"The File {lease.file.id} has {size} bytes; a picture may have {LARGEST_PICTURE_FILE}.",
+            f"The File {file.id} has {file.size_bytes} bytes; a picture may have {LARGEST_PICTURE_FILE}.",
             where=where,
         )

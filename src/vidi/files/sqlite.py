@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from vidi.domain.prompt import ImageFormat, ImageHeader
 from vidi.files.store import FileSource, FileState, Phase, Position, Session, StoredFile
 from vidi.storage.clock import END_OF_TIME, from_micros, to_micros
 from vidi.storage.sql import SqlDatabase, Value, free_nothing
@@ -49,7 +50,15 @@ PRAGMA user_version = 1;
 COMMIT;
 """
 
-SCRIPTS = (SCHEMA,)
+ADD_HEADER = """
+BEGIN IMMEDIATE;
+ALTER TABLE files ADD COLUMN header TEXT;
+PRAGMA user_version = 2;
+COMMIT;
+"""
+"""Files of version 1 have no header here; theirs is read when they are used."""
+
+SCRIPTS = (SCHEMA, ADD_HEADER)
 """Each brings the tables to the next version."""
 
 
@@ -88,7 +97,7 @@ class SqliteIndex:
     def finish(self, upload_id: str, file: StoredFile) -> bool:
         with self._database.transaction() as connection:
             added = connection.execute(
-                f"INSERT INTO files VALUES ({_marks(13)}) ON CONFLICT (owner, id) DO NOTHING", _file_row(file)
+                f"INSERT INTO files VALUES ({_marks(14)}) ON CONFLICT (owner, id) DO NOTHING", _file_row(file)
             )
             if added.rowcount == 1:
                 connection.execute(
@@ -193,6 +202,7 @@ def _file_row(file: StoredFile) -> tuple[Value, ...]:
         file.state.value,
         file.error,
         file.source.value,
+        _header_text(file.header),
     )
 
 
@@ -211,4 +221,20 @@ def _file(row: sqlite3.Row) -> StoredFile:
         state=FileState(row["state"]),
         error=row["error"],
         source=FileSource(row["source"]),
+        header=_header(row["header"]),
     )
+
+
+def _header_text(header: ImageHeader | None) -> str | None:
+    """As `image/jpeg 640 480 1 6`: format, width, height, frames, orientation."""
+    if header is None:
+        return None
+    return f"{header.format.value} {header.width} {header.height} {header.frames} {header.orientation}"
+
+
+def _header(text: str | None) -> ImageHeader | None:
+    if text is None:
+        return None
+    form, *numbers = text.split()
+    width, height, frames, orientation = map(int, numbers)
+    return ImageHeader(ImageFormat(form), width, height, frames, orientation=orientation)

@@ -33,6 +33,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import BinaryIO, Protocol
 
+from vidi.domain.prompt import ImageHeader
+
 GIBIBYTE = 1 << 30
 
 
@@ -68,6 +70,8 @@ class StoredFile:
         state: FAILED files are listed but cannot be used.
         error: Why the state is FAILED; None otherwise.
         source: How it came here.
+        header: What the picture check read in it, without a request's resolution; None for what is no
+            picture, and for a file that an older version stored.
     """
 
     id: str
@@ -83,6 +87,7 @@ class StoredFile:
     state: FileState = FileState.ACTIVE
     error: str | None = None
     source: FileSource = FileSource.UPLOADED
+    header: ImageHeader | None = None
 
     @property
     def name(self) -> str:

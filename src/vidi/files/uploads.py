@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from vidi.domain.errors import FailedPrecondition, InvalidImage, InvalidRequest
+from vidi.domain.prompt import ImageHeader
 from vidi.files.metadata import UploadRequest, validate
 from vidi.files.service import FileService
 from vidi.files.sessions import PartialBlob, Sessions
@@ -30,8 +31,9 @@ from vidi.files.store import COMMAND, OFFSET, FileState, Phase, Session, StoredF
 from vidi.storage.clock import IdMaker
 from vidi.storage.errors import storage_faults
 
-Inspect = Callable[[BinaryIO, str], str]
-"""Looks at all bytes before they become a file: `(reader, declared MIME type or "") -> MIME type`.
+Inspect = Callable[[BinaryIO, str], tuple[str, ImageHeader | None]]
+"""Looks at all bytes before they become a file: `(reader, declared MIME type or "")` -> MIME type and, of a
+picture, the header, which is kept with the file.
 
 Raises InvalidImage for what can never be used: it becomes a FAILED file with that message as its error.
 Any other error leaves the upload open."""
@@ -43,9 +45,9 @@ TOUCHES_PER_TTL = 48
 """How often in an `upload_ttl` a busy session's row is touched at most: once an hour of two days."""
 
 
-def trust_label(_: BinaryIO, declared: str) -> str:
+def trust_label(_: BinaryIO, declared: str) -> tuple[str, None]:
     """An `Inspect` that looks at nothing."""
-    return declared or ANY_TYPE
+    return declared or ANY_TYPE, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +225,11 @@ class Uploads:
 
     def _file(self, session: Session, partial: PartialBlob) -> StoredFile:
         """The row of the file that the bytes become now."""
-        error = None
+        error = header = None
         mime_type = session.mime_type or ANY_TYPE
         try:
             with partial.open() as reader:
-                mime_type = self._inspect(reader, session.mime_type)
+                mime_type, header = self._inspect(reader, session.mime_type)
         except InvalidImage as found:
             error = found.message
         now = self._clock()
@@ -244,6 +246,7 @@ class Uploads:
             expires=now + self._limits.lifetime,
             state=FileState.ACTIVE if error is None else FileState.FAILED,
             error=error,
+            header=header,
         )
 
     def _final(self, session: Session) -> UploadStatus:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -26,6 +26,7 @@ from vidi.engines.lite.vision.classifier import Classification
 from vidi.engines.lite.vision.detector import Detection
 from vidi.engines.lite.vision.ocr import TextLine
 from vidi.engines.lite.world import World
+from vidi.lru import LruCache
 
 SAME_THING = 0.65
 SAME_PLACE = 0.85
@@ -163,9 +164,8 @@ class SharedPictures(Generic[Value]):
 
     def __init__(self, capacity: int) -> None:
         """Hold at most `capacity` values."""
-        self._capacity = capacity
         self._lock = threading.Lock()
-        self._values: OrderedDict[Hashable, Future[Value]] = OrderedDict()
+        self._values = LruCache[Hashable, Future[Value]](capacity, lambda *_: 1)
 
     def recall(self, key: Hashable, work_out: Callable[[], Value]) -> Value:
         """The value of a key; the first to ask works it out while others who ask for it wait.
@@ -175,18 +175,15 @@ class SharedPictures(Generic[Value]):
         with self._lock:
             known = self._values.get(key)
             if known is None:
-                promise = self._values[key] = Future()
-                if len(self._values) > self._capacity:
-                    self._values.popitem(last=False)
-            else:
-                self._values.move_to_end(key)
+                promise = Future[Value]()
+                self._values.put(key, promise)
         if known is not None:
             return known.result()
         try:
             promise.set_result(work_out())
         except BaseException as error:
             with self._lock:
-                self._values.pop(key, None)
+                self._values.discard(key)
             promise.set_exception(error)
             raise
         return promise.result()
