@@ -24,8 +24,7 @@ from vidi.engines.gbnf.expression import (
     sequence,
 )
 from vidi.engines.gbnf.literals import ThinkingTags, after_thinking, excluding, one_of_texts, quoted
-from vidi.engines.gbnf.numbers import LARGEST, decimals, integers
-from vidi.engines.gbnf.patterns import Unsatisfiable
+from vidi.engines.gbnf.numbers import FRACTION_DIGITS, LARGEST, decimals, integers
 from vidi.engines.gbnf.strings import StringRules
 from vidi.engines.schemas import (
     LONGEST_TEXT,
@@ -256,11 +255,7 @@ class SchemaCompiler:
             raise refuse(place.path, f"minLength {least} is above maxLength {schema.max_length}.")
         if least > LONGEST_TEXT:
             raise refuse(place.path, f"minLength {least} is above the {LONGEST_TEXT} that are written.")
-        try:
-            return self._texts.string(schema)
-        except Unsatisfiable as error:
-            shown = (schema.pattern or "")[:80]
-            raise refuse(place.path, f"no text of its length matches {shown!r}.") from error
+        return self._texts.string(schema)
 
     def _number(self, schema: Schema, kind: Kind, place: SchemaLocation) -> Expression:
         low, high = schema.minimum, schema.maximum
@@ -271,8 +266,9 @@ class SchemaCompiler:
         else:
             made = decimals(low, high)
         if made is None:
-            text = f"no {kind.value} of a magnitude up to {LARGEST} lies between its minimum and maximum."
-            raise refuse(place.path, text)
+            digits = "" if kind is Kind.INTEGER else f" with {FRACTION_DIGITS} digits after the point"
+            told = f"no {kind.value} of a magnitude up to {LARGEST}{digits}"
+            raise refuse(place.path, f"{told} lies between its minimum and maximum.")
         limits = "".join(f" {limit:g}" for limit in (low, high) if limit is not None)
         return self._rules.define(kind.value + limits, made)
 
