@@ -1,11 +1,13 @@
 """The value that says least: what a structured answer holds where nothing is known.
 
 Null where the schema allows it, else no elements, no optional members, an empty text, false, the number
-nearest to zero, the first option. Dates and times are the zero of Go's `time.Time`.
+nearest to zero, the first option. Dates and times are the zero of Go's `time.Time`. And what satisfies two
+schemas at once.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -95,12 +97,15 @@ def default_kind(schema: Schema) -> Kind:
 
 
 def alternatives(schema: Schema) -> Iterator[Schema]:
-    """The alternatives of a schema, each joined with what holds for all of them."""
-    shared = replace(schema, any_of=())
-    for option in schema.any_of:
-        joined = _joined(shared, option)
-        if joined is not None:
-            yield joined
+    """The alternatives of a schema, each joined with what holds for all of them.
+
+    Raises:
+        Unfillable: There are too many.
+    """
+    try:
+        yield from Intersection().branches(schema)
+    except TooManyBranches as error:
+        raise refuse("$", f"{error}.") from error
 
 
 def options(schema: Schema) -> tuple[Scalar, ...]:
@@ -222,31 +227,129 @@ def _first_alternative(schema: Schema, path: str) -> JsonValue:
     raise refusal or refuse(path, "none of its alternatives agrees with the rest.")
 
 
-def _joined(shared: Schema, option: Schema) -> Schema | None:
-    """Both at once; None if their types or options exclude each other."""
-    kinds = _common_kinds(shared.kinds, option.kinds)
-    if kinds is None:
-        return None
-    enum = shared.enum if option.enum is None else option.enum
-    if shared.enum is not None and option.enum is not None:
-        enum = tuple(value for value in option.enum if value in shared.enum)
-    return replace(
-        option,
-        kinds=kinds,
-        enum=enum,
-        properties=option.properties or shared.properties,
-        items=option.items or shared.items,
-        prefix_items=option.prefix_items or shared.prefix_items,
-        minimum=_tighter(max, shared.minimum, option.minimum),
-        maximum=_tighter(min, shared.maximum, option.maximum),
-        min_items=_tighter(max, shared.min_items, option.min_items),
-        max_items=_tighter(min, shared.max_items, option.max_items),
-        min_length=_tighter(max, shared.min_length, option.min_length),
-        max_length=_tighter(min, shared.max_length, option.max_length),
-        pattern=option.pattern or shared.pattern,
-        description=option.description or shared.description,
-        title=option.title or shared.title,
-    )
+NEVER = Schema(enum=())
+"""No value at all."""
+
+BRANCH_BUDGET = 20_000
+"""Alternatives of alternatives multiply: schemas joined, and their members and options, for one schema."""
+
+_FREE = Schema()
+
+
+class TooManyBranches(Exception):
+    """Working out the alternatives of a schema costs more than BRANCH_BUDGET."""
+
+
+class Intersection:
+    """What satisfies two schemas at once, and the alternatives of one; the budget is for all calls together.
+
+    A schema with `any_of` says: all of what stands beside it, and one of the alternatives. Here that becomes
+    schemas without `any_of`, of which one must hold.
+    """
+
+    def __init__(self) -> None:
+        self._spent = 0
+
+    def branches(self, schema: Schema) -> Iterator[Schema]:
+        """The alternatives that can hold, without `any_of`; a lone one for a plain schema.
+
+        Raises:
+            TooManyBranches: The budget is spent.
+        """
+        shared = _without_alternatives(schema)
+        if not schema.any_of:
+            yield shared
+        for option in schema.any_of:
+            for branch in self.branches(option):
+                joined = self._both(shared, branch)
+                if joined is not None:
+                    yield joined
+
+    def _intersect(self, one: Schema, other: Schema) -> Schema:
+        if is_free(one) or is_free(other):
+            return other if is_free(one) else one
+        theirs = list(self.branches(other))
+        pairs = (self._both(mine, each) for mine in self.branches(one) for each in theirs)
+        joined = tuple(each for each in pairs if each is not None)
+        if len(joined) == 1:
+            return joined[0]
+        return Schema(any_of=joined) if joined else NEVER
+
+    def _both(self, one: Schema, other: Schema) -> Schema | None:
+        """Two schemas without alternatives as one; None if no value satisfies both."""
+        self._spent += 1 + sum(len(each.properties) + len(each.enum or ()) for each in (one, other))
+        if self._spent > BRANCH_BUDGET:
+            raise TooManyBranches("its alternatives multiply; nest fewer anyOf in each other")
+        kinds = _common_kinds(one.kinds, other.kinds)
+        if kinds is None:
+            return None
+        properties = self._properties(one, other) if not kinds or Kind.OBJECT in kinds else ()
+        if properties is None:
+            # One demands a member that the other forbids: it may still be anything but an object.
+            kinds = (kinds or frozenset(Kind)) - {Kind.OBJECT}
+            if not kinds:
+                return None
+        return Schema(
+            kinds=kinds,
+            enum=_common_options(one.enum, other.enum),
+            properties=properties or (),
+            items=self._items(one, other),
+            prefix_items=self._prefix_items(one, other),
+            additional=self._additional(one, other),
+            minimum=_tighter(max, one.minimum, other.minimum),
+            maximum=_tighter(min, one.maximum, other.maximum),
+            min_items=_tighter(max, one.min_items, other.min_items),
+            max_items=_tighter(min, one.max_items, other.max_items),
+            min_length=_tighter(max, one.min_length, other.min_length),
+            max_length=_tighter(min, one.max_length, other.max_length),
+            pattern=other.pattern if readable(other.pattern) else one.pattern or other.pattern,
+            format=other.format or one.format,
+            title=other.title or one.title,
+            description=other.description or one.description,
+        )
+
+    def _properties(self, one: Schema, other: Schema) -> tuple[Property, ...] | None:
+        """The members of both, in the first one's order; None if one demands what the other forbids."""
+        theirs = {each.name: each for each in other.properties}
+        names = {each.name for each in one.properties}
+        members = [(each, theirs.get(each.name), other.additional) for each in one.properties]
+        members += [(each, None, one.additional) for each in other.properties if each.name not in names]
+        joined: list[Property] = []
+        for each, partner, rest in members:
+            against = rest if partner is None else partner.schema
+            required = each.required or (partner is not None and partner.required)
+            if against is None and required:
+                return None
+            schema = NEVER if against is None else self._intersect(each.schema, against)
+            joined.append(Property(each.name, schema, required))
+        return tuple(joined)
+
+    def _additional(self, one: Schema, other: Schema) -> Schema | None:
+        if one.additional is None or other.additional is None:
+            return None
+        return self._intersect(one.additional, other.additional)
+
+    def _items(self, one: Schema, other: Schema) -> Schema | None:
+        if one.items is None or other.items is None:
+            return one.items or other.items
+        return self._intersect(one.items, other.items)
+
+    def _prefix_items(self, one: Schema, other: Schema) -> tuple[Schema, ...]:
+        count = max(len(one.prefix_items), len(other.prefix_items))
+        return tuple(self._intersect(element(one, at), element(other, at)) for at in range(count))
+
+
+def is_free(schema: Schema) -> bool:
+    """Whether any value satisfies a schema, as far as it says."""
+    return replace(schema, title="", description="", format=None) == _FREE
+
+
+def _without_alternatives(schema: Schema) -> Schema:
+    """What holds beside the alternatives; that other members are allowed is said, where it is so."""
+    # An object that is closed only by its type, and has alternatives, is closed by these.
+    closed = bool(schema.properties) or (Kind.OBJECT in schema.kinds and not schema.any_of)
+    additional = schema.additional if closed or schema.additional is not None else _FREE
+    return replace(schema, any_of=(), additional=additional)
 
 
 def _common_kinds(one: frozenset[Kind], other: frozenset[Kind]) -> frozenset[Kind] | None:
@@ -254,9 +357,24 @@ def _common_kinds(one: frozenset[Kind], other: frozenset[Kind]) -> frozenset[Kin
     if not one or not other:
         return one | other
     common = one & other
-    if Kind.INTEGER in one | other and Kind.NUMBER in one | other:
-        common |= {Kind.INTEGER}
+    for mine, theirs in ((one, other), (other, one)):
+        if Kind.INTEGER in mine and Kind.NUMBER in theirs:
+            common |= {Kind.INTEGER}
     return common or None
+
+
+def _common_options(
+    one: tuple[Scalar, ...] | None, other: tuple[Scalar, ...] | None
+) -> tuple[Scalar, ...] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    known = {_as_json(value) for value in other}
+    return tuple(value for value in one if _as_json(value) in known)
+
+
+def _as_json(value: Scalar) -> str:
+    """A text that is the same for equal values, as JSON compares them: 1 is 1.0, and not true."""
+    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 Limit = TypeVar("Limit", int, float)

@@ -23,12 +23,19 @@ from vidi.engines.gbnf.expression import (
     repeated,
     sequence,
 )
-from vidi.engines.gbnf.intersect import Intersection, is_free
 from vidi.engines.gbnf.literals import ThinkingTags, after_thinking, excluding, one_of_texts, quoted
-from vidi.engines.gbnf.numbers import LARGEST, decimals, integers
-from vidi.engines.gbnf.patterns import Unsatisfiable
+from vidi.engines.gbnf.numbers import FRACTION_DIGITS, LARGEST, decimals, integers
 from vidi.engines.gbnf.strings import StringRules
-from vidi.engines.schemas import LONGEST_TEXT, Unfillable, min_items, options, refuse
+from vidi.engines.schemas import (
+    LONGEST_TEXT,
+    Intersection,
+    TooManyBranches,
+    Unfillable,
+    is_free,
+    min_items,
+    options,
+    refuse,
+)
 
 _COMMA = literal(",")
 
@@ -153,7 +160,7 @@ class SchemaCompiler:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._texts = StringRules(rules)
-        self._meetings = Intersection()
+        self._intersection = Intersection()
         self._free: dict[int, Expression] = {}
 
     def value(self, schema: Schema, place: SchemaLocation) -> Expression:
@@ -165,7 +172,7 @@ class SchemaCompiler:
         """
         if is_free(schema):
             return self.free(FREE_DEPTH)
-        branches = self._meetings.branches(schema)
+        branches = list(self._intersection.branches(schema))
         if len(branches) == 1:
             return self._branch(branches[0], place)
         if len(branches) > MOST_ALTERNATIVES:
@@ -211,7 +218,7 @@ class SchemaCompiler:
         """A value of a schema without alternatives that names its types."""
         if schema.enum is not None:
             return self._enum(schema, place)
-        kinds = [kind for kind in _ORDER if kind in schema.kinds]
+        kinds = [kind for kind in _ORDER if kind in (schema.kinds or Kind)]
         if Kind.NUMBER in kinds and Kind.INTEGER in kinds:
             kinds.remove(Kind.INTEGER)
         makers = {Kind.OBJECT: self._object, Kind.ARRAY: self._array}
@@ -248,11 +255,7 @@ class SchemaCompiler:
             raise refuse(place.path, f"minLength {least} is above maxLength {schema.max_length}.")
         if least > LONGEST_TEXT:
             raise refuse(place.path, f"minLength {least} is above the {LONGEST_TEXT} that are written.")
-        try:
-            return self._texts.string(schema)
-        except Unsatisfiable as error:
-            shown = (schema.pattern or "")[:80]
-            raise refuse(place.path, f"no text of its length matches {shown!r}.") from error
+        return self._texts.string(schema)
 
     def _number(self, schema: Schema, kind: Kind, place: SchemaLocation) -> Expression:
         low, high = schema.minimum, schema.maximum
@@ -263,8 +266,9 @@ class SchemaCompiler:
         else:
             made = decimals(low, high)
         if made is None:
-            text = f"no {kind.value} of a magnitude up to {LARGEST} lies between its minimum and maximum."
-            raise refuse(place.path, text)
+            digits = "" if kind is Kind.INTEGER else f" with {FRACTION_DIGITS} digits after the point"
+            told = f"no {kind.value} of a magnitude up to {LARGEST}{digits}"
+            raise refuse(place.path, f"{told} lies between its minimum and maximum.")
         limits = "".join(f" {limit:g}" for limit in (low, high) if limit is not None)
         return self._rules.define(kind.value + limits, made)
 
@@ -364,6 +368,8 @@ def compile_schema(
         return _rooted(SchemaCompiler(rules).value(schema, _WHOLE), thinking, rules)
     except TooLarge as error:
         raise refuse(error.path, f"{error}.") from error
+    except TooManyBranches as error:
+        raise refuse("$", f"{error}.") from error
 
 
 def compile_json(*, thinking: ThinkingTags | None = None) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vidi.engines.gbnf.expression import EMPTY, Binding, Expression, Rules, Span, choice, sequence
-from vidi.engines.gbnf.literals import all_but, common, in_string, spans
+from vidi.engines.gbnf.literals import ALL, all_but, common, in_string, spans
 
 MOST_STATES = 60
 """Characters in a pattern, each counted as often as it may be repeated: a bound on the branches that are
@@ -47,10 +47,6 @@ _CODE = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})")
 _PUNCTUATION = frozenset("^$\\.*+?()[]{}|/-\"'#&,:;<=>@!%~` ")
 
 
-class Unsatisfiable(Exception):
-    """No text that matches the pattern has a length within the limits."""
-
-
 class _Unsupported(Exception):
     """The pattern is not among the simple ones."""
 
@@ -63,112 +59,24 @@ class _Fragment:
         expression: What it says.
         least, most: How many characters; None is no limit.
         states: How many characters it is written with, each as often as it may be repeated.
-        run: The characters, if it is one of them or a repetition of one.
+        run: Whether it is one character of a set, or a repetition of that.
     """
 
     expression: Expression
     least: int
     most: int | None
     states: int
-    run: tuple[Span, ...] | None = None
+    run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LengthBounds:
-    """How many characters a text may have; None is no limit."""
-
-    least: int = 0
-    most: int | None = None
-
-    def meet(self, least: int, most: int | None) -> bool:
-        """Whether some length in this range is within the limits."""
-        return (most is None or most >= self.least) and (self.most is None or least <= self.most)
-
-    def hold(self, least: int, most: int | None) -> bool:
-        """Whether any length in this range is within the limits."""
-        return least >= self.least and (self.most is None or (most is not None and most <= self.most))
-
-
-def pattern_text(pattern: str, limits: LengthBounds, rules: Rules) -> Expression | None:
-    """Texts that match a pattern and keep to the limits, as JSON writes them between quotes.
-
-    Returns:
-        None if the pattern, or the pattern within these limits, is more than a grammar should hold.
-
-    Raises:
-        Unsatisfiable: No text that matches has such a length.
-    """
+def pattern_text(pattern: str, rules: Rules) -> Expression | None:
+    """Texts that match a pattern, as JSON writes them between quotes; None if it is not a simple one."""
     if len(pattern) > LONGEST:
         return None
     try:
-        reader = _PatternParser(pattern, rules)
-        branches = reader.branches()
-        if len(branches) > MOST_STATES:
-            return None
-        bounded = [_bounded(branch, limits, rules) for branch in branches]
+        return _PatternParser(pattern, rules).whole()
     except _Unsupported:
         return None
-    said = [expression for expression in bounded if expression is not None]
-    if not said:
-        raise Unsatisfiable
-    return choice(*said)
-
-
-def _bounded(branch: list[_Fragment], limits: LengthBounds, rules: Rules) -> Expression | None:
-    """One alternative with the limits worked into its only repetition; None if none of its texts fits."""
-    least = sum(piece.least for piece in branch)
-    open_ended = any(piece.most is None for piece in branch)
-    most = None if open_ended else sum(piece.most or 0 for piece in branch)
-    if not limits.meet(least, most):
-        return None
-    loose = [at for at, piece in enumerate(branch) if piece.most != piece.least]
-    if not limits.hold(least, most):
-        if len(loose) != 1:
-            raise _Unsupported
-        branch = [*branch]
-        branch[loose[0]] = _fitted(branch[loose[0]], least - branch[loose[0]].least, limits, rules)
-    steady = len(loose) <= 1 and all(branch[at].run for at in loose)
-    if not steady and sum(piece.states for piece in branch) > MOST_STATES:
-        raise _Unsupported
-    return sequence(*(piece.expression for piece in branch))
-
-
-def _fitted(piece: _Fragment, beside: int, limits: LengthBounds, rules: Rules) -> _Fragment:
-    """A repetition of one character, narrowed so that with `beside` others it keeps to the limits."""
-    if piece.run is None:
-        raise _Unsupported
-    least = max(piece.least, limits.least - beside)
-    most = piece.most
-    if limits.most is not None:
-        most = limits.most - beside if most is None else min(most, limits.most - beside)
-    if most is not None and least > most:
-        raise _Unsupported
-    return _repeat(_one(piece.run, rules), least, most, rules)
-
-
-def _one(allowed: tuple[Span, ...], rules: Rules) -> _Fragment:
-    if not allowed:
-        raise _Unsupported
-    letter = in_string(allowed, rules)
-    atom = letter if letter.binding is Binding.ATOM else rules.define("letter", letter)
-    return _Fragment(atom, 1, 1, 1, allowed)
-
-
-def _repeat(piece: _Fragment, least: int, most: int | None, rules: Rules) -> _Fragment:
-    once = most is not None and most <= 1
-    if not once and piece.least == 0:
-        raise _Unsupported  # A repetition of nothing is left recursion, which llama.cpp refuses.
-    single = piece.run is not None and piece.least == piece.most == 1
-    states = piece.states * max(1, least, most or 0)
-    if not single and states > MOST_STATES:
-        raise _Unsupported
-    return _Fragment(
-        rules.repeat(piece.expression, least, most, "letters"),
-        piece.least * least,
-        None if most is None or piece.most is None else piece.most * most,
-        states,
-        piece.run if single else None,
-    )
 
 
 class _PatternParser:
@@ -179,22 +87,28 @@ class _PatternParser:
         self._at = 0
         self._rules = rules
         self._depth = 0
-        self._anything = _repeat(_one(all_but([]), rules), 0, None, rules)
+        self._anything = self._repeat(self._one(ALL), 0, None)
 
-    def branches(self) -> list[list[_Fragment]]:
+    def whole(self) -> Expression:
         """The alternatives of the whole; where one is not anchored, anything may stand."""
         found = [self._branch()]
         while self._taken("|"):
             found.append(self._branch())
-        if self._at < len(self._pattern):
+        if self._at < len(self._pattern) or len(found) > MOST_STATES:
             raise _Unsupported
-        return found
+        return choice(*found)
 
-    def _branch(self) -> list[_Fragment]:
+    def _branch(self) -> Expression:
         start = [] if self._taken("^") else [self._anything]
-        pieces = self._pieces()
-        end = [] if self._taken("$") else [self._anything]
-        return [*start, *pieces, *end]
+        pieces = [*start, *self._pieces()]
+        if not self._taken("$"):
+            pieces.append(self._anything)
+        # One repetition of one character is always in one or two places, however long it may be.
+        loose = [piece for piece in pieces if piece.most != piece.least]
+        steady = not loose or (len(loose) == 1 and loose[0].run)
+        if not steady and sum(piece.states for piece in pieces) > MOST_STATES:
+            raise _Unsupported
+        return sequence(*(piece.expression for piece in pieces))
 
     def _pieces(self) -> list[_Fragment]:
         pieces = []
@@ -211,12 +125,35 @@ class _PatternParser:
             raise _Unsupported
         sign, low, comma, high = found.groups()
         if sign:
-            return _repeat(piece, int(sign == "+"), 1 if sign == "?" else None, self._rules)
+            return self._repeat(piece, int(sign == "+"), 1 if sign == "?" else None)
         least = int(low)
         most = int(high) if high else None if comma else least
         if most is not None and most < least:
             raise _Unsupported
-        return _repeat(piece, least, most, self._rules)
+        return self._repeat(piece, least, most)
+
+    def _repeat(self, piece: _Fragment, least: int, most: int | None) -> _Fragment:
+        once = most is not None and most <= 1
+        if not once and piece.least == 0:
+            raise _Unsupported  # A repetition of nothing is left recursion, which llama.cpp refuses.
+        single = piece.run and piece.least == piece.most == 1
+        states = piece.states * max(1, least, most or 0)
+        if not single and states > MOST_STATES:
+            raise _Unsupported
+        return _Fragment(
+            self._rules.repeat(piece.expression, least, most, "letters"),
+            piece.least * least,
+            None if most is None or piece.most is None else piece.most * most,
+            states,
+            single,
+        )
+
+    def _one(self, allowed: tuple[Span, ...]) -> _Fragment:
+        if not allowed:
+            raise _Unsupported
+        letter = in_string(allowed, self._rules)
+        atom = letter if letter.binding is Binding.ATOM else self._rules.define("letter", letter)
+        return _Fragment(atom, 1, 1, 1, run=True)
 
     def _atom(self) -> _Fragment:
         readers: dict[str, Callable[[], _Fragment]] = {"(": self._group, "[": self._class}
@@ -225,12 +162,12 @@ class _PatternParser:
             return readers[letter]()
         self._at += 1
         if letter == ".":
-            return _one(all_but(_LINE_ENDS), self._rules)
+            return self._one(all_but(_LINE_ENDS))
         if letter == "\\":
-            return _one(self._escape(), self._rules)
+            return self._one(self._escape())
         if letter in "^$*+?{":
             raise _Unsupported
-        return _one(_code_of(letter), self._rules)
+        return self._one(_code_of(letter))
 
     def _group(self) -> _Fragment:
         found = _GROUP.match(self._pattern, self._at)
@@ -246,10 +183,11 @@ class _PatternParser:
         self._depth -= 1
         if len(options) == 1:
             return options[0]
+        endless = any(option.most is None for option in options)
         return _Fragment(
             choice(*(option.expression for option in options)),
             min(option.least for option in options),
-            _longest([option.most for option in options]),
+            None if endless else max(option.most or 0 for option in options),
             sum(option.states for option in options),
         )
 
@@ -261,7 +199,7 @@ class _PatternParser:
             found += self._class_item()
         if not found:
             raise _Unsupported
-        return _one(all_but(found) if negated else common(spans(found), all_but([])), self._rules)
+        return self._one(all_but(found) if negated else common(spans(found), ALL))
 
     def _class_item(self) -> tuple[Span, ...]:
         low = self._class_atom()
@@ -309,10 +247,6 @@ def _code_of(letter: str) -> tuple[Span, ...]:
     if "\ud800" <= letter <= "\udfff":
         raise _Unsupported
     return ((ord(letter), ord(letter)),)
-
-
-def _longest(lengths: list[int | None]) -> int | None:
-    return None if None in lengths else max(length for length in lengths if length is not None)
 
 
 def _joined(pieces: list[_Fragment]) -> _Fragment:
