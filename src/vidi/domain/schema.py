@@ -68,6 +68,12 @@ class Schema:
     title: str = ""
     description: str = ""
 
+    def element(self, index: int) -> Schema:
+        """The shape of an array's element."""
+        if index < len(self.prefix_items):
+            return self.prefix_items[index]
+        return self.items or Schema()
+
     @property
     def nullable(self) -> bool:
         """Whether null is a valid value."""

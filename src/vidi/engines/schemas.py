@@ -1,20 +1,20 @@
-"""The value that says least: what a structured answer holds where nothing is known.
+"""One walk over a schema that makes a value of it from what a source knows.
 
-Null where the schema allows it, else no elements, no optional members, an empty text, false, the number
-nearest to zero, the first option. Dates and times are the zero of Go's `time.Time`. And what satisfies two
-schemas at once.
+What the source does not know is filled with the value that says least: null where the schema allows it, else
+no elements, no optional members, an empty text, false, the number nearest to zero, the first option. Dates
+and times are the zero of Go's `time.Time`.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from vidi.domain.errors import InvalidRequest
-from vidi.domain.schema import Kind, Property, Scalar, Schema
+from vidi.domain.schema import Kind, Scalar, Schema
+from vidi.engines.intersection import Intersection, TooManyBranches
 from vidi.engines.validation import JsonValue, matches, readable, satisfies, satisfying
 
 WHERE = "generation_config.response_schema"
@@ -36,8 +36,8 @@ _PREFERENCE = (
     Kind.OBJECT,
     Kind.STRING,
     Kind.BOOLEAN,
-    Kind.INTEGER,
     Kind.NUMBER,
+    Kind.INTEGER,
 )
 
 
@@ -50,17 +50,198 @@ def refuse(path: str, reason: str) -> Unfillable:
     return Unfillable(f"The response schema cannot be filled at {path}: {reason}", where=WHERE)
 
 
-def minimal_value(schema: Schema, path: str = "$") -> JsonValue:
+@dataclass(frozen=True, slots=True)
+class FilledValue:
+    """A value, and whether its source knows it."""
+
+    value: JsonValue
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """What an array may hold.
+
+    Attributes:
+        sources: One for each element; those that turn out to know nothing are left out.
+        limit: How many are wanted at most; None for as many as the schema allows.
+    """
+
+    sources: Sequence[ValueSource] = ()
+    limit: int | None = None
+
+
+class ValueSource(Protocol):
+    """What is known about one place of a schema; `Nothing` below is an example."""
+
+    def kinds(self, schema: Schema, /) -> Sequence[Kind]:
+        """The types to try, at least one; the last one is taken whether or not it is known."""
+        ...
+
+    def scalar(self, kind: Kind, schema: Schema, /) -> Scalar:
+        """The text, number or truth that stands here, before the schema's limits; None if unknown."""
+        ...
+
+    def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
+        """One of the values of an enum, of which there is at least one."""
+        ...
+
+    def members(self, schema: Schema, /) -> Sequence[ValueSource]:
+        """What is known about each of an object's properties, in their order."""
+        ...
+
+    def elements(self, schema: Schema, /) -> Elements:
+        """What is known about an array's elements."""
+        ...
+
+
+class Nothing:
+    """The source that knows nothing: from it the walk makes the value that says least."""
+
+    def kinds(self, schema: Schema, /) -> Sequence[Kind]:
+        return (default_kind(schema),)
+
+    def scalar(self, _kind: Kind, _schema: Schema, /) -> Scalar:
+        return None
+
+    def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
+        return FilledValue(None if None in allowed else allowed[0], known=False)
+
+    def members(self, schema: Schema, /) -> Sequence[ValueSource]:
+        return [self] * len(schema.properties)
+
+    def elements(self, _schema: Schema, /) -> Elements:
+        return Elements()
+
+
+NOTHING = Nothing()
+
+
+def minimal_value(schema: Schema) -> JsonValue:
     """Make the value that says least among those that satisfy a schema.
 
     Raises:
         Unfillable: The schema contradicts itself or asks for more than can be made; names the place.
     """
+    return fill(schema, NOTHING).value
+
+
+def fill(schema: Schema, source: ValueSource, path: str = "$") -> FilledValue:
+    """Make a value of a schema from what a source knows.
+
+    Raises:
+        Unfillable: As for `minimal_value`, or the source knows fewer elements than an array must have.
+    """
     if schema.any_of:
-        return _first_alternative(schema, path)
+        # Nothing is not asked what it knows: nested alternatives would be tried twice at every level.
+        known = None if source is NOTHING else _known_alternative(schema, source, path)
+        return known or _minimal_alternative(schema, path)
     if schema.enum is not None:
-        return _first_option(schema, path)
-    return _blank_of(schema, default_kind(schema), path)
+        allowed = options(schema)
+        if not allowed:
+            raise refuse(path, "its enum has no value of its type and limits.")
+        return source.choose(allowed)
+    kinds = source.kinds(schema)
+    for kind in kinds[:-1]:
+        filled = _fill_kind(kind, schema, source, path)
+        if filled.known:
+            return filled
+    return _fill_kind(kinds[-1], schema, source, path)
+
+
+def _fill_kind(kind: Kind, schema: Schema, source: ValueSource, path: str) -> FilledValue:
+    schema = replace(schema, kinds=frozenset({kind}))
+    match kind:
+        case Kind.NULL:
+            return FilledValue(None, known=False)
+        case Kind.OBJECT:
+            return _fill_object(schema, source, path)
+        case Kind.ARRAY:
+            return _fill_array(schema, source, path)
+    told = source.scalar(kind, schema)
+    match kind:
+        case Kind.BOOLEAN:
+            return FilledValue(bool(told), known=told is not None)
+        case Kind.STRING:
+            return _fill_text(told if isinstance(told, str) else None, schema, path)
+        case _:
+            near = told if isinstance(told, int | float) else 0
+            return FilledValue(number(near, schema, path), known=told is not None)
+
+
+def _known_alternative(schema: Schema, source: ValueSource, path: str) -> FilledValue | None:
+    """The first alternative that the source knows."""
+    for option in alternatives(schema):
+        if option.kinds != {Kind.NULL}:
+            filled = _attempt(option, source, path)
+            if filled.known and satisfies(filled.value, schema):
+                return filled
+    return None
+
+
+def _minimal_alternative(schema: Schema, path: str) -> FilledValue:
+    """Null if it may be, else the first alternative that can be filled at all."""
+    if satisfies(None, schema):
+        return FilledValue(None, known=False)
+    refusal: Unfillable | None = None
+    for option in alternatives(schema):
+        try:
+            filled = fill(option, NOTHING, path)
+        except Unfillable as error:
+            refusal = refusal or error
+        else:
+            if satisfies(filled.value, schema):
+                return filled
+    raise refusal or refuse(path, "none of its alternatives agrees with the rest.")
+
+
+def _attempt(option: Schema, source: ValueSource, path: str) -> FilledValue:
+    """One alternative; one that cannot be filled is as good as unknown."""
+    try:
+        return fill(option, source, path)
+    except Unfillable:
+        return FilledValue(None, known=False)
+
+
+def _fill_object(schema: Schema, source: ValueSource, path: str) -> FilledValue:
+    members: dict[str, JsonValue] = {}
+    known = False
+    for each, inner in zip(schema.properties, source.members(schema), strict=True):
+        if inner is NOTHING and not each.required:
+            continue
+        filled = fill(each.schema, inner, f"{path}.{each.name}")
+        if filled.known or each.required:
+            members[each.name] = filled.value
+        known = known or filled.known
+    return FilledValue(members, known)
+
+
+def _fill_array(schema: Schema, source: ValueSource, path: str) -> FilledValue:
+    least = min_items(schema, path)
+    told = source.elements(schema)
+    filled = [fill(schema.element(at), each, f"{path}[{at}]") for at, each in enumerate(told.sources)]
+    known = [each.value for each in filled if each.known]
+    values = known[: told.limit if schema.max_items is None else schema.max_items]
+    have = len(values)
+    if known and have < least and schema.element(have).properties:
+        # An object stands for a thing, and things are not made up.
+        raise refuse(path, f"minItems is {least}, but {have} such things are seen in the picture.")
+    values += [fill(schema.element(at), NOTHING, f"{path}[{at}]").value for at in range(have, least)]
+    return FilledValue(values, known=bool(known))
+
+
+def _fill_text(text: str | None, schema: Schema, path: str) -> FilledValue:
+    """A text within the schema's lengths, cut between words and filled up with blanks."""
+    if text is None:
+        return FilledValue(_minimal_text(schema, path), known=False)
+    least, most = schema.min_length or 0, schema.max_length
+    if most is not None and len(text) > most:
+        text = text[: most + 1].rpartition(" ")[0] or text[:most]
+    if len(text) < least <= LONGEST_TEXT:
+        text = text.ljust(least)
+    if fits(text, schema):
+        return FilledValue(text, known=True)
+    return FilledValue(_minimal_text(schema, path), known=False)
 
 
 def check_size(schema: Schema) -> None:
@@ -88,7 +269,7 @@ def _weight(schema: Schema) -> int:
 
 
 def default_kind(schema: Schema) -> Kind:
-    """The type of the blank value: null if it may be, else the first allowed one."""
+    """The type of the value that says least: null if it may be, else the first allowed one."""
     if schema.kinds:
         return next(kind for kind in _PREFERENCE if kind in schema.kinds)
     if schema.properties:
@@ -144,38 +325,6 @@ def fits(text: str, schema: Schema) -> bool:
     )
 
 
-def element(schema: Schema, index: int) -> Schema:
-    """The shape of an array's element."""
-    if index < len(schema.prefix_items):
-        return schema.prefix_items[index]
-    return schema.items or Schema()
-
-
-def _blank_of(schema: Schema, kind: Kind, path: str) -> JsonValue:
-    match kind:
-        case Kind.NULL:
-            return None
-        case Kind.BOOLEAN:
-            return False
-        case Kind.STRING:
-            return _blank_text(schema, path)
-        case Kind.ARRAY:
-            return [
-                minimal_value(element(schema, at), f"{path}[{at}]") for at in range(min_items(schema, path))
-            ]
-        case Kind.OBJECT:
-            return {
-                each.name: minimal_value(each.schema, f"{path}.{each.name}")
-                for each in _min_properties(schema.properties)
-            }
-        case _:
-            return number(0, schema, path)
-
-
-def _min_properties(properties: tuple[Property, ...]) -> Iterator[Property]:
-    return (each for each in properties if each.required)
-
-
 def min_items(schema: Schema, path: str) -> int:
     """How many elements an array must have at least.
 
@@ -190,7 +339,7 @@ def min_items(schema: Schema, path: str) -> int:
     return least
 
 
-def _blank_text(schema: Schema, path: str) -> str:
+def _minimal_text(schema: Schema, path: str) -> str:
     least = schema.min_length or 0
     if schema.max_length is not None and least > schema.max_length:
         raise refuse(path, f"minLength {least} is above maxLength {schema.max_length}.")
@@ -203,184 +352,3 @@ def _blank_text(schema: Schema, path: str) -> str:
             if fits(text, schema):
                 return text
     raise refuse(path, f"this model knows no text for the pattern {schema.pattern!r}; leave the pattern out.")
-
-
-def _first_option(schema: Schema, path: str) -> Scalar:
-    allowed = options(schema)
-    if not allowed:
-        raise refuse(path, "its enum has no value of its type and limits.")
-    return None if None in allowed else allowed[0]
-
-
-def _first_alternative(schema: Schema, path: str) -> JsonValue:
-    if satisfies(None, schema):
-        return None
-    refusal: Unfillable | None = None
-    for option in alternatives(schema):
-        try:
-            value = minimal_value(option, path)
-        except Unfillable as error:
-            refusal = refusal or error
-        else:
-            if satisfies(value, schema):
-                return value
-    raise refusal or refuse(path, "none of its alternatives agrees with the rest.")
-
-
-NEVER = Schema(enum=())
-"""No value at all."""
-
-BRANCH_BUDGET = 20_000
-"""Alternatives of alternatives multiply: schemas joined, and their members and options, for one schema."""
-
-_FREE = Schema()
-
-
-class TooManyBranches(Exception):
-    """Working out the alternatives of a schema costs more than BRANCH_BUDGET."""
-
-
-class Intersection:
-    """What satisfies two schemas at once, and the alternatives of one; the budget is for all calls together.
-
-    A schema with `any_of` says: all of what stands beside it, and one of the alternatives. Here that becomes
-    schemas without `any_of`, of which one must hold.
-    """
-
-    def __init__(self) -> None:
-        self._spent = 0
-
-    def branches(self, schema: Schema) -> Iterator[Schema]:
-        """The alternatives that can hold, without `any_of`; a lone one for a plain schema.
-
-        Raises:
-            TooManyBranches: The budget is spent.
-        """
-        shared = _without_alternatives(schema)
-        if not schema.any_of:
-            yield shared
-        for option in schema.any_of:
-            for branch in self.branches(option):
-                joined = self._both(shared, branch)
-                if joined is not None:
-                    yield joined
-
-    def _intersect(self, one: Schema, other: Schema) -> Schema:
-        if is_free(one) or is_free(other):
-            return other if is_free(one) else one
-        theirs = list(self.branches(other))
-        pairs = (self._both(mine, each) for mine in self.branches(one) for each in theirs)
-        joined = tuple(each for each in pairs if each is not None)
-        if len(joined) == 1:
-            return joined[0]
-        return Schema(any_of=joined) if joined else NEVER
-
-    def _both(self, one: Schema, other: Schema) -> Schema | None:
-        """Two schemas without alternatives as one; None if no value satisfies both."""
-        self._spent += 1 + sum(len(each.properties) + len(each.enum or ()) for each in (one, other))
-        if self._spent > BRANCH_BUDGET:
-            raise TooManyBranches("its alternatives multiply; nest fewer anyOf in each other")
-        kinds = _common_kinds(one.kinds, other.kinds)
-        if kinds is None:
-            return None
-        properties = self._properties(one, other) if not kinds or Kind.OBJECT in kinds else ()
-        if properties is None:
-            # One demands a member that the other forbids: it may still be anything but an object.
-            kinds = (kinds or frozenset(Kind)) - {Kind.OBJECT}
-            if not kinds:
-                return None
-        return Schema(
-            kinds=kinds,
-            enum=_common_options(one.enum, other.enum),
-            properties=properties or (),
-            items=self._items(one, other),
-            prefix_items=self._prefix_items(one, other),
-            additional=self._additional(one, other),
-            minimum=_tighter(max, one.minimum, other.minimum),
-            maximum=_tighter(min, one.maximum, other.maximum),
-            min_items=_tighter(max, one.min_items, other.min_items),
-            max_items=_tighter(min, one.max_items, other.max_items),
-            min_length=_tighter(max, one.min_length, other.min_length),
-            max_length=_tighter(min, one.max_length, other.max_length),
-            pattern=other.pattern if readable(other.pattern) else one.pattern or other.pattern,
-            format=other.format or one.format,
-            title=other.title or one.title,
-            description=other.description or one.description,
-        )
-
-    def _properties(self, one: Schema, other: Schema) -> tuple[Property, ...] | None:
-        """The members of both, in the first one's order; None if one demands what the other forbids."""
-        theirs = {each.name: each for each in other.properties}
-        names = {each.name for each in one.properties}
-        members = [(each, theirs.get(each.name), other.additional) for each in one.properties]
-        members += [(each, None, one.additional) for each in other.properties if each.name not in names]
-        joined: list[Property] = []
-        for each, partner, rest in members:
-            against = rest if partner is None else partner.schema
-            required = each.required or (partner is not None and partner.required)
-            if against is None and required:
-                return None
-            schema = NEVER if against is None else self._intersect(each.schema, against)
-            joined.append(Property(each.name, schema, required))
-        return tuple(joined)
-
-    def _additional(self, one: Schema, other: Schema) -> Schema | None:
-        if one.additional is None or other.additional is None:
-            return None
-        return self._intersect(one.additional, other.additional)
-
-    def _items(self, one: Schema, other: Schema) -> Schema | None:
-        if one.items is None or other.items is None:
-            return one.items or other.items
-        return self._intersect(one.items, other.items)
-
-    def _prefix_items(self, one: Schema, other: Schema) -> tuple[Schema, ...]:
-        count = max(len(one.prefix_items), len(other.prefix_items))
-        return tuple(self._intersect(element(one, at), element(other, at)) for at in range(count))
-
-
-def is_free(schema: Schema) -> bool:
-    """Whether any value satisfies a schema, as far as it says."""
-    return replace(schema, title="", description="", format=None) == _FREE
-
-
-def _without_alternatives(schema: Schema) -> Schema:
-    """What holds beside the alternatives; that other members are allowed is said, where it is so."""
-    # An object that is closed only by its type, and has alternatives, is closed by these.
-    closed = bool(schema.properties) or (Kind.OBJECT in schema.kinds and not schema.any_of)
-    additional = schema.additional if closed or schema.additional is not None else _FREE
-    return replace(schema, any_of=(), additional=additional)
-
-
-def _common_kinds(one: frozenset[Kind], other: frozenset[Kind]) -> frozenset[Kind] | None:
-    """The types that both allow; empty if neither says, None if they share none. An integer is a number."""
-    if not one or not other:
-        return one | other
-    common = one & other
-    for mine, theirs in ((one, other), (other, one)):
-        if Kind.INTEGER in mine and Kind.NUMBER in theirs:
-            common |= {Kind.INTEGER}
-    return common or None
-
-
-def _common_options(
-    one: tuple[Scalar, ...] | None, other: tuple[Scalar, ...] | None
-) -> tuple[Scalar, ...] | None:
-    if one is None or other is None:
-        return other if one is None else one
-    known = {_as_json(value) for value in other}
-    return tuple(value for value in one if _as_json(value) in known)
-
-
-def _as_json(value: Scalar) -> str:
-    """A text that is the same for equal values, as JSON compares them: 1 is 1.0, and not true."""
-    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
-
-
-Limit = TypeVar("Limit", int, float)
-
-
-def _tighter(choose: Callable[[Limit, Limit], Limit], one: Limit | None, other: Limit | None) -> Limit | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return choose(one, other)

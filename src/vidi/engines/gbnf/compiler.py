@@ -26,12 +26,10 @@ from vidi.engines.gbnf.expression import (
 from vidi.engines.gbnf.literals import ThinkingTags, after_thinking, excluding, one_of_texts, quoted
 from vidi.engines.gbnf.numbers import FRACTION_DIGITS, LARGEST, decimals, integers
 from vidi.engines.gbnf.strings import StringRules
+from vidi.engines.intersection import Intersection, TooManyBranches, is_free
 from vidi.engines.schemas import (
     LONGEST_TEXT,
-    Intersection,
-    TooManyBranches,
     Unfillable,
-    is_free,
     min_items,
     options,
     refuse,

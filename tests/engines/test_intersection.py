@@ -12,7 +12,8 @@ from tests.engines.gbnf.shapes import checkable
 from tests.engines.gbnf.values import guess
 from tests.engines.schemas import schemas
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.schemas import BRANCH_BUDGET, Intersection, TooManyBranches, Unfillable, alternatives
+from vidi.engines.intersection import BRANCH_BUDGET, Intersection, TooManyBranches
+from vidi.engines.schemas import Unfillable, alternatives
 from vidi.engines.validation import satisfies
 
 MANY = Schema(any_of=tuple(Schema(minimum=float(at)) for at in range(200)))
