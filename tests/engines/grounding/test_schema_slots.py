@@ -6,7 +6,13 @@ import pytest
 
 from tests.engines.grounding.setting import BOX, NUMBER, PAIR, TEXT, WHOLE, array, members
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.grounding.schema import PlaceField, PlaceKind, flat_place_field, place_field
+from vidi.engines.grounding.schema import (
+    PlaceField,
+    PlaceKind,
+    flat_place_field,
+    place_field,
+    place_kind_of,
+)
 
 FOUR = Schema(kinds=frozenset({Kind.ARRAY}), items=NUMBER, min_items=4, max_items=4)
 TUPLE = Schema(kinds=frozenset({Kind.ARRAY}), prefix_items=(WHOLE, WHOLE, WHOLE, WHOLE))
@@ -59,3 +65,19 @@ def test_edges_among_other_members() -> None:
     slot = flat_place_field(members(label=TEXT, xMin=NUMBER, yMin=NUMBER, xMax=NUMBER, yMax=NUMBER))
     assert slot == PlaceField("", PlaceKind.BOXES, members=("yMin", "xMin", "yMax", "xMax"))
     assert flat_place_field(members(label=TEXT, x=NUMBER, y=NUMBER)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *(
+            (name, PlaceKind.BOXES)
+            for name in ("box_2d", "bbox_2d", "box2d", "bbox2d", "bbox", "box", "boundingBox", "boxes")
+        ),
+        *((name, PlaceKind.BOXES) for name in ("box_coordinates", "face_bbox", "bounding-boxes 2d")),
+        *((name, PlaceKind.POINTS) for name in ("point", "point_2d", "keypoints", "point_coordinates")),
+        *((name, None) for name in ("location", "coordinates", "box_3d", "label", "mask", "", "boxer")),
+    ],
+)
+def test_place_kind_by_the_name_alone(name: str, kind: PlaceKind | None) -> None:
+    assert place_kind_of(name) is kind

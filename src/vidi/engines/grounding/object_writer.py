@@ -10,28 +10,20 @@ from dataclasses import dataclass
 from vidi.domain.geometry import GRID, Box, Point
 from vidi.domain.schema import Kind, Schema
 from vidi.engines.grounding.coordinates import EDGE_NAMES, Denormalizer, Group, groups_in, named
-from vidi.engines.grounding.schema import GroundingShape, PlaceField, PlaceKind, place_key
+from vidi.engines.grounding.schema import (
+    LABEL_FIELD_NAMES,
+    NATIVE_PLACE_NAMES,
+    GroundingShape,
+    PlaceField,
+    PlaceKind,
+    place_key,
+)
 from vidi.engines.profile import Form
 from vidi.engines.validation import JsonValue
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-_OTHER_KEYS = ("box_2d", "bbox_2d", "bbox", "bounding_box", "box", "point_2d", "point")
-"""Names that models fall back to; the order of the numbers is the family's all the same."""
-
-_LABELS = (
-    "label",
-    "name",
-    "object",
-    "class",
-    "class_name",
-    "category",
-    "title",
-    "item",
-    "description",
-    "text",
-)
-"""Names of a member that says what stands in a place, best first."""
+_LABELS = (*LABEL_FIELD_NAMES, "description", "text")
 
 _IMAGE_FROM_0 = ("image_index", "image_id")
 _IMAGE_FROM_1 = "image"
@@ -163,7 +155,7 @@ class ObjectWriter:
     def _place(self, value: JsonObject) -> str | None:
         """The member that holds the place."""
         own = place_key(self.ruler.dialect, self.sought)
-        keys = (own, self.ruler.dialect.box_key, *_OTHER_KEYS)
+        keys = (own, self.ruler.dialect.box_key, *NATIVE_PLACE_NAMES)
         return next((key for key in keys if value.get(key) is not None), None)
 
     def _renamed(self, value: JsonObject, native: str) -> JsonObject:

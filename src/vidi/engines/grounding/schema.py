@@ -49,16 +49,40 @@ class PlaceField:
     x_first: bool = False
 
 
-_BOX = re.compile(
-    r"(?:\w+_)?(?:box_?2d|bbox(?:_?2d)?|bounding_?box(?:_?2d)?|bounding_rect(?:angle)?|box)(?:_coordinates)?"
-)
-_BOXES = re.compile(r"(?:\w+_)?(?:boxes_?2d|bboxes(?:_?2d)?|bounding_?boxes(?:_?2d)?|boxes)")
-_POINT = re.compile(r"(?:\w+_)?(?:point(?:_?2d)?|keypoint)(?:_coordinates)?")
-_POINTS = re.compile(r"(?:\w+_)?(?:points(?:_?2d)?|keypoints)")
+PLACE_FIELD_NAMES: Mapping[PlaceKind, re.Pattern[str]] = {
+    PlaceKind.BOXES: re.compile(
+        r"(?:\w+_)?(?:box_?2d|bbox(?:_?2d)?|bounding_?box(?:_?2d)?|bounding_rect(?:angle)?|box)"
+        r"(?:_coordinates)?"
+    ),
+    PlaceKind.POINTS: re.compile(r"(?:\w+_)?(?:point(?:_?2d)?|keypoint)(?:_coordinates)?"),
+}
+"""Names of a member that holds one place, in lower case with `_` between words; lite reads them too."""
+
+PLACE_LIST_NAMES: Mapping[PlaceKind, re.Pattern[str]] = {
+    PlaceKind.BOXES: re.compile(r"(?:\w+_)?(?:boxes_?2d|bboxes(?:_?2d)?|bounding_?boxes(?:_?2d)?|boxes)"),
+    PlaceKind.POINTS: re.compile(r"(?:\w+_)?(?:points(?:_?2d)?|keypoints)"),
+}
+"""Names of a member that holds a list of places."""
+
+NATIVE_PLACE_NAMES = ("box_2d", "bbox_2d", "bbox", "bounding_box", "box", "point_2d", "point")
+"""Names that models fall back to; the order of the numbers is the family's all the same."""
+
+LABEL_FIELD_NAMES = ("label", "name", "object", "class", "class_name", "category", "title", "item")
+"""Names of a member that says what stands in a place, best first."""
+
 _VAGUE = re.compile(r"(?:\w+_)?(?:coordinates|coords|location|position|rect(?:angle)?|region|cent(?:er|re))")
 _THREE = re.compile(r"(?:\w+_)?(?:\w*3d)(?:_\w+)?")
 _X_FIRST = re.compile(r"[\[(]\s*x(?:_?(?:min|[01]))?\s*,\s*y", re.IGNORECASE)
 _NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
+
+
+def place_kind_of(name: str) -> PlaceKind | None:
+    """What a member holds by its name alone, one place or a list; None where the name leaves a doubt."""
+    spelt = _snake(name)
+    if _THREE.fullmatch(spelt):
+        return None
+    names = ((kind, table[kind]) for kind in PlaceKind for table in (PLACE_FIELD_NAMES, PLACE_LIST_NAMES))
+    return next((kind for kind, pattern in names if pattern.fullmatch(spelt)), None)
 
 
 def place_field(member: Property) -> PlaceField | None:
@@ -67,16 +91,17 @@ def place_field(member: Property) -> PlaceField | None:
     if _THREE.fullmatch(name):
         return None
     x_first = says_x_first(schema.description)
-    for sought, one, many in ((PlaceKind.BOXES, _BOX, _BOXES), (PlaceKind.POINTS, _POINT, _POINTS)):
-        if one.fullmatch(name) or _VAGUE.fullmatch(name):
-            slot = _single(member.name, schema, sought, exact=not one.fullmatch(name))
-            if slot:
-                return _with_order(slot, x_first)
-        if many.fullmatch(name) and Kind.ARRAY in schema.kinds and schema.items is not None:
-            inner = _single(member.name, _chosen(schema.items), sought, exact=False)
-            if inner and not (inner.members and sought is PlaceKind.POINTS):
+    for kind in PlaceKind:
+        clear = PLACE_FIELD_NAMES[kind].fullmatch(name) is not None
+        if clear or _VAGUE.fullmatch(name):
+            field = _single(member.name, schema, kind, exact=not clear)
+            if field:
+                return replace(field, x_first=x_first)
+        if PLACE_LIST_NAMES[kind].fullmatch(name) and Kind.ARRAY in schema.kinds and schema.items is not None:
+            inner = _single(member.name, _chosen(schema.items), kind, exact=False)
+            if inner and not (inner.members and kind is PlaceKind.POINTS):
                 # A list of {x, y} is as often the data of a chart.
-                return _with_order(inner, x_first, several=True)
+                return replace(inner, x_first=x_first, several=True)
     return None
 
 
@@ -93,10 +118,6 @@ def says_x_first(text: str) -> bool:
 def is_number(schema: Schema) -> bool:
     """Whether a schema takes numbers and nothing else (but perhaps null)."""
     return bool(schema.kinds) and schema.kinds <= _NUMBERS | {Kind.NULL}
-
-
-def _with_order(slot: PlaceField, x_first: bool, *, several: bool = False) -> PlaceField:
-    return PlaceField(slot.name, slot.sought, slot.members, slot.sized, several, slot.top, x_first)
 
 
 def _chosen(schema: Schema) -> Schema:
@@ -174,9 +195,6 @@ def _snake(name: str) -> str:
 
 
 _STRING = Schema(kinds=frozenset({Kind.STRING}))
-
-_NAMES = ("label", "name", "object", "class", "class_name", "category", "title", "item")
-"""Names of a member that says what stands in a place, best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +371,7 @@ def _natively_labelled(members: tuple[Property, ...], dialect: Dialect) -> tuple
     texts = {each.name for each in members if Kind.STRING in each.schema.kinds}
     if dialect.label_key in {each.name for each in members}:
         return members
-    label = next((name for name in _NAMES if name in texts), None)
+    label = next((name for name in LABEL_FIELD_NAMES if name in texts), None)
     return tuple(replace(each, name=dialect.label_key) if each.name == label else each for each in members)
 
 
