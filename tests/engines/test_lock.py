@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import HANG_SECONDS
 from vidi.engines.lock import alone
 
 
@@ -36,9 +37,9 @@ def test_who_waits_says_so_and_comes_next(tmp_path: Path) -> None:
     with alone(tmp_path / "lock", quiet):
         thread = threading.Thread(target=second)
         thread.start()
-        assert waiting.wait(20)
+        assert waiting.wait(HANG_SECONDS)
         order.append("first")
-    thread.join(20)
+    thread.join(HANG_SECONDS)
     assert order == ["first", "second"]
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.files.shelf import ME, Shelf, sha256
+from tests.waiting import HANG_SECONDS
 from vidi.domain.errors import Cancelled, InvalidRequest
 from vidi.files.aio import BLOCK_BYTES, AsyncFiles
 from vidi.files.metadata import UploadRequest
@@ -185,7 +186,7 @@ def test_the_library_is_kept_in_order() -> None:
     async def work(desk: AsyncFiles) -> None:
         instant = timedelta(milliseconds=1)
         keeper = asyncio.create_task(desk.run_janitor(instant, instant))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_SECONDS):
             while list(shelf.storage.blobs.keys()):
                 await asyncio.sleep(0.001)
         keeper.cancel()
