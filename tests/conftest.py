@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageDraw
 from starlette.testclient import TestClient
 
+from tests.waiting import HANG_SECONDS
 from vidi.app import create_app
 from vidi.settings import Settings
 
@@ -42,7 +43,11 @@ def inline(data: bytes, mime_type: str = "image/png") -> dict[str, object]:
 def settings(tmp_path: Path) -> Settings:
     """An echo server that keeps everything in the test's own folder."""
     return Settings(
-        model="echo", data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", decoders=1, decode_seconds=5.0
+        model="echo",
+        data_dir=tmp_path / "data",
+        cache_dir=tmp_path / "cache",
+        decoders=1,
+        decode_seconds=HANG_SECONDS,
     )
 
 

@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from tests.conftest import picture
 from tests.http.live import Live, live
 from tests.http.wire_cutter import WireCutter, cutting
+from tests.waiting import HANG_SECONDS
 from vidi.cli import uploader
 from vidi.cli.files import guess_type
 from vidi.cli.main import main
@@ -238,9 +239,9 @@ def test_ctrl_c_leaves_an_upload_that_can_be_continued(large: Path, cutter: Wire
     cutter.cuts, cutter.hangs = [CHUNK + 2_000_000], True
     command = [sys.executable, "-m", "vidi.cli.main", "files", "upload", *words]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert cutter.reached.wait(60)
+    assert cutter.reached.wait(HANG_SECONDS)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert "same command continues" in said
     assert len(_remembered()) == 1

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.files.file_server import ME, FileServer, sha256
+from tests.waiting import HANG_SECONDS
 from vidi.domain.errors import Cancelled, InvalidRequest
 from vidi.files.aio import BLOCK_BYTES, AsyncFiles
 from vidi.files.metadata import UploadRequest
@@ -178,7 +179,7 @@ def test_run_janitor_expires_and_reconciles() -> None:
     async def work(files: AsyncFiles) -> None:
         instant = timedelta(milliseconds=1)
         keeper = asyncio.create_task(files.run_janitor(instant, instant))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_SECONDS):
             while list(server.storage.blobs.keys()):
                 await asyncio.sleep(0.001)
         keeper.cancel()

@@ -27,6 +27,7 @@ import pytest
 from tests.conftest import picture
 from tests.http.forked import forked
 from tests.http.refusal import refusal
+from tests.waiting import HANG_SECONDS
 
 SEED = 20
 ROUNDS = 50
@@ -240,7 +241,10 @@ def talking(port: int) -> Iterator[Callable[[], httpx2.Client]]:
     def make() -> httpx2.Client:
         # One name whatever the port, so that a file's uri stays the same.
         http = httpx2.Client(
-            base_url=f"http://127.0.0.1:{port}", headers={"host": "localhost"}, timeout=30, trust_env=False
+            base_url=f"http://127.0.0.1:{port}",
+            headers={"host": "localhost"},
+            timeout=HANG_SECONDS,
+            trust_env=False,
         )
         made.append(http)
         return http

@@ -20,6 +20,7 @@ from tests.http.bodies import (
 )
 from tests.http.live import Live, live
 from tests.http.refusal import refusal
+from tests.waiting import HANG_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 @pytest.fixture(scope="module")
 def wire(server: Live) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=20) as client:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=HANG_SECONDS) as client:
         yield client
 
 

@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from tests.conftest import picture
 from tests.http.forked import forked
 from tests.http.test_fuzz import bent
+from tests.waiting import HANG_SECONDS
 from vidi.app import create_app
 from vidi.settings import Settings
 
@@ -175,7 +176,7 @@ def test_who_leaves_in_mid_stream_frees_the_engine_and_leaves_nothing(tmp_path: 
             with http.stream("POST", HERE, json=body) as reply:
                 first = next(reply.iter_lines())
         made = json.loads(first.removeprefix("data: "))["interaction"]["id"]
-        assert http.post(HERE, json={"model": "echo", "input": "hi"}, timeout=20).status_code == 200
+        assert http.post(HERE, json={"model": "echo", "input": "hi"}, timeout=HANG_SECONDS).status_code == 200
         assert refusal(http.get(f"{HERE}/{made}"))[:2] == (404, "not_found")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.waiting import HANG_SECONDS
 from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageSource, MediaResolution, Picture
 from vidi.images.header import ImageLimits, read_header
@@ -21,7 +22,7 @@ WHERE = "contents[0].parts[1].inline_data"
 def prepare() -> Iterator[Prepare]:
     """Reads a file's header and prepares it in a real decoder process, which all tests of a module share."""
     with asyncio.Runner() as runner:
-        pool = DecoderPool(size=1, deadline=20, memory_limit=1 << 30)
+        pool = DecoderPool(size=1, deadline=HANG_SECONDS, memory_limit=1 << 30)
 
         def run(data: bytes, max_pixels: int = 1 << 20) -> Picture:
             header = read_header(data, where=WHERE, limits=ImageLimits(), resolution=MediaResolution.LOW)

@@ -15,6 +15,7 @@ from PIL import Image, ImageChops
 
 from tests.images import drawn, hostile
 from tests.images.conftest import WHERE, Prepare
+from tests.waiting import HANG_SECONDS
 from vidi.domain.errors import InvalidImage
 from vidi.domain.geometry import Fit, Placement
 from vidi.domain.prompt import ImageFormat, MediaResolution, Picture
@@ -217,9 +218,11 @@ def test_every_prefix_is_decoded_or_refused(prepare: Prepare, kind: str) -> None
 class TestProcess:
     """The process itself, without the pool."""
 
-    def _start(self, shared: int, deadline: float = 5) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    def _start(
+        self, shared: int, deadline: float = HANG_SECONDS
+    ) -> tuple[subprocess.Popen[bytes], socket.socket]:
         ours, theirs = socket.socketpair()
-        ours.settimeout(20)
+        ours.settimeout(HANG_SECONDS)
         with theirs:
             process: subprocess.Popen[bytes] = subprocess.Popen(
                 [sys.executable, "-P", "-m", "vidi.images.decoder", str(shared), str(1 << 30), str(deadline)],
@@ -233,7 +236,7 @@ class TestProcess:
         with tempfile.TemporaryFile() as shared:
             process, channel = self._start(shared.fileno())
             channel.close()
-            assert process.wait(20) == 0
+            assert process.wait(HANG_SECONDS) == 0
 
     def test_leaves_interrupts_to_the_server(self) -> None:
         with tempfile.TemporaryFile() as shared:
@@ -242,7 +245,7 @@ class TestProcess:
             channel.send(Job(ImageFormat.PNG, 1, 1, 1, Fit(1)).pack())
             assert DecodeResult.unpack(channel.recv(RESULT_SIZE)).verdict is Verdict.BROKEN
             channel.close()
-            assert process.wait(20) == 0
+            assert process.wait(HANG_SECONDS) == 0
 
     def test_ends_itself_when_nobody_stops_it(self) -> None:
         with tempfile.TemporaryFile() as shared:
@@ -252,11 +255,11 @@ class TestProcess:
             process, channel = self._start(shared.fileno(), deadline=-1.9)
             channel.send(Job(ImageFormat.JPEG, 1, 8_000, 6_000, Fit(1 << 20)).pack())
             channel.close()
-            assert process.wait(20) == -signal.SIGALRM
+            assert process.wait(HANG_SECONDS) == -signal.SIGALRM
 
     def test_a_job_is_never_read_by_half(self) -> None:
         with tempfile.TemporaryFile() as shared:
             process, channel = self._start(shared.fileno())
             channel.send(bytes(JOB_SIZE - 1))
             channel.close()
-            assert process.wait(20) == 0
+            assert process.wait(HANG_SECONDS) == 0

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.images import drawn, hostile
+from tests.waiting import HANG_SECONDS
 from vidi.domain.errors import InvalidImage, Unavailable
 from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, MediaResolution, Picture
@@ -34,7 +35,7 @@ Story = Callable[[DecoderPool], Coroutine[None, None, None]]
 
 
 def _pool() -> DecoderPool:
-    return DecoderPool(size=1, deadline=20, memory_limit=1 << 30)
+    return DecoderPool(size=1, deadline=HANG_SECONDS, memory_limit=1 << 30)
 
 
 def _source(data: bytes) -> PictureSource:
@@ -63,7 +64,7 @@ def _decoders() -> list[psutil.Process]:
 
 async def _busy() -> psutil.Process:
     """The one decoder, as soon as it has had something to do for a while."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_SECONDS):
         while not (found := _decoders()) or found[0].cpu_times().user < 0.3:
             await asyncio.sleep(0.02)
     return found[0]
@@ -86,7 +87,7 @@ def _run(story: Story, pool: Callable[[], DecoderPool] = _pool) -> None:
 
 
 def _keeping() -> DecoderPool:
-    return DecoderPool(size=1, deadline=20, memory_limit=1 << 30, keep=4 << 20)
+    return DecoderPool(size=1, deadline=HANG_SECONDS, memory_limit=1 << 30, keep=4 << 20)
 
 
 def test_a_file_that_comes_again_is_not_decoded_again() -> None:
@@ -180,12 +181,12 @@ def test_no_more_decoders_than_allowed_and_callers_in_order() -> None:
 def test_several_decoders_work_at_once_until_they_idle() -> None:
     async def story(pool: DecoderPool) -> None:
         await asyncio.gather(*(_goes_on(pool) for _ in range(9)))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_SECONDS):
             while len(_decoders()) > 1:
                 await asyncio.sleep(0.02)
         await _goes_on(pool)
 
-    _run(story, lambda: DecoderPool(size=3, deadline=20, memory_limit=1 << 30, idle_seconds=0.1))
+    _run(story, lambda: DecoderPool(size=3, deadline=HANG_SECONDS, memory_limit=1 << 30, idle_seconds=0.1))
 
 
 def test_big_pictures_are_decoded_one_at_a_time() -> None:
@@ -195,7 +196,7 @@ def test_big_pictures_are_decoded_one_at_a_time() -> None:
         await asyncio.gather(_prepare(pool, big), _prepare(pool, big))
         assert len(_decoders()) == 1
 
-    _run(story, lambda: DecoderPool(size=2, deadline=20, memory_limit=1 << 30))
+    _run(story, lambda: DecoderPool(size=2, deadline=HANG_SECONDS, memory_limit=1 << 30))
 
 
 def test_a_killed_decoder_costs_one_picture() -> None:
@@ -213,7 +214,7 @@ def test_a_decoder_that_died_idle_costs_nothing() -> None:
         await _goes_on(pool)
         victim = _decoders()[0]
         victim.kill()
-        victim.wait(20)
+        victim.wait(HANG_SECONDS)
         await _goes_on(pool)
 
     _run(story)
@@ -237,7 +238,7 @@ def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
         await _refused(pool, big, "needs more than 150 MB of memory")
         await _goes_on(pool)
 
-    _run(story, lambda: DecoderPool(size=1, deadline=20, memory_limit=150 << 20))
+    _run(story, lambda: DecoderPool(size=1, deadline=HANG_SECONDS, memory_limit=150 << 20))
 
 
 def test_a_header_that_lied_is_refused() -> None:
@@ -299,7 +300,7 @@ def test_a_decoder_that_cannot_start_is_no_fault_of_the_picture(
 
 def test_a_forgotten_pool_leaves_nothing() -> None:
     async def forget() -> None:
-        await _goes_on(DecoderPool(size=1, deadline=20, memory_limit=1 << 30, idle_seconds=0.0))
+        await _goes_on(DecoderPool(size=1, deadline=HANG_SECONDS, memory_limit=1 << 30, idle_seconds=0.0))
         await asyncio.sleep(0.05)
 
     before = psutil.Process().num_fds()
