@@ -1,4 +1,8 @@
-"""`vidi pull` as a person runs it: a process of its own, and a hub at HF_ENDPOINT."""
+"""`vidi pull` as a person runs it, with a hub at HF_ENDPOINT.
+
+What a process of its own shows (its exit, a kill, Ctrl-C, a terminal, the hub library's variables) is run in
+one; what is only said and written is run in this process, which saves a start each time.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tests.engines.llama.families import LIMITS, member, write_family
 from tests.engines.llama.hub_server import Handler, Hub, serve
 from tests.engines.llama.tiny import write_text, write_vision
 from tests.waiting import HANG_SECONDS, until
+from vidi.cli.main import main
 from vidi.engines.llama.store import Pulled, pulled
 
 TEXT, VISION = "text-Q4.gguf", "mmproj-F16.gguf"
@@ -58,7 +64,24 @@ class AsyncFiles:
         )
 
     def run(self, *words: object) -> tuple[int, str, str]:
-        """Exit code, standard output and standard error."""
+        """Exit code, standard output and standard error of the command run in this process."""
+        variables = self.variables()
+        others: dict[str, str | None] = {name: None for name in os.environ if name not in variables}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.home)
+            # The hub's library has read its variables when it was imported.
+            endpoint = variables.get("HF_ENDPOINT", "http://127.0.0.1:9")
+            address = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+            patch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+            patch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", address)
+            patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", "HF_HUB_OFFLINE" in variables)
+            done = CliRunner().invoke(main, [str(word) for word in words], env=others | variables)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.stdout, done.stderr
+
+    def run_alone(self, *words: object) -> tuple[int, str, str]:
+        """The same of a process of its own."""
         with self.start(*words) as process:
             out, err = process.communicate(timeout=HANG_SECONDS)
         return process.returncode, out, err
@@ -87,7 +110,7 @@ def hub(desk: AsyncFiles) -> Iterator[Hub]:
 
 
 def test_from_nothing_to_a_pulled_model_and_what_is_shown(desk: AsyncFiles, hub: Hub) -> None:
-    code, out, err = desk.run("pull", "mine.toml")
+    code, out, err = desk.run_alone("pull", "mine.toml")
     assert (code, "Tiny-1B (tiny-1b)" in out) == (0, True), err
     for shown in (
         "someone/tiny-GGUF on the hub, commit 0123456789ab",
@@ -195,7 +218,7 @@ def test_a_refusal_of_the_hub_is_a_sentence(
 
 def test_a_token_and_a_mirror_are_taken_from_the_hubs_own_variables(desk: AsyncFiles, hub: Hub) -> None:
     desk.environment["HF_TOKEN"] = "hf_mine"
-    assert desk.run("pull", "mine.toml")[0] == 0
+    assert desk.run_alone("pull", "mine.toml")[0] == 0
     assert {asked[3] for asked in hub.asked} == {"Bearer hf_mine"}
 
 

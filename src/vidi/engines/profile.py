@@ -107,7 +107,7 @@ class WeightsFile:
     """One file of weights.
 
     Attributes:
-        name: Its path in the repository, or beside the profile where `OcrModel.repository` is "".
+        name: Its path in the repository, or beside the profile where `Model.repository` is "".
         sha256: Digest in hex; "" where only the hub tells it.
         size: In bytes; 0 if unknown.
     """

@@ -108,7 +108,7 @@ def _portion(link: socket.socket, answer: _ResponseParser) -> bytes | None:
 
 
 class _ResponseParser:
-    """An HTTP answer, as far as it has come."""
+    """An HTTP answer, as far as it has come; httptools calls the methods whose names begin with `on`."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -117,7 +117,7 @@ class _ResponseParser:
         self._parser = HttpResponseParser(self)
 
     def feed(self, received: bytes) -> None:
-        """Parse. Raises HttpParserError."""
+        """Raises HttpParserError."""
         self._parser.feed_data(received)
 
     def taken(self) -> bytes:
@@ -126,13 +126,10 @@ class _ResponseParser:
         return body
 
     def on_headers_complete(self) -> None:
-        """Called by the parser."""
         self.status = self._parser.get_status_code()
 
     def on_body(self, body: bytes) -> None:
-        """Called by the parser."""
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        """Called by the parser."""
         self.whole = True

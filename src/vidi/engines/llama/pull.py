@@ -1,4 +1,8 @@
-"""Pulling: what a model takes is told before anything moves, and it counts as pulled once it was checked."""
+"""Pulling a model's two files from the hub or from this machine.
+
+What that takes is told before anything moves, and the model counts as pulled once everything was checked.
+`fetch`, `import_model` and `remove` are what `engines/weights.py` calls.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +47,57 @@ from vidi.engines.weights import Pull, PullPlan, PullRequest
 
 _SPARE = 256 << 20
 """Bytes that stay free on the disk, so that the machine goes on working."""
+
+
+def fetch(context: EngineContext, request: PullRequest) -> Pull:
+    """The weights of a known model.
+
+    Raises:
+        VidiError: They cannot be fetched; says what to do.
+    """
+    pull = import_model(context, request)
+    if pull is None:
+        raise InvalidRequest(
+            f"{request.model} is on this disk, and nobody says where else it is. To replace it, name its "
+            f"files: vidi pull {request.model} --from FILE --mmproj FILE --profile FAMILY"
+        )
+    return pull
+
+
+def import_model(context: EngineContext, request: PullRequest) -> Pull | None:
+    """The weights of any model of a family; None if the name says nothing and no files are given.
+
+    Raises:
+        VidiError: They cannot be fetched; says what to do.
+    """
+    if not request.profile:
+        own = _own_profile(context.cache, request.model)
+        request = replace(request, profile=str(own)) if own else request
+    resolved = resolve_model(request, load_profiles(), load_profile)
+    return find_pull(context, request, resolved) if resolved else None
+
+
+def _own_profile(cache: Path, model: str) -> Path | None:
+    """The user's profile that tells of a model: in their folder, or kept beside files that were pulled."""
+    for path in sorted(profiles_folder(cache).glob("*.toml")):
+        try:
+            profile = load_profile(path)
+        except ProfileError:
+            continue  # Whoever lists models is told of it.
+        if any(each.id == model for each in profile.models):
+            return path
+    here = next((record for record in store.pulled(cache) if record.model.id == model), None)
+    return here.profile if here else None
+
+
+def remove(context: EngineContext, model: str) -> int:
+    """Delete a model and what an unfinished pull has left of it; says how many bytes that freed.
+
+    Raises:
+        NotFound: There is nothing of it.
+        FailedPrecondition: It is just being pulled.
+    """
+    return store.remove(context.cache, model)
 
 
 def find_pull(context: EngineContext, request: PullRequest, resolved: ResolvedModel) -> Pull:
@@ -299,54 +354,3 @@ def _disk_errors(cache: Path) -> Generator[None, None, None]:
             f"The files could not be read or written: {error.strerror or error}. Give the cache directory "
             "write permission, or name another one with VIDI_CACHE_DIR."
         ) from error
-
-
-def fetch(context: EngineContext, request: PullRequest) -> Pull:
-    """The weights of a known model.
-
-    Raises:
-        VidiError: They cannot be fetched; says what to do.
-    """
-    pull = import_model(context, request)
-    if pull is None:
-        raise InvalidRequest(
-            f"{request.model} is on this disk, and nobody says where else it is. To replace it, name its "
-            f"files: vidi pull {request.model} --from FILE --mmproj FILE --profile FAMILY"
-        )
-    return pull
-
-
-def import_model(context: EngineContext, request: PullRequest) -> Pull | None:
-    """The weights of any model of a family; None if the name says nothing and no files are given.
-
-    Raises:
-        VidiError: They cannot be fetched; says what to do.
-    """
-    if not request.profile:
-        own = _own_profile(context.cache, request.model)
-        request = replace(request, profile=str(own)) if own else request
-    resolved = resolve_model(request, load_profiles(), load_profile)
-    return find_pull(context, request, resolved) if resolved else None
-
-
-def _own_profile(cache: Path, model: str) -> Path | None:
-    """The user's profile that tells of a model: in their folder, or kept beside files that were pulled."""
-    for path in sorted(profiles_folder(cache).glob("*.toml")):
-        try:
-            profile = load_profile(path)
-        except ProfileError:
-            continue  # Whoever lists models is told of it.
-        if any(each.id == model for each in profile.models):
-            return path
-    here = next((record for record in store.pulled(cache) if record.model.id == model), None)
-    return here.profile if here else None
-
-
-def remove(context: EngineContext, model: str) -> int:
-    """Delete a model and what an unfinished pull has left of it; says how many bytes that freed.
-
-    Raises:
-        NotFound: There is nothing of it.
-        FailedPrecondition: It is just being pulled.
-    """
-    return store.remove(context.cache, model)
