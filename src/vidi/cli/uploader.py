@@ -80,6 +80,9 @@ class ResumeRecord:
 CHUNK_BYTES = 8 << 20
 """How much is sent in one request: what Google's own clients send."""
 
+PAGE_SIZE = 100
+"""How many files are asked for at once: the most that a server lists."""
+
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each further try; any byte that gets through starts them over."""
 
@@ -126,7 +129,7 @@ class FilesClient:
         """
         token = ""
         while True:
-            match self._call("GET", f"/v1beta/files?pageSize=100&pageToken={quote(token)}"):
+            match self._call("GET", f"/v1beta/files?pageSize={PAGE_SIZE}&pageToken={quote(token)}"):
                 case {"files": [*files], **rest}:
                     yield from (file for file in files if isinstance(file, dict))
                     token = str(rest.get("nextPageToken", ""))

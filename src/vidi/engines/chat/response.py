@@ -174,16 +174,17 @@ def error_of(answer: HttpRefusal) -> VidiError:
 
 def _in_words(error: JsonValue) -> VidiError:
     """What a caller is told of an error of the backend's."""
-    told = error if isinstance(error, dict) else {}
-    message = str(told.get("message", "it gave no reason"))[:500]
-    if told.get("type") == "exceed_context_size_error":
+    fields = error if isinstance(error, dict) else {}
+    kind = fields.get("type")
+    message = str(fields.get("message", "it gave no reason"))[:500]
+    if kind == "exceed_context_size_error":
         return InvalidRequest(
-            f"The prompt takes {told.get('n_prompt_tokens')} tokens and the model reads at most "
-            f"{told.get('n_ctx')} with its answer. Send fewer or smaller pictures, or less text."
+            f"The prompt takes {fields.get('n_prompt_tokens')} tokens and the model reads at most "
+            f"{fields.get('n_ctx')} with its answer. Send fewer or smaller pictures, or less text."
         )
-    if told.get("type") == "unavailable_error":
+    if kind == "unavailable_error":
         return Unavailable("The model is still loading. Please try again.", retry_after=1.0)
-    if told.get("type") == "server_error" or told.get("code") == HTTPStatus.INTERNAL_SERVER_ERROR:
+    if kind == "server_error" or fields.get("code") == HTTPStatus.INTERNAL_SERVER_ERROR:
         return BackendFailure(
             f"The model's engine failed over this request: {message}. Please try again.", retry_after=1.0
         )

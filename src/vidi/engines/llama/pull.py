@@ -119,11 +119,11 @@ def find_pull(context: EngineContext, request: PullRequest, resolved: ResolvedMo
         vision = hub.locate(model.repository, model.vision.name, text.commit)
     except NoHub as error:
         raise Unavailable(f"{error.message}\n{other_ways(model)}") from error
-    for expected, told in ((model.text, text), (model.vision, vision)):
-        if expected.sha256 and told.sha256 not in ("", expected.sha256):
+    for expected, remote in ((model.text, text), (model.vision, vision)):
+        if expected.sha256 and remote.sha256 not in ("", expected.sha256):
             raise Unavailable(
-                f"{told.name} in {model.repository} is not the file that this profile knows: the hub's "
-                f"SHA-256 is {told.sha256}. A newer Vidi may know it; or write a profile of your own."
+                f"{remote.name} in {model.repository} is not the file that this profile knows: the hub's "
+                f"SHA-256 is {remote.sha256}. A newer Vidi may know it; or write a profile of your own."
             )
     return _HubPull(context, resolved, request.force, (text, vision))
 
@@ -194,7 +194,7 @@ class _HubPull:
     def _fetch(self, remote: RemoteFile, target: Path) -> WeightsFile:
         """One file, unless it is on this disk already; what an older pull left of another one makes room."""
         progress = self.context.progress
-        expected = remote.sha256 or _told_digest(self.resolved.model, remote.name)
+        expected = remote.sha256 or _expected_digest(self.resolved.model, remote.name)
         part = target.with_name(f"{target.name}.{(expected or remote.commit)[:16]}.part")
         for stray in target.parent.glob(f"{target.name}.*.part"):
             if stray != part:
@@ -234,7 +234,7 @@ class _LocalPull:
     def _bring(self, file: LocalFile, target: Path) -> WeightsFile:
         link_or_copy(file, target, self.context.progress)
         digest = sha256_of(target, self.context.progress, f"Checking {file.name}")
-        expected = file.sha256 or _told_digest(self.resolved.model, file.name)
+        expected = file.sha256 or _expected_digest(self.resolved.model, file.name)
         if expected not in ("", digest):
             target.unlink()
             raise InvalidRequest(
@@ -290,7 +290,7 @@ def _with_files(
     return replace(resolved, model=replace(resolved.model, revision=revision, text=text, vision=vision))
 
 
-def _told_digest(model: Model, name: str) -> str:
+def _expected_digest(model: Model, name: str) -> str:
     """What the profile says that a file of that name must be; "" if it says nothing."""
     for file in (model.text, model.vision):
         if Path(file.name).name == Path(name).name:

@@ -205,11 +205,11 @@ def _ollama_layers(manifest: Path, name: str) -> Mapping[str, str]:
     )
     try:
         with manifest.open("rb") as file:
-            told = json.loads(file.read(_LARGEST_MANIFEST))
+            content = json.loads(file.read(_LARGEST_MANIFEST))
     except (ValueError, RecursionError) as error:
         raise broken from error
     kinds: dict[str, str] = {}
-    match told:
+    match content:
         case {"layers": [*layers]}:
             for layer in layers:
                 match layer:

@@ -273,9 +273,9 @@ def _read(folder: Path) -> Pulled:
                 "origin": str(origin),
                 "pulled_at": str(when),
                 "own_profile": bool(own),
-                "model": {"id": str(name)} as told,
+                "model": {"id": str(name)} as fields,
             } if name == folder.name:
-                model = _model(told)
+                model = _model(fields)
                 record = Pulled(model, family, origin, datetime.fromisoformat(when), folder, own)
             case _:
                 raise ValueError("its manifest is not one of this version, or of another model")
@@ -287,8 +287,8 @@ def _read(folder: Path) -> Pulled:
     return record
 
 
-def _model(told: Mapping[str, object]) -> Model:
-    match told:
+def _model(fields: Mapping[str, object]) -> Model:
+    match fields:
         case {
             "id": str(name),
             "display_name": str(display_name),
