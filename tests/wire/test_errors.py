@@ -78,6 +78,14 @@ def test_each_kind_of_fault(tree: dict[str, object], field: str, description: st
     assert _violations(tree).violations == (FieldViolation(field, description),)
 
 
+def test_a_wrong_message_is_named_as_in_the_api() -> None:
+    part = {"text": "a", "mediaResolution": 3}
+    error = _violations({"contents": [{"parts": [part]}]})
+    assert error.message == (
+        f"Invalid value at 'contents[0].parts[0].media_resolution' ({V1}.MediaResolution), 3"
+    )
+
+
 def test_several_faults_are_joined_by_lines() -> None:
     error = _violations({"a": 1, "b": 2, "generationConfig": {"c": 3}})
     assert error.message.count("\n") == 2

@@ -87,6 +87,7 @@ class UploadRoutes:
         upload_id = request.query_params.get("upload_id", "")
         if upload_id:
             return await self._step(request, upload_id)
+        # Until `_start` has made an upload, an error leaves nothing that a client could continue.
         _add_status(request, Phase.FINAL)
         match _protocol(request):
             case "resumable":
@@ -218,13 +219,13 @@ def _add_state(request: Request, state: UploadStatus) -> None:
 def _protocol(request: Request) -> str:
     """Which of the three protocols a request speaks; what says nothing and is JSON begins a resumable one."""
     query = request.query_params
-    told = (
+    named = (
         request.headers.get("x-goog-upload-protocol")
         or query.get("upload_protocol")
         or {"media": "raw"}.get(query.get("uploadType", ""), query.get("uploadType", ""))
     )
-    if told:
-        return told.strip().lower()
+    if named:
+        return named.strip().lower()
     content_type = request.headers.get("content-type", "")
     if _commands(request) or content_type.startswith("application/json"):
         return "resumable"
@@ -232,8 +233,8 @@ def _protocol(request: Request) -> str:
 
 
 def _commands(request: Request) -> list[str]:
-    told = request.headers.get("x-goog-upload-command", "").lower()
-    return [command.strip() for command in told.split(",") if command.strip()]
+    commands = request.headers.get("x-goog-upload-command", "").lower()
+    return [command.strip() for command in commands.split(",") if command.strip()]
 
 
 def _whole_number(request: Request, name: str) -> int:

@@ -39,7 +39,8 @@ from vidi.wire.interaction_encode import (
 
 EVENTS = Framing(
     media_type=b"text/event-stream",
-    message=lambda message, first: sse_event(message),
+    first=sse_event,
+    later=sse_event,
     error=interaction_error_event,
     end=LAST_EVENT,
 )

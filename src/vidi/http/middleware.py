@@ -29,7 +29,7 @@ from vidi.wire.errors import invalid_key, missing_key, several_keys, status_of
 
 log = logging.getLogger(__name__)
 
-UPLOAD = "/upload/"
+UPLOAD_SEGMENT = "/upload/"
 """Part of every path under which files come."""
 
 DRAIN_SECONDS = 20.0
@@ -71,7 +71,7 @@ class AccessPolicy:
         if not self.key_digests:
             self._check_local(headers)
             return ""
-        if path in self.public or (UPLOAD in path and "upload_id" in query):
+        if path in self.public or (UPLOAD_SEGMENT in path and "upload_id" in query):
             return ""
         shown = [headers.get("x-goog-api-key", ""), query.get("key", ""), _bearer(headers)]
         keys = [key for key in shown if key]
@@ -122,7 +122,7 @@ class Gateway:
             return
         body = _RequestBody(receive)
         added: dict[str, str] = {}
-        if UPLOAD in scope["path"]:
+        if UPLOAD_SEGMENT in scope["path"]:
             # Refused before anyone asks which upload: there is nothing that a client could continue.
             added["x-goog-upload-status"] = "final"
         scope.setdefault("state", {})[ADDED_HEADERS] = added

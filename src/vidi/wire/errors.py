@@ -31,10 +31,10 @@ from vidi.domain.errors import (
 TYPE_URL = "type.googleapis.com/google.ai.generativelanguage.v1beta."
 
 WRONG_VALUE = "proto_value"
-"""Error type of a scalar or enum of the wrong kind; its message is the kind."""
+"""Error type of a scalar or enum of the wrong kind; its text is the kind."""
 
 WRONG_MESSAGE = "proto_message"
-"""Error type of a message that is wrong as a whole; its message is what to say about it."""
+"""Error type of a message that is wrong as a whole; its text is what to say about it."""
 
 _STRUCT = "type.googleapis.com/google.protobuf.Struct"
 
@@ -130,7 +130,7 @@ def _violation(detail: ErrorDetails) -> FieldViolation:
         return unknown_name(str(place[depth]), parent, "Proto field is not repeating, cannot start list.")
     if kind == WRONG_VALUE:
         return wrong_value(path, detail["msg"], value)
-    message = detail.get("ctx", {}).get("class_name")
+    message = detail.get("ctx", {}).get("class_name", "").removesuffix("Message")
     return wrong_value(path, f"{TYPE_URL}{message}" if message else _STRUCT, value)
 
 

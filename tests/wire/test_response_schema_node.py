@@ -7,13 +7,13 @@ import pytest
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.schema import Kind, Scalar
 from vidi.wire.errors import Scope
-from vidi.wire.response_schema import Node, SchemaPath
+from vidi.wire.response_schema import SchemaNode, SchemaPath
 
 PLACE = SchemaPath(Scope(), "schema", "schema")
 
 
-def _node(**keywords: object) -> Node:
-    return Node.read(keywords, PLACE, closed=True)
+def _node(**keywords: object) -> SchemaNode:
+    return SchemaNode.read(keywords, PLACE, closed=True)
 
 
 def test_names_in_both_spellings_and_nulls() -> None:
@@ -59,7 +59,7 @@ def test_types_are_told_by_what_they_would_hold() -> None:
     ],
 )
 def test_enums(keywords: dict[str, object], values: tuple[Scalar, ...] | None) -> None:
-    node = Node.read(keywords, PLACE, closed=True)
+    node = SchemaNode.read(keywords, PLACE, closed=True)
     assert node.enum(node.kinds()) == values
 
 
@@ -73,7 +73,7 @@ def test_enums(keywords: dict[str, object], values: tuple[Scalar, ...] | None) -
     ],
 )
 def test_wrong_types_and_values(keywords: dict[str, object], problem: str) -> None:
-    node = Node.read(keywords, PLACE, closed=True)
+    node = SchemaNode.read(keywords, PLACE, closed=True)
     with pytest.raises(InvalidRequest) as caught:
         node.enum(node.kinds())
     assert problem in caught.value.message
@@ -88,7 +88,7 @@ def test_wrong_types_and_values(keywords: dict[str, object], problem: str) -> No
     ],
 )
 def test_wrong_limits(keywords: dict[str, object], problem: str) -> None:
-    node = Node.read(keywords, PLACE, closed=True)
+    node = SchemaNode.read(keywords, PLACE, closed=True)
     with pytest.raises(InvalidRequest) as caught:
         node.check_limits()
         node.count("minItems")
