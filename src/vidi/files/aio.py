@@ -42,9 +42,9 @@ RECONCILE_EVERY = timedelta(hours=1)
 class AsyncFiles:
     """The files that are there and the uploads that come, over one storage."""
 
-    def __init__(self, files: FileService, uploads: Uploads, threads: StorageThreads) -> None:
-        """Call `files` and `uploads` on `threads`, which are not closed here."""
-        self.files = files
+    def __init__(self, service: FileService, uploads: Uploads, threads: StorageThreads) -> None:
+        """Call `service` and `uploads` on `threads`, which are not closed here."""
+        self.service = service
         self.uploads = uploads
         self.run_in_thread = threads.run_in_thread
         self._threads = threads
@@ -103,7 +103,7 @@ class AsyncFiles:
         Raises:
             ResourceExhausted, Unavailable: The storage failed.
         """
-        files, uploads = self.files.expire(), self.uploads.expire_uploads()
+        files, uploads = self.service.expire(), self.uploads.expire_uploads()
         if files or uploads:
             log.info("%d files and %d uploads expired", files, uploads)
 
@@ -113,7 +113,7 @@ class AsyncFiles:
         Raises:
             ResourceExhausted, Unavailable: The storage failed.
         """
-        found = self.files.reconcile()
+        found = self.service.reconcile()
         if found.orphans or found.lost:
             log.info("removed %d blobs without a row and %d files without bytes", found.orphans, found.lost)
 
@@ -224,7 +224,7 @@ ResolvedRequest = Request[Source]
 
 @asynccontextmanager
 async def lease_files(
-    desk: AsyncFiles, conversation: Conversation, owner: str
+    files: AsyncFiles, conversation: Conversation, owner: str
 ) -> AsyncIterator[ResolvedRequest]:
     """Hold every file that a conversation names, until the block is left.
 
@@ -233,7 +233,7 @@ async def lease_files(
         InvalidImage: A file is too large for a picture; names the part.
     """
     references = [image for image in conversation.images() if isinstance(image, FileReference)]
-    leases = await desk.run_in_thread(_lease_all, desk, references, owner) if references else []
+    leases = await files.run_in_thread(_lease_all, files, references, owner) if references else []
     held = iter(leases)
     try:
         yield conversation.with_images(
@@ -247,18 +247,18 @@ async def lease_files(
             lease.close()
 
 
-async def load(desk: AsyncFiles, source: Source) -> ImageSource:
+async def load(files: AsyncFiles, source: Source) -> ImageSource:
     """The bytes of a picture; a file's are read anew each time, so that few are in memory at once."""
     if isinstance(source, ImageSource):
         return source
-    return ImageSource(await desk.run_in_thread(source.lease.read), source.where, source.resolution)
+    return ImageSource(await files.run_in_thread(source.lease.read), source.where, source.resolution)
 
 
-def _lease_all(desk: AsyncFiles, references: Sequence[FileReference], owner: str) -> list[Lease]:
+def _lease_all(files: AsyncFiles, references: Sequence[FileReference], owner: str) -> list[Lease]:
     leases: list[Lease] = []
     for reference in references:
         try:
-            leases.append(desk.files.lease(owner, reference.uri))
+            leases.append(files.service.lease(owner, reference.uri))
             _refuse_huge(leases[-1], reference.where)
         except VidiError as error:
             for lease in leases:

@@ -25,7 +25,6 @@ class Quota:
     """
 
     def __init__(self, index: FileIndex, limits: FileLimits) -> None:
-        """Count over `index`."""
         self._index = index
         self._limits = limits
         self._lock = threading.Lock()
@@ -94,7 +93,6 @@ class PartialBlob:
     """
 
     def __init__(self, blobs: BlobStore, key: str) -> None:
-        """The bytes under `key`; there may be none yet."""
         self.lock = threading.Lock()
         self._blobs = blobs
         self._key = key
@@ -103,7 +101,6 @@ class PartialBlob:
         self._digest: hashlib._Hash | None = None
 
     def size(self) -> int:
-        """How many bytes are stored."""
         if self._size is None:
             self._size = self._blobs.size(self._key) or 0
         return self._size
@@ -166,13 +163,11 @@ class PartialBlob:
             self._synced = size
 
     def finish(self) -> None:
-        """Make the blob whole."""
         if self.size() == 0:
             self._blobs.create(self._key)
         self._blobs.finish(self._key)
 
     def digest(self) -> str:
-        """SHA-256 of all bytes in hex."""
         return self._digest_so_far().hexdigest()
 
     def open(self) -> BinaryIO:

@@ -190,7 +190,7 @@ class Uploads:
                 if done.file is None:
                     raise FailedPrecondition("This upload is final, and its file is gone. Start a new one.")
                 return done
-            # Refused before the blob is made whole, while the client can still wait for the name.
+            # Refused first, so that the upload stays open until the name is free.
             self._check_name(session)
             file = self._file(session, partial)
             with self._sessions.cancel_on_error(session, partial):

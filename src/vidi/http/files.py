@@ -138,7 +138,9 @@ class FileRoutes:
         if not size.isdecimal():
             raise InvalidRequest("page_size must be a whole number that is not negative.", where="page_size")
         token = request.query_params.get("pageToken", "")
-        page = await self.desk.run_in_thread(self.desk.files.page, request.state.owner, int(size[:9]), token)
+        page = await self.desk.run_in_thread(
+            self.desk.service.page, request.state.owner, int(size[:9]), token
+        )
         return Response(encode_files(page.files, page.next_token, base_url(request)), media_type=JSON)
 
     async def get(self, request: Request) -> Response:
@@ -146,13 +148,13 @@ class FileRoutes:
         name: str = request.path_params["name"]
         if name.endswith(":download"):
             raise InvalidRequest("Uploaded files cannot be downloaded; only generated files can.")
-        file = await self.desk.run_in_thread(self.desk.files.get, request.state.owner, name)
+        file = await self.desk.run_in_thread(self.desk.service.get, request.state.owner, name)
         return Response(encode_file(file, base_url(request)), media_type=JSON)
 
     async def delete(self, request: Request) -> Response:
         """DeleteFile."""
         name: str = request.path_params["name"]
-        await self.desk.run_in_thread(self.desk.files.delete, request.state.owner, name)
+        await self.desk.run_in_thread(self.desk.service.delete, request.state.owner, name)
         return Response(b"{}", media_type=JSON)
 
 
