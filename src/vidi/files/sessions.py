@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, ResourceExhausted
 from vidi.files.service import FileService
-from vidi.files.store import OFFSET, BlobStore, FileIndex, FileLimits, Phase, Session
+from vidi.files.store import WRONG_OFFSET, BlobStore, FileIndex, FileLimits, Phase, Session
 from vidi.storage.clock import END_OF_TIME
 from vidi.storage.errors import RETRY_AFTER_S, storage_faults
 
@@ -152,7 +152,7 @@ class PartialBlob:
                 raise InvalidRequest(
                     f"Other bytes are received already at upload offset {position}. A chunk may be repeated, "
                     "not changed; cancel the upload and start a new one.",
-                    where=OFFSET,
+                    where=WRONG_OFFSET,
                 )
 
     def sync(self) -> None:

@@ -26,7 +26,7 @@ from vidi.domain.errors import FailedPrecondition, InvalidImage, InvalidRequest
 from vidi.files.metadata import UploadRequest, validate
 from vidi.files.service import FileService
 from vidi.files.sessions import PartialBlob, Sessions
-from vidi.files.store import COMMAND, OFFSET, FileState, Phase, Session, StoredFile
+from vidi.files.store import WRONG_OFFSET, WRONG_SIZE, FileState, Phase, Session, StoredFile
 from vidi.storage.clock import IdMaker
 from vidi.storage.errors import storage_faults
 
@@ -54,7 +54,7 @@ class UploadStatus:
 
     Attributes:
         upload_id: Which.
-        phase: Where it stands.
+        phase: Whether it takes bytes.
         received: Bytes stored, durably; 0 for a cancelled upload.
         file: The file of a FINAL upload; None otherwise, and after it was deleted or has expired.
     """
@@ -119,7 +119,7 @@ class Uploads:
             if not 0 <= offset <= stored:
                 raise InvalidRequest(
                     f"Wrong upload offset {offset}: {stored} bytes are received; continue at {stored}.",
-                    where=OFFSET,
+                    where=WRONG_OFFSET,
                 )
             _check_end(session, offset + (size or 0))
             # Each touch is a synced commit, so a busy upload gets one an hour and not one a chunk.
@@ -275,7 +275,7 @@ def _check_end(session: Session, end: int) -> None:
     raise InvalidRequest(
         f"More bytes than declared: the upload has {session.length} bytes and these would end at {end}. "
         "Send the rest that is missing, or cancel.",
-        where=OFFSET,
+        where=WRONG_OFFSET,
     )
 
 
@@ -284,7 +284,7 @@ def _check_size(session: Session, stored: int, size: int | None) -> None:
         if wanted not in (None, stored):
             raise InvalidRequest(
                 f"The upload is not complete: {stored} of {wanted} bytes are received; continue at {stored}.",
-                where=COMMAND,
+                where=WRONG_SIZE,
             )
 
 

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, VidiError
 from vidi.files.aio import AsyncFiles
 from vidi.files.metadata import UploadRequest
-from vidi.files.store import COMMAND, OFFSET, Phase
+from vidi.files.store import WRONG_OFFSET, WRONG_SIZE, Phase
 from vidi.files.uploads import UploadStatus
 from vidi.http.body import BodyReader, decompress, maximum_pause, receive_chunks
 from vidi.http.middleware import JSON
@@ -295,7 +295,7 @@ _COMMAND = "X-Goog-Upload-Command"
 _OFFSET = "X-Goog-Upload-Offset"
 _LENGTH = "X-Goog-Upload-Header-Content-Length"
 
-_HEADERS = {OFFSET: _OFFSET, COMMAND: _COMMAND}
+_HEADERS = {WRONG_OFFSET: _OFFSET, WRONG_SIZE: _COMMAND}
 """The header of what the files call by a name of their own."""
 
 
