@@ -35,8 +35,8 @@ def test_open_files_finds_files_and_uploads_again(tmp_path: Path) -> None:
         upload = send(files, b"half")
     assert file is not None
     with opened(tmp_path) as files:
-        assert files.files.page(ME).files == (file,)
-        with files.files.lease(ME, file.id) as lease:
+        assert files.service.page(ME).files == (file,)
+        with files.service.lease(ME, file.id) as lease:
             assert sha256(lease.read()) == file.sha256
         assert files.uploads.query(upload).received == 4
         assert files.uploads.finalize(upload).file is not None

@@ -7,8 +7,8 @@ from vidi.files.metadata import UploadRequest, validate
 
 
 def test_validate_normalizes() -> None:
-    told = UploadRequest("me", "files/a-b", "x" * 512, "Image/PNG; charset=binary", 0)
-    assert validate(told) == UploadRequest("me", "a-b", "x" * 512, "image/png", 0)
+    upload = UploadRequest("me", "files/a-b", "x" * 512, "Image/PNG; charset=binary", 0)
+    assert validate(upload) == UploadRequest("me", "a-b", "x" * 512, "image/png", 0)
 
 
 def test_validate_takes_an_empty_request() -> None:
@@ -16,7 +16,7 @@ def test_validate_takes_an_empty_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "where"),
+    ("upload", "where"),
     [
         (UploadRequest("me", name="files/-a"), "file.name"),
         (UploadRequest("me", display_name="x" * 513), "file.display_name"),
@@ -28,8 +28,8 @@ def test_validate_takes_an_empty_request() -> None:
         (UploadRequest("me", length=-1), "file.size_bytes"),
     ],
 )
-def test_validate_refuses_bad_fields(told: UploadRequest, where: str) -> None:
+def test_validate_refuses_bad_fields(upload: UploadRequest, where: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        validate(told)
+        validate(upload)
     assert caught.value.where == where
     assert len(caught.value.message) < 300

@@ -67,15 +67,15 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(owner=OWNERS, name=NAMES, length=st.none() | st.integers(0, 70))
     def start(self, owner: str, name: str, length: int | None) -> None:
-        announced = UploadRequest(owner, name, length=length)
+        request = UploadRequest(owner, name, length=length)
         if name and self._named(owner, name):
             with pytest.raises(InvalidRequest, match="taken"):
-                self.server.uploads.start(announced)
+                self.server.uploads.start(request)
         elif (length or 0) > LIMITS.file_bytes or self._taken() + (length or 0) > LIMITS.total_bytes:
             with pytest.raises(ResourceExhausted):
-                self.server.uploads.start(announced)
+                self.server.uploads.start(request)
         else:
-            upload = self.server.uploads.start(announced).upload_id
+            upload = self.server.uploads.start(request).upload_id
             self.uploads[upload] = Model(owner, name, length)
 
     @precondition(lambda self: self.uploads)
@@ -98,10 +98,10 @@ class Protocol(RuleBasedStateMachine):
             with pytest.raises(error):
                 self.server.append(upload, offset, new)
             return
-        told = self.server.append(upload, offset, new)
+        status = self.server.append(upload, offset, new)
         if model.phase is Phase.ACTIVE:
             model.stored += new[len(repeated) :]
-        assert (told.phase, told.received, told.file) == (model.phase, len(model.stored), model.file)
+        assert (status.phase, status.received, status.file) == (model.phase, len(model.stored), model.file)
 
     def _refusal(self, model: Model, offset: int, size: int, changed: bool) -> type[Exception] | None:
         end = offset + size
@@ -161,8 +161,8 @@ class Protocol(RuleBasedStateMachine):
     @rule(data=st.data())
     def query(self, data: st.DataObject) -> None:
         upload, model = self._any(data)
-        told = self.server.uploads.query(upload)
-        assert (told.phase, told.received, told.file) == (model.phase, len(model.stored), model.file)
+        status = self.server.uploads.query(upload)
+        assert (status.phase, status.received, status.file) == (model.phase, len(model.stored), model.file)
 
     @precondition(lambda self: self.uploads)
     @rule(data=st.data())
@@ -210,7 +210,7 @@ class Protocol(RuleBasedStateMachine):
                 model.file = None
 
     @rule()
-    def sweep(self) -> None:
+    def janitor(self) -> None:
         self.server.aio.expire()
         self.server.aio.reconcile()
         for upload, model in list(self.uploads.items()):

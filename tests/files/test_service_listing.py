@@ -12,9 +12,9 @@ from vidi.files.service import page_size, page_token, parse_page_token
 from vidi.files.store import Position
 
 
-@pytest.mark.parametrize(("asked", "given_"), [(0, 10), (1, 1), (100, 100), (101, 100), (10**20, 100)])
-def test_page_size(asked: int, given_: int) -> None:
-    assert page_size(asked) == given_
+@pytest.mark.parametrize(("requested", "size"), [(0, 10), (1, 1), (100, 100), (101, 100), (10**20, 100)])
+def test_page_size(requested: int, size: int) -> None:
+    assert page_size(requested) == size
 
 
 def test_page_size_refuses_a_negative_size() -> None:

@@ -195,9 +195,9 @@ def test_final_upload_whose_file_is_gone(way: str) -> None:
         server.clock.turn(hours=48)
         if way == "expire":
             server.aio.expire()
-    told = uploads.query(upload)
-    assert (told.phase, told.received, told.file) == (Phase.FINAL, 3, None)
-    assert server.append(upload, 0, b"abc") == told
+    status = uploads.query(upload)
+    assert (status.phase, status.received, status.file) == (Phase.FINAL, 3, None)
+    assert server.append(upload, 0, b"abc") == status
     with pytest.raises(FailedPrecondition, match="its file is gone"):
         uploads.finalize(upload)
     server.aio.reconcile()

@@ -43,9 +43,9 @@ RECONCILE_EVERY = timedelta(hours=1)
 class AsyncFiles:
     """The files that are there and the uploads that come, over one storage."""
 
-    def __init__(self, files: FileService, uploads: Uploads, threads: StorageThreads) -> None:
-        """Call `files` and `uploads` on `threads`, which are not closed here."""
-        self.files = files
+    def __init__(self, service: FileService, uploads: Uploads, threads: StorageThreads) -> None:
+        """Call `service` and `uploads` on `threads`, which are not closed here."""
+        self.service = service
         self.uploads = uploads
         self.run_in_thread = threads.run_in_thread
         self._threads = threads
@@ -104,7 +104,7 @@ class AsyncFiles:
         Raises:
             ResourceExhausted, Unavailable: The storage failed.
         """
-        files, uploads = self.files.expire(), self.uploads.expire_uploads()
+        files, uploads = self.service.expire(), self.uploads.expire_uploads()
         if files or uploads:
             log.info("%d files and %d uploads expired", files, uploads)
 
@@ -114,7 +114,7 @@ class AsyncFiles:
         Raises:
             ResourceExhausted, Unavailable: The storage failed.
         """
-        found = self.files.reconcile()
+        found = self.service.reconcile()
         if found.orphans or found.lost:
             log.info("removed %d blobs without a row and %d files without bytes", found.orphans, found.lost)
 
@@ -239,7 +239,7 @@ async def lease_files(
         InvalidImage: A file is too large for a picture; names the part.
     """
     references = [image for image in conversation.images() if isinstance(image, FileReference)]
-    leases = await files.run_in_thread(_lease_all, files.files, references, owner) if references else []
+    leases = await files.run_in_thread(_lease_all, files.service, references, owner) if references else []
     try:
         yield conversation.with_images(_leased_images(files, conversation, leases))
     finally:

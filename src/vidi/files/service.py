@@ -42,7 +42,6 @@ class FileService:
     """All files of a server. Every method is safe in any thread; reads take well under a millisecond."""
 
     def __init__(self, storage: Storage, limits: FileLimits, clock: Clock) -> None:
-        """Serve what is in `storage`."""
         self.storage = storage
         self.limits = limits
         self.clock = clock
@@ -174,7 +173,6 @@ class Lease:
     """
 
     def __init__(self, file: StoredFile, blobs: BlobStore, pins: _Pins) -> None:
-        """Made by `FileService.lease`."""
         self.file = file
         self._blobs = blobs
         self._pins = pins

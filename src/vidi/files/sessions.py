@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, ResourceExhausted
 from vidi.files.service import FileService
-from vidi.files.store import OFFSET, BlobStore, FileIndex, FileLimits, Phase, Session
+from vidi.files.store import WRONG_OFFSET, BlobStore, FileIndex, FileLimits, Phase, Session
 from vidi.storage.clock import END_OF_TIME
 from vidi.storage.errors import RETRY_AFTER_S, storage_faults
 
@@ -25,7 +25,6 @@ class Quota:
     """
 
     def __init__(self, index: FileIndex, limits: FileLimits) -> None:
-        """Count over `index`."""
         self._index = index
         self._limits = limits
         self._lock = threading.Lock()
@@ -94,7 +93,6 @@ class PartialBlob:
     """
 
     def __init__(self, blobs: BlobStore, key: str) -> None:
-        """The bytes under `key`; there may be none yet."""
         self.lock = threading.Lock()
         self._blobs = blobs
         self._key = key
@@ -103,7 +101,6 @@ class PartialBlob:
         self._digest: hashlib._Hash | None = None
 
     def size(self) -> int:
-        """How many bytes are stored."""
         if self._size is None:
             self._size = self._blobs.size(self._key) or 0
         return self._size
@@ -155,7 +152,7 @@ class PartialBlob:
                 raise InvalidRequest(
                     f"Other bytes are received already at upload offset {position}. A chunk may be repeated, "
                     "not changed; cancel the upload and start a new one.",
-                    where=OFFSET,
+                    where=WRONG_OFFSET,
                 )
 
     def sync(self) -> None:
@@ -166,13 +163,11 @@ class PartialBlob:
             self._synced = size
 
     def finish(self) -> None:
-        """Make the blob whole."""
         if self.size() == 0:
             self._blobs.create(self._key)
         self._blobs.finish(self._key)
 
     def digest(self) -> str:
-        """SHA-256 of all bytes in hex."""
         return self._digest_so_far().hexdigest()
 
     def open(self) -> BinaryIO:

@@ -74,7 +74,6 @@ class SqliteIndex:
         self._database = SqlDatabase(path, SCRIPTS, make_room)
 
     def close(self) -> None:
-        """Close the database. Nothing is lost without it."""
         self._database.close()
 
     def start(self, session: Session) -> None:

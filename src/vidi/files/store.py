@@ -95,19 +95,19 @@ class StoredFile:
         return f"files/{self.id}"
 
 
-OFFSET = "upload.offset"
-"""`where` of an error about the place of a chunk's bytes; only `http` knows in which header it came."""
-
-COMMAND = "upload.command"
-"""`where` of an error about a command that came too early."""
-
-
 class Phase(Enum):
-    """Where an upload stands, in the protocol's own words."""
+    """Where an upload stands, under the API's own names."""
 
     ACTIVE = "active"
     FINAL = "final"
     CANCELLED = "cancelled"
+
+
+WRONG_OFFSET = "upload.offset"
+"""`where` of errors about the place of a chunk; the protocol's edge knows how a client writes it."""
+
+WRONG_SIZE = "upload.size"
+"""`where` of errors about the size at the end of an upload."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from vidi.domain.prompt import ImageHeader
 from vidi.files.metadata import UploadRequest, validate
 from vidi.files.service import FileService
 from vidi.files.sessions import PartialBlob, Sessions
-from vidi.files.store import COMMAND, OFFSET, FileState, Phase, Session, StoredFile
+from vidi.files.store import WRONG_OFFSET, WRONG_SIZE, FileState, Phase, Session, StoredFile
 from vidi.storage.clock import IdMaker
 from vidi.storage.errors import storage_faults
 
@@ -56,7 +56,7 @@ class UploadStatus:
 
     Attributes:
         upload_id: Which.
-        phase: Where it stands.
+        phase: Whether it takes bytes.
         received: Bytes stored, durably; 0 for a cancelled upload.
         file: The file of a FINAL upload; None otherwise, and after it was deleted or has expired.
     """
@@ -121,7 +121,7 @@ class Uploads:
             if not 0 <= offset <= stored:
                 raise InvalidRequest(
                     f"Wrong upload offset {offset}: {stored} bytes are received; continue at {stored}.",
-                    where=OFFSET,
+                    where=WRONG_OFFSET,
                 )
             _check_end(session, offset + (size or 0))
             # Each touch is a synced commit, so a busy upload gets one an hour and not one a chunk.
@@ -192,7 +192,7 @@ class Uploads:
                 if done.file is None:
                     raise FailedPrecondition("This upload is final, and its file is gone. Start a new one.")
                 return done
-            # Refused before the blob is made whole, while the client can still wait for the name.
+            # Refused first, so that the upload stays open until the name is free.
             self._check_name(session)
             file = self._file(session, partial)
             with self._sessions.cancel_on_error(session, partial):
@@ -278,7 +278,7 @@ def _check_end(session: Session, end: int) -> None:
     raise InvalidRequest(
         f"More bytes than declared: the upload has {session.length} bytes and these would end at {end}. "
         "Send the rest that is missing, or cancel.",
-        where=OFFSET,
+        where=WRONG_OFFSET,
     )
 
 
@@ -287,7 +287,7 @@ def _check_size(session: Session, stored: int, size: int | None) -> None:
         if wanted not in (None, stored):
             raise InvalidRequest(
                 f"The upload is not complete: {stored} of {wanted} bytes are received; continue at {stored}.",
-                where=COMMAND,
+                where=WRONG_SIZE,
             )
 
 

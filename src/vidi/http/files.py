@@ -18,7 +18,7 @@ from starlette.responses import Response
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, VidiError
 from vidi.files.aio import AsyncFiles
 from vidi.files.metadata import UploadRequest
-from vidi.files.store import COMMAND, OFFSET, Phase
+from vidi.files.store import WRONG_OFFSET, WRONG_SIZE, Phase
 from vidi.files.uploads import UploadStatus
 from vidi.http.body import BodyReader, decompress, receive_chunks
 from vidi.http.response import JSON, add_header, json_response
@@ -31,7 +31,7 @@ _COMMAND = "X-Goog-Upload-Command"
 _OFFSET = "X-Goog-Upload-Offset"
 _LENGTH = "X-Goog-Upload-Header-Content-Length"
 
-_HEADERS = {OFFSET: _OFFSET, COMMAND: _COMMAND}
+_HEADERS = {WRONG_OFFSET: _OFFSET, WRONG_SIZE: _COMMAND}
 """The header that carries what the upload state machine, which knows no HTTP, calls wrong."""
 
 
@@ -47,7 +47,7 @@ class FileRoutes:
             raise InvalidRequest("page_size must be a whole number that is not negative.", where="page_size")
         token = request.query_params.get("pageToken", "")
         page = await self.files.run_in_thread(
-            self.files.files.page, request.state.owner, int(size[:9]), token
+            self.files.service.page, request.state.owner, int(size[:9]), token
         )
         return json_response(encode_files(page.files, page.next_token, base_url(request)))
 
@@ -55,12 +55,12 @@ class FileRoutes:
         name: str = request.path_params["name"]
         if name.endswith(":download"):
             raise InvalidRequest("Uploaded files cannot be downloaded; only generated files can.")
-        file = await self.files.run_in_thread(self.files.files.get, request.state.owner, name)
+        file = await self.files.run_in_thread(self.files.service.get, request.state.owner, name)
         return json_response(encode_file(file, base_url(request)))
 
     async def delete(self, request: Request) -> Response:
         name: str = request.path_params["name"]
-        await self.files.run_in_thread(self.files.files.delete, request.state.owner, name)
+        await self.files.run_in_thread(self.files.service.delete, request.state.owner, name)
         return json_response(b"{}")
 
 

@@ -47,14 +47,12 @@ class InteractionService:
     def __init__(
         self, store: InteractionStore, limits: InteractionLimits, clock: Clock, ids: IdMaker = new_id
     ) -> None:
-        """Serve what is in `store`."""
         self._store = store
         self._limits = limits
         self._ids = ids
         self.clock = clock
 
     def new_id(self) -> str:
-        """The id of an interaction to come."""
         return self._ids()
 
     def keep(self, owner: str, interaction_id: str, previous: str, request: bytes, answer: bytes) -> None:

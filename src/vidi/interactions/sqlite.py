@@ -69,7 +69,6 @@ class SqliteInteractions:
         disk.sync(path.parent)
 
     def close(self) -> None:
-        """Close the database. Nothing is lost without it."""
         self._database.close()
 
     def add(self, interaction: StoredInteraction, limits: InteractionLimits) -> None:

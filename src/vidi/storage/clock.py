@@ -1,4 +1,9 @@
-"""Time and ids as arguments, so that tests own both; and moments as databases keep them."""
+"""Time and ids as arguments, and moments as databases keep them.
+
+Whoever needs the time or an id is given the maker, so that a test owns both:
+
+    FileService(storage, limits, clock=lambda: noon)
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
-"""Tells the time, aware of its zone."""
+"""Tells the time, aware of its zone; never a naive one, which could not be compared with what is stored."""
 
 IdMaker = Callable[[], str]
 """Makes an unguessable id of [a-z0-9]; never the same twice."""

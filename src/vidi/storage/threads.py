@@ -25,7 +25,6 @@ class StorageThreads:
     """Threads of their own for the storage: no other work of the server queues behind a slow disk."""
 
     def __init__(self, count: int = THREADS) -> None:
-        """Threads start with the first calls."""
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="storage")
 
     def close(self) -> None:
