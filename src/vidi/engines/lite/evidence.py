@@ -381,6 +381,4 @@ def _shrunk(picture: Picture, side: int = 256) -> NDArray[np.float32]:
 def _sharpness(small: NDArray[np.float32]) -> float:
     if min(small.shape) < 3:
         return 0.0
-    middle = small[1:-1, 1:-1]
-    laplacian = small[:-2, 1:-1] + small[2:, 1:-1] + small[1:-1, :-2] + small[1:-1, 2:] - 4 * middle
-    return float(laplacian.var())
+    return float(colours.laplacian(small).var())
