@@ -165,7 +165,7 @@ class SharedPictures(Generic[Value]):
     def __init__(self, capacity: int) -> None:
         """Hold at most `capacity` values."""
         self._lock = threading.Lock()
-        self._values = LruCache[Hashable, Future[Value]](capacity, lambda *_: 1)
+        self._values = LruCache[Hashable, Future[Value]](capacity)
 
     def recall(self, key: Hashable, work_out: Callable[[], Value]) -> Value:
         """The value of a key; the first to ask works it out while others who ask for it wait.
