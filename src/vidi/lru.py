@@ -10,6 +10,11 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
+def count_one(_key: object, _value: object) -> int:
+    """The size of values of which a number is kept."""
+    return 1
+
+
 class LruCache(Generic[Key, Value]):
     """Values by key within a room, the least recently used put out first. For one thread, or behind a lock.
 
@@ -17,7 +22,9 @@ class LruCache(Generic[Key, Value]):
     here can be stale or somebody else's.
     """
 
-    def __init__(self, room: int, size: Callable[[Key, Value], int], *, largest_part: int = 1) -> None:
+    def __init__(
+        self, room: int, size: Callable[[Key, Value], int] = count_one, *, largest_part: int = 1
+    ) -> None:
         """Keep nothing yet.
 
         Args:

@@ -31,7 +31,7 @@ def key(text: str) -> CacheKey:
 
 
 @pytest.mark.parametrize(
-    ("samples", "sampling", "settled"),
+    ("samples", "sampling", "deterministic"),
     [
         (True, Sampling(), False),
         (True, Sampling(temperature=1.0), False),
@@ -40,8 +40,10 @@ def key(text: str) -> CacheKey:
         (False, Sampling(temperature=0.0, seed=1), False),
     ],
 )
-def test_only_what_chance_has_no_say_in_is_settled(samples: bool, sampling: Sampling, settled: bool) -> None:
-    assert is_deterministic(ModelCard("m", "M", "", samples=samples), sampling) is settled
+def test_only_what_chance_has_no_say_in_is_deterministic(
+    samples: bool, sampling: Sampling, deterministic: bool
+) -> None:
+    assert is_deterministic(ModelCard("m", "M", "", samples=samples), sampling) is deterministic
 
 
 def test_the_same_question_has_the_same_answer() -> None:

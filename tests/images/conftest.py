@@ -10,7 +10,7 @@ import pytest
 from tests.waiting import HANG_SECONDS
 from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageSource, MediaResolution, Picture
-from vidi.images.header import ImageLimits, read_header
+from vidi.images.header import ImageLimits
 from vidi.images.pool import DecoderPool
 from vidi.images.source import PictureSource
 
@@ -25,8 +25,8 @@ def prepare() -> Iterator[Prepare]:
         pool = DecoderPool(size=1, deadline=HANG_SECONDS, memory_limit=1 << 30)
 
         def run(data: bytes, max_pixels: int = 1 << 20) -> Picture:
-            header = read_header(data, where=WHERE, limits=ImageLimits(), resolution=MediaResolution.LOW)
             source = PictureSource.inline(ImageSource(data, WHERE))
+            header = runner.run(source.header(ImageLimits(), MediaResolution.LOW))
             return runner.run(pool.prepare(source, header, Fit(max_pixels)))
 
         yield run

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from vidi.domain.errors import InvalidImage
-from vidi.domain.prompt import ImageFormat, ImageHeader, MediaResolution
+from vidi.domain.prompt import ImageFormat, ImageHeader
 from vidi.images import formats, heif
 from vidi.images.formats import HeaderFields, Unreadable
 
@@ -106,19 +106,19 @@ _SUPPORTED = "Supported: PNG, JPEG, WEBP, HEIC, HEIF."
 
 
 def broken_image(where: str, reason: str) -> InvalidImage:
-    """A picture that cannot be read: the API's own words, then which one, why and what to do."""
+    """The refusal of a broken picture: the API's own words, then which one, why and what to do."""
     return InvalidImage(
         f"Unable to process input image. {_subject(where)} cannot be used: {reason}.", where=where
     )
 
 
 def unsupported_image(where: str, name: str) -> InvalidImage:
-    """A file in a format that is known but not taken."""
+    """The refusal of a file in a format that is known but not taken."""
     return InvalidImage(f"{_subject(where)} is {name}. {_SUPPORTED} Convert it to one of them.", where=where)
 
 
 def too_large_image(where: str, reason: str) -> InvalidImage:
-    """A picture whose header announces more than the server decodes."""
+    """The refusal of a picture whose header announces more than the server decodes."""
     return InvalidImage(f"{_subject(where)} {reason}", where=where)
 
 
@@ -157,23 +157,16 @@ _PARSERS: Mapping[ImageFormat, Callable[[bytes], HeaderFields]] = MappingProxyTy
 )
 
 
-def read_header(
-    data: bytes,
-    *,
-    where: str,
-    limits: ImageLimits,
-    resolution: MediaResolution = MediaResolution.UNSPECIFIED,
-) -> ImageHeader:
+def read_header(data: bytes, *, where: str, limits: ImageLimits) -> ImageHeader:
     """Read a picture's header and refuse what will not be decoded.
 
     Args:
         data: The encoded file.
         where: Path of the part in the request, for the refusal.
         limits: What the header may announce.
-        resolution: Media resolution in force for the picture; passed on.
 
     Returns:
-        Format by the bytes, stored size, frames and orientation.
+        Format by the bytes, stored size, frames and orientation; no media resolution.
 
     Raises:
         InvalidImage: The file is empty, in another format, broken in its header or over a limit.
@@ -184,7 +177,9 @@ def read_header(
     if form is None:
         raise _unknown_format(data, where)
     fields = _parse(form, data, where)
-    header = ImageHeader(form, fields.width, fields.height, fields.frames, resolution, fields.orientation)
+    header = ImageHeader(
+        form, fields.width, fields.height, frames=fields.frames, orientation=fields.orientation
+    )
     check_limits(header, limits, where)
     if fields.scans > limits.max_scans:
         raise too_large_image(

@@ -165,7 +165,7 @@ class SharedPictures(Generic[Value]):
     def __init__(self, capacity: int) -> None:
         """Hold at most `capacity` values."""
         self._lock = threading.Lock()
-        self._values = LruCache[Hashable, Future[Value]](capacity, lambda *_: 1)
+        self._values = LruCache[Hashable, Future[Value]](capacity)
 
     def recall(self, key: Hashable, work_out: Callable[[], Value]) -> Value:
         """The value of a key; the first to ask works it out while others who ask for it wait.
@@ -381,6 +381,4 @@ def _shrunk(picture: Picture, side: int = 256) -> NDArray[np.float32]:
 def _sharpness(small: NDArray[np.float32]) -> float:
     if min(small.shape) < 3:
         return 0.0
-    middle = small[1:-1, 1:-1]
-    laplacian = small[:-2, 1:-1] + small[2:, 1:-1] + small[1:-1, :-2] + small[1:-1, 2:] - 4 * middle
-    return float(laplacian.var())
+    return float(colours.laplacian(small).var())
