@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given, settings
 
+from tests.conftest import examples
 from tests.engines.schemas import schemas
 from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.schemas import LONGEST_TEXT, MOST_ELEMENTS, Unfillable, minimal_value, number, options
@@ -17,7 +18,7 @@ def of(*kinds: Kind) -> frozenset[Kind]:
     return frozenset(kinds)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(schemas())
 def test_a_value_satisfies_its_schema_or_the_schema_is_refused(schema: Schema) -> None:
     try:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
 from tests.engines.llama.tiny import write_text, write_vision
 from vidi.engines.llama.gguf import LARGEST_HEADER, BadGguf, read_header
 
@@ -113,7 +114,10 @@ def test_a_type_that_is_not_known_yet_is_measured_by_its_begin(tmp_path: Path) -
     assert read_header(tmp_path / "new.gguf").tensors["t"].shape == (1 << 40,)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(300),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(at=st.integers(0, 1500), bits=st.integers(1, 255), length=st.integers(1, 8))
 def test_no_damage_is_a_crash(tmp_path: Path, at: int, bits: int, length: int) -> None:
     data = bytearray(write_text(tmp_path / "x.gguf").read_bytes())
