@@ -18,9 +18,16 @@ from vidi.settings import Settings
 
 # Timings never fail a test: on a busy machine an example may take any time.
 hypothesis.settings.register_profile(
-    "vidi", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "ci", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
-hypothesis.settings.load_profile("vidi")
+# `make check` asks for it: `pytest --hypothesis-profile dev`.
+hypothesis.settings.register_profile("dev", hypothesis.settings.get_profile("ci"), max_examples=10)
+hypothesis.settings.load_profile("ci")
+
+
+def examples(most: int) -> int:
+    """How many examples a test takes that needs another number than usual; `dev` has a tenth of them."""
+    return most if hypothesis.settings.get_current_profile_name() == "ci" else max(5, most // 10)
 
 
 def picture(width: int, height: int, kind: str = "PNG", **options: object) -> bytes:

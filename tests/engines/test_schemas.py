@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given, settings
 
+from tests.conftest import examples
 from tests.engines.schemas import schemas
 from vidi.domain.schema import Kind, Property, Scalar, Schema
 from vidi.engines.schemas import (
@@ -31,7 +32,7 @@ def of(*kinds: Kind) -> frozenset[Kind]:
     return frozenset(kinds)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(schemas())
 def test_a_value_satisfies_its_schema_or_the_schema_is_refused(schema: Schema) -> None:
     try:

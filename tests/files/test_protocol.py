@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.conftest import examples
 from tests.files.file_server import ME, YOU, FileServer, sha256
 from tests.files.memory import MemoryIndex
 from tests.storage.simulated_disk import Cut, SimulatedDisk
@@ -262,5 +263,5 @@ class Protocol(RuleBasedStateMachine):
         return upload, self.uploads[upload]
 
 
-Protocol.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Protocol.TestCase.settings = settings(max_examples=examples(100), stateful_step_count=40)
 TestProtocol = Protocol.TestCase

@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from tests.conftest import picture
+from tests.conftest import examples, picture
 from tests.http.forked import forked
 from tests.http.test_fuzz import bent
 from tests.waiting import HANG_SECONDS
@@ -362,7 +362,8 @@ _CONTENT = st.fixed_dictionaries(
 
 
 @hypothesis_settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(200),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(given_input=_JSON | _CONTENT | st.lists(_CONTENT | _JSON, max_size=3), form=_JSON)
 def test_any_json_is_answered_or_refused_in_shape(client: TestClient, given_input: Any, form: Any) -> None:

@@ -20,7 +20,7 @@ from vidi.engines.echo import CARD
 
 PATH = "/v1beta/models/echo:generateContent"
 STREAM = "/v1beta/models/echo:streamGenerateContent?alt=sse"
-HOURS = "echo words=1000000 sleep=0.01"
+HOURS = "echo words=100000 sleep=0.1"
 
 
 def _body(text: str) -> bytes:

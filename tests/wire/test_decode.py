@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
+from tests.conftest import examples
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaResolution, Request, Role, Turn
 from vidi.wire.decode import RequestLimits, decode_count, decode_generate
@@ -237,7 +238,7 @@ def _changes(value: Json, mutant: Json) -> list[Json]:
     ]
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.data())
 def test_no_mutation_is_an_accident(data: st.DataObject) -> None:
     request: Json = RICH

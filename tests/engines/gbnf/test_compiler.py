@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
 from tests.engines.gbnf.gbnf_reader import Grammar
 from tests.engines.gbnf.shapes import DETECTION, ENUM, NESTED, NULLABLE, TREE, checkable, read
 from tests.engines.gbnf.values import guess, written
@@ -25,7 +26,7 @@ from vidi.engines.validation import satisfies, validate
 SEEDS = st.integers(0, 2**32)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(schemas().map(checkable), SEEDS)
 def test_every_text_of_a_grammar_satisfies_the_schema(schema: Schema, seed: int) -> None:
     chance = random.Random(seed)
@@ -39,7 +40,7 @@ def test_every_text_of_a_grammar_satisfies_the_schema(schema: Schema, seed: int)
         validate(grammar.sample(chance), schema)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(schemas().map(checkable), SEEDS)
 def test_every_value_of_a_schema_is_a_text_of_the_grammar(schema: Schema, seed: int) -> None:
     chance = random.Random(seed)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
 from tests.engines.gbnf.shapes import DETECTION, SHAPES, checkable
 from tests.engines.schemas import schemas
 from vidi.domain.prompt import TextFormat
@@ -147,7 +148,7 @@ def test_the_detection_answer_is_plain(say: Say) -> None:
     assert said.startswith('[{"box_2d":[')
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(schemas().map(checkable), st.integers(1, 1000))
 def test_random_schemas_are_taken_and_kept(say: Say, schema: Schema, seed: int) -> None:
     try:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tests.conftest import examples
 from tests.engines.lite.fakes import (
     KITCHEN,
     NOTHING,
@@ -63,7 +64,7 @@ def filled(scene: Scene, schema: Schema, prompt: str = "Describe this.", *, read
     return value
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 @given(schemas())
 def test_any_schema_is_filled_validly_or_refused(schema: Schema) -> None:
     intent = TONGUES.read("what is in this picture?", TONGUES.usual)
