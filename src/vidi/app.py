@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import (
-    AbstractAsyncContextManager,
-    ExitStack,
-    asynccontextmanager,
-    closing,
-    contextmanager,
-)
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -92,7 +86,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         memory_limit=DECODER_MEMORY,
         keep=KEPT_PICTURES,
     )
-    opened = ExitStack()
+    opened = contextlib.ExitStack()
     files, interactions = opened.enter_context(storage(settings))
     parts = Parts(registry, decoders, files, interactions, opened)
     page = playground.load()
@@ -112,7 +106,7 @@ class Parts:
     decoders: DecoderPool
     files: AsyncFiles
     interactions: InteractionService
-    opened: ExitStack
+    opened: contextlib.ExitStack
 
 
 def engines(settings: Settings, progress: Progress = quiet) -> Registry:
@@ -123,7 +117,7 @@ def engines(settings: Settings, progress: Progress = quiet) -> Registry:
     return Registry(entries, default=default, context=about, queue=settings.queue)
 
 
-@contextmanager
+@contextlib.contextmanager
 def storage(settings: Settings) -> Iterator[tuple[AsyncFiles, InteractionService]]:
     """What is kept on the disk: uploaded files and interactions."""
     lifetime = timedelta(hours=settings.file_hours)
@@ -136,7 +130,7 @@ def storage(settings: Settings) -> Iterator[tuple[AsyncFiles, InteractionService
     with (
         open_library(settings.data_dir, limits, inspect=inspect) as library,
         open_interactions(settings.data_dir, InteractionLimits(lifetime=lifetime)) as interactions,
-        closing(AsyncFiles(library)) as files,
+        contextlib.closing(AsyncFiles(library)) as files,
     ):
         yield files, interactions
 
@@ -188,10 +182,10 @@ def access_policy(settings: Settings, public: frozenset[str]) -> AccessPolicy:
     return AccessPolicy(settings.key_digests, frozenset(name.lower() for name in hosts), public)
 
 
-def lifespan(parts: Parts) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def lifespan(parts: Parts) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
     """Opens the default model and the janitors at the start, closes every part at the end."""
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def run(_: Starlette) -> AsyncIterator[None]:
         janitors = [asyncio.create_task(each.run_janitor()) for each in (parts.files, parts.interactions)]
         default = parts.registry.default
