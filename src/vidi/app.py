@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import (
-    AbstractAsyncContextManager,
-    ExitStack,
-    asynccontextmanager,
-    closing,
-    contextmanager,
-)
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -93,8 +87,8 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         memory_limit=DECODER_MEMORY,
         keep=KEPT_PICTURES,
     )
-    opened = ExitStack()
-    threads = opened.enter_context(closing(StorageThreads()))
+    opened = contextlib.ExitStack()
+    threads = opened.enter_context(contextlib.closing(StorageThreads()))
     files, interactions = opened.enter_context(storage(settings, threads))
     parts = Parts(registry, decoders, threads, files, interactions, opened)
     page = playground.load()
@@ -115,7 +109,7 @@ class Parts:
     threads: StorageThreads
     files: AsyncFiles
     interactions: InteractionService
-    opened: ExitStack
+    opened: contextlib.ExitStack
 
 
 def engines(settings: Settings, progress: Progress = quiet) -> Registry:
@@ -126,7 +120,7 @@ def engines(settings: Settings, progress: Progress = quiet) -> Registry:
     return Registry(entries, default=default, context=about, queue=settings.queue)
 
 
-@contextmanager
+@contextlib.contextmanager
 def storage(settings: Settings, threads: StorageThreads) -> Iterator[tuple[AsyncFiles, InteractionService]]:
     """What is kept on the disk: uploaded files and interactions."""
     lifetime = timedelta(hours=settings.file_hours)
@@ -190,10 +184,10 @@ def access_policy(settings: Settings, public: frozenset[str]) -> AccessPolicy:
     return AccessPolicy(settings.key_digests, frozenset(name.lower() for name in hosts), public)
 
 
-def lifespan(parts: Parts) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def lifespan(parts: Parts) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
     """Opens the default model and the janitors at the start, closes every part at the end."""
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def run(_: Starlette) -> AsyncIterator[None]:
         janitors = [
             asyncio.create_task(parts.files.run_janitor()),

@@ -26,7 +26,7 @@ from vidi.interactions.service import History, InteractionService
 from vidi.storage.threads import StorageThreads
 from vidi.wire.encode import sse_event
 from vidi.wire.errors import unknown_model
-from vidi.wire.interaction_decode import NewInteraction, Past, continued, decode_interaction
+from vidi.wire.interaction_decode import NewInteraction, PastInteraction, decode_interaction, with_history
 from vidi.wire.interaction_encode import (
     LAST_EVENT,
     InteractionMeta,
@@ -168,8 +168,8 @@ class InteractionEndpoint:
 
     def _after(self, history: History, conversation: Conversation, owner: str) -> Conversation:
         stored = self.stored.interactions.load(owner, history)
-        past = [Past(each.id, each.input, each.answer) for each in stored]
-        return continued(conversation, past, self.max_images)
+        past = [PastInteraction(each.id, each.input, each.answer) for each in stored]
+        return with_history(conversation, past, self.max_images)
 
     async def _answer(self, call: InteractionCall, seconds: float) -> Response | Stream:
         if call.new.streamed:

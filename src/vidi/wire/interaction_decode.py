@@ -175,15 +175,17 @@ def _as_json(value: object) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """An interaction as it was kept: its id, its input and its answer as JSON."""
+class PastInteraction:
+    """A stored interaction: its id, its input and its answer as JSON."""
 
     id: str
     input: bytes
     answer: bytes
 
 
-def continued(conversation: Conversation, past: Sequence[Past], max_images: int) -> Conversation:
+def with_history(
+    conversation: Conversation, past: Sequence[PastInteraction], max_images: int
+) -> Conversation:
     """The conversation with the interactions before it, the oldest first, as its first turns.
 
     Raises:
