@@ -209,7 +209,7 @@ LARGEST_PICTURE_FILE = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class LeasedImage:
-    """An uploaded picture whose bytes stay until its request is answered, even if it is deleted.
+    """An uploaded picture whose bytes can be read while its lease lasts, even if it is deleted.
 
     Attributes:
         file: The file's row.
