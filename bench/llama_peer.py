@@ -16,7 +16,7 @@ from pathlib import Path
 
 import xllamacpp
 
-from vidi.engines.llama.process import Launch
+from vidi.engines.llama.supervisor import Launch
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench import pictures
 from tests.model.random_gguf import Sizes, write_text_model, write_vision_tower
-from vidi.engines.llama.process import Launch
+from vidi.engines.llama.supervisor import Launch
 from vidi.settings import load
 
 TEXT = Sizes(width=512, blocks=10, heads=8, hidden=2048, context=8192, half=True)

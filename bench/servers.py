@@ -20,7 +20,7 @@ from typing import Self
 
 import psutil
 
-from vidi.engines.llama.process import Launch
+from vidi.engines.llama.supervisor import Launch
 
 START_SECONDS = 60.0
 ANSWER_SECONDS = 120.0

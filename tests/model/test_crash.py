@@ -26,8 +26,7 @@ from tests.model.random_gguf import Sizes, write_text_model, write_vision_tower
 from tests.waiting import HANG_SECONDS, until
 from vidi.domain.errors import Unavailable
 from vidi.engines.chat.connection import Endpoint, post
-from vidi.engines.llama.process import Launch
-from vidi.engines.llama.supervisor import Pace, Supervisor
+from vidi.engines.llama.supervisor import Launch, Pace, Supervisor
 
 pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 

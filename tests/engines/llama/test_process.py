@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from vidi.engines.llama.process import Launch
+from vidi.engines.llama.supervisor import Launch
 
 pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 process = pytest.importorskip("vidi.engines.llama.process", reason="needs the extra `llama`")
@@ -42,3 +45,8 @@ def test_a_launch_is_one_line_and_comes_back_as_it_was() -> None:
 def test_anything_else_is_refused(message: str) -> None:
     with pytest.raises((ValueError, TypeError)):
         Launch.unpack(message)
+
+
+def test_a_server_that_runs_models_does_not_load_llama_cpp_itself() -> None:
+    loaded = "import sys, vidi.engines.llama.engine; print('xllamacpp' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", loaded], text=True) == "False\n"

@@ -12,8 +12,7 @@ import pytest
 from tests.model.random_gguf import write_text_model, write_vision_tower
 from vidi.domain.errors import Unavailable
 from vidi.engines.chat.connection import HttpRefusal
-from vidi.engines.llama.process import Launch
-from vidi.engines.llama.supervisor import Supervisor
+from vidi.engines.llama.supervisor import Launch, Supervisor
 
 pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 

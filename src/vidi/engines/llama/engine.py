@@ -24,9 +24,8 @@ from vidi.engines.chat.messages import (
 from vidi.engines.chat.response import stream_answer
 from vidi.engines.gbnf import ThinkingTags, compile_json, compile_schema
 from vidi.engines.llama.catalog import KnownModel, known_models
-from vidi.engines.llama.process import Launch
 from vidi.engines.llama.store import Pulled
-from vidi.engines.llama.supervisor import Supervisor
+from vidi.engines.llama.supervisor import Launch, Supervisor
 from vidi.engines.profile import Template
 from vidi.engines.validation import validated
 

@@ -7,6 +7,7 @@ pipe never stops llama.cpp. `_changed` guards what they share and wakes who wait
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import secrets
@@ -17,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,7 +31,6 @@ from vidi.engines.chat.connection import (
     HttpRefusal,
     post,
 )
-from vidi.engines.llama.process import Launch
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,42 @@ _KEPT_LINES = 5
 _KEPT_CHARACTERS = 600
 _LOGGED = re.compile(r"(?:[\d.]+ ([A-Z]) +)?(.*)")
 """A line of llama.cpp's log: the time, the level and what it says; other lines have neither of the two."""
+
+
+# Here and not in `process`, which imports llama.cpp: a server must not load what may bring it down.
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to run a model.
+
+    Attributes:
+        text: Path of the language model (GGUF).
+        vision: Path of the vision encoder and projector (GGUF).
+        context: Longest prompt and answer together, in tokens, of one request.
+        slots: How many requests are answered at the same time.
+        threads: How many threads may be busy.
+        min_image_tokens, max_image_tokens: Bounds on one picture's tokens; -1 leaves them to the file.
+        memory: Most address space in bytes; 0 for no limit.
+        key: What callers of its listener must show.
+    """
+
+    text: str
+    vision: str
+    context: int
+    slots: int
+    threads: int
+    min_image_tokens: int = -1
+    max_image_tokens: int = -1
+    memory: int = 0
+    key: str = ""
+
+    def pack(self) -> bytes:
+        """The message."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def unpack(cls, message: str) -> Launch:
+        """Read the message; ValueError or TypeError if it is not one."""
+        return cls(**json.loads(message))
 
 
 @dataclass(frozen=True, slots=True)
