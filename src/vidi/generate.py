@@ -2,7 +2,7 @@
 
     Conversation  image references, as decoded from the wire
       -> find the engine, hold the files that are named
-      -> boxes or points wanted? ask in the model's own terms  -> Plan
+      -> boxes or points wanted? ask in the model's own terms  -> GroundingRequest
       -> read the pictures' headers                            -> PromptHeaders
       -> asked before, with nothing left to chance?            -> the same answer at the same cost
       -> count tokens, refuse what is too long
@@ -34,7 +34,7 @@ from vidi.domain.prompt import (
 )
 from vidi.engines.answer_cache import AnswerCache, CachedAnswer, CacheKey, PictureKey, is_deterministic
 from vidi.engines.base import ModelCard
-from vidi.engines.grounding.request import GroundingPlan, PieceReader, plan
+from vidi.engines.grounding.request import GroundingRequest, grounding_request, read_places
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
 from vidi.files.aio import AsyncFiles, ResolvedRequest, Source, lease_files, load
@@ -105,7 +105,7 @@ class GenerateService:
         """
         resolved = await self._registry.open(model)
         grounded = self._grounded(conversation, resolved.worker.card)
-        async with lease_files(self._desk, grounded.ask if grounded else conversation, owner) as asked:
+        async with lease_files(self._desk, grounded.native if grounded else conversation, owner) as asked:
             outline = await self._outline(asked)
             return _price(resolved, await resolved.worker.count_tokens(outline), outline)
 
@@ -128,7 +128,7 @@ class GenerateService:
         resolved = await self._registry.open(model)
         card = resolved.worker.card
         grounded = self._grounded(conversation, card)
-        async with lease_files(self._desk, grounded.ask if grounded else conversation, owner) as asked:
+        async with lease_files(self._desk, grounded.native if grounded else conversation, owner) as asked:
             outline = await self._outline(asked)
             question = await self._question(conversation, asked, outline, card)
             known = self._answers.get(question) if question else None
@@ -140,18 +140,18 @@ class GenerateService:
                 prompt = await self._prepare(asked, outline, card)
                 pieces = _candidates(resolved.worker, prompt)
                 if grounded:
-                    pieces = _read(pieces, PieceReader(grounded, tuple(prompt.images())))
+                    pieces = read_places(pieces, grounded, tuple(prompt.images()))
                 if question:
                     pieces = self._kept(question, count, pieces)
-        yield Generation(card, _price(resolved, count, outline), pieces, grounded.done if grounded else "")
+        yield Generation(card, _price(resolved, count, outline), pieces, grounded.summary if grounded else "")
 
     def _grounded(
         self, conversation: Conversation, card: ModelCard
-    ) -> GroundingPlan[ImageSource | FileReference] | None:
+    ) -> GroundingRequest[ImageSource | FileReference] | None:
         """How to ask for the places that are wanted; None if none are, or they are asked for as it stands."""
         if card.dialect is None or not self._choices.grounding:
             return None
-        return plan(conversation, card.dialect)
+        return grounding_request(conversation, card.dialect)
 
     async def _question(
         self, conversation: Conversation, asked: ResolvedRequest, outline: PromptHeaders, card: ModelCard
@@ -224,12 +224,6 @@ def _refuse_long(count: TokenCount, card: ModelCard) -> None:
             f"The input token count ({count.total}) exceeds the maximum number of tokens allowed "
             f"({card.input_token_limit})."
         )
-
-
-async def _read(pieces: AsyncIterator[Piece], reader: PieceReader) -> AsyncIterator[Piece]:
-    """Pieces with places on the caller's image."""
-    async for piece in pieces:
-        yield reader.take(piece)
 
 
 async def _replayed(answer: tuple[Piece, ...]) -> AsyncIterator[Piece]:

@@ -54,14 +54,14 @@ def reader(
     dialect: Dialect,
     *,
     schema: Schema | None = None,
-    sought: PlaceKind = PlaceKind.BOXES,
+    kind: PlaceKind = PlaceKind.BOXES,
     pictures: Sequence[Picture] = (),
     label: str = "",
 ) -> AnswerReader:
     """A reader of one answer."""
     shape = shape_of(schema, dialect) if schema else None
     writer = ObjectWriter(
-        Denormalizer(dialect, pictures or (picture(),)), shape.sought if shape else sought, label
+        Denormalizer(dialect, pictures or (picture(),)), shape.kind if shape else kind, label
     )
     return reader_for(dialect, writer, shape)
 

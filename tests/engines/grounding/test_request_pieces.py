@@ -10,7 +10,7 @@ from vidi.domain.answer import Finish, Piece, fold
 from vidi.domain.geometry import Placement
 from vidi.domain.prompt import Output, Picture, Request, Role, TextFormat, Turn
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.grounding.request import PieceReader, plan
+from vidi.engines.grounding.request import PieceReader, grounding_request
 from vidi.engines.profile import Dialect, Form, Order
 from vidi.engines.validation import AnswerMismatch
 
@@ -37,7 +37,7 @@ def reader(label: Schema | None = None) -> PieceReader:
     ask: Request[Picture] = Request(
         turns=(Turn(Role.USER, (PICTURE, "Detect the cats. Give box_2d.")),), output=output
     )
-    made = plan(ask, DIALECT)
+    made = grounding_request(ask, DIALECT)
     assert made is not None
     return PieceReader(made, (PICTURE,))
 

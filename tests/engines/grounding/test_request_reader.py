@@ -158,7 +158,7 @@ def test_boxes_of_every_family(family: str, answer: str, expected: JsonValue, si
 def test_points_of_every_family_that_knows_them(
     family: str, answer: str, expected: JsonValue, size: int
 ) -> None:
-    reading = reader(DIALECTS[family], sought=PlaceKind.POINTS, label="what was asked")
+    reading = reader(DIALECTS[family], kind=PlaceKind.POINTS, label="what was asked")
     assert read(reading, answer, size) == expected
 
 
@@ -255,7 +255,7 @@ def test_a_place_lies_on_the_last_picture_unless_it_says_otherwise() -> None:
 
 def test_points_on_two_pictures() -> None:
     pictures = (picture(100, 100, Placement(100, 100, 0, 0, 50, 100)), picture(100, 100))
-    reading = reader(DIALECTS["molmo-2"], sought=PlaceKind.POINTS, pictures=pictures)
+    reading = reader(DIALECTS["molmo-2"], kind=PlaceKind.POINTS, pictures=pictures)
     assert read(reading, '<points coords="1 1 100 200;2 1 100 200"/>') == [
         {"point": [200, 200], "image": 1},
         {"point": [200, 100], "image": 2},
@@ -568,10 +568,10 @@ NONSENSE = st.lists(FRAGMENTS | st.text(max_size=5), max_size=40)
 
 
 @pytest.mark.parametrize("family", DIALECTS)
-@pytest.mark.parametrize("sought", PlaceKind)
+@pytest.mark.parametrize("kind", PlaceKind)
 @given(pieces=NONSENSE)
-def test_nonsense_becomes_json(family: str, sought: PlaceKind, pieces: list[str]) -> None:
-    value = parsed(told(reader(DIALECTS[family], sought=sought), pieces))
+def test_nonsense_becomes_json(family: str, kind: PlaceKind, pieces: list[str]) -> None:
+    value = parsed(told(reader(DIALECTS[family], kind=kind), pieces))
     assert isinstance(value, list)
 
 
