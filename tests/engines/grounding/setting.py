@@ -66,14 +66,14 @@ def reader(
     return reader_for(dialect, writer, shape)
 
 
-def told(reading: AnswerReader, pieces: Iterable[str]) -> str:
-    """All that a reader tells."""
+def written(reading: AnswerReader, pieces: Iterable[str]) -> str:
+    """All that a reader writes."""
     return "".join([*(reading.push(piece) for piece in pieces), reading.end()])
 
 
 def read(reading: AnswerReader, text: str, size: int = 7) -> JsonValue:
-    """The value that a reader tells of a text that comes in pieces."""
-    return parsed(told(reading, [text[at : at + size] for at in range(0, len(text), size)]))
+    """The value that a reader makes of a text that comes in pieces."""
+    return parsed(written(reading, [text[at : at + size] for at in range(0, len(text), size)]))
 
 
 def parsed(text: str) -> JsonValue:

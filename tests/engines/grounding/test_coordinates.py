@@ -12,8 +12,8 @@ from vidi.engines.grounding.coordinates import Denormalizer
 from vidi.engines.profile import Dialect, Form, Order
 
 
-def denormalizer(**said: float) -> Denormalizer:
-    return Denormalizer(Dialect(Form.JSON, Order.XYXY, scale=said.get("scale", 1000)), (picture(),))
+def denormalizer(**options: float) -> Denormalizer:
+    return Denormalizer(Dialect(Form.JSON, Order.XYXY, scale=options.get("scale", 1000)), (picture(),))
 
 
 def test_a_letterbox_is_taken_off() -> None:

@@ -53,14 +53,14 @@ def answered(made: GroundingRequest[int], text: str) -> JsonValue:
             yield Piece(text[at : at + 7])
         yield Piece("", finish=Finish.STOP)
 
-    async def told() -> str:
+    async def read() -> str:
         return "".join([piece.text async for piece in read_places(pieces(), made, (picture(),))])
 
-    return parsed(asyncio.run(told()))
+    return parsed(asyncio.run(read()))
 
 
-def requested(ask: Request[int], family: str = "qwen3.5") -> GroundingRequest[int]:
-    made = grounding_request(ask, DIALECTS[family])
+def requested(asked: Request[int], family: str = "qwen3.5") -> GroundingRequest[int]:
+    made = grounding_request(asked, DIALECTS[family])
     assert made is not None
     return made
 
@@ -136,8 +136,8 @@ def test_a_question_of_another_kind_stays_and_is_pointed_to() -> None:
 
 
 def test_a_picture_alone_is_asked_by_the_system_instruction() -> None:
-    ask: Request[int] = Request((Turn(Role.USER, (1,)),), system=SYSTEM)
-    assert requested(ask).native.turns[-1].parts == (1, QWEN.format("every prominent object"))
+    asked: Request[int] = Request((Turn(Role.USER, (1,)),), system=SYSTEM)
+    assert requested(asked).native.turns[-1].parts == (1, QWEN.format("every prominent object"))
 
 
 def test_quotation_marks_cannot_leave_the_quotation() -> None:
@@ -164,9 +164,9 @@ def test_a_family_of_points_is_not_asked_for_boxes() -> None:
 
 
 def test_the_api_s_own_form_is_asked_as_it_stands_and_read_all_the_same() -> None:
-    for ask in (asking(GUIDE), asking("What?", schema=array(members(box_2d=BOX, label=TEXT)))):
-        made = requested(ask, "gemma-4")
-        assert made.native is ask
+    for asked in (asking(GUIDE), asking("What?", schema=array(members(box_2d=BOX, label=TEXT)))):
+        made = requested(asked, "gemma-4")
+        assert made.native is asked
         answer = '```json\n[{"box_2d": [800, 300.2, 200, 100], "label": "cat"}]\n```'
         assert answered(made, answer) == [{"box_2d": [200, 100, 800, 300], "label": "cat"}]
 
@@ -215,17 +215,17 @@ def test_a_family_that_writes_no_json_is_held_to_no_schema() -> None:
 def test_what_is_not_about_places_is_left_alone() -> None:
     assert grounding_request(asking("Caption this image."), DIALECTS["qwen3.5"]) is None
     before: Turn[int] = Turn(Role.USER, (1, "Look."))
-    ask = replace(
+    asked = replace(
         asking(GUIDE),
         turns=(before, Turn(Role.MODEL, ("Yes.",)), Turn(Role.USER, (2, GUIDE, 3))),
         sampling=Sampling(temperature=0.5),
         resolution=MediaResolution.LOW,
         candidates=2,
     )
-    made = requested(ask).native
-    assert made.turns[:2] == ask.turns[:2]
+    made = requested(asked).native
+    assert made.turns[:2] == asked.turns[:2]
     assert list(made.images()) == [1, 2, 3]
-    assert (made.sampling, made.resolution, made.candidates) == (ask.sampling, ask.resolution, 2)
+    assert (made.sampling, made.resolution, made.candidates) == (asked.sampling, asked.resolution, 2)
 
 
 def test_an_order_with_x_first_is_given_as_asked() -> None:
@@ -252,7 +252,7 @@ def test_many_words_take_time_in_proportion() -> None:
 
 def test_the_example_of_the_documentation_is_true() -> None:
     page = (Path(__file__).parents[3] / "docs" / "grounding.md").read_text("utf-8")
-    asked, native, answer, told = page.partition("```\n")[2].partition("\n```")[0].splitlines()
+    asked, native, answer, expected = page.partition("```\n")[2].partition("\n```")[0].splitlines()
     made = requested(asking(asked.strip('"')))
     assert made.native.turns[-1].parts == (1, native.strip().removeprefix("-> "))
-    assert answered(made, answer.strip().removeprefix("<- ")) == json.loads(told)
+    assert answered(made, answer.strip().removeprefix("<- ")) == json.loads(expected)

@@ -108,8 +108,8 @@ def test_the_last_turn_decides_and_no_turn_before_it() -> None:
 
 
 def test_without_a_picture_there_are_no_places() -> None:
-    ask: Request[int] = Request((Turn(Role.USER, (BOXES[0],)),))
-    assert wanted(ask) is None
+    request: Request[int] = Request((Turn(Role.USER, (BOXES[0],)),))
+    assert wanted(request) is None
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_a_schema_without_places_has_nowhere_to_write_them(schema: Schema) -> No
 
 
 def test_an_enum_is_no_place() -> None:
-    ask = replace(asking(BOXES[0]), output=Output(TextFormat.ENUM, TEXT))
-    assert wanted(ask) is None
+    request = replace(asking(BOXES[0]), output=Output(TextFormat.ENUM, TEXT))
+    assert wanted(request) is None
 
 
 @pytest.mark.parametrize(

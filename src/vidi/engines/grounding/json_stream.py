@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from vidi.engines.grounding.coordinates import EDGE_NAMES, Group, in_groups, numbers_in
+from vidi.engines.grounding.coordinates import EDGE_NAMES, LooseArrays, numbers_in
 from vidi.engines.grounding.object_writer import JsonObject, ObjectWriter
 from vidi.engines.grounding.schema import NATIVE_PLACE_NAMES, GroundingShape, surroundings
 from vidi.engines.profile import Dialect, Form
@@ -30,9 +30,6 @@ DEEPEST = 64
 LONGEST_OBJECT = 1 << 18
 """Characters of an object in loose text that are kept until it is complete; a longer one is passed over."""
 
-LONGEST_ARRAY = 300
-"""Characters of a bare array of numbers, and of what may stand before it."""
-
 _GAP = re.compile(r"[\s,:]*+")
 _BARE = re.compile(r'[^\s{}\[\],:"]*+')
 _STRING = re.compile(r'(?:[^"\\]|\\.)*+', re.DOTALL)
@@ -40,9 +37,6 @@ _STRING_OF_A_LINE = re.compile(r'(?:[^"\\\n]|\\.)*+', re.DOTALL)
 _OBJECT = re.compile(r"\{")
 _OBJECT_OR_ARRAY = re.compile(r"[{\[]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_FENCE = re.compile(r"```(?:json)?")
-_WORD = re.compile(r"[^\W\d_]{2,}")
-_BRACKETED = re.compile(r"[\[(<]\s*([-\d.][-\d.eE\s,]*[\d.])\s*[\])>]")
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _DECODER = json.JSONDecoder(strict=False)
@@ -158,6 +152,11 @@ class _Container:
     shape: GroundingShape | None = None
     key: str | None = None
 
+    @property
+    def closer(self) -> str:
+        """The bracket that closes it."""
+        return "]" if isinstance(self.value, list) else "}"
+
     def takes_key(self, value: JsonValue) -> bool:
         """Whether a value is the name of a member, which is then kept."""
         if isinstance(self.value, list) or self.key is not None or not isinstance(value, str):
@@ -203,12 +202,12 @@ class ValueBuilder:
                 raise BrokenJson
             self._open.append(_opened(token.bracket))
         elif token.bracket:
-            closed = self._open.pop().value
-            if isinstance(closed, list) != (token.bracket == "]"):
+            closed = self._open.pop()
+            if token.bracket != closed.closer:
                 raise BrokenJson
-            self.value, self.complete = closed, not self._open
+            self.value, self.complete = closed.value, not self._open
             if self._open:
-                self._add(closed)
+                self._add(closed.value)
         elif not self._open[-1].takes_key(token.value):
             self._add(token.value)
 
@@ -245,22 +244,26 @@ class DocumentReader:
         self._begun = False
         self._over = False
         self.value = surroundings(shape).value([])
+        """What has been written so far, as a value."""
 
     def push(self, text: str) -> str:
-        """Take a stretch of the answer; gives what can be written of it."""
+        """Take a stretch of the answer; gives what can be written of it, or ""."""
         if self._over:
             return ""
         self._scanner.feed(text)
         return "".join(self._written())
 
     def end(self) -> str:
-        """The answer is over: what is open is closed, what is incomplete is left out."""
+        """The answer is over or cut off: what is open is closed, what is incomplete is left out.
+
+        The texts of all `push` and of `end` together are one JSON value.
+        """
         # A number at the very end is complete once something stands behind it.
         written = self.push(" ")
         self._over = True
-        closers = [("]" if isinstance(each.value, list) else "}") for each in reversed(self._levels)]
+        closers = "".join(each.closer for each in reversed(self._levels))
         self._levels.clear()
-        return written + "".join(closers) if self._begun else surroundings(self._shape).empty
+        return written + closers if self._begun else surroundings(self._shape).empty
 
     def _written(self) -> Iterator[str]:
         if not self._levels and self._object is None:
@@ -316,10 +319,9 @@ class DocumentReader:
         return top.shape.members.get(top.key or "")
 
     def _close(self, token: Token) -> str:
-        level = self._levels.pop()
-        if isinstance(level.value, list) != (token.bracket == "]"):
-            self._levels.append(level)
+        if token.bracket != self._levels[-1].closer:
             raise BrokenJson
+        self._levels.pop()
         self._over = not self._levels
         return token.bracket
 
@@ -359,7 +361,7 @@ class DocumentReader:
 
 
 @dataclass(slots=True)
-class _Frame:
+class _OpenObject:
     """An object in loose text that is not complete yet.
 
     Attributes:
@@ -388,16 +390,16 @@ class ObjectSource:
         self._wanted = wanted
         # No string goes over a line break: a stray quotation mark swallows a line, not the answer.
         self._scanner = JsonScanner(multiline=False)
-        self._frames: list[_Frame] = []
+        self._objects: list[_OpenObject] = []
         self._kept = io.StringIO()
         self._too_deep = 0
-        self._loose = _LooseArrays(prose=dialect.form is Form.BOX_MARKS)
+        self._loose = LooseArrays(prose=dialect.form is Form.BOX_MARKS)
 
     def push(self, text: str) -> Iterator[JsonObject]:
         """Take a stretch of the answer; gives the objects that it completes."""
         self._scanner.feed(text)
         while True:
-            if not self._frames:
+            if not self._objects:
                 yield from self._outside(self._scanner.pass_over(_OBJECT))
             token = self._scanner.token()
             if token is None:
@@ -406,7 +408,7 @@ class ObjectSource:
 
     def end(self) -> Iterator[JsonObject]:
         """The answer is over: an object that is not complete is none."""
-        self._frames.clear()
+        self._objects.clear()
         yield from ()
 
     def _outside(self, text: str) -> Iterator[JsonObject]:
@@ -415,7 +417,7 @@ class ObjectSource:
             yield {key: list(group)}
 
     def _take(self, token: Token) -> Iterator[JsonObject]:
-        if token.bracket == "{" and len(self._frames) >= DEEPEST:
+        if token.bracket == "{" and len(self._objects) >= DEEPEST:
             self._too_deep += 1
         elif self._too_deep:
             # An object that lies too deep is passed over, and null for the one around it.
@@ -425,26 +427,26 @@ class ObjectSource:
         else:
             if token.bracket == "{":
                 member = token.text[:-1].rstrip().endswith(":")
-                self._frames.append(_Frame(member, self._kept.tell(), ValueBuilder()))
+                self._objects.append(_OpenObject(member, self._kept.tell(), ValueBuilder()))
             self._build(token)
             if token.bracket == "}":
                 yield from self._close()
 
     def _build(self, token: Token) -> None:
         """Put a token into the innermost object."""
-        frame = self._frames[-1]
-        if frame.lost:
+        found = self._objects[-1]
+        if found.lost:
             return
         self._kept.write(token.text)
         if self._kept.tell() > LONGEST_OBJECT:
             self._cut(0)
-            for each in self._frames:
+            for each in self._objects:
                 each.builder, each.start, each.lost = None, 0, True
         try:
-            if frame.builder:
-                frame.builder.take(token)
+            if found.builder:
+                found.builder.take(token)
         except BrokenJson:
-            frame.builder = None
+            found.builder = None
 
     def _cut(self, start: int) -> str:
         """Take what is kept from there on."""
@@ -455,15 +457,15 @@ class ObjectSource:
         return text
 
     def _close(self) -> Iterator[JsonObject]:
-        frame = self._frames.pop()
-        text = self._cut(frame.start)
-        value = frame.builder.value if frame.builder else {} if frame.lost else self._mended(text)
+        found = self._objects.pop()
+        text = self._cut(found.start)
+        value = found.builder.value if found.builder else {} if found.lost else self._mended(text)
         assert isinstance(value, dict)
         # An object of edges alone that is another's member is a place of that one.
-        meant = self._wanted(value) and not (frame.member and set(value) <= EDGE_NAMES)
-        if self._frames:
+        meant = self._wanted(value) and not (found.member and set(value) <= EDGE_NAMES)
+        if self._objects:
             # For the object around it, one that was given is null, so that no place is told twice.
-            self._build(Token("null") if meant else Token(text, value=value, broken=frame.builder is None))
+            self._build(Token("null") if meant else Token(text, value=value, broken=found.builder is None))
         if meant:
             self._loose.close()
             yield value
@@ -485,41 +487,3 @@ class ObjectSource:
 def _value_after(key: str, pattern: str, text: str) -> str | None:
     match = re.search(rf"""["']?{re.escape(key)}["']?\s*[:=]\s*{pattern}""", text)
     return match.group(1) if match else None
-
-
-class _LooseArrays:
-    """Arrays of numbers outside of any object: how some models answer when they forget the names.
-
-    In prose such an array is only believed where the family is known to answer so.
-    """
-
-    def __init__(self, *, prose: bool) -> None:
-        self._prose = prose
-        self._open = True
-        self._text = ""
-        self._seen: set[Group] = set()
-
-    def close(self) -> None:
-        """An object with a place was met: from here on there are no bare arrays."""
-        self._open = False
-        self._text = ""
-
-    def push(self, text: str) -> Iterator[Group]:
-        if not self._open:
-            return
-        self._text += text
-        done = 0
-        for match in _BRACKETED.finditer(self._text):
-            worded = _WORD.search(_FENCE.sub("", self._text[done : match.start()]))
-            done = match.end()
-            if worded and not self._prose:
-                self.close()
-                return
-            for group in in_groups(numbers_in(match.group(1))):
-                if group not in self._seen and len(self._seen) < 10_000:
-                    self._seen.add(group)
-                    yield group
-        self._text = self._text[done:]
-        if len(self._text) > LONGEST_ARRAY:
-            self._open = self._prose
-            self._text = self._text[-LONGEST_ARRAY:] if self._prose else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vidi.domain.geometry import GRID, Box, Point
 from vidi.domain.schema import Kind, Schema
-from vidi.engines.grounding.coordinates import EDGE_NAMES, Denormalizer, Group, groups_in, named
+from vidi.engines.grounding.coordinates import EDGE_NAMES, Denormalizer, Group, groups_in, named_group
 from vidi.engines.grounding.schema import (
     LABEL_FIELD_NAMES,
     NATIVE_PLACE_NAMES,
@@ -145,7 +145,7 @@ class ObjectWriter:
 
     def _named_group(self, value: JsonObject) -> Group | None:
         """The place whose numbers are the object's own members."""
-        return named(value, self.denormalizer.dialect.order)
+        return named_group(value, self.denormalizer.dialect.order)
 
     def _renamed(self, value: JsonObject, native: str) -> JsonObject:
         """An object whose place stands under another name than the one that was asked for."""

@@ -6,9 +6,9 @@ into pieces with the places that the caller asked for.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol
+from typing import Generic
 
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.prompt import Image, Output, Picture, Request, Role, TextFormat, Turn
@@ -109,7 +109,7 @@ def grounding_request(asked: Request[Image], dialect: Dialect) -> GroundingReque
 async def read_places(
     pieces: AsyncIterator[Piece], request: GroundingRequest[Image], pictures: Sequence[Picture]
 ) -> AsyncIterator[Piece]:
-    """The model's pieces with the caller's places in them.
+    """The model's pieces with the caller's places in them; thoughts are passed on as they are.
 
     Args:
         pieces: The answer as the model gives it.
@@ -119,42 +119,21 @@ async def read_places(
     Raises:
         AnswerMismatch: The answer is over, and is not what the caller's schema asks for.
     """
-    reader = PieceReader(request, pictures)
+    wanted = request.wanted
+    denormalizer = Denormalizer(request.dialect, tuple(pictures))
+    writer = ObjectWriter(denormalizer, wanted.kind, request.label, wanted.x_first)
+    readers: dict[int, AnswerReader] = {}
     async for piece in pieces:
-        yield reader.take(piece)
-
-
-class PieceReader:
-    """Reads the pieces of one answer in their order, each candidate on its own."""
-
-    def __init__(self, request: GroundingRequest[Image], pictures: Sequence[Picture]) -> None:
-        """Take what `read_places` does."""
-        self._request = request
-        self._writer = ObjectWriter(
-            Denormalizer(request.dialect, tuple(pictures)),
-            request.wanted.kind,
-            request.label,
-            request.wanted.x_first,
-        )
-        self._readers: dict[int, AnswerReader] = {}
-
-    def take(self, piece: Piece) -> Piece:
-        """The same piece with the caller's text; thoughts are passed on as they are.
-
-        Raises:
-            AnswerMismatch: As `read_places`.
-        """
         if piece.thought:
-            return piece
-        wanted = self._request.wanted
-        reader = self._readers.get(piece.candidate)
-        if reader is None:
-            reader = reader_for(self._request.dialect, self._writer, wanted.shape)
-            self._readers[piece.candidate] = reader
+            yield piece
+            continue
+        if piece.candidate not in readers:
+            readers[piece.candidate] = reader_for(request.dialect, writer, wanted.shape)
+        reader = readers[piece.candidate]
         text = reader.push(piece.text) + (reader.end() if piece.finish else "")
         if wanted.schema is not None and piece.finish is Finish.STOP:
             validate_value(reader.value, wanted.schema)
-        return replace(piece, text=text)
+        yield replace(piece, text=text)
 
 
 def wanted_places(asked: Request[Image], dialect: Dialect) -> WantedPlaces | None:
@@ -247,21 +226,49 @@ def _joined(*texts: str) -> str:
     return "\n".join(text for text in texts if text)
 
 
-class AnswerReader(Protocol):
-    """Reads one candidate's answer. The texts of all `push` and of `end` together are one JSON value."""
+class ListAnswerReader:
+    """Reads one candidate's answer into a list of the caller's objects, each as soon as it is complete."""
+
+    def __init__(self, dialect: Dialect, writer: ObjectWriter, shape: GroundingShape | None) -> None:
+        """As `reader_for`."""
+        self._writer = writer
+        self._object = shape.first_with_places() if shape else None
+        self._around = surroundings(shape)
+        in_json = dialect.form in _JSON_FORMS
+        self._source = ObjectSource(dialect, self._is_meant) if in_json else TagSource(dialect)
+        self._written: list[JsonValue] = []
 
     @property
     def value(self) -> JsonValue:
-        """This value, as far as it has been written."""
-        ...
+        """As `DocumentReader.value`."""
+        return self._around.value(self._written)
 
     def push(self, text: str) -> str:
-        """Take a stretch of the answer in the family's form; gives what can be written of it, or ""."""
-        ...
+        """As `DocumentReader.push`."""
+        return "".join(self._texts(self._source.push(text)))
 
     def end(self) -> str:
-        """The answer is over, or was cut off: the rest, so that the JSON is whole."""
-        ...
+        """As `DocumentReader.end`."""
+        rest = "".join(self._texts(self._source.end()))
+        return rest + (self._around.after if self._written else self._around.empty)
+
+    def _is_meant(self, found: JsonObject) -> bool:
+        own = self._object is not None and any(name in found for name in self._object.place_fields)
+        return own or self._writer.has_place(found)
+
+    def _texts(self, found: Iterable[JsonObject]) -> Iterator[str]:
+        for each in found:
+            shaped = self._writer.shaped(each, self._object) if self._object else self._writer.plain(each)
+            for value in shaped:
+                if self._written and not self._around.many:
+                    return
+                text = dumps(value)
+                if text:
+                    yield (self._around.between if self._written else self._around.before) + text
+                    self._written.append(value)
+
+
+AnswerReader = DocumentReader | ListAnswerReader
 
 
 def reader_for(dialect: Dialect, writer: ObjectWriter, shape: GroundingShape | None) -> AnswerReader:
@@ -272,74 +279,8 @@ def reader_for(dialect: Dialect, writer: ObjectWriter, shape: GroundingShape | N
         writer: Writes the caller's objects.
         shape: The caller's schema; None where there is none, and the API's own array is written.
     """
-    if shape is not None and dialect.form is Form.JSON and not _is_plain_list(shape):
-        return DocumentReader(shape, writer)
-    first = shape.first_with_places() if shape else None
-
-    def wanted(value: JsonObject) -> bool:
-        own = first is not None and any(name in value for name in first.place_fields)
-        return own or writer.has_place(value)
-
-    def write(value: JsonObject) -> Iterator[JsonValue]:
-        return writer.shaped(value, first) if first else writer.plain(value)
-
-    in_json = dialect.form in _JSON_FORMS
-    source: ObjectStream = ObjectSource(dialect, wanted) if in_json else TagSource(dialect)
-    return ListAnswerReader(source, write, shape)
-
-
-def _is_plain_list(shape: GroundingShape) -> bool:
-    """Whether the answer is an array of objects with nothing but their own places in them."""
-    return shape.items is not None and shape.items.has_places and not shape.items.members
-
-
-class ObjectStream(Protocol):
-    """Finds objects in an answer."""
-
-    def push(self, text: str) -> Iterable[JsonObject]:
-        """Take a stretch; gives the objects that it completes."""
-        ...
-
-    def end(self) -> Iterable[JsonObject]:
-        """The answer is over; gives the last objects."""
-        ...
-
-
-class ListAnswerReader:
-    """Writes an array of objects, each as soon as it is complete."""
-
-    def __init__(
-        self,
-        source: ObjectStream,
-        write: Callable[[JsonObject], Iterator[JsonValue]],
-        shape: GroundingShape | None,
-    ) -> None:
-        """Take where objects come from, how one is written, and the caller's shape around them."""
-        self._source = source
-        self._write = write
-        self._around = surroundings(shape)
-        self._written: list[JsonValue] = []
-
-    @property
-    def value(self) -> JsonValue:
-        """As `AnswerReader.value`."""
-        return self._around.value(self._written)
-
-    def push(self, text: str) -> str:
-        """As `AnswerReader.push`."""
-        return "".join(self._texts(self._source.push(text)))
-
-    def end(self) -> str:
-        """As `AnswerReader.end`."""
-        rest = "".join(self._texts(self._source.end()))
-        return rest + (self._around.after if self._written else self._around.empty)
-
-    def _texts(self, found: Iterable[JsonObject]) -> Iterator[str]:
-        for value in (written for each in found for written in self._write(each)):
-            text = dumps(value)
-            if not text:
-                continue
-            if self._written and not self._around.many:
-                return
-            yield (self._around.between if self._written else self._around.before) + text
-            self._written.append(value)
+    if shape is None or dialect.form is not Form.JSON:
+        return ListAnswerReader(dialect, writer, shape)
+    # An array of objects with nothing but their own places in them: read as a list, it may lie in any text.
+    plain_list = shape.items is not None and shape.items.has_places and not shape.items.members
+    return ListAnswerReader(dialect, writer, shape) if plain_list else DocumentReader(shape, writer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -237,31 +237,33 @@ class Surroundings:
     """What stands around the objects with places, as `{"objects": [` and `]}`.
 
     Attributes:
-        path: The way down to them: the name of a member, or None for an array.
+        outer: The way to the innermost array around them, itself included: a member's name, or None for an
+            array; () where there is no array.
+        inner: The way on from there.
     """
 
-    path: tuple[str | None, ...]
+    outer: tuple[str | None, ...]
+    inner: tuple[str | None, ...]
 
     @property
     def many(self) -> bool:
         """Whether there may be more than one object."""
-        return None in self.path
+        return bool(self.outer)
 
     @property
     def before(self) -> str:
         """What stands before the first object."""
-        return _opening(self.path)
+        return _opening(self.outer + self.inner)
 
     @property
     def between(self) -> str:
-        """What stands between two objects, which are elements of the innermost array."""
-        tail = self._element()
-        return f"{_closing(tail)}, {_opening(tail)}"
+        """What stands between two of many objects."""
+        return f"{_closing(self.inner)}, {_opening(self.inner)}"
 
     @property
     def after(self) -> str:
         """What stands behind the last object."""
-        return _closing(self.path)
+        return _closing(self.outer + self.inner)
 
     @property
     def empty(self) -> str:
@@ -270,30 +272,21 @@ class Surroundings:
 
     def value(self, objects: Sequence[JsonValue]) -> JsonValue:
         """The whole answer with these objects in it."""
-        if not objects:
-            return (
-                _nested(self.path[: self.path.index(None)], []) if self.many else _nested(self.path[:-1], {})
-            )
-        if not self.many:
-            return _nested(self.path, objects[0])
-        tail = self._element()
-        return _nested(self.path[: -len(tail) - 1], [_nested(tail, each) for each in objects])
-
-    def _element(self) -> tuple[str | None, ...]:
-        """The rest of the path behind the innermost array."""
-        arrays = [index for index, step in enumerate(self.path) if step is None]
-        return self.path[arrays[-1] + 1 :] if arrays else self.path
+        if self.many and objects:
+            return _nested(self.outer[:-1], [_nested(self.inner, each) for each in objects])
+        if self.many:
+            return _nested(self.outer[: self.outer.index(None)], [])
+        return _nested(self.inner, objects[0]) if objects else _nested(self.inner[:-1], {})
 
 
 def surroundings(shape: GroundingShape | None) -> Surroundings:
     """What stands around the first objects with places; of no shape, the API's own array."""
-    return Surroundings((None,) if shape is None else tuple(_path(shape)))
-
-
-def _path(shape: GroundingShape) -> Iterator[str | None]:
-    while not shape.has_places:
-        name, shape = (None, shape.items) if shape.items else next(iter(shape.members.items()))
-        yield name
+    path: list[str | None] = [None] if shape is None else []
+    while shape is not None and not shape.has_places:
+        step, shape = (None, shape.items) if shape.items else next(iter(shape.members.items()))
+        path.append(step)
+    outer = max((index + 1 for index, step in enumerate(path) if step is None), default=0)
+    return Surroundings(tuple(path[:outer]), tuple(path[outer:]))
 
 
 def _opening(path: Sequence[str | None]) -> str:

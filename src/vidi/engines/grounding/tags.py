@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vidi.engines.grounding.coordinates import in_groups, numbers_in
+from vidi.engines.grounding.coordinates import grouped, numbers_in
 from vidi.engines.grounding.object_writer import JsonObject
 from vidi.engines.profile import Dialect, Form
 from vidi.engines.validation import JsonValue
@@ -22,7 +22,7 @@ _END = re.compile("[<>]")
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class MarkupTag:
     """What stands between `<` and `>`."""
 
     name: str
@@ -35,7 +35,7 @@ class TagScanner:
         """Begin with nothing."""
         self._held = ""
 
-    def push(self, text: str) -> Iterator[Tag | str]:
+    def push(self, text: str) -> Iterator[MarkupTag | str]:
         """Take a stretch; gives tags and texts in their order, texts in any pieces."""
         text = self._held + text
         self._held = ""
@@ -53,7 +53,7 @@ class TagScanner:
             at = end.start()
             if end.group() == ">":
                 at += 1
-                yield Tag(text[start + 1 : at - 1])
+                yield MarkupTag(text[start + 1 : at - 1])
             else:
                 yield text[start:at]
         if at < len(text):
@@ -94,7 +94,7 @@ class TagSource:
         """Take a stretch of the answer; gives the objects that it completes."""
         for part in self._scanner.push(text):
             for parser in self._parsers:
-                yield from parser.tag(part.name) if isinstance(part, Tag) else parser.text(part)
+                yield from parser.tag(part.name) if isinstance(part, MarkupTag) else parser.text(part)
 
     def end(self) -> Iterator[JsonObject]:
         """The answer is over; gives what was complete but for a closing tag that the form does not need."""
@@ -136,7 +136,7 @@ class _PairedTags:
         if name in self._LABEL_END:
             self._label = collected.strip()
         elif name in self._BOX_END:
-            for group in in_groups(numbers_in(collected)):
+            for group in grouped(numbers_in(collected)):
                 yield _object(self._dialect, group, self._label)
 
     def text(self, text: str) -> Iterable[JsonObject]:
