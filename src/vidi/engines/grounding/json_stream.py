@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from vidi.engines.grounding.coordinates import EDGE_NAMES, LooseArrays, numbers_in
 from vidi.engines.grounding.object_writer import JsonObject, ObjectWriter
@@ -55,8 +56,7 @@ def dumps(value: JsonValue) -> str:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A bracket, or a value that holds no others.
 
     Attributes:
@@ -84,12 +84,14 @@ class JsonScanner:
         self._string = _STRING if multiline else _STRING_OF_A_LINE
         self._text = ""
         self._start = 0
+        self._value = 0
         self._at = 0
         self._inside: re.Pattern[str] | None = None
 
     def feed(self, text: str) -> None:
         """Take a stretch of the stream."""
         self._text = self._text[self._start :] + text
+        self._value -= self._start
         self._at -= self._start
         self._start = 0
 
@@ -109,6 +111,7 @@ class JsonScanner:
             if first in "{}[]":
                 self._at += 1
                 return Token(self._taken(), bracket=first)
+            self._value = self._at
             self._inside = self._string if first == '"' else _BARE
             self._at += first == '"'
         self._skip(self._inside)
@@ -116,11 +119,12 @@ class JsonScanner:
             return self._incomplete()
         self._at += self._inside is self._string
         self._inside = None
-        text = self._taken()
         try:
-            return Token(text, value=_DECODER.decode(_GAP.sub("", text, count=1)))
+            value, end = _DECODER.raw_decode(self._text, self._value)
         except ValueError:
-            return Token(text, broken=True)
+            return Token(self._taken(), broken=True)
+        broken = end != self._at
+        return Token(self._taken(), value=None if broken else value, broken=broken)
 
     def _skip(self, pattern: re.Pattern[str]) -> None:
         match = pattern.match(self._text, self._at)
@@ -251,7 +255,16 @@ class DocumentReader:
         if self._over:
             return ""
         self._scanner.feed(text)
-        return "".join(self._written())
+        if not self._levels and self._object is None:
+            # A fence or prose before the answer's own array or object is nothing.
+            self._scanner.pass_over(_OBJECT if self._shape.items is None else _OBJECT_OR_ARRAY)
+        written: list[str] = []
+        try:
+            while not self._over and (token := self._scanner.token()):
+                written.append(self._take(token))
+        except BrokenJson:
+            self._over = True
+        return "".join(written)
 
     def end(self) -> str:
         """The answer is over or cut off: what is open is closed, what is incomplete is left out.
@@ -265,32 +278,19 @@ class DocumentReader:
         self._levels.clear()
         return written + closers if self._begun else surroundings(self._shape).empty
 
-    def _written(self) -> Iterator[str]:
-        if not self._levels and self._object is None:
-            # A fence or prose before the answer's own array or object is nothing.
-            self._scanner.pass_over(_OBJECT if self._shape.items is None else _OBJECT_OR_ARRAY)
-        try:
-            while not self._over and (token := self._scanner.token()):
-                yield from self._take(token)
-        except BrokenJson:
-            self._over = True
-
-    def _take(self, token: Token) -> Iterator[str]:
+    def _take(self, token: Token) -> str:
         if self._object:
             self._object.builder.take(token)
-            if self._object.builder.complete:
-                yield from self._places(self._object)
-                self._object = None
-        elif token.broken:
+            return self._places(self._object) if self._object.builder.complete else ""
+        if token.broken:
             raise BrokenJson
-        elif token.bracket in ("{", "["):
-            yield from self._open(token)
-        elif token.bracket:
-            yield self._close(token)
-        elif not self._levels[-1].takes_key(token.value):
-            yield from self._add(token.value, dumps(token.value))
+        if token.bracket in ("{", "["):
+            return self._open(token)
+        if token.bracket:
+            return self._close(token)
+        return "" if self._levels[-1].takes_key(token.value) else self._add(token.value, dumps(token.value))
 
-    def _open(self, token: Token) -> Iterator[str]:
+    def _open(self, token: Token) -> str:
         if len(self._levels) >= DEEPEST:
             raise BrokenJson
         shape = self._shape_below()
@@ -301,10 +301,11 @@ class DocumentReader:
         if shape is not None and shape.has_places and token.bracket == "{":
             self._object = _PlaceObject(shape, wrapped)
             self._object.builder.take(token)
-            return
+            return ""
         level = _opened(token.bracket, shape)
-        yield from self._add(level.value, token.bracket)
+        written = self._add(level.value, token.bracket)
         self._levels.append(level)
+        return written
 
     def _shape_below(self) -> GroundingShape | None:
         """The shape of what comes next."""
@@ -325,8 +326,9 @@ class DocumentReader:
         self._over = not self._levels
         return token.bracket
 
-    def _places(self, found: _PlaceObject) -> Iterator[str]:
+    def _places(self, found: _PlaceObject) -> str:
         """Write an object that is complete: once for each of its places, as far as there is room."""
+        self._object = None
         assert isinstance(found.builder.value, dict)
         values = self._writer.shaped(found.builder.value, found.shape)
         written: list[tuple[JsonValue, str]] = [(each, text) for each in values if (text := dumps(each))]
@@ -338,26 +340,23 @@ class DocumentReader:
             self._over = True
         elif isinstance(self._levels[-1].value, dict):
             written = written[:1] or [(None, "")]
-        for value, text in written:
-            yield from self._add(value, text)
+        return "".join(self._add(value, text) for value, text in written)
 
-    def _add(self, value: JsonValue, text: str) -> Iterator[str]:
+    def _add(self, value: JsonValue, text: str) -> str:
         """Write a value with what stands before it; one without a text is left out, and so is its name."""
         if not self._levels:
             self.value, self._begun = value, True
-            yield text
-            return
+            return text
         top = self._levels[-1]
-        comma = ", " if top.value else ""
-        name = ""
+        before = ", " if top.value else ""
         if isinstance(top.value, dict):
             if top.key is None:
                 raise BrokenJson
-            name = f"{dumps(top.key)}: "
+            before += f"{dumps(top.key)}: "
         if text:
             top.add(value)
-            yield comma + name + text
         top.key = None
+        return before + text if text else ""
 
 
 @dataclass(slots=True)
@@ -404,7 +403,9 @@ class ObjectSource:
             token = self._scanner.token()
             if token is None:
                 return
-            yield from self._take(token)
+            found = self._take(token)
+            if found is not None:
+                yield found
 
     def end(self) -> Iterator[JsonObject]:
         """The answer is over: an object that is not complete is none."""
@@ -416,7 +417,8 @@ class ObjectSource:
             key = self._dialect.box_key if len(group) == 4 else self._dialect.point_key
             yield {key: list(group)}
 
-    def _take(self, token: Token) -> Iterator[JsonObject]:
+    def _take(self, token: Token) -> JsonObject | None:
+        """Take a token; gives the object that it completes if it is one that is meant."""
         if token.bracket == "{" and len(self._objects) >= DEEPEST:
             self._too_deep += 1
         elif self._too_deep:
@@ -430,7 +432,8 @@ class ObjectSource:
                 self._objects.append(_OpenObject(member, self._kept.tell(), ValueBuilder()))
             self._build(token)
             if token.bracket == "}":
-                yield from self._close()
+                return self._close()
+        return None
 
     def _build(self, token: Token) -> None:
         """Put a token into the innermost object."""
@@ -456,7 +459,7 @@ class ObjectSource:
         self._kept.truncate()
         return text
 
-    def _close(self) -> Iterator[JsonObject]:
+    def _close(self) -> JsonObject | None:
         found = self._objects.pop()
         text = self._cut(found.start)
         value = found.builder.value if found.builder else {} if found.lost else self._mended(text)
@@ -464,11 +467,11 @@ class ObjectSource:
         # An object of edges alone that is another's member is a place of that one.
         meant = self._wanted(value) and not (found.member and set(value) <= EDGE_NAMES)
         if self._objects:
-            # For the object around it, one that was given is null, so that no place is told twice.
+            # For the object around it, one that was given is null, so that no place is given twice.
             self._build(Token("null") if meant else Token(text, value=value, broken=found.builder is None))
         if meant:
             self._loose.close()
-            yield value
+        return value if meant else None
 
     def _mended(self, text: str) -> dict[str, JsonValue]:
         """What can be read of an object that is no JSON: its place and its label."""
