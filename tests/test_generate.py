@@ -21,7 +21,9 @@ from vidi.app import create_app
 from vidi.domain.answer import Finish, Piece, TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Prompt, PromptHeaders
+from vidi.domain.schema import Kind, Schema
 from vidi.engines.base import EngineContext, ModelCard, ModelEntry
+from vidi.engines.grounding.schema import GroundingShape, shape_of
 from vidi.engines.profile import Dialect, Form, Order
 from vidi.files.local import LocalBlobs
 from vidi.settings import Settings
@@ -193,6 +195,36 @@ def test_places_are_asked_for_in_the_models_terms_and_told_in_the_apis_also_from
             assert header == "re-asked; boxes"
     (asked,) = engines["one"].asked
     assert any("Locate" in text for text in asked.texts())
+
+
+def test_the_shape_of_a_schema_is_computed_once_a_request(
+    engines: Mapping[str, Drawing], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[Schema] = []
+
+    def counted(schema: Schema, dialect: Dialect) -> GroundingShape | None:
+        computed.append(schema)
+        return shape_of(schema, dialect)
+
+    # The function calls itself by its name, so what is below the caller's own schema is counted too.
+    for module in ("schema", "request"):
+        monkeypatch.setattr(f"vidi.engines.grounding.{module}.shape_of", counted)
+    item = {"type": "object", "properties": {"box_2d": {"type": "array", "items": {"type": "integer"}}}}
+    with serving(settings) as client:
+        reply = client.post(
+            "/v1beta/models/one:generateContent",
+            json={
+                "contents": [{"parts": [CAT, {"text": "Detect the cats."}]}],
+                "generationConfig": {
+                    "responseMimeType": "application/json",
+                    "responseJsonSchema": {"type": "array", "items": item},
+                    "candidateCount": 3,
+                },
+            },
+        )
+    texts = [each["content"]["parts"][0]["text"] for each in reply.json()["candidates"]]
+    assert [json.loads(text) for text in texts] == [[{"box_2d": [200, 100, 400, 300]}]] * 3
+    assert [schema.kinds for schema in computed] == [{Kind.ARRAY}, {Kind.OBJECT}]
 
 
 def test_places_are_asked_for_as_they_stand_where_the_owner_says_so(

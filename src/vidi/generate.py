@@ -2,7 +2,7 @@
 
     Conversation  image references, as decoded from the wire
       -> find the engine
-      -> boxes or points wanted? ask in the model's own terms  -> GroundingPlan
+      -> boxes or points wanted? ask in the model's own terms  -> GroundingRequest
       -> lease the files that are named                        -> PictureSource, PictureSource, ...
       -> read the pictures' headers                            -> PromptHeaders
       -> asked before, with nothing left to chance?            -> the same answer at the same cost
@@ -36,7 +36,7 @@ from vidi.domain.prompt import (
 )
 from vidi.engines.answer_cache import AnswerCache, CacheKey, PictureKey, is_deterministic
 from vidi.engines.base import ModelCard
-from vidi.engines.grounding.request import GroundingPlan, PieceReader, plan
+from vidi.engines.grounding.request import GroundingRequest, grounding_request, read_places
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
 from vidi.files.aio import AsyncFiles, LeasedImage, lease_files
@@ -111,7 +111,7 @@ class GenerateService:
         """
         resolved = await self._registry.open(model)
         grounded = self._grounded(conversation, resolved.worker.card)
-        async with self._sources(grounded.ask if grounded else conversation, owner) as sources:
+        async with self._sources(grounded.native if grounded else conversation, owner) as sources:
             headers = await self._headers(sources)
             return _price(resolved, await resolved.worker.count_tokens(headers), headers)
 
@@ -131,7 +131,7 @@ class GenerateService:
         resolved = await self._registry.open(model)
         card = resolved.worker.card
         grounded = self._grounded(conversation, card)
-        async with self._sources(grounded.ask if grounded else conversation, owner) as sources:
+        async with self._sources(grounded.native if grounded else conversation, owner) as sources:
             headers = await self._headers(sources)
             key = await _cache_key(conversation, sources, headers, card)
             cached = self._answers.get(key) if key else None
@@ -143,19 +143,19 @@ class GenerateService:
                 prompt = await self._decode(sources, headers, card)
                 pieces = _candidates(resolved.worker, prompt)
                 if grounded:
-                    pieces = _read(pieces, PieceReader(grounded, tuple(prompt.images())))
+                    pieces = read_places(pieces, grounded, tuple(prompt.images()))
                 if key:
                     pieces = self._answers.keep(key, count, pieces)
         # The pictures are in the prompt now: their files may go while the engine answers.
-        yield Generation(card, _price(resolved, count, headers), pieces, grounded.done if grounded else "")
+        yield Generation(card, _price(resolved, count, headers), pieces, grounded.summary if grounded else "")
 
     def _grounded(
         self, conversation: Conversation, card: ModelCard
-    ) -> GroundingPlan[ImageSource | FileReference] | None:
+    ) -> GroundingRequest[ImageSource | FileReference] | None:
         """How to ask for the places that are wanted; None if none are, or they are asked for as it stands."""
         if card.dialect is None or not self._options.grounding:
             return None
-        return plan(conversation, card.dialect)
+        return grounding_request(conversation, card.dialect)
 
     @asynccontextmanager
     async def _sources(self, conversation: Conversation, owner: str) -> AsyncIterator[Sources]:
@@ -229,12 +229,6 @@ def _check_length(count: TokenCount, card: ModelCard) -> None:
             f"The input token count ({count.total}) exceeds the maximum number of tokens allowed "
             f"({card.input_token_limit})."
         )
-
-
-async def _read(pieces: AsyncIterator[Piece], reader: PieceReader) -> AsyncIterator[Piece]:
-    """Pieces with places on the caller's image."""
-    async for piece in pieces:
-        yield reader.take(piece)
 
 
 async def _candidates(worker: Worker, prompt: Prompt) -> AsyncIterator[Piece]:

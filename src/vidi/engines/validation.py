@@ -40,7 +40,12 @@ def validate(text: str, schema: Schema, form: TextFormat = TextFormat.JSON) -> N
     Raises:
         AnswerMismatch: The text is not JSON, or its value does not satisfy the schema.
     """
-    mismatch = best_match(_Validator(to_json_schema(schema)).iter_errors(_value(text, form)))
+    validate_value(_value(text, form), schema)
+
+
+def validate_value(value: JsonValue, schema: Schema) -> None:
+    """Check a value that is read already; raises AnswerMismatch as `validate` does."""
+    mismatch = best_match(_Validator(to_json_schema(schema)).iter_errors(value))
     if mismatch is not None:
         raise AnswerMismatch(
             f"The model's answer does not match the response schema at {mismatch.json_path}: "

@@ -54,26 +54,26 @@ def reader(
     dialect: Dialect,
     *,
     schema: Schema | None = None,
-    sought: PlaceKind = PlaceKind.BOXES,
+    kind: PlaceKind = PlaceKind.BOXES,
     pictures: Sequence[Picture] = (),
     label: str = "",
 ) -> AnswerReader:
     """A reader of one answer."""
     shape = shape_of(schema, dialect) if schema else None
     writer = ObjectWriter(
-        Denormalizer(dialect, pictures or (picture(),)), shape.sought if shape else sought, label
+        Denormalizer(dialect, pictures or (picture(),)), shape.kind if shape else kind, label
     )
     return reader_for(dialect, writer, shape)
 
 
-def told(reading: AnswerReader, pieces: Iterable[str]) -> str:
-    """All that a reader tells."""
+def written(reading: AnswerReader, pieces: Iterable[str]) -> str:
+    """All that a reader writes."""
     return "".join([*(reading.push(piece) for piece in pieces), reading.end()])
 
 
 def read(reading: AnswerReader, text: str, size: int = 7) -> JsonValue:
-    """The value that a reader tells of a text that comes in pieces."""
-    return parsed(told(reading, [text[at : at + size] for at in range(0, len(text), size)]))
+    """The value that a reader makes of a text that comes in pieces."""
+    return parsed(written(reading, [text[at : at + size] for at in range(0, len(text), size)]))
 
 
 def parsed(text: str) -> JsonValue:

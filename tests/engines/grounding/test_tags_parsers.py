@@ -1,4 +1,4 @@
-"""Places between marks."""
+"""Places between tags."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 
 from tests.engines.grounding.setting import DIALECTS
 from vidi.engines.grounding.object_writer import JsonObject
-from vidi.engines.grounding.tags import LONGEST_TEXT, MarkSource
+from vidi.engines.grounding.tags import LONGEST_TEXT, TagSource
 
 
 def found(family: str, text: str, size: int = 3) -> list[JsonObject]:
-    source = MarkSource(DIALECTS[family])
+    source = TagSource(DIALECTS[family])
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     return [value for piece in pieces for value in source.push(piece)] + list(source.end())
 
@@ -48,7 +48,7 @@ BOX = {"box_2d": [1, 2, 3, 4]}
         ("paddleocr-vl", "word" + "<|LOC_1|>" * 7, []),
     ],
 )
-def test_marks(family: str, text: str, expected: list[JsonObject]) -> None:
+def test_places_between_tags(family: str, text: str, expected: list[JsonObject]) -> None:
     assert found(family, text) == expected
 
 

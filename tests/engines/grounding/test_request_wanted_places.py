@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.engines.grounding.setting import BOX, PAIR, TEXT, WHOLE, array, asking, members
+from tests.engines.grounding.setting import BOX, DIALECTS, PAIR, TEXT, WHOLE, array, asking, members
 from vidi.domain.prompt import Output, Request, Role, TextFormat, Turn
 from vidi.domain.schema import Kind, Schema
-from vidi.engines.grounding.request import grounding_request
+from vidi.engines.grounding.request import WantedPlaces, wanted_places
 from vidi.engines.grounding.schema import PlaceKind
+
+
+def wanted(asked: Request[int]) -> WantedPlaces | None:
+    return wanted_places(asked, DIALECTS["qwen3.5"])
+
 
 BOXES = (
     # The guide, the cookbook, and what people write.
@@ -70,47 +75,45 @@ SYSTEM = "Return bounding boxes as a JSON array with labels. Never return masks 
 
 @pytest.mark.parametrize("text", BOXES)
 def test_words_ask_for_boxes(text: str) -> None:
-    wish = grounding_request(asking(text))
-    assert wish is not None
-    assert wish.sought is PlaceKind.BOXES
+    places = wanted(asking(text))
+    assert places is not None
+    assert places.kind is PlaceKind.BOXES
 
 
 @pytest.mark.parametrize("text", POINTS)
 def test_words_ask_for_points(text: str) -> None:
-    wish = grounding_request(asking(text))
-    assert wish is not None
-    assert wish.sought is PlaceKind.POINTS
+    places = wanted(asking(text))
+    assert places is not None
+    assert places.kind is PlaceKind.POINTS
 
 
 @pytest.mark.parametrize("text", NEITHER)
 def test_other_questions_are_left_alone(text: str) -> None:
-    assert grounding_request(asking(text)) is None
+    assert wanted(asking(text)) is None
 
 
 def test_the_system_instruction_counts() -> None:
-    wish = grounding_request(asking("Show me the positions of the socks", SYSTEM))
-    assert wish is not None
-    assert wish.sought is PlaceKind.BOXES
+    places = wanted(asking("Show me the positions of the socks", SYSTEM))
+    assert places is not None
+    assert places.kind is PlaceKind.BOXES
 
 
 def test_the_last_turn_decides_and_no_turn_before_it() -> None:
     before: Turn[int] = Turn(Role.USER, (1, BOXES[0]))
     answer: Turn[int] = Turn(Role.MODEL, ('[{"box_2d": [1, 2, 3, 4], "label": "cat"}]',))
     then: Turn[int] = Turn(Role.USER, ("What colour is it?",))
-    assert grounding_request(Request((before, answer, then))) is None
-    assert (
-        grounding_request(Request((before, answer, Turn(Role.USER, ("Now its bounding box.",))))) is not None
-    )
-    assert grounding_request(Request((before, answer))) is None
+    assert wanted(Request((before, answer, then))) is None
+    assert wanted(Request((before, answer, Turn(Role.USER, ("Now its bounding box.",))))) is not None
+    assert wanted(Request((before, answer))) is None
 
 
 def test_without_a_picture_there_are_no_places() -> None:
-    ask: Request[int] = Request((Turn(Role.USER, (BOXES[0],)),))
-    assert grounding_request(ask) is None
+    request: Request[int] = Request((Turn(Role.USER, (BOXES[0],)),))
+    assert wanted(request) is None
 
 
 @pytest.mark.parametrize(
-    ("schema", "sought"),
+    ("schema", "kind"),
     [
         (array(members(box_2d=BOX, label=TEXT)), PlaceKind.BOXES),
         (array(members(boundingBox=BOX)), PlaceKind.BOXES),
@@ -121,10 +124,10 @@ def test_without_a_picture_there_are_no_places() -> None:
         (Schema(any_of=(members(box_2d=BOX), Schema(kinds=frozenset({Kind.NULL})))), PlaceKind.BOXES),
     ],
 )
-def test_a_schema_asks_whatever_the_words_say(schema: Schema, sought: PlaceKind) -> None:
-    wish = grounding_request(asking("What do you see?", schema=schema))
-    assert wish is not None
-    assert (wish.sought, wish.schema) == (sought, schema)
+def test_a_schema_asks_whatever_the_words_say(schema: Schema, kind: PlaceKind) -> None:
+    places = wanted(asking("What do you see?", schema=schema))
+    assert places is not None
+    assert (places.kind, places.schema) == (kind, schema)
 
 
 @pytest.mark.parametrize(
@@ -140,12 +143,12 @@ def test_a_schema_asks_whatever_the_words_say(schema: Schema, sought: PlaceKind)
     ],
 )
 def test_a_schema_without_places_has_nowhere_to_write_them(schema: Schema) -> None:
-    assert grounding_request(asking(BOXES[0], schema=schema)) is None
+    assert wanted(asking(BOXES[0], schema=schema)) is None
 
 
 def test_an_enum_is_no_place() -> None:
-    ask = replace(asking(BOXES[0]), output=Output(TextFormat.ENUM, TEXT))
-    assert grounding_request(ask) is None
+    request = replace(asking(BOXES[0]), output=Output(TextFormat.ENUM, TEXT))
+    assert wanted(request) is None
 
 
 @pytest.mark.parametrize(
@@ -158,15 +161,15 @@ def test_an_enum_is_no_place() -> None:
     ],
 )
 def test_an_order_that_is_spelt_out_is_kept_in_mind(text: str, x_first: bool) -> None:
-    wish = grounding_request(asking(text))
-    assert wish is not None
-    assert wish.x_first is x_first
+    places = wanted(asking(text))
+    assert places is not None
+    assert places.x_first is x_first
 
 
 @given(st.text() | st.text(alphabet="boxpint[](){}.,?! \n_2d", max_size=200))
 def test_any_text_can_be_read(text: str) -> None:
-    grounding_request(asking(text, text))
+    wanted(asking(text, text))
 
 
 def test_a_document_is_no_instruction() -> None:
-    assert grounding_request(asking("bounding box " * 10_000)) is None
+    assert wanted(asking("bounding box " * 10_000)) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidi.engines.grounding.json_objects import DEEPEST, LONGEST_OBJECT, ObjectSource
+from vidi.engines.grounding.json_stream import DEEPEST, LONGEST_OBJECT, ObjectSource
 from vidi.engines.grounding.object_writer import JsonObject
 from vidi.engines.profile import Dialect, Form, Order
 

@@ -28,7 +28,7 @@ def test_names_of_boxes(name: str, schema: Schema) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "schema", "slot"),
+    ("name", "schema", "expected"),
     [
         ("point", PAIR, PlaceField("point", PlaceKind.POINTS)),
         ("location", FOUR, PlaceField("location", PlaceKind.BOXES)),
@@ -39,8 +39,8 @@ def test_names_of_boxes(name: str, schema: Schema) -> None:
         ("center", members(x=WHOLE, y=WHOLE), PlaceField("center", PlaceKind.POINTS, members=("y", "x"))),
     ],
 )
-def test_shapes_of_places(name: str, schema: Schema, slot: PlaceField) -> None:
-    assert place_field(Property(name, schema, True)) == slot
+def test_shapes_of_places(name: str, schema: Schema, expected: PlaceField) -> None:
+    assert place_field(Property(name, schema, True)) == expected
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_what_is_meant_for_something_else(name: str, schema: Schema) -> None:
 
 
 def test_edges_among_other_members() -> None:
-    slot = flat_place_field(members(label=TEXT, xMin=NUMBER, yMin=NUMBER, xMax=NUMBER, yMax=NUMBER))
-    assert slot == PlaceField("", PlaceKind.BOXES, members=("yMin", "xMin", "yMax", "xMax"))
+    found = flat_place_field(members(label=TEXT, xMin=NUMBER, yMin=NUMBER, xMax=NUMBER, yMax=NUMBER))
+    assert found == PlaceField("", PlaceKind.BOXES, members=("yMin", "xMin", "yMax", "xMax"))
     assert flat_place_field(members(label=TEXT, x=NUMBER, y=NUMBER)) is None
 
 

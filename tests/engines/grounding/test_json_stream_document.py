@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engines.grounding.setting import BOX, DIALECTS, TEXT, WHOLE, array, members, read, reader
-from vidi.engines.grounding.json_document import DEEPEST, LONGEST_STRING
+from vidi.engines.grounding.json_stream import DEEPEST, LONGEST_TOKEN
 from vidi.engines.validation import JsonValue
 
 SCHEMA = members(caption=TEXT, objects=array(members(box_2d=BOX)), more=WHOLE)
@@ -54,7 +54,7 @@ def test_one_object_in_the_place_of_a_list_of_them() -> None:
 
 
 def test_a_string_that_never_ends_ends_the_answer() -> None:
-    answer = '{"more": 1, "caption": "' + "a" * (2 * LONGEST_STRING) + '", "objects": []}'
+    answer = '{"more": 1, "caption": "' + "a" * (2 * LONGEST_TOKEN) + '", "objects": []}'
     assert read(reader(DIALECTS["qwen3.5"], schema=SCHEMA), answer, 1000) == {"more": 1}
 
 
