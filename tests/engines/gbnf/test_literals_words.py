@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.engines.gbnf.gbnf_reader import Grammar
 from vidi.engines.gbnf.expression import Rules, TooLarge
-from vidi.engines.gbnf.literals import MOST_LETTERS, excluding, one_of_texts
+from vidi.engines.gbnf.literals import COMPARED, MOST_LETTERS, excluding, one_of_texts
 
 WORDS = st.lists(st.text('abé"\\\n', max_size=4), min_size=1, max_size=40)
 
@@ -49,10 +49,15 @@ def test_words_that_each_begin_with_the_one_before() -> None:
     assert not grammar.matches("a" * 100)
 
 
-def test_a_very_long_name_is_no_deep_recursion() -> None:
+def test_a_very_long_text_excludes_all_that_begins_like_it() -> None:
     rules = Rules()
-    grammar = Grammar(rules.text(excluding(["n" * (MOST_LETTERS - 1)], rules)))
-    assert grammar.matches("n" * (MOST_LETTERS - 2))
-    assert not grammar.matches("n" * (MOST_LETTERS - 1))
+    grammar = Grammar(rules.text(excluding(["n" * 5000, "n" * COMPARED, "n" * 7], rules)))
+    taken = ["n" * 6, "n" * 8, "n" * (COMPARED - 1), "n" * (COMPARED - 1) + "m"]
+    assert all(map(grammar.matches, taken))
+    assert not any(map(grammar.matches, ["n" * 7, "n" * COMPARED, "n" * 5000]))
+
+
+def test_many_long_texts_are_too_many_to_exclude() -> None:
+    texts = [str(at) + "n" * (COMPARED - 5) for at in range(100, 100 + MOST_LETTERS // 50)]
     with pytest.raises(TooLarge, match="additionalProperties"):
-        excluding(["n" * MOST_LETTERS], rules)
+        excluding(texts, Rules())
