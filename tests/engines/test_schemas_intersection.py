@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engines.gbnf.shapes import checkable
@@ -19,7 +19,6 @@ MANY = Schema(any_of=tuple(Schema(minimum=float(at)) for at in range(200)))
 MULTIPLIED = Schema(items=MANY, any_of=(Schema(items=MANY),))
 
 
-@settings(max_examples=60)
 @given(schemas().map(checkable), st.integers(0, 2**32))
 def test_a_value_satisfies_a_schema_if_it_satisfies_one_of_its_branches(schema: Schema, seed: int) -> None:
     branches = list(Intersection().branches(schema))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engines.gbnf.gbnf_reader import Grammar
@@ -25,7 +25,6 @@ from vidi.engines.validation import satisfies, validate
 SEEDS = st.integers(0, 2**32)
 
 
-@settings(max_examples=100, deadline=None)
 @given(schemas().map(checkable), SEEDS)
 def test_every_text_of_a_grammar_satisfies_the_schema(schema: Schema, seed: int) -> None:
     chance = random.Random(seed)
@@ -39,7 +38,6 @@ def test_every_text_of_a_grammar_satisfies_the_schema(schema: Schema, seed: int)
         validate(grammar.sample(chance), schema)
 
 
-@settings(max_examples=100, deadline=None)
 @given(schemas().map(checkable), SEEDS)
 def test_every_value_of_a_schema_is_a_text_of_the_grammar(schema: Schema, seed: int) -> None:
     chance = random.Random(seed)
