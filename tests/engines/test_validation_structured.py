@@ -90,7 +90,7 @@ def test_twice_wrong_is_an_error() -> None:
 
 def test_an_engine_without_grammars_is_always_kept_back() -> None:
     engine = Engine("x", "12")
-    (answer,) = fold(validated(engine.answer, NUMBER, held=True))
+    (answer,) = fold(validated(engine.answer, NUMBER, hold_back=True))
     assert answer.text == "12"
 
 

@@ -28,7 +28,7 @@ UNSAID = [[token, False] for token in (*random_gguf.MARKS, *map(random_gguf.toke
 left out of the text; the two bytes begin characters spelled longer than UTF-8 allows, which llama.cpp's
 grammars count as one and its decoder as three wrong ones."""
 
-ROOM = 4000
+ROOM = 1500
 """Tokens; a model that never ends its answer inside them proves nothing."""
 
 Say = Callable[[str, int], str | None]
@@ -120,20 +120,19 @@ def test_large_counts_are_kept(say: Say, count: int) -> None:
 
 
 def test_exactly_so_many_above_what_llama_cpp_repeats(say: Say) -> None:
-    bits = Schema(kinds=frozenset({Kind.INTEGER}), minimum=0, maximum=9)
-    schema = Schema(kinds=frozenset({Kind.ARRAY}), items=bits, min_items=1234, max_items=1234)
+    schema = Schema(kinds=frozenset({Kind.STRING}), pattern=f"^[01]{{{LONGEST_REPEAT + 1}}}$")
     said = say(compile_schema(schema), 1)
     assert said is not None
-    validate(said, schema)
+    assert len(json.loads(said)) == LONGEST_REPEAT + 1
 
 
 def test_many_members_and_options_are_taken(say: Say) -> None:
     flag = Schema(kinds=frozenset({Kind.BOOLEAN}))
     wide = Schema(
         kinds=frozenset({Kind.OBJECT}),
-        properties=tuple(Property(f"p{at}", flag, required=at % 2 == 0) for at in range(200)),
+        properties=tuple(Property(f"p{at}", flag, required=at % 2 == 0) for at in range(100)),
     )
-    labels = Schema(enum=tuple(f"label {at} of many" for at in range(5000)))
+    labels = Schema(enum=tuple(f"label {at} of many" for at in range(2000)))
     for schema in (wide, labels):
         said = say(compile_schema(schema), 2)
         assert said is not None
