@@ -194,10 +194,10 @@ def _minimal_alternative(schema: Schema, path: str) -> FilledValue:
     raise refusal or refuse(path, "none of its alternatives agrees with the rest.")
 
 
-def _attempt(option: Schema, source: ValueSource, path: str) -> FilledValue:
-    """One alternative; one that cannot be filled is as good as unknown."""
+def _attempt(schema: Schema, source: ValueSource, path: str) -> FilledValue:
+    """A value that is as good as unknown if it cannot be filled."""
     try:
-        return fill(option, source, path)
+        return fill(schema, source, path)
     except Unfillable:
         return FilledValue(None, known=False)
 
@@ -218,7 +218,9 @@ def _fill_object(schema: Schema, source: ValueSource, path: str) -> FilledValue:
 def _fill_array(schema: Schema, source: ValueSource, path: str) -> FilledValue:
     least = min_items(schema, path)
     told = source.elements(schema)
-    filled = [fill(element(schema, at), each, f"{path}[{at}]") for at, each in enumerate(told.sources)]
+    filled = [
+        _fill_element(element(schema, at), each, f"{path}[{at}]") for at, each in enumerate(told.sources)
+    ]
     known = [each.value for each in filled if each.known]
     values = known[: told.limit if schema.max_items is None else schema.max_items]
     have = len(values)
@@ -227,6 +229,11 @@ def _fill_array(schema: Schema, source: ValueSource, path: str) -> FilledValue:
         raise refuse(path, f"minItems is {least}, but {have} such things are seen in the picture.")
     values += [fill(element(schema, at), NOTHING, f"{path}[{at}]").value for at in range(have, least)]
     return FilledValue(values, known=bool(known))
+
+
+def _fill_element(schema: Schema, source: ValueSource, path: str) -> FilledValue:
+    """One element; if it cannot be filled it is left out, unless it is an object: that stands for a thing."""
+    return fill(schema, source, path) if schema.properties else _attempt(schema, source, path)
 
 
 def _fill_text(text: str | None, schema: Schema, path: str) -> FilledValue:
