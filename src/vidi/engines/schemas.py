@@ -64,10 +64,12 @@ class Elements:
     Attributes:
         sources: One for each element; those that turn out to know nothing are left out.
         limit: How many are wanted at most; None for as many as the schema allows.
+        strict: Whether it is an error that one cannot be filled; else it is left out too.
     """
 
     sources: Sequence[ValueSource] = ()
     limit: int | None = None
+    strict: bool = False
 
 
 class ValueSource(Protocol):
@@ -218,9 +220,8 @@ def _fill_object(schema: Schema, source: ValueSource, path: str) -> FilledValue:
 def _fill_array(schema: Schema, source: ValueSource, path: str) -> FilledValue:
     least = min_items(schema, path)
     told = source.elements(schema)
-    filled = [
-        _fill_element(element(schema, at), each, f"{path}[{at}]") for at, each in enumerate(told.sources)
-    ]
+    make = fill if told.strict else _attempt
+    filled = [make(element(schema, at), each, f"{path}[{at}]") for at, each in enumerate(told.sources)]
     known = [each.value for each in filled if each.known]
     values = known[: told.limit if schema.max_items is None else schema.max_items]
     have = len(values)
@@ -229,11 +230,6 @@ def _fill_array(schema: Schema, source: ValueSource, path: str) -> FilledValue:
         raise refuse(path, f"minItems is {least}, but {have} such things are seen in the picture.")
     values += [fill(element(schema, at), NOTHING, f"{path}[{at}]").value for at in range(have, least)]
     return FilledValue(values, known=bool(known))
-
-
-def _fill_element(schema: Schema, source: ValueSource, path: str) -> FilledValue:
-    """One element; if it cannot be filled it is left out, unless it is an object: that stands for a thing."""
-    return fill(schema, source, path) if schema.properties else _attempt(schema, source, path)
 
 
 def _fill_text(text: str | None, schema: Schema, path: str) -> FilledValue:

@@ -150,7 +150,7 @@ class Known:
             return Elements(_fitting_options(shape, self.subject), limit)
         if Kind.STRING in kinds:
             return Elements([Fact(text) for text in _all_texts(self.meaning, self.subject)], limit)
-        return Elements(_things(schema, self.meaning, self.subject), limit)
+        return Elements(_things(schema, self.meaning, self.subject), limit, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
