@@ -65,10 +65,12 @@ class Elements:
     Attributes:
         sources: One for each element; those that turn out to know nothing are left out.
         limit: How many are wanted at most; None for as many as the schema allows.
+        strict: Whether it is an error that one cannot be filled; else it is left out too.
     """
 
     sources: Sequence[ValueSource] = ()
     limit: int | None = None
+    strict: bool = False
 
 
 class ValueSource(Protocol):
@@ -195,10 +197,10 @@ def _minimal_alternative(schema: Schema, path: str) -> FilledValue:
     raise refusal or refuse(path, "none of its alternatives agrees with the rest.")
 
 
-def _attempt(option: Schema, source: ValueSource, path: str) -> FilledValue:
-    """One alternative; one that cannot be filled is as good as unknown."""
+def _attempt(schema: Schema, source: ValueSource, path: str) -> FilledValue:
+    """A value that is as good as unknown if it cannot be filled."""
     try:
-        return fill(option, source, path)
+        return fill(schema, source, path)
     except Unfillable:
         return FilledValue(None, known=False)
 
@@ -219,7 +221,8 @@ def _fill_object(schema: Schema, source: ValueSource, path: str) -> FilledValue:
 def _fill_array(schema: Schema, source: ValueSource, path: str) -> FilledValue:
     least = min_items(schema, path)
     told = source.elements(schema)
-    filled = [fill(schema.element(at), each, f"{path}[{at}]") for at, each in enumerate(told.sources)]
+    make = fill if told.strict else _attempt
+    filled = [make(schema.element(at), each, f"{path}[{at}]") for at, each in enumerate(told.sources)]
     known = [each.value for each in filled if each.known]
     values = known[: told.limit if schema.max_items is None else schema.max_items]
     have = len(values)

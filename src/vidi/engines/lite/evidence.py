@@ -19,13 +19,11 @@ from numpy.typing import NDArray
 
 from vidi.domain.geometry import GRID, Box
 from vidi.domain.prompt import Picture
-from vidi.engines.lite import box_relations
-from vidi.engines.lite.box_relations import shared
 from vidi.engines.lite.vision import colours
 from vidi.engines.lite.vision.classifier import Classification
 from vidi.engines.lite.vision.detector import Detection
 from vidi.engines.lite.vision.ocr import TextLine
-from vidi.engines.lite.world import World
+from vidi.engines.lite.world import World, cell_of, shared
 from vidi.lru import LruCache
 
 SAME_THING = 0.65
@@ -241,7 +239,7 @@ class Thing:
     @property
     def cell(self) -> str:
         """The cell of the picture that holds its middle."""
-        return box_relations.cell(self.box)
+        return cell_of(self.box)
 
     @property
     def share(self) -> float:

@@ -9,10 +9,10 @@ import pytest
 
 from tests.engines.lite.fakes import ENGLISH, TONGUES, TURKISH, WORLD
 from vidi.domain.errors import Internal
-from vidi.engines.lite.box_relations import CELLS
 from vidi.engines.lite.language.language import Language, language_of
-from vidi.engines.lite.vision.classes import COCO_CLASSES
 from vidi.engines.lite.vision.colours import COLOURS
+from vidi.engines.lite.vision.detector import COCO_CLASSES
+from vidi.engines.lite.world import CELLS
 
 BOTH = pytest.mark.parametrize("language", TONGUES.languages.values(), ids=lambda language: language.id)
 

@@ -7,15 +7,16 @@ satisfy a limit: a list of things that must be longer than what is seen is refus
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vidi.domain.geometry import GRID
 from vidi.domain.schema import Kind, Property, Scalar, Schema
 from vidi.engines import schemas
+from vidi.engines.grounding.schema import PlaceKind, flat_place_field
 from vidi.engines.lite.answers import field_values, lists
 from vidi.engines.lite.answers.captions import grouped
-from vidi.engines.lite.answers.field_values import Meaning, Subject, meaning_of
+from vidi.engines.lite.answers.field_values import Meaning, Subject, meaning_of, place_numbers
 from vidi.engines.lite.answers.kinds import SUPPORTED, best_option, plain, score_of
 from vidi.engines.lite.answers.lists import as_things, label_of, wanted
 from vidi.engines.lite.evidence import Evidence, Thing
@@ -76,7 +77,7 @@ def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongue
 def _for_each_picture(schema: Schema, tongues: Languages) -> bool:
     if schema.items is None or Kind.ARRAY not in schema.kinds or not schema.items.properties:
         return False
-    roles = {meaning_of(each.name, tongues).role for each in schema.items.properties}
+    roles = {meaning_of(each.name, tongues, each.schema).role for each in schema.items.properties}
     return not roles & OF_A_THING
 
 
@@ -125,11 +126,17 @@ class Known:
         """What is known about the thing that an object stands for; nothing where that is not seen."""
         subject = self.subject
         if self.meaning.mention:
-            found = subject.about(self.meaning.mention)
-            if not found:
+            thing = _thing_of(self.meaning, subject)
+            if thing is None:
                 return [NOTHING] * len(schema.properties)
-            subject = replace(subject, thing=found[0])
-        return [Known(_meaning_in(schema, each, subject), subject) for each in schema.properties]
+            subject = replace(subject, thing=thing)
+        numbers = _place_members(schema, self.meaning, subject)
+        return [
+            Fact(numbers[each.name])
+            if each.name in numbers
+            else Known(_meaning_in(schema, each, subject), subject)
+            for each in schema.properties
+        ]
 
     def elements(self, schema: Schema, /) -> Elements:
         """The numbers of a place, the options that fit, texts, or things."""
@@ -142,7 +149,7 @@ class Known:
             return Elements(_fitting_options(shape, self.subject), limit)
         if Kind.STRING in kinds:
             return Elements([Fact(text) for text in _all_texts(self.meaning, self.subject)], limit)
-        return Elements(_things(schema, self.meaning, self.subject), limit)
+        return Elements(_things(schema, self.meaning, self.subject), limit, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,23 +213,43 @@ def _nearest_number(allowed: Sequence[Scalar], meaning: Meaning, subject: Subjec
 
 def _meaning_in(schema: Schema, each: Property, subject: Subject) -> Meaning:
     """What a member is for; `width` and `height` are a box's only beside its other edges."""
-    meaning = meaning_of(each.name, subject.tongues)
+    meaning = meaning_of(each.name, subject.tongues, each.schema)
     if meaning.role != "box_edge":
         return meaning
-    roles = [meaning_of(other.name, subject.tongues).role for other in schema.properties]
+    roles = [meaning_of(other.name, subject.tongues, other.schema).role for other in schema.properties]
     if roles.count("box_edge") >= EDGES:
         return meaning
     return replace(meaning, role={"width": "image_width", "height": "image_height"}.get(meaning.words, ""))
 
 
+def _thing_of(meaning: Meaning, subject: Subject) -> Thing | None:
+    """The thing that a field is about: of a place, the one that is spoken of anyway if the name fits it."""
+    mention = meaning.mention
+    own = subject.thing and (mention is None or mention.means(subject.thing))
+    if mention is None or (meaning.place and own):
+        return subject.leading
+    return next(iter(subject.about(mention)), None)
+
+
+def _place_members(schema: Schema, meaning: Meaning, subject: Subject) -> Mapping[str, float]:
+    """The numbers of an object that is a place, or has one among its own members, by name."""
+    place = meaning.place if meaning.place and meaning.place.members else flat_place_field(schema)
+    if place is None or subject.leading is None:
+        return {}
+    numbers = place_numbers(subject.leading.box, place)
+    scale = GRID if place.top == 1 else 1
+    return {name: value / scale for name, value in zip(place.members, numbers, strict=True)}
+
+
 def _numbers(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Fact]:
     """A box or a point, known by the name or by the number of elements."""
-    thing = subject.leading
+    thing = _thing_of(meaning, subject) if meaning.role in {"box", "point"} else subject.leading
     pair = meaning.role == "point" or (meaning.role != "box" and 2 in {schema.min_items, schema.max_items})
     if thing is None or not (pair or meaning.role == "box" or 4 in {schema.min_items, schema.max_items}):
         return ()
     values = thing.box.centre().point() if pair else thing.box.box_2d()
-    if not (schema.min_items or 0) <= len(values) <= (schema.max_items or len(values)):
+    most = len(values) if schema.max_items is None else schema.max_items
+    if not (schema.min_items or 0) <= len(values) <= most:
         return ()
     top = schema.element(0).maximum
     return [Fact(value / GRID if top is not None and top <= 1 else value) for value in values]
@@ -267,20 +294,22 @@ def _things(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Know
     groups = [(thing, 1) for thing in things]
     if _counts_classes(schema.element(0), subject):
         groups = [(group.things[0], len(group.things)) for group in grouped(things)]
+    points = meaning.place is not None and meaning.place.sought is PlaceKind.POINTS
+    inner = Meaning(role="point" if points else "box")
     return [
-        Known(Meaning(role="box"), replace(subject, thing=thing, index=at, count=count))
+        Known(inner, replace(subject, thing=thing, index=at, count=count))
         for at, (thing, count) in enumerate(groups)
     ]
 
 
 def _are_lines(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list are a text and its place, and no thing is named that it is on."""
-    roles = {meaning_of(each.name, subject.tongues).role for each in shape.properties}
+    roles = {meaning_of(each.name, subject.tongues, each.schema).role for each in shape.properties}
     named = any(mention.labels for mention in subject.intent.mentions)
     return "text" in roles and "label" not in roles and bool(roles & {"box", "box_edge"}) and not named
 
 
 def _counts_classes(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list have a count and no place of their own."""
-    roles = {meaning_of(each.name, subject.tongues).role for each in shape.properties}
+    roles = {meaning_of(each.name, subject.tongues, each.schema).role for each in shape.properties}
     return "count" in roles and not roles & {"box", "point", "box_edge", "score", "position"}
