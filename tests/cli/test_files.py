@@ -103,6 +103,7 @@ def test_a_file_is_uploaded_listed_shown_and_deleted(photo: Path) -> None:
     assert file not in _listed()
 
 
+@pytest.mark.slow
 def test_all_pages_are_listed(tmp_path: Path) -> None:
     photos = [tmp_path / f"{index}.txt" for index in range(104)]
     for index, each in enumerate(photos):
@@ -175,6 +176,7 @@ def test_a_server_that_is_not_there_is_named(photo: Path, server_url: str) -> No
         assert server_url in done.stderr
 
 
+@pytest.mark.slow
 def test_a_locked_server_wants_the_key(tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with live(tmp_path, key="secret", VIDI_API_KEYS="secret") as locked:
         url = f"http://127.0.0.1:{locked.port}"
@@ -234,6 +236,7 @@ def test_a_changed_file_and_an_upload_that_is_gone_begin_anew(large: Path, cutte
     assert _holds(_uploaded(*words), large)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_an_upload_that_can_be_continued(large: Path, cutter: WireCutter) -> None:
     words = (str(large), "--server", f"http://127.0.0.1:{cutter.port}")
     cutter.cuts, cutter.hangs = [CHUNK + 2_000_000], True
@@ -249,6 +252,7 @@ def test_ctrl_c_leaves_an_upload_that_can_be_continued(large: Path, cutter: Wire
     assert not _remembered()
 
 
+@pytest.mark.slow
 def test_an_upload_continues_after_a_restart_of_the_server(tmp_path: Path, large: Path) -> None:
     with live(tmp_path) as first, cutting(first.port) as cutter:
         words = (large, "--server", f"http://127.0.0.1:{cutter.port}")

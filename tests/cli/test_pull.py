@@ -22,6 +22,8 @@ from tests.engines.llama.tiny import write_text, write_vision
 from tests.waiting import HANG_SECONDS, until
 from vidi.engines.llama.store import Pulled, pulled
 
+pytestmark = pytest.mark.slow
+
 TEXT, VISION = "text-Q4.gguf", "mmproj-F16.gguf"
 
 

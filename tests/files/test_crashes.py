@@ -96,6 +96,7 @@ def test_a_life_has_many_calls() -> None:
 
 
 @pytest.mark.parametrize("cut", Cut)
+@pytest.mark.slow
 def test_a_crash_at_every_call(cut: Cut) -> None:
     for call in range(CALLS):
         for seed in range(5 if cut is Cut.MIXED else 1):

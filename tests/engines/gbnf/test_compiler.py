@@ -28,6 +28,7 @@ SEEDS = st.integers(0, 2**32)
 
 @settings(max_examples=examples(100))
 @given(schemas().map(checkable), SEEDS)
+@pytest.mark.slow
 def test_every_text_of_a_grammar_satisfies_the_schema(schema: Schema, seed: int) -> None:
     chance = random.Random(seed)
     try:
@@ -42,6 +43,7 @@ def test_every_text_of_a_grammar_satisfies_the_schema(schema: Schema, seed: int)
 
 @settings(max_examples=examples(100))
 @given(schemas().map(checkable), SEEDS)
+@pytest.mark.slow
 def test_every_value_of_a_schema_is_a_text_of_the_grammar(schema: Schema, seed: int) -> None:
     chance = random.Random(seed)
     values = [guess(schema, chance) for _ in range(4)]

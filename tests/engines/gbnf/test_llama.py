@@ -119,6 +119,7 @@ def test_large_counts_are_kept(say: Say, count: int) -> None:
             validate(said, schema)
 
 
+@pytest.mark.slow
 def test_exactly_so_many_above_what_llama_cpp_repeats(say: Say) -> None:
     bits = Schema(kinds=frozenset({Kind.INTEGER}), minimum=0, maximum=9)
     schema = Schema(kinds=frozenset({Kind.ARRAY}), items=bits, min_items=1234, max_items=1234)
@@ -127,6 +128,7 @@ def test_exactly_so_many_above_what_llama_cpp_repeats(say: Say) -> None:
     validate(said, schema)
 
 
+@pytest.mark.slow
 def test_many_members_and_options_are_taken(say: Say) -> None:
     flag = Schema(kinds=frozenset({Kind.BOOLEAN}))
     wide = Schema(
@@ -150,6 +152,7 @@ def test_the_detection_answer_is_plain(say: Say) -> None:
 
 @settings(max_examples=examples(40))
 @given(schemas().map(checkable), st.integers(1, 1000))
+@pytest.mark.slow
 def test_random_schemas_are_taken_and_kept(say: Say, schema: Schema, seed: int) -> None:
     try:
         grammar = compile_schema(schema)

@@ -104,16 +104,19 @@ def test_text_at_the_edge_has_its_box_on_the_picture(reader: TextReader) -> None
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 300), (640, 480), (20_000, 50), (50, 20_000), (100_000, 7)])
+@pytest.mark.slow
 def test_an_empty_picture_says_nothing(reader: TextReader, size: tuple[int, int]) -> None:
     assert said(reader, Image.new("RGB", size, (200, 30, 60))) == ()
 
 
 @pytest.mark.parametrize("grain", [1, 8, 40])
+@pytest.mark.slow
 def test_noise_says_nothing(reader: TextReader, grain: int) -> None:
     dots = np.random.default_rng(grain).integers(0, 256, (480 // grain, 640 // grain, 3), np.uint8)
     assert said(reader, Image.fromarray(dots).resize((640, 480), Image.Resampling.NEAREST)) == ()
 
 
+@pytest.mark.slow
 def test_a_long_strip_is_read_to_its_end(reader: TextReader) -> None:
     sentence = " ".join(["the quick brown fox jumps over the lazy dog"] * 8)
     image, _ = drawn(sentence, at=(10, 10), image=(4200, 50))
@@ -131,6 +134,7 @@ def test_a_column_is_read_before_the_next(reader: TextReader) -> None:
     assert said(reader, image) == (*left, *right)
 
 
+@pytest.mark.slow
 def test_several_threads_read_at_once(reader: TextReader) -> None:
     fresh = open_reader(threads=1)
     assert fresh is not None
