@@ -18,6 +18,8 @@ from tests.http.live import Live, live, read_all, request
 from tests.waiting import HANG_SECONDS, until
 from vidi.engines.echo import CARD
 
+pytestmark = pytest.mark.slow
+
 PATH = "/v1beta/models/echo:generateContent"
 STREAM = "/v1beta/models/echo:streamGenerateContent?alt=sse"
 HOURS = "echo words=100000 sleep=0.1"
@@ -33,7 +35,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         yield started
 
 
-@pytest.mark.slow
 def test_a_hung_up_stream_stops_its_generation(tmp_path: Path) -> None:
     """A slot comes back when its generation has ended; every one is taken by hours of work, then free."""
     with live(tmp_path, VIDI_QUEUE="0") as server:
@@ -57,7 +58,6 @@ def test_a_client_that_leaves_before_the_answer_frees_its_slot(server: Live) -> 
     assert server.works()
 
 
-@pytest.mark.slow
 def test_sixty_four_dripping_clients_cost_sixty_four_connections(tmp_path: Path) -> None:
     """Every kind of drip is cut, and good requests are answered meanwhile."""
     head = f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n"
@@ -134,7 +134,6 @@ def _poke(server: Live, data: bytes) -> bytes:
             return b""
 
 
-@pytest.mark.slow
 def test_broken_http_hurts_nobody_else(server: Live) -> None:
     maker = random.Random(20261123)
     good = request(PATH, _body("hi"))

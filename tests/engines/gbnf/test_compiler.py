@@ -224,6 +224,7 @@ MANY = tuple(f"p{at}" for at in range(3000))
     ],
     ids=["values", "alternatives", "multiplied", "counts", "open", "names"],
 )
+@pytest.mark.slow
 def test_what_would_be_too_large_is_refused_and_said_why(schema: Schema, told: str) -> None:
     with pytest.raises(Unfillable, match=told) as refusal:
         compile_schema(schema)

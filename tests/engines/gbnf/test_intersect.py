@@ -28,6 +28,7 @@ def test_a_value_satisfies_a_schema_if_it_satisfies_one_of_its_branches(schema: 
         assert satisfies(value, schema) == any(satisfies(value, branch) for branch in branches)
 
 
+@pytest.mark.slow
 def test_alternatives_that_multiply_are_refused() -> None:
     many = Schema(any_of=tuple(Schema(minimum=float(at)) for at in range(200)))
     with pytest.raises(TooLarge, match="anyOf"):

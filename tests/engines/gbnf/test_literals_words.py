@@ -49,6 +49,7 @@ def test_words_that_each_begin_with_the_one_before() -> None:
     assert not grammar.matches("a" * 100)
 
 
+@pytest.mark.slow
 def test_a_very_long_name_is_no_deep_recursion() -> None:
     rules = Rules()
     grammar = Grammar(rules.text(excluding(["n" * (MOST_LETTERS - 1)], rules)))

@@ -228,6 +228,7 @@ def test_any_request_can_be_planned(text: str, system: str, dialect: Dialect) ->
     assert made is None or (made.wish.sought is PlaceKind.BOXES and list(made.ask.images()) == [1])
 
 
+@pytest.mark.slow
 def test_many_words_take_time_in_proportion() -> None:
     assert planned(asking("Find the " + "very " * 4000 + "old cat. " * 2500 + "box_2d")).ask.turns
 

@@ -69,11 +69,13 @@ def test_lines_are_read_in_order_and_boxed(reader: TextReader, size: int) -> Non
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
+@pytest.mark.slow
 def test_a_page_that_lies_or_stands_on_its_head_is_read(reader: TextReader, turn: int) -> None:
     assert said(reader, drawn(*LINES)[0].rotate(turn, expand=True)) == LINES
 
 
 @pytest.mark.parametrize("turn", [-12, 7, 30])
+@pytest.mark.slow
 def test_tilted_lines_are_read(reader: TextReader, turn: int) -> None:
     image = drawn(*LINES[:2], at=(60, 80), image=(500, 300))[0]
     assert said(reader, image.rotate(turn, Image.Resampling.BICUBIC, fillcolor="white")) == LINES[:2]
