@@ -102,7 +102,7 @@ def _range(field: FieldInfo) -> str:
 
 def _commands(name: str, command: click.Command, parent: click.Context | None = None) -> Iterator[str]:
     """A section for a command and each of those below it."""
-    settings = command.context_settings | {"terminal_width": WIDTH, "max_content_width": WIDTH}
+    settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
     context = click.Context(command, parent, name, **settings)
     lines = [line.rstrip() for line in command.get_help(context).splitlines()]
     yield "\n".join(["", f"## {context.command_path}", "", "```", *lines, "```"])
