@@ -25,6 +25,18 @@ hypothesis.settings.register_profile("dev", hypothesis.settings.get_profile("ci"
 hypothesis.settings.load_profile("ci")
 
 
+SLOW_FOLDERS = {"clients", "model", "playground", "sdk"}
+"""Other programs, models and browsers: all of it is `slow`."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of whole folders."""
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in SLOW_FOLDERS:
+            item.add_marker("slow")
+
+
 def examples(most: int) -> int:
     """How many examples a test takes that needs another number than usual; `dev` has a tenth of them."""
     return most if hypothesis.settings.get_current_profile_name() == "ci" else max(5, most // 10)

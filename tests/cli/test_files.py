@@ -176,6 +176,7 @@ def test_a_server_that_is_not_there_is_named(photo: Path, server_url: str) -> No
         assert server_url in done.stderr
 
 
+@pytest.mark.slow
 def test_a_locked_server_wants_the_key(tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with live(tmp_path, key="secret", VIDI_API_KEYS="secret") as locked:
         url = f"http://127.0.0.1:{locked.port}"
@@ -235,6 +236,7 @@ def test_a_changed_file_and_an_upload_that_is_gone_begin_anew(large: Path, cutte
     assert _holds(_uploaded(*words), large)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_an_upload_that_can_be_continued(large: Path, cutter: WireCutter) -> None:
     words = (str(large), "--server", f"http://127.0.0.1:{cutter.port}")
     cutter.cuts, cutter.hangs = [CHUNK + 2_000_000], True
@@ -250,6 +252,7 @@ def test_ctrl_c_leaves_an_upload_that_can_be_continued(large: Path, cutter: Wire
     assert not _remembered()
 
 
+@pytest.mark.slow
 def test_an_upload_continues_after_a_restart_of_the_server(tmp_path: Path, large: Path) -> None:
     with live(tmp_path) as first, cutting(first.port) as cutter:
         words = (large, "--server", f"http://127.0.0.1:{cutter.port}")

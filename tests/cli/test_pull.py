@@ -28,6 +28,8 @@ from tests.waiting import HANG_SECONDS, until
 from vidi.cli.main import main
 from vidi.engines.llama.store import Pulled, pulled
 
+pytestmark = pytest.mark.slow
+
 TEXT, VISION = "text-Q4.gguf", "mmproj-F16.gguf"
 
 

@@ -96,6 +96,7 @@ def test_a_whole_life_makes_many_storage_calls() -> None:
 
 
 @pytest.mark.parametrize("cut", Cut)
+@pytest.mark.slow
 def test_crash_at_every_storage_call(cut: Cut) -> None:
     for call in range(CALLS):
         for seed in range(5 if cut is Cut.MIXED else 1):

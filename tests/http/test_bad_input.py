@@ -337,6 +337,7 @@ class Npm:
     [Npm("", "Install Node.js with npm"), Npm("#!/bin/sh\nexit 1\n", "Check the network")],
     ids=["no npm", "no network"],
 )
+@pytest.mark.slow
 def test_without_weights_a_model_is_unavailable_and_others_answer(tmp_path: Path, npm: Npm) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()

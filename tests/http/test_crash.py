@@ -29,6 +29,8 @@ from tests.http.forked import forked
 from tests.http.refusal import refusal
 from tests.waiting import HANG_SECONDS
 
+pytestmark = pytest.mark.slow
+
 SEED = 20
 ROUNDS = 50
 STEPS = 100
@@ -292,7 +294,6 @@ class Crew:
             raise
 
 
-@pytest.mark.timeout(400)
 def test_what_is_acknowledged_outlives_a_kill_at_any_moment(tmp_path: Path) -> None:
     rng = random.Random(SEED)
     crew = Crew(SEED)

@@ -141,6 +141,7 @@ EXTREMES: dict[str, tuple[bytes | Json, str]] = {
 
 
 @pytest.mark.parametrize("case", EXTREMES)
+@pytest.mark.slow
 def test_extremes_are_refused(wire: httpx2.Client, server: Live, case: str) -> None:
     body, says = EXTREMES[case]
     reply = wire.post(
@@ -166,6 +167,7 @@ def test_a_pattern_is_satisfied_or_refused(wire: httpx2.Client, pattern: str) ->
 
 
 @pytest.mark.parametrize("pattern", ["(" * 5000 + ")" * 5000, "a{99999999999}"], ids=["deep", "repeated"])
+@pytest.mark.slow
 def test_a_pattern_that_cannot_be_compiled_is_refused(wire: httpx2.Client, pattern: str) -> None:
     _assert_answered(wire, pattern)
 

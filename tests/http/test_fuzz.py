@@ -265,6 +265,7 @@ def _listed(value: Json) -> list[Json]:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("index", range(len(VALID)))
+@pytest.mark.slow
 def test_the_requests_are_good_before_they_are_bent(wire: httpx2.Client, method: str, index: int) -> None:
     body = {"generateContentRequest": VALID[index]} if method == "countTokens" else VALID[index]
     reply = wire.post(f"{MODEL}:{method}", json=body)
@@ -272,6 +273,7 @@ def test_the_requests_are_good_before_they_are_bent(wire: httpx2.Client, method:
     _check(reply)
 
 
+@pytest.mark.slow
 def test_no_mutation_makes_a_server_error(wire: httpx2.Client, server: Live) -> None:
     maker = random.Random(SEED)
     codes = []

@@ -169,6 +169,7 @@ def test_a_model_that_breaks_in_mid_stream_is_told_as_the_last_event(client: Tes
     assert refusal(whole)[:2] == (503, "service_unavailable")
 
 
+@pytest.mark.slow
 def test_who_leaves_in_mid_stream_frees_the_engine_and_leaves_nothing(tmp_path: Path) -> None:
     with forked(tmp_path) as (port, _), httpx2.Client(base_url=f"http://127.0.0.1:{port}") as http:
         for _ in range(80):  # more than the engine has slots
@@ -333,6 +334,7 @@ VALID: list[Body] = [
 ]
 
 
+@pytest.mark.slow
 def test_bent_requests_are_answered_or_refused_in_shape(client: TestClient) -> None:
     maker = random.Random(20261128)
     refused = 0
@@ -378,6 +380,7 @@ def test_names_of_any_kind_are_not_found(client: TestClient, name: str) -> None:
         assert reply.status_code == 404
 
 
+@pytest.mark.slow
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     """Killed right after each answer, plain or streamed; every one is there, and the talk goes on."""
     kept: list[Body] = []

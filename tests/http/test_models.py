@@ -121,6 +121,7 @@ def test_candidates_are_told_apart(client: TestClient) -> None:
     assert all(candidate["finishReason"] == "STOP" for candidate in whole["candidates"])
 
 
+@pytest.mark.slow
 def test_a_compressed_body_is_read_and_a_bomb_is_not(client: TestClient) -> None:
     body = gzip.compress(json.dumps(_ask({"text": "hi"})).encode())
     headers = {"content-encoding": "gzip", "content-type": "application/json"}
@@ -174,6 +175,7 @@ def test_what_is_not_there_is_a_404_in_googles_shape(client: TestClient, method:
     assert reply.json()["error"]["status"] == "NOT_FOUND"
 
 
+@pytest.mark.slow
 def test_a_deadline_of_the_client_is_kept(client: TestClient) -> None:
     body = _ask({"text": "echo words=100000 sleep=0.05"})
     reply = client.post(f"{MODEL}:generateContent", json=body, headers={"x-server-timeout": "1"})
@@ -181,6 +183,7 @@ def test_a_deadline_of_the_client_is_kept(client: TestClient) -> None:
     assert reply.json()["error"]["status"] == "DEADLINE_EXCEEDED"
 
 
+@pytest.mark.slow
 def test_a_deadline_in_mid_stream_is_a_bare_error_line(client: TestClient) -> None:
     body = _ask({"text": "echo words=100000 sleep=0.05"})
     # A busy machine may not have begun when the time is over; then it gets more.

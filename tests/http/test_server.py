@@ -18,6 +18,8 @@ from tests.http.live import Live, live, read_all, request
 from tests.waiting import HANG_SECONDS, until
 from vidi.engines.echo import CARD
 
+pytestmark = pytest.mark.slow
+
 PATH = "/v1beta/models/echo:generateContent"
 STREAM = "/v1beta/models/echo:streamGenerateContent?alt=sse"
 HOURS = "echo words=100000 sleep=0.1"

@@ -15,12 +15,15 @@ from pathlib import Path
 
 import httpx2
 import psutil
+import pytest
 
 from tests.conftest import inline, picture
 from tests.http.live import Live, live, request
 from tests.images import hostile
 from tests.images.drawn import heic
 from tests.waiting import HANG_SECONDS, until
+
+pytestmark = pytest.mark.slow
 
 CLIENTS = 12
 WARM_UP = 12

@@ -123,6 +123,7 @@ def test_pictures_are_counted_before_they_are_decoded() -> None:
         _generate(_asked(*many, {"fileData": {"fileUri": "files/a"}}), limits)
 
 
+@pytest.mark.slow
 def test_a_flood_of_parts_is_refused() -> None:
     for contents in ([{"parts": [{"text": "a"}] * 50_000}], [{"parts": {"text": "a"}}] * 50_001):
         body = json.dumps({"contents": contents}).encode()

@@ -68,6 +68,7 @@ def test_pictures_of_all_turns_are_counted() -> None:
         with_history(new, [earlier], 2)
 
 
+@pytest.mark.slow
 def test_too_many_contents_are_refused_before_any_is_looked_at() -> None:
     many = [{"type": "text", "text": "a"}] * (MAX_PARTS + 1)
     for given in (many, [{"type": "user_input", "content": many}]):

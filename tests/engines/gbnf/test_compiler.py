@@ -28,6 +28,7 @@ SEEDS = st.integers(0, 2**32)
 
 @settings(max_examples=examples(100))
 @given(schemas().map(checkable), SEEDS)
+@pytest.mark.slow
 def test_every_text_of_a_grammar_satisfies_the_schema(schema: Schema, seed: int) -> None:
     chance = random.Random(seed)
     try:
@@ -42,6 +43,7 @@ def test_every_text_of_a_grammar_satisfies_the_schema(schema: Schema, seed: int)
 
 @settings(max_examples=examples(100))
 @given(schemas().map(checkable), SEEDS)
+@pytest.mark.slow
 def test_every_value_of_a_schema_is_a_text_of_the_grammar(schema: Schema, seed: int) -> None:
     chance = random.Random(seed)
     values = [guess(schema, chance) for _ in range(4)]
@@ -221,6 +223,7 @@ MANY = tuple(f"p{at}" for at in range(3000))
     ],
     ids=["values", "alternatives", "multiplied", "counts", "open", "names"],
 )
+@pytest.mark.slow
 def test_what_would_be_too_large_is_refused_and_said_why(schema: Schema, told: str) -> None:
     with pytest.raises(Unfillable, match=told) as refusal:
         compile_schema(schema)

@@ -119,6 +119,7 @@ def test_large_counts_are_kept(say: Say, count: int) -> None:
             validate(said, schema)
 
 
+@pytest.mark.slow
 def test_exactly_so_many_above_what_llama_cpp_repeats(say: Say) -> None:
     schema = Schema(kinds=frozenset({Kind.STRING}), pattern=f"^[01]{{{LONGEST_REPEAT + 1}}}$")
     said = say(compile_schema(schema), 1)
@@ -126,6 +127,7 @@ def test_exactly_so_many_above_what_llama_cpp_repeats(say: Say) -> None:
     assert len(json.loads(said)) == LONGEST_REPEAT + 1
 
 
+@pytest.mark.slow
 def test_many_members_and_options_are_taken(say: Say) -> None:
     flag = Schema(kinds=frozenset({Kind.BOOLEAN}))
     wide = Schema(
@@ -149,6 +151,7 @@ def test_the_detection_answer_is_plain(say: Say) -> None:
 
 @settings(max_examples=examples(40))
 @given(schemas().map(checkable), st.integers(1, 1000))
+@pytest.mark.slow
 def test_random_schemas_are_taken_and_kept(say: Say, schema: Schema, seed: int) -> None:
     try:
         grammar = compile_schema(schema)

@@ -246,6 +246,7 @@ def test_any_request_can_be_requested(text: str, system: str, dialect: Dialect) 
     assert made is None or (made.wanted.kind is PlaceKind.BOXES and list(made.native.images()) == [1])
 
 
+@pytest.mark.slow
 def test_many_words_take_time_in_proportion() -> None:
     assert requested(asking("Find the " + "very " * 4000 + "old cat. " * 2500 + "box_2d")).native.turns
 

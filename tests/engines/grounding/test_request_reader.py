@@ -610,6 +610,7 @@ def test_nonsense_becomes_json_under_any_schema(family: str, pieces: list[str], 
     ],
 )
 @pytest.mark.parametrize("family", ["qwen3.5", "internvl3.5", "florence-2", "glm-4v", "molmo-2"])
+@pytest.mark.slow
 def test_monstrous_answers_are_survived(family: str, answer: str) -> None:
     assert read(reader(DIALECTS[family]), answer, 64) == []
     document = members(objects=array(members(box_2d=BOX)), note=TEXT)

@@ -131,6 +131,7 @@ def test_no_damage_is_a_crash(tmp_path: Path, at: int, bits: int, length: int) -
 
 
 @pytest.mark.parametrize("kind", ["strings", "lists"])
+@pytest.mark.slow
 def test_a_hostile_header_of_the_largest_size_eats_neither_memory_nor_hours(
     tmp_path: Path, kind: str
 ) -> None:

@@ -234,6 +234,7 @@ def test_a_short_wait_is_waited_and_a_long_one_told(hub: Hub) -> None:
     assert slept.seconds == [7.0]
 
 
+@pytest.mark.slow
 def test_a_hub_that_hangs_is_given_up(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     remote = _locate(hub)
     lose_patience(monkeypatch)

@@ -49,6 +49,7 @@ def test_it_knows_the_aims_and_wishes_of_the_usual_language(language: Language) 
 
 
 @BOTH
+@pytest.mark.slow
 def test_its_patterns_are_quick_on_hostile_text(language: Language) -> None:
     for text in ("what is " * 500, "a" * 4000, "is the " * 600 + "?", "[" * 4000, " or " * 1000):
         for table in (language.intents, language.manner, language.pronouns):

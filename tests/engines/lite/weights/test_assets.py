@@ -227,6 +227,7 @@ def test_threads_that_race_work_once(world: World) -> None:
     assert world.done() == ["classifier", "download", "detector"]
 
 
+@pytest.mark.slow
 def test_processes_that_race_work_once(world: World) -> None:
     spawn = multiprocessing.get_context("spawn")
     processes = [spawn.Process(target=ensure, args=(world.context, world.recipe)) for _ in range(2)]

@@ -61,7 +61,7 @@ def meaning_of(name: str, tongues: Languages, schema: Schema = _NUMBERS) -> Mean
     places = (place_field(Property(name, shape, required=True)) for shape in shapes)
     place = next((each for each in places if each), None)
     meaning = _meaning_in_words(name, tongues)
-    role = meaning.role if place is None or place.several else _PLACE_ROLES[place.sought]
+    role = meaning.role if place is None or place.several else _PLACE_ROLES[place.kind]
     return replace(meaning, role=role, place=place)
 
 
@@ -208,7 +208,7 @@ def truth(meaning: Meaning, description: str, subject: Subject) -> bool | None:
 
 def place_numbers(box: Box, place: PlaceField) -> tuple[float, ...]:
     """The numbers that a field holds for a box, in the order of its members: y first."""
-    if place.sought is PlaceKind.POINTS:
+    if place.kind is PlaceKind.POINTS:
         return box.centre().point()
     ymin, xmin, ymax, xmax = box.box_2d()
     return (ymin, xmin, ymax - ymin, xmax - xmin) if place.sized else (ymin, xmin, ymax, xmax)

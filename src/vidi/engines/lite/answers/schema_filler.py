@@ -294,7 +294,7 @@ def _things(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Know
     groups = [(thing, 1) for thing in things]
     if _counts_classes(schema.element(0), subject):
         groups = [(group.things[0], len(group.things)) for group in grouped(things)]
-    points = meaning.place is not None and meaning.place.sought is PlaceKind.POINTS
+    points = meaning.place is not None and meaning.place.kind is PlaceKind.POINTS
     inner = Meaning(role="point" if points else "box")
     return [
         Known(inner, replace(subject, thing=thing, index=at, count=count))
