@@ -19,13 +19,12 @@ from bench import pictures
 from bench.servers import COUNT, GENERATE, STREAM, Broken, Connection, Server, post, vidi, yardstick
 from bench.table import Row, Target
 from bench.yardsticks import BARE, LOOK_SIZE, pillow_prepare, stdlib_decode
-from vidi.app import DECODER_MEMORY
 from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageSource
 from vidi.engines.echo import CARD
 from vidi.engines.gbnf import compile_schema
 from vidi.images.header import ImageLimits
-from vidi.images.pool import DecoderPool
+from vidi.images.pool import DECODER_MEMORY, DecoderPool
 from vidi.images.source import PictureSource
 from vidi.wire.decode import RequestLimits, decode_base64, decode_generate
 from vidi.wire.errors import Scope

@@ -31,16 +31,13 @@ from vidi.http.middleware import AccessPolicy, Gateway, not_found
 from vidi.http.models import GenerateEndpoint, ModelRoutes
 from vidi.http.versions import Endpoints, route_table
 from vidi.images.header import ImageLimits, inspect_upload
-from vidi.images.pool import DecoderPool
+from vidi.images.pool import DECODER_MEMORY, DecoderPool
 from vidi.interactions.service import InteractionService, open_interactions
 from vidi.interactions.store import InteractionLimits
 from vidi.settings import Settings
 from vidi.storage.threads import StorageThreads
 
 log = logging.getLogger(__name__)
-
-DECODER_MEMORY = 2_000_000_000
-"""Address space of one decoder process in bytes: a 64-megapixel WEBP with alpha takes one gigabyte of it."""
 
 KEPT_PICTURES = 32_000_000
 """Bytes of prepared pictures kept for further questions: ten of a megapixel, thirty-five of 640 x 480."""

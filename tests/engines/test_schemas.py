@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from tests.conftest import examples
 from tests.engines.schemas import schemas
-from vidi.domain.schema import Kind, Property, Scalar, Schema
+from vidi.domain.schema import JsonValue, Kind, Property, Scalar, Schema
 from vidi.engines.schemas import (
     LONGEST_TEXT,
     MOST_ELEMENTS,
@@ -25,7 +25,7 @@ from vidi.engines.schemas import (
     number,
     options,
 )
-from vidi.engines.validation import JsonValue, validate
+from vidi.engines.validation import validate
 
 
 def of(*kinds: Kind) -> frozenset[Kind]:

@@ -8,13 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidi.app import DECODER_MEMORY
-from vidi.cli.client import ClientError
+from vidi.cli.options import ClientError
 from vidi.domain.geometry import Box, Fit
 from vidi.domain.prompt import ImageHeader, ImageSource, Picture
 from vidi.images.draw import Labelled, draw_boxes
 from vidi.images.header import ImageLimits
-from vidi.images.pool import DecoderPool
+from vidi.images.pool import DECODER_MEMORY, DecoderPool
 from vidi.images.source import PictureSource
 from vidi.settings import Settings
 

@@ -12,6 +12,9 @@ from enum import Enum
 Scalar = str | float | int | bool | None
 """A JSON value without members."""
 
+JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+"""Any JSON value, as `json.loads` gives it."""
+
 
 class Kind(Enum):
     """JSON's types under JSON Schema's names."""

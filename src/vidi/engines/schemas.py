@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from vidi.domain.errors import InvalidRequest
-from vidi.domain.schema import Kind, Scalar, Schema
+from vidi.domain.schema import JsonValue, Kind, Scalar, Schema
 from vidi.engines.intersection import Intersection, TooManyBranches
-from vidi.engines.validation import JsonValue, matches, readable, satisfies, satisfying
+from vidi.engines.validation import matches, readable, satisfies, satisfying
 
 WHERE = "generation_config.response_schema"
 """The field that a refusal names."""

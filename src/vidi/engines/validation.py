@@ -14,10 +14,7 @@ from jsonschema.validators import extend
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.errors import Internal
 from vidi.domain.prompt import Output, TextFormat
-from vidi.domain.schema import Kind, Schema
-
-JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
-"""A JSON value as `json` reads it."""
+from vidi.domain.schema import JsonValue, Kind, Schema
 
 # RE2 matches in linear time: a caller's pattern may be made to backtrack for ever.
 _NO_LOG = re2.Options()

@@ -32,6 +32,9 @@ from vidi.images.protocol import RESULT_SIZE, DecodeResult, Job, Verdict, write_
 from vidi.images.source import PictureSource
 from vidi.lru import LruCache
 
+DECODER_MEMORY = 2_000_000_000
+"""Address space of one decoder process in bytes: a 64-megapixel WEBP with alpha takes one gigabyte of it."""
+
 _START_SECONDS = 30.0
 _IDLE_SECONDS = 60.0
 _SLICE_BYTES = 4 << 20

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import random
 
-from vidi.domain.schema import Kind, Schema
+from vidi.domain.schema import JsonValue, Kind, Schema
 from vidi.engines.gbnf.numbers import FRACTION_DIGITS
 from vidi.engines.schemas import MOST_ELEMENTS
-from vidi.engines.validation import JsonValue
 
 _TEXTS = ("", "a", "abc", "é中😀", 'say "hi"\\', "tab\tand\nline", "\x7f\u2028")
 _NAMES = ("zzz", "labels", "lab", "count", "é", 'q"', "")

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from vidi.domain.geometry import Placement
 from vidi.domain.prompt import Output, Picture, Request, Role, TextFormat, Turn
-from vidi.domain.schema import Kind, Property, Schema
+from vidi.domain.schema import JsonValue, Kind, Property, Schema
 from vidi.engines.grounding.coordinates import Denormalizer
 from vidi.engines.grounding.object_writer import ObjectWriter
 from vidi.engines.grounding.request import AnswerReader, reader_for
 from vidi.engines.grounding.schema import PlaceKind, shape_of
 from vidi.engines.profile import Dialect, Form, Order
 from vidi.engines.profile_files import load_profiles
-from vidi.engines.validation import JsonValue
 
 MOLMO = Dialect(Form.POINTS, Order.XYXY, points_prompt="Point to {targets}.")
 PADDLE = Dialect(Form.QUAD_TOKENS, Order.XYXY, boxes_prompt="Spotting:")

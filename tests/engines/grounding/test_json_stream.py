@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidi.domain.schema import JsonValue
 from vidi.engines.grounding.json_stream import (
     LONGEST_TOKEN,
     MOST_VALUES,
@@ -17,7 +18,6 @@ from vidi.engines.grounding.json_stream import (
     ValueBuilder,
     dumps,
 )
-from vidi.engines.validation import JsonValue
 
 
 def tokens(*pieces: str, multiline: bool = True) -> list[Token]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.engines.grounding.setting import BOX, DIALECTS, TEXT, WHOLE, array, members, read, reader
+from vidi.domain.schema import JsonValue
 from vidi.engines.grounding.json_stream import DEEPEST, LONGEST_TOKEN
-from vidi.engines.validation import JsonValue
 
 SCHEMA = members(caption=TEXT, objects=array(members(box_2d=BOX)), more=WHOLE)
 UNIT = '{"bbox_2d": [100, 200, 300, 800]}'

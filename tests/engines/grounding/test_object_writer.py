@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.engines.grounding.setting import BOX, DIALECTS, PAIR, TEXT, members, picture
-from vidi.domain.schema import Kind, Property, Schema
+from vidi.domain.schema import JsonValue, Kind, Property, Schema
 from vidi.engines.grounding.coordinates import Denormalizer
 from vidi.engines.grounding.object_writer import JsonObject, ObjectWriter
 from vidi.engines.grounding.schema import PlaceKind, shape_of
-from vidi.engines.validation import JsonValue
 
 QWEN = DIALECTS["qwen3.5"]
 WRITER = ObjectWriter(Denormalizer(QWEN, (picture(),)), PlaceKind.BOXES)

@@ -25,11 +25,10 @@ from tests.engines.grounding.setting import (
 )
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.prompt import MediaResolution, Output, Request, Role, Sampling, TextFormat, Turn
-from vidi.domain.schema import Kind, Schema
+from vidi.domain.schema import JsonValue, Kind, Schema
 from vidi.engines.grounding.request import GroundingRequest, grounding_request, read_places
 from vidi.engines.grounding.schema import PlaceKind
 from vidi.engines.profile import Dialect
-from vidi.engines.validation import JsonValue
 
 GUIDE = (
     "Detect the all of the prominent items in the image. "

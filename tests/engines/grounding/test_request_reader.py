@@ -29,10 +29,9 @@ from tests.engines.grounding.setting import (
 )
 from vidi.domain.geometry import Placement
 from vidi.domain.prompt import Picture
-from vidi.domain.schema import Kind, Schema
+from vidi.domain.schema import JsonValue, Kind, Schema
 from vidi.engines.grounding.schema import PlaceKind, shape_of
 from vidi.engines.profile import Dialect, Form, Order
-from vidi.engines.validation import JsonValue
 
 CAT: dict[str, JsonValue] = {"box_2d": [200, 100, 800, 300], "label": "cat"}
 DOG: dict[str, JsonValue] = {"box_2d": [0, 500, 1000, 1000], "label": "dog"}

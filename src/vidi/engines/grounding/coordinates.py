@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from vidi.domain.geometry import Box, Point
 from vidi.domain.prompt import Picture
+from vidi.domain.schema import JsonValue
 from vidi.engines.profile import Dialect, Order
-from vidi.engines.validation import JsonValue
 
 _FARTHEST = 1e6
 """Numbers beyond are cut to it: no picture is so large, and arithmetic stays finite."""

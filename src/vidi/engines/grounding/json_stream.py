@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from vidi.domain.schema import JsonValue
 from vidi.engines.grounding.coordinates import EDGE_NAMES, LooseArrays, numbers_in
 from vidi.engines.grounding.object_writer import JsonObject, ObjectWriter
 from vidi.engines.grounding.schema import NATIVE_PLACE_NAMES, GroundingShape, surroundings
 from vidi.engines.profile import Dialect, Form
-from vidi.engines.validation import JsonValue
 
 LONGEST_TOKEN = 1 << 16
 """Characters of a string or a number that are waited for; a longer one is broken."""

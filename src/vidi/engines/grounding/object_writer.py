@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vidi.domain.geometry import GRID, Box, Point
-from vidi.domain.schema import Kind, Schema
+from vidi.domain.schema import JsonValue, Kind, Schema
 from vidi.engines.grounding.coordinates import EDGE_NAMES, Denormalizer, Group, groups_in, named_group
 from vidi.engines.grounding.schema import (
     LABEL_FIELD_NAMES,
@@ -17,7 +17,6 @@ from vidi.engines.grounding.schema import (
     place_key,
 )
 from vidi.engines.profile import Form
-from vidi.engines.validation import JsonValue
 
 _LABELS = (*LABEL_FIELD_NAMES, "description", "text")
 _IMAGE_FROM_0 = ("image_index", "image_id")

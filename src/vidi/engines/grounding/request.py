@@ -12,7 +12,7 @@ from typing import Generic
 
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.prompt import Image, Output, Picture, Request, Role, TextFormat, Turn
-from vidi.domain.schema import Schema
+from vidi.domain.schema import JsonValue, Schema
 from vidi.engines.grounding.coordinates import Denormalizer
 from vidi.engines.grounding.json_stream import DocumentReader, ObjectSource, dumps
 from vidi.engines.grounding.object_writer import JsonObject, ObjectWriter
@@ -36,7 +36,7 @@ from vidi.engines.grounding.schema import (
 )
 from vidi.engines.grounding.tags import TagSource
 from vidi.engines.profile import Dialect, Form
-from vidi.engines.validation import JsonValue, validate_value
+from vidi.engines.validation import validate_value
 
 LONGEST_TEXT = 50_000
 """Characters of a text that is read for its words; a longer one is a document, not an instruction."""

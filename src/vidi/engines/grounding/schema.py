@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from vidi.domain.geometry import GRID
-from vidi.domain.schema import Kind, Property, Schema
+from vidi.domain.schema import JsonValue, Kind, Property, Schema
 from vidi.engines.grounding.coordinates import EDGES, MIDDLE, SIZES
 from vidi.engines.profile import Dialect
-from vidi.engines.validation import JsonValue
 
 
 class PlaceKind(Enum):

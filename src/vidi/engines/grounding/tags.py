@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from vidi.domain.schema import JsonValue
 from vidi.engines.grounding.coordinates import grouped, numbers_in
 from vidi.engines.grounding.object_writer import JsonObject
 from vidi.engines.profile import Dialect, Form
-from vidi.engines.validation import JsonValue
 
 LONGEST_TAG = 1 << 14
 """Characters of a tag that are waited for; a longer one is text."""

@@ -24,11 +24,11 @@ from tests.engines.schemas import schemas
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.geometry import Box
 from vidi.domain.prompt import Output, TextFormat
-from vidi.domain.schema import Kind, Property, Schema
+from vidi.domain.schema import JsonValue, Kind, Property, Schema
 from vidi.engines.lite.answers.schema_filler import fill
 from vidi.engines.lite.vision.ocr import TextLine
 from vidi.engines.schemas import Unfillable
-from vidi.engines.validation import JsonValue, validate
+from vidi.engines.validation import validate
 
 
 def of(*kinds: Kind) -> Schema:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vidi.domain.geometry import GRID
-from vidi.domain.schema import Kind, Property, Scalar, Schema
+from vidi.domain.schema import JsonValue, Kind, Property, Scalar, Schema
 from vidi.engines import schemas
 from vidi.engines.grounding.schema import PlaceKind, flat_place_field
 from vidi.engines.lite.answers import field_values, lists
@@ -31,7 +31,7 @@ from vidi.engines.schemas import (
     options,
     refuse,
 )
-from vidi.engines.validation import JsonValue, satisfies
+from vidi.engines.validation import satisfies
 
 NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
 WHOLE = Meaning(role="answer")
