@@ -6,7 +6,11 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 # The locks are whole: with --no-deps pip resolves nothing, so a release of tomorrow cannot break an install.
 PHOTO ?=
 
-.PHONY: demo llama test check lint clients bench lock clean
+# Processes that run tests side by side.
+WORKERS ?= 2
+SIDE_BY_SIDE := -n $(WORKERS) --dist worksteal -m "not slow and not clients"
+
+.PHONY: demo llama test check lint coverage clients bench reference lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/first_look.py $(PHOTO)
@@ -14,7 +18,14 @@ demo: $(VENV)/.demo
 # What open vision-language models need: then `vidi pull gemma-4-e2b`.
 llama: $(VENV)/.llama
 
-test: lint check
+# Everything. What is slow starts servers, models and other people's programs, each on the whole machine.
+test: lint
+	$(BIN)/pytest $(SIDE_BY_SIDE)
+	$(BIN)/pytest -m "slow and not clients"
+
+# The contributor's loop, about a minute on two cores: all but what is slow, with fewer random examples.
+check: lint
+	$(BIN)/pytest $(SIDE_BY_SIDE) --hypothesis-profile dev
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -22,8 +33,17 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: $(VENV)/.dev
-	$(BIN)/pytest
+# Every test, servers and decoders watched too; prints the branches that no test takes, file by file.
+coverage: $(VENV)/.dev
+	$(BIN)/coverage erase
+	-$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+# Writes the generated parts of docs/: settings, commands, the table of model families.
+reference: $(VENV)/.dev
+	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/dialect_table.py
 
 # Every client, each installed by its own package manager from its lock; prints a table.
 clients: $(VENV)/.dev
@@ -69,4 +89,4 @@ lock:
 	$(LOCK) tools/shapes/requirements.in -o tools/shapes/requirements.txt
 
 clean:
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) demo-output .coverage .coverage.*

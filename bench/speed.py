@@ -19,15 +19,15 @@ from bench import pictures
 from bench.servers import COUNT, GENERATE, STREAM, Broken, Connection, Server, post, vidi, yardstick
 from bench.table import Row, Target
 from bench.yardsticks import BARE, LOOK_SIZE, pillow_prepare, stdlib_decode
-from vidi.app import DECODER_MEMORY
 from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageSource
 from vidi.engines.echo import CARD
 from vidi.engines.gbnf import compile_schema
-from vidi.images.header import ImageLimits, read_header
-from vidi.images.pool import DecoderPool
+from vidi.images.header import ImageLimits
+from vidi.images.pool import DECODER_MEMORY, DecoderPool
+from vidi.images.source import PictureSource
 from vidi.wire.decode import RequestLimits, decode_base64, decode_generate
-from vidi.wire.fields import Scope
+from vidi.wire.errors import Scope
 from vidi.wire.json_body import read_object
 from vidi.wire.response_schema import compile_schema as compile_wire_schema
 
@@ -186,8 +186,9 @@ def preparing(data: bytes, max_pixels: int, size: tuple[int, int]) -> tuple[floa
     pool = DecoderPool(size=1, deadline=60, memory_limit=DECODER_MEMORY)
 
     async def prepare() -> None:
-        header = read_header(data, where="picture", limits=ImageLimits())
-        picture = await pool.prepare(ImageSource(data, "picture"), header, Fit(max_pixels))
+        source = PictureSource.inline(ImageSource(data, "picture"))
+        header = await source.header(ImageLimits())
+        picture = await pool.prepare(source, header, Fit(max_pixels))
         if (picture.width, picture.height) != size:
             raise Broken(f"a picture came out as {picture.width} x {picture.height}, not {size}")
 

@@ -26,8 +26,8 @@ from bench.servers import GENERATE, Broken, Connection, Server, post, vidi
 from bench.speed import medians, versus
 from bench.table import Row, Target
 from vidi.files.local import open_local
-from vidi.files.sqlite import connect
 from vidi.files.store import Phase, Session, StoredFile
+from vidi.storage.sql import connect
 
 LARGE_BYTES = 2_000_000_000
 CHUNK_BYTES = 8 << 20

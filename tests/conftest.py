@@ -12,14 +12,34 @@ import pytest
 from PIL import Image, ImageDraw
 from starlette.testclient import TestClient
 
+from tests.waiting import HANG_SECONDS
 from vidi.app import create_app
 from vidi.settings import Settings
 
 # Timings never fail a test: on a busy machine an example may take any time.
 hypothesis.settings.register_profile(
-    "vidi", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "ci", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
-hypothesis.settings.load_profile("vidi")
+# `make check` asks for it: `pytest --hypothesis-profile dev`.
+hypothesis.settings.register_profile("dev", hypothesis.settings.get_profile("ci"), max_examples=10)
+hypothesis.settings.load_profile("ci")
+
+
+SLOW_FOLDERS = {"clients", "model", "playground", "sdk"}
+"""Other programs, models and browsers: all of it is `slow`."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of whole folders."""
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in SLOW_FOLDERS:
+            item.add_marker("slow")
+
+
+def examples(most: int) -> int:
+    """How many examples a test takes that needs another number than usual; `dev` has a tenth of them."""
+    return most if hypothesis.settings.get_current_profile_name() == "ci" else max(5, most // 10)
 
 
 def picture(width: int, height: int, kind: str = "PNG", **options: object) -> bytes:
@@ -42,7 +62,11 @@ def inline(data: bytes, mime_type: str = "image/png") -> dict[str, object]:
 def settings(tmp_path: Path) -> Settings:
     """An echo server that keeps everything in the test's own folder."""
     return Settings(
-        model="echo", data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", decoders=1, decode_seconds=5.0
+        model="echo",
+        data_dir=tmp_path / "data",
+        cache_dir=tmp_path / "cache",
+        decoders=1,
+        decode_seconds=HANG_SECONDS,
     )
 
 

@@ -1,11 +1,17 @@
-"""Answers that are given again, and places in the model's own terms: seen through the public API."""
+"""Answers that are given again, places in the model's own terms, and what a picture costs to read.
+
+All of it seen through the public API.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sqlite3
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import closing, contextmanager
+from typing import Any, BinaryIO
 
 import pytest
 from starlette.testclient import TestClient
@@ -15,8 +21,11 @@ from vidi.app import create_app
 from vidi.domain.answer import Finish, Piece, TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Prompt, PromptHeaders
+from vidi.domain.schema import Kind, Schema
 from vidi.engines.base import EngineContext, ModelCard, ModelEntry
+from vidi.engines.grounding.schema import GroundingShape, shape_of
 from vidi.engines.profile import Dialect, Form, Order
+from vidi.files.local import LocalBlobs
 from vidi.settings import Settings
 
 DIALECT = Dialect(Form.JSON, Order.XYXY, box_key="bbox_2d", boxes_prompt="Locate {targets}.")
@@ -188,6 +197,36 @@ def test_places_are_asked_for_in_the_models_terms_and_told_in_the_apis_also_from
     assert any("Locate" in text for text in asked.texts())
 
 
+def test_the_shape_of_a_schema_is_computed_once_a_request(
+    engines: Mapping[str, Drawing], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[Schema] = []
+
+    def counted(schema: Schema, dialect: Dialect) -> GroundingShape | None:
+        computed.append(schema)
+        return shape_of(schema, dialect)
+
+    # The function calls itself by its name, so what is below the caller's own schema is counted too.
+    for module in ("schema", "request"):
+        monkeypatch.setattr(f"vidi.engines.grounding.{module}.shape_of", counted)
+    item = {"type": "object", "properties": {"box_2d": {"type": "array", "items": {"type": "integer"}}}}
+    with serving(settings) as client:
+        reply = client.post(
+            "/v1beta/models/one:generateContent",
+            json={
+                "contents": [{"parts": [CAT, {"text": "Detect the cats."}]}],
+                "generationConfig": {
+                    "responseMimeType": "application/json",
+                    "responseJsonSchema": {"type": "array", "items": item},
+                    "candidateCount": 3,
+                },
+            },
+        )
+    texts = [each["content"]["parts"][0]["text"] for each in reply.json()["candidates"]]
+    assert [json.loads(text) for text in texts] == [[{"box_2d": [200, 100, 400, 300]}]] * 3
+    assert [schema.kinds for schema in computed] == [{Kind.ARRAY}, {Kind.OBJECT}]
+
+
 def test_places_are_asked_for_as_they_stand_where_the_owner_says_so(
     engines: Mapping[str, Drawing], settings: Settings
 ) -> None:
@@ -195,3 +234,98 @@ def test_places_are_asked_for_as_they_stand_where_the_owner_says_so(
         assert places(client) == ("number 1", None)
     (asked,) = engines["one"].asked
     assert "box_2d" in " ".join(asked.texts())
+
+
+PHOTO = picture(80, 60)
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often a stored file was opened ("reads") and a whole picture was hashed ("hashes")."""
+    done: Counter[str] = Counter()
+    opened, sha256 = LocalBlobs.open, hashlib.sha256
+
+    def counting_open(blobs: LocalBlobs, key: str) -> BinaryIO:
+        done["reads"] += 1
+        return opened(blobs, key)
+
+    def counting_sha256(data: bytes = b"", **options: Any) -> Any:
+        done["hashes"] += data == PHOTO
+        return sha256(data, **options)
+
+    monkeypatch.setattr(LocalBlobs, "open", counting_open)
+    monkeypatch.setattr(hashlib, "sha256", counting_sha256)
+    return done
+
+
+def uploaded(client: TestClient, work: Counter[str]) -> dict[str, object]:
+    """A part that names an uploaded photo; what the upload cost is not counted."""
+    reply = client.post("/upload/v1beta/files", content=PHOTO, headers={"content-type": "image/png"})
+    work.clear()
+    return {"fileData": {"fileUri": reply.json()["file"]["uri"]}}
+
+
+@pytest.mark.parametrize("config", [{"temperature": 0}, {"temperature": 1}])
+def test_an_uploaded_picture_is_read_once_a_prompt_and_never_hashed(
+    engines: Mapping[str, Drawing], settings: Settings, work: Counter[str], config: dict[str, Any]
+) -> None:
+    with serving(settings) as client:
+        ask(client, uploaded(client, work), **config)
+        assert (work["reads"], work["hashes"]) == (1, 0)
+
+
+def test_an_uploaded_picture_whose_pixels_are_kept_is_not_read_again(
+    engines: Mapping[str, Drawing], settings: Settings, work: Counter[str]
+) -> None:
+    with serving(settings) as client:
+        photo = uploaded(client, work)
+        ask(client, photo, temperature=1)
+        ask(client, photo, {"text": "another question"}, temperature=1)
+        assert (work["reads"], work["hashes"]) == (1, 0)
+
+
+def test_tokens_of_an_uploaded_picture_are_counted_without_reading_it(
+    engines: Mapping[str, Drawing], settings: Settings, work: Counter[str]
+) -> None:
+    with serving(settings) as client:
+        photo = uploaded(client, work)
+        for model in ("one", "gemini-3-flash"):
+            reply = client.post(
+                f"/v1beta/models/{model}:countTokens", json={"contents": [{"parts": [photo]}]}
+            )
+            assert reply.status_code == 200, reply.text
+        assert (work["reads"], work["hashes"]) == (0, 0)
+
+
+def test_an_uploaded_picture_of_an_older_version_is_read_for_its_header_too(
+    engines: Mapping[str, Drawing], settings: Settings, work: Counter[str]
+) -> None:
+    with serving(settings) as client:
+        photo = uploaded(client, work)
+    with closing(sqlite3.connect(settings.data_dir / "index.sqlite3")) as database, database:
+        assert database.execute("UPDATE files SET header = NULL").rowcount == 1
+    with serving(settings) as client:
+        assert ask(client, photo) == "number 1"
+        assert (work["reads"], work["hashes"]) == (2, 0)
+    assert [image.placement.source_width for image in engines["one"].asked[0].images()] == [80]
+
+
+def test_an_uploaded_picture_is_held_to_the_limits_of_today(
+    engines: Mapping[str, Drawing], settings: Settings, work: Counter[str]
+) -> None:
+    with serving(settings) as client:
+        photo = uploaded(client, work)
+    with serving(settings, max_image_pixels=80 * 60 - 1) as client:
+        for method in ("generateContent", "countTokens"):
+            reply = client.post(f"/v1beta/models/one:{method}", json={"contents": [{"parts": [photo]}]})
+            assert reply.status_code == 400
+            assert "contents[0].parts[0].file_data is 80 x 60 pixels" in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("config", [{"temperature": 0}, {"temperature": 1}])
+def test_an_inline_picture_is_hashed_once_a_prompt(
+    engines: Mapping[str, Drawing], settings: Settings, work: Counter[str], config: dict[str, Any]
+) -> None:
+    with serving(settings) as client:
+        ask(client, inline(PHOTO), **config)
+        assert (work["reads"], work["hashes"]) == (0, 1)

@@ -6,39 +6,43 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from vidi.domain.errors import Unavailable
 from vidi.engines.answer_cache import AnswerCache
 from vidi.engines.base import EngineContext, ModelEntry, Progress
 from vidi.engines.registry import Registry, best_model, installed_models
-from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, open_library
+from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, open_files
 from vidi.files.store import FileLimits
 from vidi.generate import GenerateOptions, GenerateService
-from vidi.http import files, interactions, models, playground
+from vidi.http import playground
 from vidi.http.body import BodyReader
+from vidi.http.files import FileRoutes, UploadRoutes
+from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
 from vidi.http.middleware import AccessPolicy, Gateway, not_found
-from vidi.images.header import ImageLimits, true_type
-from vidi.images.pool import DecoderPool
-from vidi.interactions.service import open_interactions
-from vidi.interactions.store import InteractionLimits as InteractionLimits
+from vidi.http.models import GenerateEndpoint, ModelRoutes
+from vidi.http.versions import Endpoints, route_table
+from vidi.images.header import ImageLimits, inspect_upload
+from vidi.images.pool import DECODER_MEMORY, DecoderPool
+from vidi.interactions.service import InteractionService, open_interactions
+from vidi.interactions.store import InteractionLimits
 from vidi.settings import Settings
+from vidi.storage.threads import StorageThreads
 
 log = logging.getLogger(__name__)
-
-DECODER_MEMORY = 2_000_000_000
-"""Address space of one decoder process in bytes: a 64-megapixel WEBP with alpha takes one gigabyte of it."""
 
 KEPT_PICTURES = 32_000_000
 """Bytes of prepared pictures kept for further questions: ten of a megapixel, thirty-five of 640 x 480."""
 
-HOME = ("localhost", "127.0.0.1", "::1")
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 """Names under which a server without keys may be called."""
 
 
@@ -63,22 +67,7 @@ def default_model(settings: Settings) -> ModelEntry:
         NotFound: The chosen model is unknown.
         Unavailable: No model is installed.
     """
-    return _registry(settings, quiet).default
-
-
-def _registry(settings: Settings, progress: Progress) -> Registry:
-    engines = context(settings, progress)
-    entries = installed_models(engines)
-    default = settings.model or best_model(entries).card.id
-    return Registry(entries, default=default, context=engines, queue=settings.queue)
-
-
-def _limits(settings: Settings) -> FileLimits:
-    return FileLimits(
-        file_bytes=settings.max_file_bytes,
-        total_bytes=settings.max_storage_bytes,
-        lifetime=timedelta(hours=settings.file_hours),
-    )
+    return engines(settings).default
 
 
 def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
@@ -88,8 +77,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         NotFound: The chosen model is unknown.
         Unavailable: No model is installed, or another server uses the data directory.
     """
-    registry = _registry(settings, progress)
-    images = ImageLimits(max_pixels=settings.max_image_pixels)
+    registry = engines(settings, progress)
     decoders = DecoderPool(
         size=settings.decoders,
         deadline=settings.decode_seconds,
@@ -97,61 +85,126 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         keep=KEPT_PICTURES,
     )
     opened = contextlib.ExitStack()
-    look = partial(true_type, limits=images, largest=LARGEST_PICTURE_FILE, alone=threading.Lock())
-    desk = AsyncFiles(opened.enter_context(open_library(settings.data_dir, _limits(settings), inspect=look)))
-    kept = InteractionLimits(lifetime=timedelta(hours=settings.file_hours))
-    archive = opened.enter_context(open_interactions(settings.data_dir, kept))
-    opened.callback(desk.close)
+    threads = opened.enter_context(contextlib.closing(StorageThreads()))
+    files, interactions = opened.enter_context(storage(settings, threads))
+    parts = Parts(registry, decoders, threads, files, interactions, opened)
+    page = playground.load()
+    return Starlette(
+        routes=routes(settings, parts, page),
+        middleware=[Middleware(Gateway, policy=access_policy(settings, page.paths))],
+        exception_handlers={HTTPException: not_found},
+        lifespan=lifespan(parts),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What runs as long as the server does; `opened` closes what lies on the disk."""
+
+    registry: Registry
+    decoders: DecoderPool
+    threads: StorageThreads
+    files: AsyncFiles
+    interactions: InteractionService
+    opened: contextlib.ExitStack
+
+
+def engines(settings: Settings, progress: Progress = quiet) -> Registry:
+    """Every installed model, none of them opened yet."""
+    about = context(settings, progress)
+    entries = installed_models(about)
+    default = settings.model or best_model(entries).card.id
+    return Registry(entries, default=default, context=about, queue=settings.queue)
+
+
+@contextlib.contextmanager
+def storage(settings: Settings, threads: StorageThreads) -> Iterator[tuple[AsyncFiles, InteractionService]]:
+    """What is kept on the disk: uploaded files and interactions."""
+    lifetime = timedelta(hours=settings.file_hours)
+    limits = FileLimits(
+        file_bytes=settings.max_file_bytes, total_bytes=settings.max_storage_bytes, lifetime=lifetime
+    )
+    inspect = partial(
+        inspect_upload, limits=_image_limits(settings), largest=LARGEST_PICTURE_FILE, alone=threading.Lock()
+    )
+    with (
+        open_files(settings.data_dir, limits, threads, inspect=inspect) as files,
+        open_interactions(settings.data_dir, InteractionLimits(lifetime=lifetime)) as interactions,
+    ):
+        yield files, interactions
+
+
+def routes(settings: Settings, parts: Parts, page: playground.Playground) -> list[BaseRoute]:
+    """The endpoints, built and put behind their paths."""
+    body_reader = BodyReader(settings.max_request_bytes)
+    service = GenerateService(
+        parts.registry,
+        parts.decoders,
+        parts.files,
+        AnswerCache(settings.answer_cache_bytes),
+        GenerateOptions(_image_limits(settings), settings.grounding),
+    )
+    generate = GenerateEndpoint(
+        service=service,
+        registry=parts.registry,
+        body_reader=body_reader,
+        max_images=settings.max_images,
+        seconds=settings.request_seconds,
+    )
+    stored = InteractionRoutes(parts.threads, parts.interactions)
+    interact = InteractionEndpoint(
+        service=service,
+        registry=parts.registry,
+        body_reader=body_reader,
+        stored=stored,
+        max_images=settings.max_images,
+        seconds=settings.request_seconds,
+    )
+    table = route_table(
+        Endpoints(
+            models=ModelRoutes(parts.registry),
+            generate=generate,
+            interact=interact,
+            interaction=InteractionLookup(stored, body_reader),
+            interactions=stored,
+            files=FileRoutes(parts.files),
+            uploads=UploadRoutes(parts.files, body_reader),
+            page=page,
+        )
+    )
+    return [route for entry in table for route in entry.routes()]
+
+
+def access_policy(settings: Settings, public: frozenset[str]) -> AccessPolicy:
+    """Who may call; the paths in `public` are for everybody."""
+    hosts = (*LOCAL_HOSTS, settings.host, *settings.allowed_hosts)
+    return AccessPolicy(settings.key_digests, frozenset(name.lower() for name in hosts), public)
+
+
+def lifespan(parts: Parts) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
+    """Opens the default model and the janitors at the start, closes every part at the end."""
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        sweepers = [asyncio.create_task(each.run_janitor()) for each in (desk, archive)]
-        if registry.default.ready:
+    async def run(_: Starlette) -> AsyncIterator[None]:
+        janitors = [
+            asyncio.create_task(parts.files.run_janitor()),
+            asyncio.create_task(parts.interactions.run_janitor(parts.threads)),
+        ]
+        default = parts.registry.default
+        if default.ready:
             try:
-                await registry.open(registry.default.card.id)
+                await parts.registry.open(default.card.id)
             except Unavailable as error:
                 log.warning("%s", error.message)
         yield
-        for sweeper in sweepers:
-            sweeper.cancel()
-        await registry.close()
-        await decoders.close()
-        opened.close()
+        for janitor in janitors:
+            janitor.cancel()
+        await parts.registry.close()
+        await parts.decoders.close()
+        parts.opened.close()
 
-    bodies = BodyReader(settings.max_request_bytes)
-    studio = GenerateService(
-        registry,
-        decoders,
-        desk,
-        AnswerCache(settings.answer_cache_bytes),
-        GenerateOptions(images, settings.grounding),
-    )
-    calls = models.GenerateEndpoint(
-        studio=studio,
-        registry=registry,
-        bodies=bodies,
-        max_images=settings.max_images,
-        seconds=settings.request_seconds,
-    )
-    asked = interactions.InteractionEndpoint(
-        studio=studio,
-        registry=registry,
-        bodies=bodies,
-        shelf=interactions.InteractionRoutes(desk, archive),
-        max_images=settings.max_images,
-        seconds=settings.request_seconds,
-    )
-    hosts = (*HOME, settings.host, *settings.allowed_hosts)
-    page = playground.load()
-    door = AccessPolicy(settings.key_digests, frozenset(name.lower() for name in hosts), page.paths)
-    return Starlette(
-        routes=[
-            *models.routes(models.ModelRoutes(registry), calls),
-            *interactions.routes(asked),
-            *files.routes(files.FileRoutes(desk), files.UploadRoutes(desk, bodies)),
-            *page.routes(),
-        ],
-        middleware=[Middleware(Gateway, door=door)],
-        exception_handlers={HTTPException: not_found},
-        lifespan=lifespan,
-    )
+    return run
+
+
+def _image_limits(settings: Settings) -> ImageLimits:
+    return ImageLimits(max_pixels=settings.max_image_pixels)

@@ -1,8 +1,9 @@
 """The story on one page: from a conversation to pieces of an answer.
 
     Conversation  image references, as decoded from the wire
-      -> find the engine, hold the files that are named
-      -> boxes or points wanted? ask in the model's own terms  -> Plan
+      -> find the engine
+      -> boxes or points wanted? ask in the model's own terms  -> GroundingRequest
+      -> lease the files that are named                        -> PictureSource, PictureSource, ...
       -> read the pictures' headers                            -> PromptHeaders
       -> asked before, with nothing left to chance?            -> the same answer at the same cost
       -> count tokens, refuse what is too long
@@ -31,15 +32,17 @@ from vidi.domain.prompt import (
     Picture,
     Prompt,
     PromptHeaders,
+    Request,
 )
-from vidi.engines.answer_cache import AnswerCache, CachedAnswer, CacheKey, PictureKey, is_deterministic
+from vidi.engines.answer_cache import AnswerCache, CacheKey, PictureKey, is_deterministic
 from vidi.engines.base import ModelCard
-from vidi.engines.grounding.request import GroundingPlan, PieceReader, plan
+from vidi.engines.grounding.request import GroundingRequest, grounding_request, read_places
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
-from vidi.files.aio import AsyncFiles, ResolvedRequest, Source, lease_files, load
-from vidi.images.header import ImageLimits, read_header
-from vidi.images.pool import DecoderPool, digest
+from vidi.files.aio import AsyncFiles, LeasedImage, lease_files
+from vidi.images.header import ImageLimits
+from vidi.images.pool import DecoderPool
+from vidi.images.source import PictureSource
 from vidi.images.tokens import image_tokens
 
 PICTURES_AT_ONCE = 8
@@ -47,6 +50,9 @@ PICTURES_AT_ONCE = 8
 
 HEADERS_PER_TURN = 100
 """How many headers are read before other requests get their turn on the loop: a few milliseconds."""
+
+Sources = Request[PictureSource]
+"""What the model is asked, its pictures still encoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +92,16 @@ class GenerateService:
         self,
         registry: Registry,
         decoders: DecoderPool,
-        desk: AsyncFiles,
+        files: AsyncFiles,
         answers: AnswerCache,
-        choices: GenerateOptions,
+        options: GenerateOptions,
     ) -> None:
         """Take the parts; none of them is closed here."""
         self._registry = registry
         self._decoders = decoders
-        self._desk = desk
+        self._files = files
         self._answers = answers
-        self._choices = choices
+        self._options = options
 
     async def count(self, model: str, conversation: Conversation, owner: str) -> TokenCount:
         """What a conversation costs as a prompt, from the pictures' headers alone.
@@ -105,18 +111,15 @@ class GenerateService:
         """
         resolved = await self._registry.open(model)
         grounded = self._grounded(conversation, resolved.worker.card)
-        async with lease_files(self._desk, grounded.ask if grounded else conversation, owner) as asked:
-            outline = await self._outline(asked)
-            return _price(resolved, await resolved.worker.count_tokens(outline), outline)
+        async with self._sources(grounded.native if grounded else conversation, owner) as sources:
+            headers = await self._headers(sources)
+            return _price(resolved, await resolved.worker.count_tokens(headers), headers)
 
     @asynccontextmanager
     async def generate(self, model: str, conversation: Conversation, owner: str) -> AsyncIterator[Generation]:
-        """Answer a conversation; leaving the block cancels what still runs.
+        """Answer a conversation by a model, or by the default model under any Gemini name.
 
-        Args:
-            model: A model id, or any Gemini name for the default model.
-            conversation: What was asked.
-            owner: Whose files it may name.
+        Leaving the block cancels what still runs.
 
         Raises:
             NotFound: No such model.
@@ -128,114 +131,104 @@ class GenerateService:
         resolved = await self._registry.open(model)
         card = resolved.worker.card
         grounded = self._grounded(conversation, card)
-        async with lease_files(self._desk, grounded.ask if grounded else conversation, owner) as asked:
-            outline = await self._outline(asked)
-            question = await self._question(conversation, asked, outline, card)
-            known = self._answers.get(question) if question else None
-            if known:
-                count, pieces = known.cost, _replayed(known.pieces)
+        async with self._sources(grounded.native if grounded else conversation, owner) as sources:
+            headers = await self._headers(sources)
+            key = await _cache_key(conversation, sources, headers, card)
+            cached = self._answers.get(key) if key else None
+            if cached:
+                count, pieces = cached.cost, cached.replay()
             else:
-                count = await resolved.worker.count_tokens(outline)
-                _refuse_long(count, card)
-                prompt = await self._prepare(asked, outline, card)
+                count = await resolved.worker.count_tokens(headers)
+                _check_length(count, card)
+                prompt = await self._decode(sources, headers, card)
                 pieces = _candidates(resolved.worker, prompt)
                 if grounded:
-                    pieces = _read(pieces, PieceReader(grounded, tuple(prompt.images())))
-                if question:
-                    pieces = self._kept(question, count, pieces)
-        yield Generation(card, _price(resolved, count, outline), pieces, grounded.done if grounded else "")
+                    pieces = read_places(pieces, grounded, tuple(prompt.images()))
+                if key:
+                    pieces = self._answers.keep(key, count, pieces)
+        # The pictures are in the prompt now: their files may go while the engine answers.
+        yield Generation(card, _price(resolved, count, headers), pieces, grounded.summary if grounded else "")
 
     def _grounded(
         self, conversation: Conversation, card: ModelCard
-    ) -> GroundingPlan[ImageSource | FileReference] | None:
+    ) -> GroundingRequest[ImageSource | FileReference] | None:
         """How to ask for the places that are wanted; None if none are, or they are asked for as it stands."""
-        if card.dialect is None or not self._choices.grounding:
+        if card.dialect is None or not self._options.grounding:
             return None
-        return plan(conversation, card.dialect)
+        return grounding_request(conversation, card.dialect)
 
-    async def _question(
-        self, conversation: Conversation, asked: ResolvedRequest, outline: PromptHeaders, card: ModelCard
-    ) -> CacheKey | None:
-        """What must be the same for an answer to be the same; None where chance has a say."""
-        if not is_deterministic(card, asked.sampling):
-            return None
-        seen = [
-            PictureKey(await digest((await load(self._desk, image)).data), header.resolution)
-            for image, header in zip(asked.images(), outline.images(), strict=True)
-        ]
-        return CacheKey(card.id, card.version, conversation.with_images(seen))
+    @asynccontextmanager
+    async def _sources(self, conversation: Conversation, owner: str) -> AsyncIterator[Sources]:
+        """A conversation's pictures, ready to be read until the block is left: the files are leased."""
+        async with lease_files(self._files, conversation, owner) as leased:
+            yield leased.with_images(_source(image) for image in leased.images())
 
-    async def _kept(
-        self, question: CacheKey, cost: TokenCount, pieces: AsyncIterator[Piece]
-    ) -> AsyncIterator[Piece]:
-        """Pass an answer on, and keep it if it comes to its end."""
-        said: list[Piece] = []
-        async for piece in pieces:
-            said.append(piece)
-            yield piece
-        self._answers.put(question, CachedAnswer(cost, tuple(said)))
-
-    async def _outline(self, asked: ResolvedRequest) -> PromptHeaders:
+    async def _headers(self, sources: Sources) -> PromptHeaders:
         """Read every header; refuses what no decoder should see."""
-        headers: list[ImageHeader] = []
-        for index, image in enumerate(asked.images(), start=1):
+        headers = []
+        for index, source in enumerate(sources.images(), start=1):
             if index % HEADERS_PER_TURN == 0:
                 await asyncio.sleep(0)
-            own = image.resolution
-            resolution = asked.resolution if own is MediaResolution.UNSPECIFIED else own
-            source = await load(self._desk, image)
-            headers.append(
-                read_header(
-                    source.data, where=source.where, limits=self._choices.limits, resolution=resolution
-                )
-            )
-        return asked.with_images(headers)
+            own = source.resolution
+            resolution = sources.resolution if own is MediaResolution.UNSPECIFIED else own
+            headers.append(await source.header(self._options.limits, resolution))
+        return sources.with_images(headers)
 
-    async def _prepare(self, asked: ResolvedRequest, outline: PromptHeaders, card: ModelCard) -> Prompt:
-        """Decode every picture, as many at a time as there are decoders."""
-        pairs = list(zip(asked.images(), outline.images(), strict=True))
+    async def _decode(self, sources: Sources, headers: PromptHeaders, card: ModelCard) -> Prompt:
+        """Decode every picture; few are read or wait for a decoder at the same time."""
+        pairs = list(zip(sources.images(), headers.images(), strict=True))
         turns = asyncio.Semaphore(PICTURES_AT_ONCE)
 
-        async def prepare(image: Source, header: ImageHeader) -> Picture:
+        async def prepare(source: PictureSource, header: ImageHeader) -> Picture:
+            fit = card.pixels.fit(header.resolution, len(pairs))
             async with turns:
-                fit = card.pixels.fit(header.resolution, len(pairs))
-                return await self._decoders.prepare(await load(self._desk, image), header, fit)
+                return await self._decoders.prepare(source, header, fit)
 
-        tasks = [asyncio.create_task(prepare(image, header)) for image, header in pairs]
+        tasks = [asyncio.create_task(prepare(source, header)) for source, header in pairs]
         try:
-            return asked.with_images([await task for task in tasks])
+            return sources.with_images([await task for task in tasks])
         finally:
+            # The first picture that cannot be used ends the request; no decoder works on for the others.
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _price(resolved: Resolved, count: TokenCount, outline: PromptHeaders) -> TokenCount:
+def _source(image: ImageSource | LeasedImage) -> PictureSource:
+    """A picture with what is known of it: an uploaded file's digest and header lie in its row."""
+    if isinstance(image, ImageSource):
+        return PictureSource.inline(image)
+    file = image.file
+    return PictureSource(image.read, image.where, image.resolution, digest=file.sha256, header=file.header)
+
+
+async def _cache_key(
+    conversation: Conversation, sources: Sources, headers: PromptHeaders, card: ModelCard
+) -> CacheKey | None:
+    """What must be the same for an answer to be the same; None where chance has a say."""
+    if not is_deterministic(card, sources.sampling):
+        return None
+    pictures = [
+        PictureKey(await source.digest(), header.resolution)
+        for source, header in zip(sources.images(), headers.images(), strict=True)
+    ]
+    return CacheKey(card.id, card.version, conversation.with_images(pictures))
+
+
+def _price(resolved: Resolved, count: TokenCount, headers: PromptHeaders) -> TokenCount:
     """What a prompt costs: a Gemini name charges the guide's price for images, another its engine's own."""
     if resolved.alias:
-        return TokenCount(text=count.text, image=sum(image_tokens(header) for header in outline.images()))
+        return TokenCount(text=count.text, image=sum(image_tokens(header) for header in headers.images()))
     return count
 
 
-def _refuse_long(count: TokenCount, card: ModelCard) -> None:
+def _check_length(count: TokenCount, card: ModelCard) -> None:
     """Refuse what the model cannot take in, whatever it would be charged."""
     if count.total > card.input_token_limit:
         raise InvalidRequest(
             f"The input token count ({count.total}) exceeds the maximum number of tokens allowed "
             f"({card.input_token_limit})."
         )
-
-
-async def _read(pieces: AsyncIterator[Piece], reader: PieceReader) -> AsyncIterator[Piece]:
-    """Pieces with places on the caller's image."""
-    async for piece in pieces:
-        yield reader.take(piece)
-
-
-async def _replayed(answer: tuple[Piece, ...]) -> AsyncIterator[Piece]:
-    """An answer that was given before."""
-    for piece in answer:
-        yield piece
 
 
 async def _candidates(worker: Worker, prompt: Prompt) -> AsyncIterator[Piece]:

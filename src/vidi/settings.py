@@ -93,7 +93,7 @@ class Settings(BaseModel):
     request_seconds: float = Field(600.0, gt=0, description="How long one request may take in all.")
 
     @model_validator(mode="after")
-    def _open_only_at_home(self) -> Self:
+    def _check_open_server(self) -> Self:
         if not self.api_keys and not is_loopback(self.host):
             raise ValueError(
                 f"host {self.host} can be reached by others, so api_keys must be set: "

@@ -136,6 +136,7 @@ def test_what_is_not_the_array_asked_for(text: str) -> None:
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner)))
+@pytest.mark.slow
 def test_json_is_json(value: object) -> None:
     assert is_json(json.dumps(value))
 

@@ -9,6 +9,8 @@ from bench.open_models import OpenModel
 from bench.servers import Broken, Connection, llama_server, vidi
 from bench.table import Row
 
+pytestmark = pytest.mark.slow
+
 random_gguf = pytest.importorskip("tests.model.random_gguf", reason="needs the package gguf")
 pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 

@@ -6,6 +6,7 @@ from bench import pictures
 from bench.servers import COUNT, GENERATE, Broken, Connection, post, vidi
 
 
+@pytest.mark.slow
 def test_a_server_answers_many_times_on_one_connection_and_a_refusal_is_told(tmp_path: Path) -> None:
     with vidi("echo", tmp_path) as server, Connection(server) as connection:
         for _ in range(2):
@@ -16,6 +17,7 @@ def test_a_server_answers_many_times_on_one_connection_and_a_refusal_is_told(tmp
             connection.ask(post(GENERATE, b"{"))
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(Broken, match="no-such-model"), vidi("no-such-model", tmp_path):
         pass

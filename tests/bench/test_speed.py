@@ -1,3 +1,5 @@
+import time
+
 from bench.speed import in_turns, medians
 
 
@@ -9,5 +11,5 @@ def test_actions_take_turns_and_the_first_round_does_not_count() -> None:
 
 
 def test_medians_are_in_milliseconds() -> None:
-    (took,) = medians(3, lambda: sum(range(20_000)))
-    assert 0.001 < took < 1000
+    (took,) = medians(3, lambda: time.sleep(0.01))
+    assert took >= 10

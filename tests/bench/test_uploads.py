@@ -7,6 +7,7 @@ from bench import uploads
 from bench.servers import Connection, vidi
 
 
+@pytest.mark.slow
 def test_files_go_over_several_connections_and_come_back_in_order(tmp_path: Path) -> None:
     files = [tmp_path / str(size) for size in (0, 1, 70_000, 5, 3, uploads.CHUNK_BYTES + 1)]
     for file in files:
@@ -25,6 +26,7 @@ def test_files_go_over_several_connections_and_come_back_in_order(tmp_path: Path
             assert connection.ask(b"GET /v1beta/files HTTP/1.1\r\nhost: localhost\r\n\r\n") == b"{}"
 
 
+@pytest.mark.slow
 def test_every_row_that_is_made_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "LOOK_UPS", 5)
     start, get, page = uploads.many_rows(tmp_path, 0.0)

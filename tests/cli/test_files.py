@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from tests.conftest import picture
 from tests.http.live import Live, live
 from tests.http.wire_cutter import WireCutter, cutting
+from tests.waiting import HANG_SECONDS
 from vidi.cli import uploader
 from vidi.cli.files import guess_type
 from vidi.cli.main import main
@@ -175,6 +176,7 @@ def test_a_server_that_is_not_there_is_named(photo: Path, server_url: str) -> No
         assert server_url in done.stderr
 
 
+@pytest.mark.slow
 def test_a_locked_server_wants_the_key(tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with live(tmp_path, key="secret", VIDI_API_KEYS="secret") as locked:
         url = f"http://127.0.0.1:{locked.port}"
@@ -234,14 +236,15 @@ def test_a_changed_file_and_an_upload_that_is_gone_begin_anew(large: Path, cutte
     assert _holds(_uploaded(*words), large)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_an_upload_that_can_be_continued(large: Path, cutter: WireCutter) -> None:
     words = (str(large), "--server", f"http://127.0.0.1:{cutter.port}")
     cutter.cuts, cutter.hangs = [CHUNK + 2_000_000], True
     command = [sys.executable, "-m", "vidi.cli.main", "files", "upload", *words]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert cutter.reached.wait(60)
+    assert cutter.reached.wait(HANG_SECONDS)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert "same command continues" in said
     assert len(_remembered()) == 1
@@ -249,6 +252,7 @@ def test_ctrl_c_leaves_an_upload_that_can_be_continued(large: Path, cutter: Wire
     assert not _remembered()
 
 
+@pytest.mark.slow
 def test_an_upload_continues_after_a_restart_of_the_server(tmp_path: Path, large: Path) -> None:
     with live(tmp_path) as first, cutting(first.port) as cutter:
         words = (large, "--server", f"http://127.0.0.1:{cutter.port}")

@@ -124,6 +124,7 @@ def test_an_open_address_without_keys_is_refused_at_start() -> None:
     assert "VIDI_API_KEYS" in done.output
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_said(tmp_path: Path) -> None:
     with live(tmp_path) as server:
         done = _run("serve", "--port", server.port, "--model", "echo")
@@ -131,6 +132,7 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
     assert "--port" in done.output
 
 
+@pytest.mark.slow
 def test_a_running_server_answers_instead(tmp_path: Path, photo: Path) -> None:
     with live(tmp_path) as server:
         url = f"http://127.0.0.1:{server.port}"

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.engines.test_profile_files import WHOLE
-from vidi.cli.models import check
+from vidi.cli.main import main
 from vidi.engines.profile_files import load_profiles
 
 OWN = sorted(
@@ -18,7 +18,7 @@ OWN = sorted(
 
 
 def run(path: Path | str) -> tuple[int, str]:
-    result = CliRunner().invoke(check, [str(path)])
+    result = CliRunner().invoke(main, ["models", "check", str(path)])
     return result.exit_code, result.output
 
 

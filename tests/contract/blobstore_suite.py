@@ -12,7 +12,7 @@ BAD_KEYS = ["", ".", "..", "../x", "a/b", "/etc/passwd", "A", "a.b", "a-b", "a\0
 
 
 class BlobStoreSuite:
-    def test_a_blob_is_what_was_appended(self, blobs: BlobStore) -> None:
+    def test_append_and_read(self, blobs: BlobStore) -> None:
         blobs.create("k")
         blobs.append("k", 0, b"one ")
         blobs.append("k", 4, b"two")
@@ -21,21 +21,21 @@ class BlobStoreSuite:
             assert reader.read() == b"one two"
         assert blobs.size("k") == 7
 
-    def test_an_unfinished_blob_can_be_read(self, blobs: BlobStore) -> None:
+    def test_open_reads_an_unfinished_blob(self, blobs: BlobStore) -> None:
         blobs.create("k")
         blobs.append("k", 0, b"half")
         with blobs.open("k") as reader:
             reader.seek(2)
             assert reader.read(100) == b"lf"
 
-    def test_an_empty_blob_is_a_blob(self, blobs: BlobStore) -> None:
+    def test_an_empty_blob(self, blobs: BlobStore) -> None:
         blobs.create("k")
         assert blobs.size("k") == 0
         blobs.finish("k")
         with blobs.open("k") as reader:
             assert reader.read() == b""
 
-    def test_creating_again_keeps_the_bytes(self, blobs: BlobStore) -> None:
+    def test_create_again_keeps_the_bytes(self, blobs: BlobStore) -> None:
         blobs.create("k")
         blobs.append("k", 0, b"kept")
         blobs.create("k")
@@ -44,14 +44,14 @@ class BlobStoreSuite:
         blobs.create("k")
         assert blobs.size("k") == 4
 
-    def test_finishing_again_changes_nothing(self, blobs: BlobStore) -> None:
+    def test_finish_again_changes_nothing(self, blobs: BlobStore) -> None:
         blobs.create("k")
         blobs.append("k", 0, b"whole")
         blobs.finish("k")
         blobs.finish("k")
         assert blobs.size("k") == 5
 
-    def test_a_finished_blob_whose_row_was_never_written_can_go_on(self, blobs: BlobStore) -> None:
+    def test_append_to_a_finished_blob_whose_row_was_never_written(self, blobs: BlobStore) -> None:
         blobs.create("k")
         blobs.append("k", 0, b"one")
         blobs.finish("k")
@@ -61,7 +61,7 @@ class BlobStoreSuite:
         with blobs.open("k") as reader:
             assert reader.read() == b"one more"
 
-    def test_what_is_not_there(self, blobs: BlobStore) -> None:
+    def test_a_missing_blob(self, blobs: BlobStore) -> None:
         assert blobs.size("k") is None
         blobs.delete("k")
         with pytest.raises(FileNotFoundError):
@@ -74,7 +74,7 @@ class BlobStoreSuite:
             blobs.finish("k")
 
     @pytest.mark.parametrize("finished", [False, True])
-    def test_a_deleted_blob_is_gone_but_for_its_readers(self, blobs: BlobStore, finished: bool) -> None:
+    def test_delete_spares_open_readers(self, blobs: BlobStore, finished: bool) -> None:
         blobs.create("k")
         blobs.append("k", 0, b"x" * 100_000)
         if finished:
@@ -86,21 +86,21 @@ class BlobStoreSuite:
             assert list(blobs.keys()) == []
             assert len(reader.read()) == 99_990
 
-    def test_keys_lists_finished_and_unfinished(self, blobs: BlobStore) -> None:
+    def test_keys_lists_finished_and_unfinished_blobs(self, blobs: BlobStore) -> None:
         for key in ("a", "b", "c" * 64):
             blobs.create(key)
         blobs.finish("b")
         assert sorted(blobs.keys()) == ["a", "b", "c" * 64]
 
     @pytest.mark.parametrize("key", BAD_KEYS)
-    def test_other_keys_never_reach_the_disk(self, blobs: BlobStore, key: str) -> None:
+    def test_invalid_keys_are_refused(self, blobs: BlobStore, key: str) -> None:
         for call in (blobs.create, blobs.sync, blobs.finish, blobs.size, blobs.open, blobs.delete):
             with pytest.raises(ValueError):
                 call(key)
         with pytest.raises(ValueError):
             blobs.append(key, 0, b"x")
 
-    def test_blobs_grow_side_by_side(self, blobs: BlobStore) -> None:
+    def test_parallel_appends_to_different_blobs(self, blobs: BlobStore) -> None:
         def fill(key: str) -> None:
             blobs.create(key)
             for block in range(50):

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from vidi.domain.prompt import ImageFormat, ImageHeader
 from vidi.files.store import FileIndex, FileState, Phase, Position, Session, StoredFile
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
@@ -58,20 +59,27 @@ class FileIndexSuite:
         assert list(index.idle(NOON)) == []
         assert list(index.expire(NOON, 10)) == []
 
-    def test_a_session_comes_back_as_it_was(self, index: FileIndex) -> None:
+    def test_session_roundtrip(self, index: FileIndex) -> None:
         known, unknown = session(1), session(2, None)
         index.start(known)
         index.start(unknown)
         assert index.session("upload1") == known
         assert index.session("upload2") == unknown
 
-    def test_a_file_comes_back_as_it_was(self, index: FileIndex) -> None:
+    def test_file_roundtrip(self, index: FileIndex) -> None:
         broken = replace(file(1), state=FileState.FAILED, error="no picture")
         add(index, broken)
         assert index.file("me", "file0001") == broken
         assert index.holder("blob1") == broken
 
-    def test_finish_ends_the_session_with_the_file(self, index: FileIndex) -> None:
+    def test_a_files_header_comes_back_as_it_was(self, index: FileIndex) -> None:
+        header = ImageHeader(ImageFormat.WEBP, 640, 480, frames=12, orientation=6)
+        add(index, replace(file(1), header=header))
+        found = index.file("me", "file0001")
+        assert found is not None
+        assert found.header == header
+
+    def test_finish_adds_the_file_and_ends_the_session(self, index: FileIndex) -> None:
         index.start(session(1, None))
         assert index.finish("upload1", file(1, size=7, created=NOON + HOUR))
         ended = index.session("upload1")
@@ -79,7 +87,7 @@ class FileIndexSuite:
         assert ended.phase is Phase.FINAL
         assert (ended.file_id, ended.length, ended.touched) == ("file0001", 7, NOON + HOUR)
 
-    def test_a_name_is_given_once_to_each_owner(self, index: FileIndex) -> None:
+    def test_finish_refuses_a_taken_id_of_the_same_owner(self, index: FileIndex) -> None:
         add(index, file(1))
         index.start(session(2))
         assert not index.finish("upload2", replace(file(2), id="file0001"))
@@ -91,7 +99,7 @@ class FileIndexSuite:
         assert index.finish("upload3", replace(file(3, owner="you"), id="file0001"))
         assert index.file("me", "file0001") == file(1)
 
-    def test_a_deleted_file_is_returned_once(self, index: FileIndex) -> None:
+    def test_delete_returns_the_file_once(self, index: FileIndex) -> None:
         add(index, file(1))
         assert index.delete("you", "file0001") is None
         assert index.delete("me", "file0001") == file(1)
@@ -109,7 +117,7 @@ class FileIndexSuite:
         assert final is not None
         assert final.phase is Phase.FINAL
 
-    def test_idle_sessions_and_touching(self, index: FileIndex) -> None:
+    def test_touch_takes_a_session_out_of_idle(self, index: FileIndex) -> None:
         index.start(session(1))
         index.start(session(2))
         index.touch("upload2", NOON + HOUR)
@@ -164,13 +172,13 @@ class FileIndexSuite:
             place = Position(page[-1].created, page[-1].id)
         assert seen == ["file0001", "file0005", "file0003", "file0002"]
 
-    def test_pages_leave_out_what_has_expired(self, index: FileIndex) -> None:
+    def test_page_leaves_out_expired_files(self, index: FileIndex) -> None:
         add(index, file(1))
         last_moment = NOON + 48 * HOUR - timedelta(microseconds=1)
         assert len(index.page("me", None, 10, last_moment)) == 1
         assert len(index.page("me", None, 10, NOON + 48 * HOUR)) == 0
 
-    def test_expire_takes_the_oldest_first_and_no_more_than_asked(self, index: FileIndex) -> None:
+    def test_expire_takes_the_oldest_first_up_to_the_limit(self, index: FileIndex) -> None:
         for number in range(5):
             add(index, file(number, created=NOON + number * HOUR))
         expired = index.expire(NOON + 48 * HOUR + 2 * HOUR, 2)
@@ -180,7 +188,7 @@ class FileIndexSuite:
         assert index.file("me", "file0002") is None
         assert index.file("me", "file0003") is not None
 
-    def test_threads_do_not_lose_each_others_rows(self, index: FileIndex) -> None:
+    def test_parallel_changes_lose_no_rows(self, index: FileIndex) -> None:
         def work(first: int) -> None:
             for number in range(first, first + 20):
                 add(index, file(number))

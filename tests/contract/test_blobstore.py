@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract.blobstore_suite import BlobStoreSuite
 from tests.files.memory import MemoryBlobs
-from tests.files.simulated import SimulatedDisk
+from tests.storage.simulated_disk import SimulatedDisk
 from vidi.files.local import LocalBlobs
 from vidi.files.store import BlobStore
 
@@ -22,7 +22,7 @@ class TestLocalBlobs(BlobStoreSuite):
 class TestLocalBlobsOnASimulatedDisk(BlobStoreSuite):
     @pytest.fixture
     def blobs(self) -> BlobStore:
-        return LocalBlobs(Path("store"), SimulatedDisk(), reserved_bytes=8)
+        return LocalBlobs(Path("store"), SimulatedDisk(), spare_bytes=8)
 
 
 class TestMemoryBlobs(BlobStoreSuite):

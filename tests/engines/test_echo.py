@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -78,10 +77,11 @@ def test_it_can_be_made_to_go_on(echo: Echo, order: str) -> None:
     assert (len(words), words[0], words[-1]) == (50, "word1", "word50")
 
 
-def test_it_can_be_made_slow(echo: Echo) -> None:
-    start = time.perf_counter()
+def test_it_can_be_made_slow(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("vidi.engines.echo.time.sleep", slept.append)
     answer(echo, prompt("echo words=3 sleep=0.02"))
-    assert time.perf_counter() - start >= 0.06
+    assert slept == [0.02] * 3
 
 
 def test_it_can_be_made_to_fail_midway(echo: Echo) -> None:

@@ -65,7 +65,7 @@ def test_gemini_names_mean_the_default_model_and_unknown_names_nothing(tmp_path:
     assert registry.find("gemini-3-flash-preview").card.id == "near"
     assert registry.find("far").card.id == "far"
     assert [entry.card.id for entry in registry.entries()] == ["near", "far"]
-    with pytest.raises(NotFound, match="models/gpt is not found"):
+    with pytest.raises(NotFound, match="There is no model 'gpt'"):
         registry.find("gpt")
     with pytest.raises(NotFound, match="near"):
         Registry(entries, default="none", context=_context(tmp_path), queue=1)

@@ -1,23 +1,38 @@
-"""The value that says least."""
+"""The walk over a schema, and the value that says least."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 
+from tests.conftest import examples
 from tests.engines.schemas import schemas
-from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.schemas import LONGEST_TEXT, MOST_ELEMENTS, Unfillable, minimal_value, number, options
-from vidi.engines.validation import JsonValue, validate
+from vidi.domain.schema import JsonValue, Kind, Property, Scalar, Schema
+from vidi.engines.schemas import (
+    LONGEST_TEXT,
+    MOST_ELEMENTS,
+    NOTHING,
+    Elements,
+    FilledValue,
+    Unfillable,
+    ValueSource,
+    fill,
+    minimal_value,
+    number,
+    options,
+)
+from vidi.engines.validation import validate
 
 
 def of(*kinds: Kind) -> frozenset[Kind]:
     return frozenset(kinds)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(schemas())
 def test_a_value_satisfies_its_schema_or_the_schema_is_refused(schema: Schema) -> None:
     try:
@@ -89,3 +104,69 @@ def test_a_number_keeps_to_its_limits() -> None:
 
 def test_options_are_those_of_the_type() -> None:
     assert options(Schema(kinds=of(Kind.NUMBER), enum=(1, True, "1", 2.5))) == (1, 2.5)
+
+
+@dataclass(frozen=True)
+class Words:
+    """A source that knows one text, and lists of it."""
+
+    text: str | None
+    count: int = 0
+
+    def kinds(self, schema: Schema, /) -> Sequence[Kind]:
+        return [kind for kind in Kind if kind in schema.kinds]
+
+    def scalar(self, kind: Kind, _schema: Schema, /) -> Scalar:
+        return self.text if kind is Kind.STRING else None
+
+    def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
+        return FilledValue(self.text if self.text in allowed else allowed[0], known=self.text in allowed)
+
+    def members(self, schema: Schema, /) -> Sequence[ValueSource]:
+        return [self if each.name == "text" else NOTHING for each in schema.properties]
+
+    def elements(self, _schema: Schema, /) -> Elements:
+        return Elements([*[self] * self.count, Words(None)])
+
+
+TEXT = Schema(kinds=of(Kind.STRING))
+MAYBE = Schema(kinds=of(Kind.STRING, Kind.NULL))
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "known"),
+    [
+        (TEXT, "dog", True),
+        (MAYBE, "dog", True),
+        (Schema(kinds=of(Kind.STRING), max_length=2), "do", True),
+        (Schema(kinds=of(Kind.INTEGER)), 0, False),
+        (Schema(enum=("cat", "dog")), "dog", True),
+        (Schema(any_of=(Schema(kinds=of(Kind.NULL)), TEXT)), "dog", True),
+        (Schema(any_of=(Schema(kinds=of(Kind.NULL)), Schema(kinds=of(Kind.INTEGER)))), None, False),
+        (Schema(kinds=of(Kind.ARRAY), items=TEXT), ["dog", "dog"], True),
+        (Schema(kinds=of(Kind.ARRAY), items=TEXT, max_items=1), ["dog"], True),
+        (Schema(kinds=of(Kind.ARRAY), items=TEXT, min_items=3), ["dog", "dog", ""], True),
+        (
+            Schema(
+                kinds=of(Kind.OBJECT),
+                properties=(
+                    Property("text", MAYBE, False),
+                    Property("other", MAYBE, False),
+                    Property("a", MAYBE, True),
+                ),
+            ),
+            {"text": "dog", "a": None},
+            True,
+        ),
+    ],
+)
+def test_a_source_says_what_it_knows_within_the_limits(schema: Schema, value: JsonValue, known: bool) -> None:
+    assert fill(schema, Words("dog", count=2)) == FilledValue(value, known)
+
+
+def test_objects_of_a_list_are_not_made_up() -> None:
+    each = Schema(kinds=of(Kind.OBJECT), properties=(Property("text", TEXT, True),))
+    schema = Schema(kinds=of(Kind.ARRAY), items=each, min_items=3)
+    assert fill(schema, NOTHING).value == [{"text": ""}] * 3
+    with pytest.raises(Unfillable, match="minItems is 3, but 2"):
+        fill(schema, Words("dog", count=2))

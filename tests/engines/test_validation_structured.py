@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from vidi.engines.validation import AnswerMismatch, validated
 NUMBER = Output(TextFormat.JSON, Schema(kinds=frozenset({Kind.INTEGER})))
 CODE = Schema(kinds=frozenset({Kind.STRING}), pattern="^[A-Z]{3}$")
 PATTERN = Output(TextFormat.JSON, CODE)
+LONG = Output(TextFormat.JSON, replace(CODE, pattern="^[A-Z]+$", max_length=3))
 DEEP = Output(
     TextFormat.JSON,
     Schema(
@@ -59,7 +61,12 @@ def test_its_last_piece_comes_only_if_the_whole_has_the_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "good", "bad"), [(PATTERN, '"ABC"', '"abc"'), (DEEP, '[{"code":"ABC"}]', '[{"code":"x"}]')]
+    ("output", "good", "bad"),
+    [
+        (PATTERN, '"ABC"', '"abc"'),
+        (LONG, '"ABC"', '"ABCD"'),
+        (DEEP, '[{"code":"ABC"}]', '[{"code":"x"}]'),
+    ],
 )
 def test_what_only_the_end_shows_is_kept_back_and_asked_for_once_more(
     output: Output, good: str, bad: str
@@ -83,7 +90,7 @@ def test_twice_wrong_is_an_error() -> None:
 
 def test_an_engine_without_grammars_is_always_kept_back() -> None:
     engine = Engine("x", "12")
-    (answer,) = fold(validated(engine.answer, NUMBER, held=True))
+    (answer,) = fold(validated(engine.answer, NUMBER, hold_back=True))
     assert answer.text == "12"
 
 

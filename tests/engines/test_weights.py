@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import HANG_SECONDS
 from vidi.domain.errors import InvalidRequest, NotFound, Unavailable
 from vidi.engines.base import EngineContext, ModelCard, ModelEntry
 from vidi.engines.profile import Licence
@@ -115,9 +116,9 @@ def test_who_waits_says_so_and_comes_next(tmp_path: Path) -> None:
     with exclusive(tmp_path / "lock", quiet):
         thread = threading.Thread(target=second)
         thread.start()
-        assert waiting.wait(20)
+        assert waiting.wait(HANG_SECONDS)
         order.append("first")
-    thread.join(20)
+    thread.join(HANG_SECONDS)
     assert order == ["first", "second"]
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
-from tests.files.shelf import ME, Shelf, sha256
+from tests.files.file_server import ME, FileServer, sha256
+from tests.waiting import HANG_SECONDS
 from vidi.domain.errors import Cancelled, InvalidRequest
 from vidi.files.aio import BLOCK_BYTES, AsyncFiles
 from vidi.files.metadata import UploadRequest
@@ -22,73 +23,64 @@ async def pieces(data: bytes, size: int = 65_536) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-def on_desk(shelf: Shelf, work: Callable[[AsyncFiles], Awaitable[None]]) -> None:
-    async def run() -> None:
-        desk = AsyncFiles(shelf.library, threads=4)
-        try:
-            await work(desk)
-        finally:
-            desk.close()
-
-    asyncio.run(run())
-
-
 @pytest.mark.parametrize("size", [1, 4096, 65_536, BLOCK_BYTES, 10 * BLOCK_BYTES])
-def test_a_chunk_is_stored_as_it_comes(size: int) -> None:
+def test_receive_chunk_in_pieces_of_any_size(size: int) -> None:
     content = CONTENT if size > 1 else CONTENT[:5000]
-    shelf = Shelf()
-    upload = shelf.start(len(content))
+    server = FileServer()
+    upload = server.start(len(content))
 
-    async def work(desk: AsyncFiles) -> None:
-        done = await desk.take(upload, 0, pieces(content, size), len(content), finalize=True)
+    async def work(files: AsyncFiles) -> None:
+        done = await files.receive_chunk(upload, 0, pieces(content, size), len(content), finalize=True)
         assert done.file is not None
         assert done.file.sha256 == sha256(content)
 
-    on_desk(shelf, work)
+    server.run(work)
 
 
-def test_chunks_one_after_another_and_an_empty_finalize() -> None:
-    shelf = Shelf()
-    upload = shelf.start()
+def test_receive_chunk_several_times_and_an_empty_finalize() -> None:
+    server = FileServer()
+    upload = server.start()
     half = len(CONTENT) // 2
 
-    async def work(desk: AsyncFiles) -> None:
-        assert (await desk.take(upload, 0, pieces(CONTENT[:half]))).received == half
-        assert (await desk.take(upload, half, pieces(CONTENT[half:]))).received == len(CONTENT)
-        done = await desk.take(upload, len(CONTENT), pieces(b""), 0, finalize=True)
+    async def work(files: AsyncFiles) -> None:
+        assert (await files.receive_chunk(upload, 0, pieces(CONTENT[:half]))).received == half
+        assert (await files.receive_chunk(upload, half, pieces(CONTENT[half:]))).received == len(CONTENT)
+        done = await files.receive_chunk(upload, len(CONTENT), pieces(b""), 0, finalize=True)
         assert done.phase is Phase.FINAL
-        again = await desk.take(upload, half, pieces(CONTENT[half:]), finalize=True)
+        again = await files.receive_chunk(upload, half, pieces(CONTENT[half:]), finalize=True)
         assert again == done
 
-    on_desk(shelf, work)
+    server.run(work)
 
 
-def test_what_came_before_a_hang_up_stays() -> None:
-    shelf = Shelf()
-    upload = shelf.start(len(CONTENT))
+def test_receive_chunk_keeps_what_came_before_a_hang_up() -> None:
+    server = FileServer()
+    upload = server.start(len(CONTENT))
 
     async def hanging_up() -> AsyncIterator[bytes]:
         async for piece in pieces(CONTENT[: BLOCK_BYTES * 2 + 100]):
             yield piece
         raise Cancelled("The client went away.")
 
-    async def work(desk: AsyncFiles) -> None:
+    async def work(files: AsyncFiles) -> None:
         with pytest.raises(Cancelled):
-            await desk.take(upload, 0, hanging_up(), len(CONTENT), finalize=True)
-        told = await desk.run(desk.library.uploads.query, upload)
-        assert told.received == BLOCK_BYTES * 2 + 100
-        done = await desk.take(upload, told.received, pieces(CONTENT[told.received :]), finalize=True)
+            await files.receive_chunk(upload, 0, hanging_up(), len(CONTENT), finalize=True)
+        status = await files.run_in_thread(files.uploads.query, upload)
+        assert status.received == BLOCK_BYTES * 2 + 100
+        done = await files.receive_chunk(
+            upload, status.received, pieces(CONTENT[status.received :]), finalize=True
+        )
         assert done.file is not None
         assert done.file.sha256 == sha256(CONTENT)
 
-    on_desk(shelf, work)
+    server.run(work)
 
 
-def test_a_cancelled_request_leaves_the_upload_in_order() -> None:
-    shelf = Shelf()
-    upload = shelf.start(len(CONTENT))
+def test_receive_chunk_cancelled_can_be_continued() -> None:
+    server = FileServer()
+    upload = server.start(len(CONTENT))
 
-    async def work(desk: AsyncFiles) -> None:
+    async def work(files: AsyncFiles) -> None:
         silent = asyncio.Event()
 
         async def falling_silent() -> AsyncIterator[bytes]:
@@ -97,99 +89,101 @@ def test_a_cancelled_request_leaves_the_upload_in_order() -> None:
             silent.set()
             await asyncio.Event().wait()
 
-        request = asyncio.create_task(desk.take(upload, 0, falling_silent()))
+        request = asyncio.create_task(files.receive_chunk(upload, 0, falling_silent()))
         await silent.wait()
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
             await request
-        told = await desk.run(desk.library.uploads.query, upload)
-        done = await desk.take(upload, told.received, pieces(CONTENT[told.received :]), finalize=True)
+        status = await files.run_in_thread(files.uploads.query, upload)
+        done = await files.receive_chunk(
+            upload, status.received, pieces(CONTENT[status.received :]), finalize=True
+        )
         assert done.file is not None
         assert done.file.sha256 == sha256(CONTENT)
 
-    on_desk(shelf, work)
+    server.run(work)
 
 
-def test_a_silent_client_does_not_keep_others_out() -> None:
-    shelf = Shelf()
-    upload = shelf.start(len(CONTENT))
+def test_receive_chunk_of_a_silent_client_holds_no_lock() -> None:
+    server = FileServer()
+    upload = server.start(len(CONTENT))
 
-    async def work(desk: AsyncFiles) -> None:
+    async def work(files: AsyncFiles) -> None:
         async def never() -> AsyncIterator[bytes]:
             await asyncio.Event().wait()
             yield b""
 
-        silent = asyncio.create_task(desk.take(upload, 0, never()))
+        silent = asyncio.create_task(files.receive_chunk(upload, 0, never()))
         await asyncio.sleep(0)
-        done = await desk.take(upload, 0, pieces(CONTENT), finalize=True)
+        done = await files.receive_chunk(upload, 0, pieces(CONTENT), finalize=True)
         assert done.phase is Phase.FINAL
         silent.cancel()
         with pytest.raises(asyncio.CancelledError):
             await silent
 
-    on_desk(shelf, work)
+    server.run(work)
 
 
-def test_a_refused_block_is_told_and_nothing_of_it_stored() -> None:
-    shelf = Shelf()
-    upload = shelf.start(BLOCK_BYTES)
+def test_receive_chunk_with_too_many_bytes_stores_the_declared_ones() -> None:
+    server = FileServer()
+    upload = server.start(BLOCK_BYTES)
 
-    async def work(desk: AsyncFiles) -> None:
+    async def work(files: AsyncFiles) -> None:
         with pytest.raises(InvalidRequest, match="More bytes than declared"):
-            await desk.take(upload, 0, pieces(CONTENT), finalize=True)
-        told = await desk.run(desk.library.uploads.query, upload)
-        assert (told.phase, told.received) == (Phase.ACTIVE, BLOCK_BYTES)
+            await files.receive_chunk(upload, 0, pieces(CONTENT), finalize=True)
+        status = await files.run_in_thread(files.uploads.query, upload)
+        assert (status.phase, status.received) == (Phase.ACTIVE, BLOCK_BYTES)
 
-    on_desk(shelf, work)
+    server.run(work)
 
 
-def test_parallel_uploads_do_not_mix() -> None:
-    shelf = Shelf()
+def test_receive_file_in_parallel() -> None:
+    server = FileServer()
 
-    async def send(desk: AsyncFiles, number: int) -> None:
+    async def send(files: AsyncFiles, number: int) -> None:
         content = bytes([number]) * BLOCK_BYTES * 2
-        done = await desk.upload(UploadRequest(ME), pieces(content))
+        done = await files.receive_file(UploadRequest(ME), pieces(content))
         assert done.file is not None
         assert done.file.sha256 == sha256(content)
 
-    async def work(desk: AsyncFiles) -> None:
-        await asyncio.gather(*(send(desk, number) for number in range(8)))
+    async def work(files: AsyncFiles) -> None:
+        await asyncio.gather(*(send(files, number) for number in range(8)))
 
-    on_desk(shelf, work)
+    server.run(work)
 
 
-def test_a_whole_file_that_breaks_off_leaves_nothing() -> None:
-    shelf = Shelf()
+def test_receive_file_that_breaks_off_leaves_nothing() -> None:
+    server = FileServer()
 
     async def broken() -> AsyncIterator[bytes]:
         yield b"some"
         raise Cancelled("The client went away.")
 
-    async def work(desk: AsyncFiles) -> None:
+    async def work(files: AsyncFiles) -> None:
         with pytest.raises(Cancelled):
-            await desk.upload(UploadRequest(ME), broken())
+            await files.receive_file(UploadRequest(ME), broken())
         with pytest.raises(InvalidRequest):
-            await desk.upload(UploadRequest(ME, length=3), pieces(b"some"))
+            await files.receive_file(UploadRequest(ME, length=3), pieces(b"some"))
 
-    on_desk(shelf, work)
-    assert shelf.stored() == 0
-    assert shelf.library.files.page(ME).files == ()
+    server.run(work)
+    assert server.stored() == 0
+    assert server.files.page(ME).files == ()
 
 
-def test_the_library_is_kept_in_order() -> None:
-    shelf = Shelf()
-    shelf.add()
-    shelf.clock.turn(hours=48)
-    shelf.storage.blobs.create("orphan")
+def test_run_janitor_expires_and_reconciles() -> None:
+    server = FileServer()
+    server.add()
+    server.clock.turn(hours=48)
+    server.storage.blobs.create("orphan")
 
-    async def work(desk: AsyncFiles) -> None:
+    async def work(files: AsyncFiles) -> None:
         instant = timedelta(milliseconds=1)
-        keeper = asyncio.create_task(desk.run_janitor(instant, instant))
-        async with asyncio.timeout(10):
-            while list(shelf.storage.blobs.keys()):
+        keeper = asyncio.create_task(files.run_janitor(instant, instant))
+        async with asyncio.timeout(HANG_SECONDS):
+            while list(server.storage.blobs.keys()):
                 await asyncio.sleep(0.001)
         keeper.cancel()
         with pytest.raises(asyncio.CancelledError):
             await keeper
 
-    on_desk(shelf, work)
+    server.run(work)

@@ -9,23 +9,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.files.client_model import ClientModel, UploadRecord
+from tests.files.file_server import FileServer
 from tests.files.memory import MemoryIndex, no_fault
-from tests.files.shelf import Shelf
-from tests.files.simulated import Crash, Cut, Fuse, SimulatedDisk
-from tests.files.story import Story, Told
+from tests.storage.simulated_disk import Crash, Cut, Fuse, SimulatedDisk
 from vidi.domain.errors import VidiError
 from vidi.files.local import LocalBlobs
 from vidi.files.store import Storage
 
 
 class World:
-    """A shelf on a simulated disk, with one fault for disk and index together."""
+    """A server on a simulated disk, with one fault for disk and index together."""
 
     def __init__(self) -> None:
         self.disk = SimulatedDisk()
         self.index = MemoryIndex()
-        self.shelf = Shelf(storage=self._storage())
-        self.story = Story(self.shelf)
+        self.server = FileServer(storage=self._storage())
+        self.client = ClientModel(self.server)
 
     def arm(self, fault: Callable[[str], None]) -> None:
         self.disk.fault = self.index.fault = fault
@@ -33,43 +33,43 @@ class World:
     def restart(self, cut: Cut, rng: random.Random) -> None:
         self.arm(no_fault)
         self.disk.end(cut, rng)
-        self.shelf.storage = self._storage()
-        self.shelf.restart()
+        self.server.storage = self._storage()
+        self.server.restart()
 
     def _storage(self) -> Storage:
-        return Storage(LocalBlobs(Path("store"), self.disk, reserved_bytes=8), self.index)
+        return Storage(LocalBlobs(Path("store"), self.disk, spare_bytes=8), self.index)
 
 
-def live(story: Story) -> None:
+def live(client: ClientModel) -> None:
     """A life with every kind of call in it; goes on after errors, as clients do."""
-    first = upload(story, b"first file", 4, 6)
-    second = upload(story, b"second file, of unknown length", 30, declared=False)
-    upload(story, b"left open", 5)
-    upload(story, b"")
-    doomed = upload(story, b"to be cancelled", 7)
+    first = upload(client, b"first file", 4, 6)
+    second = upload(client, b"second file, of unknown length", 30, declared=False)
+    upload(client, b"left open", 5)
+    upload(client, b"")
+    doomed = upload(client, b"to be cancelled", 7)
     if doomed is not None and doomed.open:
         with suppress(VidiError):
-            story.cancel(doomed)
-    upload(story, b"third file", 10)
-    for told in (first, second):
-        if told is not None and told.file is not None:
+            client.cancel(doomed)
+    upload(client, b"third file", 10)
+    for record in (first, second):
+        if record is not None and record.file is not None:
             with suppress(VidiError):
-                story.delete(told)
+                client.delete(record)
     with suppress(VidiError):
-        story.shelf.library.reconcile()
-    upload(story, b"fourth file", 3, 3, 5)
+        client.server.aio.reconcile()
+    upload(client, b"fourth file", 3, 3, 5)
 
 
-def upload(story: Story, content: bytes, *sizes: int, declared: bool = True) -> Told | None:
+def upload(client: ClientModel, content: bytes, *sizes: int, declared: bool = True) -> UploadRecord | None:
     """Send chunks of the given sizes, each repeating a byte, and finalize if that was all."""
     with suppress(VidiError):
-        told = story.start(content, declared=declared)
+        record = client.start(content, declared=declared)
         with suppress(VidiError):
             for size in sizes:
-                story.chunk(told, size, back=1)
-            if told.acknowledged == len(content):
-                story.finalize(told)
-        return told
+                client.chunk(record, size, back=1)
+            if record.acknowledged == len(content):
+                client.finalize(record)
+        return record
     return None
 
 
@@ -83,26 +83,27 @@ def calls_of_a_life() -> int:
 
     world = World()
     world.arm(count)
-    live(world.story)
-    assert sum(told.file is not None for told in world.story.told) == 5
+    live(world.client)
+    assert sum(record.file is not None for record in world.client.records) == 5
     return made
 
 
 CALLS = calls_of_a_life()
 
 
-def test_a_life_has_many_calls() -> None:
+def test_a_whole_life_makes_many_storage_calls() -> None:
     assert CALLS > 100
 
 
 @pytest.mark.parametrize("cut", Cut)
-def test_a_crash_at_every_call(cut: Cut) -> None:
+@pytest.mark.slow
+def test_crash_at_every_storage_call(cut: Cut) -> None:
     for call in range(CALLS):
         for seed in range(5 if cut is Cut.MIXED else 1):
             world = World()
             world.arm(Fuse(call, Crash()))
             with pytest.raises(Crash):
-                live(world.story)
+                live(world.client)
             rng = random.Random(f"{call} {seed}")
             world.restart(cut, rng)
             check(world)
@@ -110,29 +111,29 @@ def test_a_crash_at_every_call(cut: Cut) -> None:
             check(world)
 
 
-def test_a_crash_at_every_call_of_the_start_after_a_crash() -> None:
+def test_crash_during_the_restart_after_a_crash() -> None:
     for first in range(0, CALLS, 7):
         for second in range(6):
             world = World()
             world.arm(Fuse(first, Crash()))
             with pytest.raises(Crash):
-                live(world.story)
+                live(world.client)
             world.restart(Cut.PROCESS, random.Random(first))
             world.arm(Fuse(second, Crash()))
             with suppress(Crash):
-                world.story.check_tidy()
+                world.client.check_reconciled()
             world.restart(Cut.POWER, random.Random(second))
             check(world)
 
 
 @pytest.mark.parametrize("lasting", [False, True])
 @pytest.mark.parametrize("number", [5, 28])
-def test_a_fault_at_every_call(number: int, lasting: bool) -> None:
+def test_storage_error_at_every_call(number: int, lasting: bool) -> None:
     for call in range(CALLS):
         world = World()
         world.arm(Fuse(call, OSError(number, "fault"), lasting=lasting))
         with suppress(VidiError):
-            live(world.story)
+            live(world.client)
         world.arm(no_fault)
         check(world)
         world.restart(Cut.POWER, random.Random(call))
@@ -141,24 +142,24 @@ def test_a_fault_at_every_call(number: int, lasting: bool) -> None:
 
 def check(world: World) -> None:
     """All promises hold, uploads go on to their end, and when all has expired nothing is left."""
-    story = world.story
-    story.check()
-    story.check_tidy()
-    story.check()
-    story.finish_all()
-    story.check()
-    story.check_tidy()
+    client = world.client
+    client.check()
+    client.check_reconciled()
+    client.check()
+    client.finish_all()
+    client.check()
+    client.check_reconciled()
 
 
 @pytest.mark.parametrize("call", range(0, CALLS, 10))
-def test_nothing_is_left_in_the_end(call: int) -> None:
+def test_after_a_crash_everything_expires(call: int) -> None:
     world = World()
     world.arm(Fuse(call, Crash()))
     with pytest.raises(Crash):
-        live(world.story)
+        live(world.client)
     world.restart(Cut.PROCESS, random.Random(call))
-    world.shelf.clock.turn(hours=48, seconds=1)
-    world.story.check_tidy()
+    world.server.clock.turn(hours=48, seconds=1)
+    world.client.check_reconciled()
     assert world.index.blobs() == frozenset()
-    assert list(world.shelf.storage.blobs.keys()) == []
+    assert list(world.server.storage.blobs.keys()) == []
     assert world.index.reserved() == 0

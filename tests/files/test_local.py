@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from vidi.domain.errors import Unavailable
-from vidi.files.local import RESERVED_BYTES, LocalBlobs, PosixDisk, open_local
+from vidi.files.local import LocalBlobs, open_local
+from vidi.storage.disk import SPARE_BYTES, PosixDisk
 
 
-def test_a_store_is_made_and_found_again(tmp_path: Path) -> None:
+def test_open_local_creates_and_reopens_a_store(tmp_path: Path) -> None:
     directory = tmp_path / "new" / "store"
     with open_local(directory) as storage:
         storage.blobs.create("k")
@@ -21,14 +22,14 @@ def test_a_store_is_made_and_found_again(tmp_path: Path) -> None:
     assert stat.S_IMODE((directory / "index.sqlite3").stat().st_mode) == 0o600
 
 
-def test_a_store_has_one_server(tmp_path: Path) -> None:
+def test_open_local_refuses_a_second_server(tmp_path: Path) -> None:
     with open_local(tmp_path), pytest.raises(Unavailable, match="Another server"), open_local(tmp_path):
         pass
     with open_local(tmp_path):
         pass
 
 
-def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
+def test_open_local_in_an_unusable_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with (
         pytest.raises(Unavailable, match="cannot be used") as caught,
@@ -38,28 +39,28 @@ def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
     assert str(tmp_path) not in caught.value.message
 
 
-def test_a_broken_index_is_said_and_the_lock_given_back(tmp_path: Path) -> None:
+def test_open_local_with_a_broken_index_releases_the_lock(tmp_path: Path) -> None:
     (tmp_path / "index.sqlite3").write_bytes(b"this is no database" * 100)
     for _ in range(2):
         with pytest.raises(Unavailable, match="cannot be used"), open_local(tmp_path):
             pass
 
 
-def test_foreign_names_are_left_alone(tmp_path: Path) -> None:
+def test_keys_skips_foreign_file_names(tmp_path: Path) -> None:
     blobs = LocalBlobs(tmp_path)
     (tmp_path / "blobs" / ".DS_Store").write_bytes(b"")
     (tmp_path / "parts" / "Notes.txt").write_bytes(b"")
     assert list(blobs.keys()) == []
 
 
-def test_a_directory_without_its_reserve_is_opened(tmp_path: Path) -> None:
+def test_open_local_without_spare_space_makes_it_again(tmp_path: Path) -> None:
     with open_local(tmp_path) as storage:
         storage.blobs.create("k")
         storage.blobs.append("k", 0, b"x")
     (tmp_path / "reserve").unlink()
     with open_local(tmp_path) as storage:
         storage.blobs.append("k", 1, b"y")
-    assert (tmp_path / "reserve").stat().st_size == RESERVED_BYTES
+    assert (tmp_path / "reserve").stat().st_size == SPARE_BYTES
 
 
 class Witness(PosixDisk):
@@ -81,10 +82,10 @@ class Witness(PosixDisk):
         super().rename(source, target)
 
 
-def test_the_order_that_survives_a_power_cut(tmp_path: Path) -> None:
+def test_finish_syncs_renames_and_syncs_the_directory(tmp_path: Path) -> None:
     disk = Witness()
     blobs = LocalBlobs(tmp_path, disk)
-    blobs.reserve.ensure()
+    blobs.spare.ensure()
     disk.calls.clear()
     blobs.create("k")
     blobs.append("k", 0, b"x")
@@ -98,7 +99,7 @@ def test_the_order_that_survives_a_power_cut(tmp_path: Path) -> None:
     assert disk.calls == ["sync blobs/*", "sync blobs"]
 
 
-def test_the_real_disk_is_really_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finish_calls_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
     fsync = os.fsync
 

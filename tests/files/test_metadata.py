@@ -60,54 +60,54 @@ NO_NAMES = [
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @given(file_id=IDS)
-def test_every_spelling_of_a_uri_is_read(spelling: str, file_id: str) -> None:
+def test_parse_name_reads_every_spelling(spelling: str, file_id: str) -> None:
     assert parse_name(spelling.format(file_id)) == file_id
 
 
 @pytest.mark.parametrize("text", NO_NAMES)
-def test_other_texts_are_no_file(text: str) -> None:
+def test_parse_name_refuses_other_texts(text: str) -> None:
     assert find_id(text) is None
     with pytest.raises(InvalidRequest, match="Unsupported file URI type"):
         parse_name(text)
 
 
 @given(text=st.text(max_size=300) | st.text("files/:htpv1b?.-%", max_size=300))
-def test_what_comes_out_is_always_an_id(text: str) -> None:
+def test_find_id_returns_only_ids(text: str) -> None:
     found = find_id(text)
     assert found is None or re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", found)
 
 
 @pytest.mark.parametrize("text", ["files/" * 340, "/v1" * 680, "https://h" + "/v1/files" * 220 + "/A"])
-def test_hostile_texts_are_read_at_once(text: str) -> None:
+def test_find_id_of_hostile_texts_is_fast(text: str) -> None:
     assert find_id(text) is None
 
 
-def test_the_error_does_not_repeat_a_key() -> None:
+def test_parse_name_error_hides_an_api_key() -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse_name("https://example.com/x?key=secret")
     assert "secret" not in caught.value.message
     assert "https://example.com/x" in caught.value.message
 
 
-def test_made_ids_are_twelve_characters_and_differ() -> None:
+def test_new_id_is_twelve_characters_and_unique() -> None:
     made = {new_id() for _ in range(1000)}
     assert len(made) == 1000
     assert all(len(one) == 12 and set(one) <= {*string.ascii_lowercase, *string.digits} for one in made)
 
 
 @given(file_id=IDS)
-def test_a_wanted_name_is_an_id_with_or_without_files(file_id: str) -> None:
+def test_wanted_id_with_and_without_files_prefix(file_id: str) -> None:
     assert wanted_id(file_id) == wanted_id(f"files/{file_id}") == file_id
 
 
 @pytest.mark.parametrize(
     "name", ["-a", "a-", "A", "a_b", "a" * 41, "files/", "files/files/a", "x/a", "../a", "a\n"]
 )
-def test_a_bad_wanted_name_is_refused(name: str) -> None:
+def test_wanted_id_refuses_a_bad_name(name: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         wanted_id(name)
     assert caught.value.where == "file.name"
 
 
-def test_no_wanted_name_is_fine() -> None:
+def test_wanted_id_of_no_name_is_empty() -> None:
     assert wanted_id("") == ""

@@ -11,9 +11,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.conftest import examples
+from tests.files.file_server import ME, YOU, FileServer, sha256
 from tests.files.memory import MemoryIndex
-from tests.files.shelf import ME, YOU, Shelf, sha256
-from tests.files.simulated import Cut, SimulatedDisk
+from tests.storage.simulated_disk import Cut, SimulatedDisk
 from vidi.domain.errors import (
     FailedPrecondition,
     InvalidRequest,
@@ -55,8 +56,8 @@ class Protocol(RuleBasedStateMachine):
         super().__init__()
         self.disk = SimulatedDisk()
         self.index = MemoryIndex()
-        self.shelf = Shelf(
-            LIMITS, Storage(LocalBlobs(Path("store"), self.disk, reserved_bytes=8), self.index)
+        self.server = FileServer(
+            LIMITS, Storage(LocalBlobs(Path("store"), self.disk, spare_bytes=8), self.index)
         )
         self.uploads: dict[str, Model] = {}
         self.cancelled = False
@@ -67,15 +68,15 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(owner=OWNERS, name=NAMES, length=st.none() | st.integers(0, 70))
     def start(self, owner: str, name: str, length: int | None) -> None:
-        announced = UploadRequest(owner, name, length=length)
+        request = UploadRequest(owner, name, length=length)
         if name and self._named(owner, name):
             with pytest.raises(InvalidRequest, match="taken"):
-                self.shelf.library.uploads.start(announced)
+                self.server.uploads.start(request)
         elif (length or 0) > LIMITS.file_bytes or self._taken() + (length or 0) > LIMITS.total_bytes:
             with pytest.raises(ResourceExhausted):
-                self.shelf.library.uploads.start(announced)
+                self.server.uploads.start(request)
         else:
-            upload = self.shelf.library.uploads.start(announced).upload_id
+            upload = self.server.uploads.start(request).upload_id
             self.uploads[upload] = Model(owner, name, length)
 
     @precondition(lambda self: self.uploads)
@@ -96,12 +97,12 @@ class Protocol(RuleBasedStateMachine):
         error = self._refusal(model, offset, size, changed)
         if error is not None:
             with pytest.raises(error):
-                self.shelf.library.uploads.append(upload, offset, new)
+                self.server.append(upload, offset, new)
             return
-        told = self.shelf.library.uploads.append(upload, offset, new)
+        status = self.server.append(upload, offset, new)
         if model.phase is Phase.ACTIVE:
             model.stored += new[len(repeated) :]
-        assert (told.phase, told.received, told.file) == (model.phase, len(model.stored), model.file)
+        assert (status.phase, status.received, status.file) == (model.phase, len(model.stored), model.file)
 
     def _refusal(self, model: Model, offset: int, size: int, changed: bool) -> type[Exception] | None:
         end = offset + size
@@ -131,7 +132,7 @@ class Protocol(RuleBasedStateMachine):
         upload, model = self._any(data)
         size = None if off is None else len(model.stored) + off
         wrong = off not in (None, 0)
-        uploads = self.shelf.library.uploads
+        uploads = self.server.uploads
         if model.phase is Phase.CANCELLED or (
             model.phase is Phase.FINAL and model.file is None and not wrong
         ):
@@ -146,7 +147,7 @@ class Protocol(RuleBasedStateMachine):
             assert uploads.finalize(upload, size).file == model.file
 
     def _becomes_a_file(self, upload: str, model: Model) -> None:
-        file = self.shelf.library.uploads.finalize(upload).file
+        file = self.server.uploads.finalize(upload).file
         assert file is not None
         assert (file.owner, file.size_bytes) == (model.owner, len(model.stored))
         assert file.sha256 == sha256(model.stored)
@@ -161,8 +162,8 @@ class Protocol(RuleBasedStateMachine):
     @rule(data=st.data())
     def query(self, data: st.DataObject) -> None:
         upload, model = self._any(data)
-        told = self.shelf.library.uploads.query(upload)
-        assert (told.phase, told.received, told.file) == (model.phase, len(model.stored), model.file)
+        status = self.server.uploads.query(upload)
+        assert (status.phase, status.received, status.file) == (model.phase, len(model.stored), model.file)
 
     @precondition(lambda self: self.uploads)
     @rule(data=st.data())
@@ -170,9 +171,9 @@ class Protocol(RuleBasedStateMachine):
         upload, model = self._any(data)
         if model.phase is Phase.FINAL:
             with pytest.raises(FailedPrecondition):
-                self.shelf.library.uploads.cancel(upload)
+                self.server.uploads.cancel(upload)
         else:
-            assert self.shelf.library.uploads.cancel(upload).phase is Phase.CANCELLED
+            assert self.server.uploads.cancel(upload).phase is Phase.CANCELLED
             model.phase, model.stored = Phase.CANCELLED, b""
 
     @precondition(lambda self: self.uploads)
@@ -181,7 +182,7 @@ class Protocol(RuleBasedStateMachine):
         _, model = self._any(data)
         if model.file is None:
             return
-        files = self.shelf.library.files
+        files = self.server.files
         if self._named(owner, model.file.id) is not model:
             if self._named(owner, model.file.id) is None:
                 with pytest.raises(PermissionDenied):
@@ -197,38 +198,38 @@ class Protocol(RuleBasedStateMachine):
         _, model = self._any(data)
         if model.file is None:
             with pytest.raises(PermissionDenied):
-                self.shelf.library.files.delete(model.owner, "never-there")
+                self.server.files.delete(model.owner, "never-there")
         else:
-            self.shelf.library.files.delete(model.owner, model.file.id)
+            self.server.files.delete(model.owner, model.file.id)
             model.file = None
 
     @rule(hours=st.sampled_from([1, 10, 30, 47]))
     def time_goes_by(self, hours: int) -> None:
-        self.shelf.clock.turn(hours=hours)
+        self.server.clock.turn(hours=hours)
         for model in self.uploads.values():
-            if model.file is not None and model.file.expires <= self.shelf.clock():
+            if model.file is not None and model.file.expires <= self.server.clock():
                 model.file = None
 
     @rule()
-    def sweep(self) -> None:
-        self.shelf.library.expire()
-        self.shelf.library.reconcile()
+    def janitor(self) -> None:
+        self.server.aio.expire()
+        self.server.aio.reconcile()
         for upload, model in list(self.uploads.items()):
             session = self.index.session(upload)
             if session is None:
                 assert model.file is None
                 with pytest.raises(NotFound):
-                    self.shelf.library.uploads.query(upload)
+                    self.server.uploads.query(upload)
                 del self.uploads[upload]
         known = {file.blob for file in self._files()}
         open_ones = sum(model.phase is Phase.ACTIVE for model in self.uploads.values())
-        assert len(set(self.shelf.storage.blobs.keys()) - known) <= open_ones
+        assert len(set(self.server.storage.blobs.keys()) - known) <= open_ones
 
     @rule(cut=st.sampled_from(list(Cut)), seed=st.integers(0, 99))
     def server_ends(self, cut: Cut, seed: int) -> None:
         self.disk.end(cut, random.Random(seed))
-        self.shelf.storage = Storage(LocalBlobs(Path("store"), self.disk, reserved_bytes=8), self.index)
-        self.shelf.restart()
+        self.server.storage = Storage(LocalBlobs(Path("store"), self.disk, spare_bytes=8), self.index)
+        self.server.restart()
 
     @invariant()
     def listings_show_just_what_is_there(self) -> None:
@@ -240,7 +241,7 @@ class Protocol(RuleBasedStateMachine):
         listed: list[StoredFile] = []
         token = ""
         while True:
-            page = self.shelf.library.files.page(owner, 2, token)
+            page = self.server.files.page(owner, 2, token)
             listed += page.files
             token = page.next_token
             if not token:
@@ -262,5 +263,5 @@ class Protocol(RuleBasedStateMachine):
         return upload, self.uploads[upload]
 
 
-Protocol.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Protocol.TestCase.settings = settings(max_examples=examples(100), stateful_step_count=40)
 TestProtocol = Protocol.TestCase

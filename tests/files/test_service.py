@@ -4,67 +4,67 @@ from pathlib import Path
 
 import pytest
 
+from tests.files.file_server import ME, YOU, FileServer, sha256
 from tests.files.memory import MemoryIndex
-from tests.files.shelf import ME, YOU, Shelf, sha256
-from tests.files.simulated import SimulatedDisk
+from tests.storage.simulated_disk import SimulatedDisk
 from vidi.domain.errors import FailedPrecondition, InvalidImage, InvalidRequest, PermissionDenied, Unavailable
 from vidi.files.local import LocalBlobs
 from vidi.files.store import FileState, Storage, StoredFile
 
 
-def test_a_file_is_found_by_any_spelling() -> None:
-    shelf = Shelf()
-    file = shelf.add()
+def test_get_by_any_spelling() -> None:
+    server = FileServer()
+    file = server.add()
     for name in (file.id, file.name, f"files/{file.name}", f"http://h/v1beta/{file.name}"):
-        assert shelf.library.files.get(ME, name) == file
+        assert server.files.get(ME, name) == file
 
 
 @pytest.mark.parametrize("name", ["000000000099", "files/../x", "", "A" * 100_000])
-def test_an_unknown_file_is_denied(name: str) -> None:
+def test_get_of_an_unknown_file_is_denied(name: str) -> None:
     with pytest.raises(PermissionDenied, match="or it may not exist") as caught:
-        Shelf().library.files.get(ME, name)
+        FileServer().files.get(ME, name)
     assert len(caught.value.message) < 300
 
 
-def test_unknown_foreign_deleted_and_expired_files_read_alike() -> None:
-    def said(shelf: Shelf, owner: str = ME) -> str:
+def test_unknown_foreign_deleted_and_expired_files_get_the_same_error() -> None:
+    def said(server: FileServer, owner: str = ME) -> str:
         with pytest.raises(PermissionDenied) as caught:
-            shelf.library.files.get(owner, "files/a")
+            server.files.get(owner, "files/a")
         with pytest.raises(PermissionDenied) as again:
-            shelf.library.files.delete(owner, "files/a")
+            server.files.delete(owner, "files/a")
         with pytest.raises(PermissionDenied) as used:
-            shelf.library.files.lease(owner, "files/a")
+            server.files.lease(owner, "files/a")
         assert caught.value.message == again.value.message == used.value.message
         return caught.value.message
 
-    shelf = Shelf()
-    unknown = said(shelf)
-    shelf.add(name="a")
-    assert said(shelf, YOU) == unknown
-    shelf.library.files.delete(ME, "a")
-    assert said(shelf) == unknown
-    shelf.add(name="a")
-    shelf.clock.turn(hours=48)
-    assert said(shelf) == unknown
+    server = FileServer()
+    unknown = said(server)
+    server.add(name="a")
+    assert said(server, YOU) == unknown
+    server.files.delete(ME, "a")
+    assert said(server) == unknown
+    server.add(name="a")
+    server.clock.turn(hours=48)
+    assert said(server) == unknown
 
 
 def test_owners_do_not_share_names_or_listings() -> None:
-    shelf = Shelf()
-    mine, yours = shelf.add(b"mine", "a"), shelf.add(b"yours", "a", YOU)
-    assert shelf.library.files.page(ME).files == (mine,)
-    shelf.library.files.delete(ME, "a")
-    assert shelf.library.files.get(YOU, "a") == yours
+    server = FileServer()
+    mine, yours = server.add(b"mine", "a"), server.add(b"yours", "a", YOU)
+    assert server.files.page(ME).files == (mine,)
+    server.files.delete(ME, "a")
+    assert server.files.get(YOU, "a") == yours
 
 
-def test_pages_hold_while_files_come_and_go() -> None:
-    shelf = Shelf()
+def test_pages_are_stable_while_files_come_and_go() -> None:
+    server = FileServer()
     files: list[StoredFile] = []
     for _ in range(25):
-        files.append(shelf.add())
-        shelf.clock.turn(seconds=1)
-    listing = shelf.library.files
+        files.append(server.add())
+        server.clock.turn(seconds=1)
+    listing = server.files
     first = listing.page(ME)
-    shelf.add()
+    server.add()
     listing.delete(ME, files[20].id)
     listing.delete(ME, files[3].id)
     second = listing.page(ME, 10, first.next_token)
@@ -74,42 +74,42 @@ def test_pages_hold_while_files_come_and_go() -> None:
     assert seen == [file.id for file in reversed(files) if file is not files[3]]
 
 
-def test_the_last_full_page_leads_nowhere() -> None:
-    shelf = Shelf()
+def test_a_full_last_page_has_no_next_token() -> None:
+    server = FileServer()
     for _ in range(10):
-        shelf.add()
-    page = shelf.library.files.page(ME)
+        server.add()
+    page = server.files.page(ME)
     assert len(page.files) == 10
     assert page.next_token == ""
 
 
-def test_files_expire_to_the_moment_in_get_list_use_and_on_disk() -> None:
-    shelf = Shelf()
-    file = shelf.add(b"bytes")
-    shelf.clock.turn(hours=47, minutes=59, seconds=59)
-    shelf.library.expire()
-    assert shelf.library.files.get(ME, file.id) == file
-    shelf.clock.turn(seconds=1)
-    assert shelf.library.files.page(ME).files == ()
+def test_files_expire_to_the_moment() -> None:
+    server = FileServer()
+    file = server.add(b"bytes")
+    server.clock.turn(hours=47, minutes=59, seconds=59)
+    server.aio.expire()
+    assert server.files.get(ME, file.id) == file
+    server.clock.turn(seconds=1)
+    assert server.files.page(ME).files == ()
     with pytest.raises(PermissionDenied):
-        shelf.library.files.lease(ME, file.id)
-    shelf.library.expire()
-    assert shelf.stored() == 0
-    assert shelf.storage.index.file(ME, file.id) is None
+        server.files.lease(ME, file.id)
+    server.aio.expire()
+    assert server.stored() == 0
+    assert server.storage.index.file(ME, file.id) is None
 
 
-def test_more_files_expire_than_one_transaction_takes() -> None:
-    shelf = Shelf()
+def test_expire_takes_more_files_than_one_transaction() -> None:
+    server = FileServer()
     for _ in range(1001):
-        shelf.add(b"")
-    shelf.clock.turn(hours=48)
-    assert shelf.library.files.expire() == 1001
+        server.add(b"")
+    server.clock.turn(hours=48)
+    assert server.files.expire() == 1001
 
 
 def test_a_lease_reads_the_bytes() -> None:
-    shelf = Shelf()
-    file = shelf.add(b"bytes")
-    with shelf.library.files.lease(ME, file.name) as lease:
+    server = FileServer()
+    file = server.add(b"bytes")
+    with server.files.lease(ME, file.name) as lease:
         assert lease.read() == b"bytes"
         assert sha256(lease.read()) == lease.file.sha256
         with lease.open() as reader:
@@ -118,109 +118,109 @@ def test_a_lease_reads_the_bytes() -> None:
 
 @pytest.mark.parametrize("by", ["delete", "expire"])
 def test_a_leased_file_is_read_to_the_end_and_then_removed(by: str) -> None:
-    shelf = Shelf()
-    file = shelf.add(b"bytes")
-    first, second = (shelf.library.files.lease(ME, file.id) for _ in range(2))
+    server = FileServer()
+    file = server.add(b"bytes")
+    first, second = (server.files.lease(ME, file.id) for _ in range(2))
     if by == "delete":
-        shelf.library.files.delete(ME, file.id)
+        server.files.delete(ME, file.id)
     else:
-        shelf.clock.turn(hours=48)
-        shelf.library.expire()
-    shelf.library.reconcile()
+        server.clock.turn(hours=48)
+        server.aio.expire()
+    server.aio.reconcile()
     with pytest.raises(PermissionDenied):
-        shelf.library.files.lease(ME, file.id)
+        server.files.lease(ME, file.id)
     assert first.read() == b"bytes"
     first.close()
     first.close()
     assert second.read() == b"bytes"
     second.close()
-    assert shelf.stored() == 0
+    assert server.stored() == 0
 
 
-def test_a_lease_alone_removes_nothing() -> None:
-    shelf = Shelf()
-    file = shelf.add(b"bytes")
-    shelf.library.files.lease(ME, file.id).close()
-    shelf.library.reconcile()
-    with shelf.library.files.lease(ME, file.id) as lease:
+def test_closing_a_lease_keeps_the_file() -> None:
+    server = FileServer()
+    file = server.add(b"bytes")
+    server.files.lease(ME, file.id).close()
+    server.aio.reconcile()
+    with server.files.lease(ME, file.id) as lease:
         assert lease.read() == b"bytes"
 
 
-def test_a_name_can_be_used_again_while_its_old_file_is_read() -> None:
-    shelf = Shelf()
-    shelf.add(b"old", "a")
-    with shelf.library.files.lease(ME, "a") as old:
-        shelf.library.files.delete(ME, "a")
-        shelf.add(b"new", "a")
+def test_a_name_can_be_reused_while_its_old_file_is_leased() -> None:
+    server = FileServer()
+    server.add(b"old", "a")
+    with server.files.lease(ME, "a") as old:
+        server.files.delete(ME, "a")
+        server.add(b"new", "a")
         assert old.read() == b"old"
-    with shelf.library.files.lease(ME, "a") as new:
+    with server.files.lease(ME, "a") as new:
         assert new.read() == b"new"
 
 
-def test_a_uri_of_no_file_is_refused_in_a_prompt() -> None:
+def test_lease_refuses_a_uri_of_no_file() -> None:
     with pytest.raises(InvalidRequest, match="Unsupported file URI type: gs://bucket/x"):
-        Shelf().library.files.lease(ME, "gs://bucket/x")
+        FileServer().files.lease(ME, "gs://bucket/x")
 
 
-def test_a_failed_file_is_shown_but_not_used() -> None:
-    def refuse(reader: object, declared: str) -> str:
+def test_a_failed_file_can_be_listed_but_not_leased() -> None:
+    def refuse(reader: object, declared: str) -> tuple[str, None]:
         raise InvalidImage("This is no picture.")
 
-    shelf = Shelf(inspect=refuse)
-    file = shelf.add()
+    server = FileServer(inspect=refuse)
+    file = server.add()
     assert file.state is FileState.FAILED
-    assert shelf.library.files.get(ME, file.id).error == "This is no picture."
+    assert server.files.get(ME, file.id).error == "This is no picture."
     with pytest.raises(FailedPrecondition, match=r"is not in an ACTIVE state .* This is no picture\."):
-        shelf.library.files.lease(ME, file.id)
-    shelf.library.files.delete(ME, file.id)
+        server.files.lease(ME, file.id)
+    server.files.delete(ME, file.id)
 
 
-def test_tidy_removes_bytes_without_a_row_and_rows_without_bytes() -> None:
-    shelf = Shelf()
-    kept, lost = shelf.add(b"kept"), shelf.add(b"lost")
-    open_upload, untouched = shelf.start(10), shelf.start(10)
-    shelf.library.uploads.append(open_upload, 0, b"half")
-    shelf.storage.blobs.create("orphan")
-    shelf.storage.blobs.append("orphan", 0, b"orphan")
-    shelf.storage.blobs.delete(lost.blob)
-    found = shelf.library.files.reconcile()
+def test_reconcile_removes_blobs_without_a_row_and_rows_without_a_blob() -> None:
+    server = FileServer()
+    kept, lost = server.add(b"kept"), server.add(b"lost")
+    open_upload, untouched = server.start(10), server.start(10)
+    server.append(open_upload, 0, b"half")
+    server.storage.blobs.create("orphan")
+    server.storage.blobs.append("orphan", 0, b"orphan")
+    server.storage.blobs.delete(lost.blob)
+    found = server.files.reconcile()
     assert (found.orphans, found.lost) == (1, 1)
-    assert shelf.stored() == len(b"kept" + b"half")
-    assert shelf.library.files.page(ME).files == (kept,)
-    assert shelf.library.uploads.query(open_upload).received == 4
-    assert shelf.library.uploads.query(untouched).received == 0
-    found = shelf.library.files.reconcile()
+    assert server.stored() == len(b"kept" + b"half")
+    assert server.files.page(ME).files == (kept,)
+    assert server.uploads.query(open_upload).received == 4
+    assert server.uploads.query(untouched).received == 0
+    found = server.files.reconcile()
     assert (found.orphans, found.lost) == (0, 0)
 
 
-def test_an_acknowledged_delete_is_done_even_if_the_bytes_stay_behind() -> None:
+def test_delete_holds_even_if_the_blob_cannot_be_removed() -> None:
     disk = SimulatedDisk()
-    shelf = Shelf(storage=Storage(LocalBlobs(Path("store"), disk, reserved_bytes=8), MemoryIndex()))
-    file = shelf.add(b"bytes")
+    server = FileServer(storage=Storage(LocalBlobs(Path("store"), disk, spare_bytes=8), MemoryIndex()))
+    file = server.add(b"bytes")
 
     def fail(call: str) -> None:
         if call.startswith("remove"):
             raise OSError(5, "the disk is broken")
 
     disk.fault = fail
-    shelf.library.files.delete(ME, file.id)
+    server.files.delete(ME, file.id)
     with pytest.raises(PermissionDenied):
-        shelf.library.files.get(ME, file.id)
-    assert shelf.stored() == 5
+        server.files.get(ME, file.id)
+    assert server.stored() == 5
     disk.fault = lambda call: None
-    assert shelf.library.files.reconcile().orphans == 1
-    assert shelf.stored() == 0
+    assert server.files.reconcile().orphans == 1
+    assert server.stored() == 0
 
 
-def test_a_storage_that_fails_is_said_without_internals() -> None:
+def test_a_storage_error_hides_internals() -> None:
     index = MemoryIndex()
-    shelf = Shelf(storage=Storage(Shelf().storage.blobs, index))
-    file = shelf.add()
+    server = FileServer(storage=Storage(FileServer().storage.blobs, index))
+    file = server.add()
 
     def fail(call: str) -> None:
         raise OSError(5, "/secret/path is broken")
 
     index.fault = fail
     with pytest.raises(Unavailable) as caught:
-        shelf.library.files.delete(ME, file.id)
+        server.files.delete(ME, file.id)
     assert "secret" not in caught.value.message

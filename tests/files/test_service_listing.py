@@ -6,44 +6,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.files.shelf import ME, YOU, Shelf
+from tests.files.file_server import ME, YOU, FileServer
 from vidi.domain.errors import InvalidRequest
-from vidi.files.service import page_size, position, token_after
+from vidi.files.service import page_size, page_token, parse_page_token
 from vidi.files.store import Position
 
 
-@pytest.mark.parametrize(("asked", "given_"), [(0, 10), (1, 1), (100, 100), (101, 100), (10**20, 100)])
-def test_page_sizes(asked: int, given_: int) -> None:
-    assert page_size(asked) == given_
+@pytest.mark.parametrize(("requested", "size"), [(0, 10), (1, 1), (100, 100), (101, 100), (10**20, 100)])
+def test_page_size(requested: int, size: int) -> None:
+    assert page_size(requested) == size
 
 
-def test_a_negative_page_size_is_refused() -> None:
+def test_page_size_refuses_a_negative_size() -> None:
     with pytest.raises(InvalidRequest):
         page_size(-1)
 
 
-def test_a_token_leads_to_its_place() -> None:
-    file = Shelf().add()
-    assert position(ME, token_after(ME, file)) == Position(file.created, file.id)
-    assert position(ME, "") is None
+def test_page_token_roundtrip() -> None:
+    file = FileServer().add()
+    assert parse_page_token(ME, page_token(ME, file)) == Position(file.created, file.id)
+    assert parse_page_token(ME, "") is None
 
 
-def test_a_token_of_another_listing_is_refused() -> None:
-    token = token_after(ME, Shelf().add())
+def test_page_token_of_another_listing_is_refused() -> None:
+    token = page_token(ME, FileServer().add())
     with pytest.raises(InvalidRequest):
-        position(YOU, token)
+        parse_page_token(YOU, token)
 
 
 @given(
     token=st.text(min_size=1, max_size=60)
     | st.binary(min_size=1, max_size=60).map(lambda raw: base64.urlsafe_b64encode(raw).decode())
 )
-def test_a_made_up_token_is_refused(token: str) -> None:
+def test_page_token_made_up_is_refused(token: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        position(ME, token)
+        parse_page_token(ME, token)
     assert caught.value.where == "page_token"
 
 
-def test_an_endless_token_is_refused() -> None:
+def test_page_token_endless_is_refused() -> None:
     with pytest.raises(InvalidRequest):
-        position(ME, "A" * 1_000_000)
+        parse_page_token(ME, "A" * 1_000_000)

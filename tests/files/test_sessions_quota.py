@@ -5,111 +5,111 @@ import time
 
 import pytest
 
+from tests.files.file_server import FileServer
 from tests.files.memory import MemoryBlobs, MemoryIndex
-from tests.files.shelf import Shelf
 from vidi.domain.errors import ResourceExhausted
 from vidi.files.store import FileLimits, Storage
 
 SMALL = FileLimits(file_bytes=100, total_bytes=1000)
 
 
-def test_a_file_over_the_limit_is_refused_before_its_first_byte() -> None:
-    shelf = Shelf(SMALL)
-    shelf.start(100)
+def test_quota_refuses_a_file_over_the_limit_at_start() -> None:
+    server = FileServer(SMALL)
+    server.start(100)
     with pytest.raises(ResourceExhausted, match="at most 100 bytes"):
-        shelf.start(101)
+        server.start(101)
 
 
 @pytest.mark.parametrize("length", [2**31, 2**63, 10**30])
-def test_absurd_lengths_are_refused(length: int) -> None:
+def test_quota_refuses_absurd_lengths(length: int) -> None:
     with pytest.raises(ResourceExhausted):
-        Shelf(SMALL).start(length)
+        FileServer(SMALL).start(length)
 
 
-def test_declared_bytes_are_reserved_to_the_byte_and_given_back() -> None:
-    shelf = Shelf(SMALL)
-    uploads = [shelf.start(100) for _ in range(10)]
+def test_quota_reserves_declared_bytes_until_cancel() -> None:
+    server = FileServer(SMALL)
+    uploads = [server.start(100) for _ in range(10)]
     with pytest.raises(ResourceExhausted) as caught:
-        shelf.start(1)
+        server.start(1)
     assert caught.value.retry_after is not None
-    shelf.library.uploads.cancel(uploads[0])
-    shelf.start(100)
+    server.uploads.cancel(uploads[0])
+    server.start(100)
     with pytest.raises(ResourceExhausted):
-        shelf.start(1)
-    shelf.start(0)
+        server.start(1)
+    server.start(0)
 
 
-def test_a_finalized_file_counts_until_it_is_deleted() -> None:
-    shelf = Shelf(SMALL)
-    files = [shelf.add(b"x" * 100) for _ in range(10)]
+def test_quota_counts_a_file_until_it_is_deleted() -> None:
+    server = FileServer(SMALL)
+    files = [server.add(b"x" * 100) for _ in range(10)]
     with pytest.raises(ResourceExhausted):
-        shelf.start(1)
-    shelf.library.files.delete(files[0].owner, files[0].id)
-    shelf.start(100)
+        server.start(1)
+    server.files.delete(files[0].owner, files[0].id)
+    server.start(100)
 
 
-def test_expired_files_make_room_at_once() -> None:
-    shelf = Shelf(SMALL)
+def test_quota_expires_files_to_make_room() -> None:
+    server = FileServer(SMALL)
     for _ in range(10):
-        shelf.add(b"x" * 100)
-    shelf.clock.turn(hours=48)
-    shelf.start(100)
-    assert shelf.stored() == 0
+        server.add(b"x" * 100)
+    server.clock.turn(hours=48)
+    server.start(100)
+    assert server.stored() == 0
 
 
-def test_an_upload_of_unknown_length_that_finds_no_room_leaves_nothing() -> None:
-    shelf = Shelf(SMALL)
+def test_quota_cancels_an_upload_of_unknown_length_without_room() -> None:
+    server = FileServer(SMALL)
     for _ in range(9):
-        shelf.add(b"x" * 100)
-    upload, other = shelf.start(), shelf.start()
-    shelf.library.uploads.append(upload, 0, b"x" * 60)
+        server.add(b"x" * 100)
+    upload, other = server.start(), server.start()
+    server.append(upload, 0, b"x" * 60)
     with pytest.raises(ResourceExhausted):
-        shelf.library.uploads.append(other, 0, b"x" * 41)
-    assert shelf.stored() == 960
-    shelf.library.uploads.append(upload, 60, b"x" * 40)
+        server.append(other, 0, b"x" * 41)
+    assert server.stored() == 960
+    server.append(upload, 60, b"x" * 40)
     with pytest.raises(ResourceExhausted, match="at most 100"):
-        shelf.library.uploads.append(upload, 100, b"x")
-    assert shelf.stored() == 900
-    shelf.start(100)
+        server.append(upload, 100, b"x")
+    assert server.stored() == 900
+    server.start(100)
 
 
-def test_a_finalized_upload_of_unknown_length_counts_once() -> None:
-    shelf = Shelf(SMALL)
-    upload = shelf.start()
-    shelf.library.uploads.append(upload, 0, b"x" * 100)
-    shelf.library.uploads.finalize(upload)
+def test_quota_counts_a_finalized_upload_of_unknown_length_once() -> None:
+    server = FileServer(SMALL)
+    upload = server.start()
+    server.append(upload, 0, b"x" * 100)
+    server.uploads.finalize(upload)
     for _ in range(9):
-        shelf.start(100)
+        server.start(100)
     with pytest.raises(ResourceExhausted):
-        shelf.start(1)
+        server.start(1)
 
 
-def test_reservations_outlive_a_restart() -> None:
-    shelf = Shelf(SMALL)
-    shelf.start(100)
-    shelf.library.uploads.append(shelf.start(), 0, b"x" * 50)
-    shelf.restart()
+def test_quota_survives_a_restart() -> None:
+    server = FileServer(SMALL)
+    server.start(100)
+    server.append(server.start(), 0, b"x" * 50)
+    server.restart()
     for _ in range(8):
-        shelf.start(100)
-    shelf.start(50)
+        server.start(100)
+    server.start(50)
     with pytest.raises(ResourceExhausted):
-        shelf.start(1)
+        server.start(1)
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_racing_uploads_do_not_exceed_the_quota_by_a_byte(declared: bool) -> None:
+def test_quota_holds_for_racing_uploads(declared: bool) -> None:
     index = MemoryIndex(lambda call: time.sleep(0.001))
-    shelf = Shelf(FileLimits(file_bytes=100, total_bytes=1000), Storage(MemoryBlobs(), index))
+    server = FileServer(FileLimits(file_bytes=100, total_bytes=1000), Storage(MemoryBlobs(), index))
     barrier = threading.Barrier(16)
     done: list[int] = []
 
     def upload() -> None:
         barrier.wait()
         try:
-            session = shelf.start(96 if declared else None)
+            session = server.start(96 if declared else None)
             for offset in range(0, 96, 8):
-                shelf.library.uploads.append(session, offset, b"12345678")
-            shelf.library.uploads.finalize(session)
+                server.append(session, offset, b"12345678")
+            server.uploads.finalize(session)
         except ResourceExhausted:
             return
         done.append(96)
@@ -119,11 +119,11 @@ def test_racing_uploads_do_not_exceed_the_quota_by_a_byte(declared: bool) -> Non
         thread.start()
     for thread in threads:
         thread.join()
-    assert shelf.stored() == sum(done) <= 1000
+    assert server.stored() == sum(done) <= 1000
     if declared:
         assert len(done) == 10
     for _ in range(10 - len(done)):
-        shelf.add(b"x" * 96)
-    shelf.add(b"x" * 40)
+        server.add(b"x" * 96)
+    server.add(b"x" * 40)
     with pytest.raises(ResourceExhausted):
-        shelf.start(1)
+        server.start(1)

@@ -4,17 +4,20 @@ import resource
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.contract.fileindex_suite import NOON, add, file, session
-from vidi.files.local import RESERVED_BYTES
-from vidi.files.sqlite import LOG_PAGES, VERSION, SqliteIndex, connect
+from vidi.domain.prompt import ImageFormat, ImageHeader
+from vidi.files.sqlite import SCRIPTS, SqliteIndex
+from vidi.storage.disk import SPARE_BYTES
+from vidi.storage.sql import LOG_PAGES, connect
 
 
-def test_rows_outlive_the_process(tmp_path: Path) -> None:
+def test_rows_survive_a_killed_process(tmp_path: Path) -> None:
     path = tmp_path / "index.sqlite3"
     killed = SqliteIndex(path)
     add(killed, file(1))
@@ -32,13 +35,29 @@ def test_commits_are_synced(tmp_path: Path) -> None:
         assert database.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
 
-def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "index.sqlite3"
     SqliteIndex(path).close()
     with closing(sqlite3.connect(path)) as database:
-        database.execute(f"PRAGMA user_version = {VERSION + 1}")
+        database.execute(f"PRAGMA user_version = {len(SCRIPTS) + 1}")
     with pytest.raises(OSError, match="newer version"):
         SqliteIndex(path)
+
+
+def test_a_database_of_version_1_keeps_its_files_and_takes_headers(tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite3"
+    with closing(SqliteIndex(path)) as index:
+        add(index, file(1))
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript("ALTER TABLE files DROP COLUMN header; PRAGMA user_version = 1;")
+    for _ in range(2):
+        with closing(SqliteIndex(path)) as index:
+            assert index.file("me", "file0001") == file(1)
+    with closing(SqliteIndex(path)) as index:
+        photo = replace(file(2), header=ImageHeader(ImageFormat.JPEG, 640, 480, orientation=6))
+        add(index, photo)
+        assert index.file("me", "file0002") == photo
+        assert index.reserved() == 20
 
 
 @pytest.mark.parametrize("content", [b"this is no database" * 100, b"SQLite format 3\0" + b"x" * 5000])
@@ -56,7 +75,7 @@ def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
         assert index.reserved() == 0
 
 
-def test_a_failed_change_is_undone(tmp_path: Path) -> None:
+def test_a_failed_change_is_rolled_back(tmp_path: Path) -> None:
     with closing(SqliteIndex(tmp_path / "index.sqlite3")) as index:
         index.start(session(1, 10))
         with pytest.raises(OSError, match="UNIQUE"):
@@ -65,10 +84,10 @@ def test_a_failed_change_is_undone(tmp_path: Path) -> None:
         assert index.reserved() == 20
 
 
-def test_a_full_disk_is_said_as_such(tmp_path: Path) -> None:
+def test_a_full_disk_is_enospc(tmp_path: Path) -> None:
     with closing(SqliteIndex(tmp_path / "index.sqlite3")) as index:
-        pages = index._writer.execute("PRAGMA page_count").fetchone()[0]
-        index._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
+        pages = index._database._writer.execute("PRAGMA page_count").fetchone()[0]
+        index._database._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
         with pytest.raises(OSError) as caught:
             for number in range(1000):
                 add(index, file(number))
@@ -86,7 +105,7 @@ def test_a_full_disk_is_said_as_such(tmp_path: Path) -> None:
         lambda index: index.forget("upload2"),
     ],
 )
-def test_a_removal_has_room_made_for_it(tmp_path: Path, remove: Callable[[SqliteIndex], object]) -> None:
+def test_a_removal_on_a_full_disk_makes_room(tmp_path: Path, remove: Callable[[SqliteIndex], object]) -> None:
     path = tmp_path / "index.sqlite3"
     log = tmp_path / "index.sqlite3-wal"
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -117,11 +136,11 @@ def test_the_log_stays_small(tmp_path: Path) -> None:
             add(index, file(number))
         for number in range(100):
             index.delete("me", f"file{number:04}")
-        assert LOG_PAGES * 4096 < RESERVED_BYTES / 2
-        assert (tmp_path / "index.sqlite3-wal").stat().st_size < RESERVED_BYTES
+        assert LOG_PAGES * 4096 < SPARE_BYTES / 2
+        assert (tmp_path / "index.sqlite3-wal").stat().st_size < SPARE_BYTES
 
 
-def test_a_page_is_read_along_its_index(tmp_path: Path) -> None:
+def test_page_uses_its_index(tmp_path: Path) -> None:
     path = tmp_path / "index.sqlite3"
     SqliteIndex(path).close()
     with closing(connect(path)) as database:

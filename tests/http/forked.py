@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from tests.waiting import HANG_SECONDS
 from vidi.cli.main import main
-
-START_SECONDS = 30.0
 
 
 def serve(flags: list[str]) -> None:
@@ -47,9 +46,9 @@ def _free_port() -> int:
 
 
 def _wait_until_listening(port: int, process: ForkServerProcess) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + HANG_SECONDS
     while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_SECONDS)
         try:
             connection.request("GET", "/v1beta/files?pageSize=1")
             assert connection.getresponse().status == 200

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.waiting import HANG_SECONDS
+
 
 @dataclass(frozen=True, slots=True)
 class Live:
@@ -28,7 +30,7 @@ class Live:
 
     def connect(self) -> socket.socket:
         """A connection with a timeout."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=HANG_SECONDS)
 
     def post(self, path: str, body: bytes, headers: str = "") -> bytes:
         """The raw answer to a POST on a connection of its own."""
@@ -80,7 +82,7 @@ def live(folder: Path, *flags: str, key: str = "", **environment: str) -> Iterat
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(HANG_SECONDS)
         finally:
             process.kill()
             process.wait()
@@ -88,7 +90,7 @@ def live(folder: Path, *flags: str, key: str = "", **environment: str) -> Iterat
 
 def _port(process: subprocess.Popen[bytes], log: Path) -> int:
     """The port that the server says it listens on; its socket takes connections from then on."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANG_SECONDS
     while not (found := re.search(r"BASE_URL=http://127\.0\.0\.1:(\d+)", log.read_text())):
         assert process.poll() is None, f"vidi serve did not start: {log.read_text()}"
         assert time.monotonic() < deadline, f"vidi serve says no address: {log.read_text()}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,9 @@ from tests.conftest import inline, picture
 from tests.http.live import Live, live
 from tests.http.refusal import refusal
 from tests.images import hostile
+from tests.waiting import HANG_SECONDS
 
 LIMIT = 20_000_000
-DEADLINE = 20.0
 MODEL = "/v1beta/models/gemini-3-flash-preview"
 GENERATE = f"{MODEL}:generateContent"
 PART = "contents[0].parts[1].inline_data"
@@ -35,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 @pytest.fixture(scope="module")
 def wire(server: Live) -> Iterator[httpx2.Client]:
     """One connection, kept alive: an error that breaks it is noticed."""
-    with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=HANG_SECONDS) as client:
         yield client
 
 
@@ -269,9 +268,7 @@ def test_a_foreign_file_is_known_for_what_it_is(wire: httpx2.Client, name: str, 
 
 
 def _assert_part_refused(wire: httpx2.Client, method: str, data: bytes, label: str = "image/jpeg") -> str:
-    began = time.monotonic()
     refused = refusal(wire.post(f"{MODEL}:{method}", json=_ask(HI, inline(data, label))))
-    assert time.monotonic() - began < DEADLINE
     assert refused.code == 400
     assert PART in refused.message
     return refused.message
@@ -340,6 +337,7 @@ class Npm:
     [Npm("", "Install Node.js with npm"), Npm("#!/bin/sh\nexit 1\n", "Check the network")],
     ids=["no npm", "no network"],
 )
+@pytest.mark.slow
 def test_without_weights_a_model_is_unavailable_and_others_answer(tmp_path: Path, npm: Npm) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -348,7 +346,7 @@ def test_without_weights_a_model_is_unavailable_and_others_answer(tmp_path: Path
         (tools / "npm").chmod(0o755)
     with (
         live(tmp_path, PATH=str(tools)) as server,
-        httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as wire,
+        httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=HANG_SECONDS) as wire,
     ):
         for _ in range(2):
             refused = refusal(wire.post("/v1beta/models/vidi-lite:generateContent", json=_ask(HI)))

@@ -27,6 +27,9 @@ import pytest
 from tests.conftest import picture
 from tests.http.forked import forked
 from tests.http.refusal import refusal
+from tests.waiting import HANG_SECONDS
+
+pytestmark = pytest.mark.slow
 
 SEED = 20
 ROUNDS = 50
@@ -240,7 +243,10 @@ def talking(port: int) -> Iterator[Callable[[], httpx2.Client]]:
     def make() -> httpx2.Client:
         # One name whatever the port, so that a file's uri stays the same.
         http = httpx2.Client(
-            base_url=f"http://127.0.0.1:{port}", headers={"host": "localhost"}, timeout=30, trust_env=False
+            base_url=f"http://127.0.0.1:{port}",
+            headers={"host": "localhost"},
+            timeout=HANG_SECONDS,
+            trust_env=False,
         )
         made.append(http)
         return http
@@ -288,7 +294,6 @@ class Crew:
             raise
 
 
-@pytest.mark.timeout(400)
 def test_what_is_acknowledged_outlives_a_kill_at_any_moment(tmp_path: Path) -> None:
     rng = random.Random(SEED)
     crew = Crew(SEED)

@@ -20,6 +20,7 @@ from tests.http.bodies import (
 )
 from tests.http.live import Live, live
 from tests.http.refusal import refusal
+from tests.waiting import HANG_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 @pytest.fixture(scope="module")
 def wire(server: Live) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=20) as client:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=HANG_SECONDS) as client:
         yield client
 
 
@@ -140,6 +141,7 @@ EXTREMES: dict[str, tuple[bytes | Json, str]] = {
 
 
 @pytest.mark.parametrize("case", EXTREMES)
+@pytest.mark.slow
 def test_extremes_are_refused(wire: httpx2.Client, server: Live, case: str) -> None:
     body, says = EXTREMES[case]
     reply = wire.post(
@@ -165,6 +167,7 @@ def test_a_pattern_is_satisfied_or_refused(wire: httpx2.Client, pattern: str) ->
 
 
 @pytest.mark.parametrize("pattern", ["(" * 5000 + ")" * 5000, "a{99999999999}"], ids=["deep", "repeated"])
+@pytest.mark.slow
 def test_a_pattern_that_cannot_be_compiled_is_refused(wire: httpx2.Client, pattern: str) -> None:
     _assert_answered(wire, pattern)
 

@@ -108,6 +108,7 @@ def test_one_upload_as_the_guide_does_it(client: TestClient) -> None:
     ],
 )
 @pytest.mark.parametrize("chunk", [1, 1000, 262_144])
+@pytest.mark.slow
 def test_any_chunk_size_on_any_path(client: TestClient, path: str, chunk: int) -> None:
     data = picture(40, 30) if chunk == 1 else bytes(range(256)) * 2000
     begun = _start(client, {"file": {"mimeType": "text/plain"}}, path=path)
@@ -262,6 +263,16 @@ def test_a_bad_step_is_refused_and_the_upload_goes_on(
     received = int(refused.headers["x-goog-upload-size-received"])
     done = _send(client, url, "upload, finalize", b"x" * (10 - received), received)
     assert done.json()["file"]["sizeBytes"] == "10"
+
+
+@pytest.mark.parametrize(
+    ("command", "offset", "header"),
+    [("upload", 7, "X-Goog-Upload-Offset"), ("upload, finalize", 0, "X-Goog-Upload-Command")],
+)
+def test_a_refused_step_names_the_header(client: TestClient, command: str, offset: int, header: str) -> None:
+    url = _start(client, header_content_length="10").headers["x-goog-upload-url"]
+    error = _send(client, url, command, b"x", offset).json()["error"]
+    assert error["details"][0]["fieldViolations"][0]["field"] == header
 
 
 def test_an_unknown_upload_is_over(client: TestClient) -> None:

@@ -23,6 +23,7 @@ from tests.http.bodies import (
 )
 from tests.http.live import Live, live
 from tests.http.refusal import refusal
+from tests.waiting import HANG_SECONDS
 
 MUTATIONS = 1200
 SEED = 20261123
@@ -37,7 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 @pytest.fixture(scope="module")
 def wire(server: Live) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=20) as client:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=HANG_SECONDS) as client:
         yield client
 
 
@@ -264,6 +265,7 @@ def _listed(value: Json) -> list[Json]:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("index", range(len(VALID)))
+@pytest.mark.slow
 def test_the_requests_are_good_before_they_are_bent(wire: httpx2.Client, method: str, index: int) -> None:
     body = {"generateContentRequest": VALID[index]} if method == "countTokens" else VALID[index]
     reply = wire.post(f"{MODEL}:{method}", json=body)
@@ -271,6 +273,7 @@ def test_the_requests_are_good_before_they_are_bent(wire: httpx2.Client, method:
     _check(reply)
 
 
+@pytest.mark.slow
 def test_no_mutation_makes_a_server_error(wire: httpx2.Client, server: Live) -> None:
     maker = random.Random(SEED)
     codes = []

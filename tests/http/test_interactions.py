@@ -17,9 +17,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from tests.conftest import picture
+from tests.conftest import examples, picture
 from tests.http.forked import forked
 from tests.http.test_fuzz import bent
+from tests.waiting import HANG_SECONDS
 from vidi.app import create_app
 from vidi.settings import Settings
 
@@ -168,6 +169,7 @@ def test_a_model_that_breaks_in_mid_stream_is_told_as_the_last_event(client: Tes
     assert refusal(whole)[:2] == (503, "service_unavailable")
 
 
+@pytest.mark.slow
 def test_who_leaves_in_mid_stream_frees_the_engine_and_leaves_nothing(tmp_path: Path) -> None:
     with forked(tmp_path) as (port, _), httpx2.Client(base_url=f"http://127.0.0.1:{port}") as http:
         for _ in range(80):  # more than the engine has slots
@@ -175,7 +177,7 @@ def test_who_leaves_in_mid_stream_frees_the_engine_and_leaves_nothing(tmp_path: 
             with http.stream("POST", HERE, json=body) as reply:
                 first = next(reply.iter_lines())
         made = json.loads(first.removeprefix("data: "))["interaction"]["id"]
-        assert http.post(HERE, json={"model": "echo", "input": "hi"}, timeout=20).status_code == 200
+        assert http.post(HERE, json={"model": "echo", "input": "hi"}, timeout=HANG_SECONDS).status_code == 200
         assert refusal(http.get(f"{HERE}/{made}"))[:2] == (404, "not_found")
 
 
@@ -332,6 +334,7 @@ VALID: list[Body] = [
 ]
 
 
+@pytest.mark.slow
 def test_bent_requests_are_answered_or_refused_in_shape(client: TestClient) -> None:
     maker = random.Random(20261128)
     refused = 0
@@ -361,7 +364,8 @@ _CONTENT = st.fixed_dictionaries(
 
 
 @hypothesis_settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(200),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(given_input=_JSON | _CONTENT | st.lists(_CONTENT | _JSON, max_size=3), form=_JSON)
 def test_any_json_is_answered_or_refused_in_shape(client: TestClient, given_input: Any, form: Any) -> None:
@@ -376,6 +380,7 @@ def test_names_of_any_kind_are_not_found(client: TestClient, name: str) -> None:
         assert reply.status_code == 404
 
 
+@pytest.mark.slow
 def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     """Killed right after each answer, plain or streamed; every one is there, and the talk goes on."""
     kept: list[Body] = []

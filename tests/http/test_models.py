@@ -29,6 +29,16 @@ def _text(message: dict[str, Any]) -> str:
     return "".join(part["text"] for part in message["candidates"][0]["content"].get("parts", []))
 
 
+@pytest.mark.parametrize("version", ["v1", "v1beta"])
+def test_getting_an_unknown_model_says_what_google_says(client: TestClient, version: str) -> None:
+    reply = client.get(f"/{version}/models/gpt-4")
+    assert reply.status_code == 404
+    assert reply.json()["error"]["message"] == (
+        "models/gpt-4 is not found for API version v1beta, or is not supported for generateContent. "
+        "Call ModelService.ListModels to see the list of available models and their supported methods."
+    )
+
+
 @pytest.mark.parametrize("version", ["v1", "v1alpha", "v1beta"])
 def test_every_version_answers_alike(client: TestClient, version: str) -> None:
     reply = client.post(
@@ -111,6 +121,7 @@ def test_candidates_are_told_apart(client: TestClient) -> None:
     assert all(candidate["finishReason"] == "STOP" for candidate in whole["candidates"])
 
 
+@pytest.mark.slow
 def test_a_compressed_body_is_read_and_a_bomb_is_not(client: TestClient) -> None:
     body = gzip.compress(json.dumps(_ask({"text": "hi"})).encode())
     headers = {"content-encoding": "gzip", "content-type": "application/json"}
@@ -164,18 +175,24 @@ def test_what_is_not_there_is_a_404_in_googles_shape(client: TestClient, method:
     assert reply.json()["error"]["status"] == "NOT_FOUND"
 
 
+@pytest.mark.slow
 def test_a_deadline_of_the_client_is_kept(client: TestClient) -> None:
-    body = _ask({"text": "echo words=1000 sleep=0.05"})
+    body = _ask({"text": "echo words=100000 sleep=0.05"})
     reply = client.post(f"{MODEL}:generateContent", json=body, headers={"x-server-timeout": "1"})
     assert reply.status_code == 504
     assert reply.json()["error"]["status"] == "DEADLINE_EXCEEDED"
 
 
+@pytest.mark.slow
 def test_a_deadline_in_mid_stream_is_a_bare_error_line(client: TestClient) -> None:
-    body = _ask({"text": "echo words=1000 sleep=0.05"})
-    reply = client.post(
-        f"{MODEL}:streamGenerateContent?alt=sse", json=body, headers={"x-server-timeout": "1"}
-    )
+    body = _ask({"text": "echo words=100000 sleep=0.05"})
+    # A busy machine may not have begun when the time is over; then it gets more.
+    for seconds in ("1", "8", "64"):
+        reply = client.post(
+            f"{MODEL}:streamGenerateContent?alt=sse", json=body, headers={"x-server-timeout": seconds}
+        )
+        if reply.status_code == 200:
+            break
     assert reply.status_code == 200
     last = reply.text.replace("\r\n", "\n").rstrip("\n").split("\n\n")[-1]
     assert last.startswith('{"error":')

@@ -55,6 +55,7 @@ def test_the_policy_lets_nothing_in_from_elsewhere_and_nothing_inline(client: Te
     assert headers["x-frame-options"] == "DENY"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
     assert "microphone=()" in headers["permissions-policy"]
 
 

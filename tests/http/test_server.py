@@ -15,9 +15,14 @@ import pytest
 
 from tests.conftest import inline, picture
 from tests.http.live import Live, live, read_all, request
+from tests.waiting import HANG_SECONDS, until
+from vidi.engines.echo import CARD
+
+pytestmark = pytest.mark.slow
 
 PATH = "/v1beta/models/echo:generateContent"
 STREAM = "/v1beta/models/echo:streamGenerateContent?alt=sse"
+HOURS = "echo words=100000 sleep=0.1"
 
 
 def _body(text: str) -> bytes:
@@ -30,40 +35,31 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         yield started
 
 
-def _threads_at_work(server: Live) -> float:
-    """CPU seconds that the server spends in half a second."""
-    before = sum(server.process.cpu_times()[:2])
-    time.sleep(0.5)
-    return float(sum(server.process.cpu_times()[:2]) - before)
-
-
-def test_a_hung_up_stream_stops_its_generation(server: Live) -> None:
-    streams = []
-    for _ in range(8):
-        connection = server.connect()
-        connection.sendall(request(STREAM, _body("echo words=1000000")))
-        assert connection.recv(100)
-        streams.append(connection)
-    for connection in streams:
-        connection.close()
-    deadline = time.monotonic() + 3
-    while _threads_at_work(server) > 0.1:
-        assert time.monotonic() < deadline
-    assert server.works()
+def test_a_hung_up_stream_stops_its_generation(tmp_path: Path) -> None:
+    """A slot comes back when its generation has ended; every one is taken by hours of work, then free."""
+    with live(tmp_path, VIDI_QUEUE="0") as server:
+        streams = []
+        for _ in range(CARD.slots):
+            connection = server.connect()
+            connection.sendall(request(STREAM, _body(HOURS)))
+            assert connection.recv(100)
+            streams.append(connection)
+        assert not server.works()
+        for connection in streams:
+            connection.close()
+        until(server.works)
 
 
 def test_a_client_that_leaves_before_the_answer_frees_its_slot(server: Live) -> None:
-    for _ in range(70):
+    for _ in range(CARD.slots + 6):
         connection = server.connect()
-        connection.sendall(request(PATH, _body("echo words=100000 sleep=0.01")))
+        connection.sendall(request(PATH, _body(HOURS)))
         connection.close()
-    began = time.monotonic()
     assert server.works()
-    assert time.monotonic() - began < 5
 
 
 def test_sixty_four_dripping_clients_cost_sixty_four_connections(tmp_path: Path) -> None:
-    """Every kind of drip is cut within a minute, and good requests are answered meanwhile."""
+    """Every kind of drip is cut, and good requests are answered meanwhile."""
     head = f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n"
     with live(tmp_path) as server:
         drips = []
@@ -72,14 +68,17 @@ def test_sixty_four_dripping_clients_cost_sixty_four_connections(tmp_path: Path)
             # A third drips its headers, a third its body, a third sends nothing at all.
             connection.sendall((head.encode(), head.encode() + b"\r\n", b"")[index % 3])
             drips.append((connection, index % 3))
-        began = time.monotonic()
-        while drips and time.monotonic() - began < 60:
-            asked = time.monotonic()
-            assert server.works()
-            assert time.monotonic() - asked < 5
+        answered = 0
+
+        def all_cut() -> bool:
+            nonlocal drips, answered
+            answered += server.works()
             drips = [(connection, kind) for connection, kind in drips if _drip(connection, kind)]
             time.sleep(0.5)
-        assert not drips
+            return not drips
+
+        until(all_cut)
+        assert answered > 10
 
 
 def _drip(connection: socket.socket, kind: int) -> bool:
@@ -178,5 +177,5 @@ def test_a_signal_ends_the_server_and_everything_it_started(tmp_path: Path, sent
         children = server.process.children(recursive=True)
         assert children
         server.process.send_signal(sent)
-        psutil.wait_procs([server.process, *children], timeout=20)
+        psutil.wait_procs([server.process, *children], timeout=HANG_SECONDS)
         assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.waiting import HANG_SECONDS
 from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageSource, MediaResolution, Picture
-from vidi.images.header import ImageLimits, read_header
+from vidi.images.header import ImageLimits
 from vidi.images.pool import DecoderPool
+from vidi.images.source import PictureSource
 
 Prepare = Callable[..., Picture]
 WHERE = "contents[0].parts[1].inline_data"
@@ -20,11 +22,12 @@ WHERE = "contents[0].parts[1].inline_data"
 def prepare() -> Iterator[Prepare]:
     """Reads a file's header and prepares it in a real decoder process, which all tests of a module share."""
     with asyncio.Runner() as runner:
-        pool = DecoderPool(size=1, deadline=20, memory_limit=1 << 30)
+        pool = DecoderPool(size=1, deadline=HANG_SECONDS, memory_limit=1 << 30)
 
         def run(data: bytes, max_pixels: int = 1 << 20) -> Picture:
-            header = read_header(data, where=WHERE, limits=ImageLimits(), resolution=MediaResolution.LOW)
-            return runner.run(pool.prepare(ImageSource(data, WHERE), header, Fit(max_pixels)))
+            source = PictureSource.inline(ImageSource(data, WHERE))
+            header = runner.run(source.header(ImageLimits(), MediaResolution.LOW))
+            return runner.run(pool.prepare(source, header, Fit(max_pixels)))
 
         yield run
         runner.run(pool.close())

@@ -15,10 +15,11 @@ from PIL import Image, ImageChops
 
 from tests.images import drawn, hostile
 from tests.images.conftest import WHERE, Prepare
+from tests.waiting import HANG_SECONDS
 from vidi.domain.errors import InvalidImage
 from vidi.domain.geometry import Fit, Placement
 from vidi.domain.prompt import ImageFormat, MediaResolution, Picture
-from vidi.images.protocol import JOB_SIZE, REPLY_SIZE, DecodeResult, Job, Verdict
+from vidi.images.protocol import JOB_SIZE, RESULT_SIZE, DecodeResult, Job, Verdict
 
 LOSSY = 40
 """Most that a lossy format may change a channel of the drawing."""
@@ -217,32 +218,34 @@ def test_every_prefix_is_decoded_or_refused(prepare: Prepare, kind: str) -> None
 class TestProcess:
     """The process itself, without the pool."""
 
-    def _start(self, shared: int, deadline: float = 5) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    def _start(
+        self, shared: int, deadline: float = HANG_SECONDS
+    ) -> tuple[subprocess.Popen[bytes], socket.socket]:
         ours, theirs = socket.socketpair()
-        ours.settimeout(20)
+        ours.settimeout(HANG_SECONDS)
         with theirs:
             process: subprocess.Popen[bytes] = subprocess.Popen(
                 [sys.executable, "-P", "-m", "vidi.images.decoder", str(shared), str(1 << 30), str(deadline)],
                 stdin=theirs.fileno(),
                 pass_fds=[shared],
             )
-        assert DecodeResult.unpack(ours.recv(REPLY_SIZE)).verdict is Verdict.READY
+        assert DecodeResult.unpack(ours.recv(RESULT_SIZE)).verdict is Verdict.READY
         return process, ours
 
     def test_ends_when_the_server_is_gone(self) -> None:
         with tempfile.TemporaryFile() as shared:
             process, channel = self._start(shared.fileno())
             channel.close()
-            assert process.wait(20) == 0
+            assert process.wait(HANG_SECONDS) == 0
 
     def test_leaves_interrupts_to_the_server(self) -> None:
         with tempfile.TemporaryFile() as shared:
             process, channel = self._start(shared.fileno())
             process.send_signal(signal.SIGINT)
             channel.send(Job(ImageFormat.PNG, 1, 1, 1, Fit(1)).pack())
-            assert DecodeResult.unpack(channel.recv(REPLY_SIZE)).verdict is Verdict.BROKEN
+            assert DecodeResult.unpack(channel.recv(RESULT_SIZE)).verdict is Verdict.BROKEN
             channel.close()
-            assert process.wait(20) == 0
+            assert process.wait(HANG_SECONDS) == 0
 
     def test_ends_itself_when_nobody_stops_it(self) -> None:
         with tempfile.TemporaryFile() as shared:
@@ -252,11 +255,11 @@ class TestProcess:
             process, channel = self._start(shared.fileno(), deadline=-1.9)
             channel.send(Job(ImageFormat.JPEG, 1, 8_000, 6_000, Fit(1 << 20)).pack())
             channel.close()
-            assert process.wait(20) == -signal.SIGALRM
+            assert process.wait(HANG_SECONDS) == -signal.SIGALRM
 
     def test_a_job_is_never_read_by_half(self) -> None:
         with tempfile.TemporaryFile() as shared:
             process, channel = self._start(shared.fileno())
             channel.send(bytes(JOB_SIZE - 1))
             channel.close()
-            assert process.wait(20) == 0
+            assert process.wait(HANG_SECONDS) == 0

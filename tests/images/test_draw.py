@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.conftest import examples
 from vidi.domain.geometry import Box, Placement
 from vidi.domain.prompt import Picture
 from vidi.images.draw import Labelled, draw_boxes
@@ -93,7 +94,7 @@ def test_pictures_of_any_shape(size: tuple[int, int]) -> None:
 edge = st.floats(-1_500, 2_500, allow_nan=False)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.lists(
         st.builds(

@@ -30,7 +30,7 @@ def _tiff(order: str, form: int, value: bytes, count: int = 1) -> bytes:
 def test_both_byte_orders_and_both_widths(order: str, form: int, code: str, orientation: int) -> None:
     data = _tiff(order, form, struct.pack(order + code, orientation).ljust(4, b"\0"))
     assert formats.exif_orientation(b"xx" + data, 2, 2 + len(data)) == orientation
-    assert formats.exif_orientation(formats.PREFIX + data, 0, 99) == orientation
+    assert formats.exif_orientation(formats.EXIF_PREFIX + data, 0, 99) == orientation
 
 
 @pytest.mark.parametrize("value", [0, 9, 255, 65_535])

@@ -39,10 +39,10 @@ def test_the_format_is_told_by_the_bytes(form: ImageFormat) -> None:
     assert _read(GOOD[form]).format is form
 
 
-def test_size_frames_resolution_and_orientation_are_reported() -> None:
+def test_size_frames_and_orientation_are_reported() -> None:
     data = drawn.turned("JPEG", 6)
-    assert read_header(data, where=WHERE, limits=LIMITS, resolution=MediaResolution.HIGH) == ImageHeader(
-        ImageFormat.JPEG, 64, 96, 1, MediaResolution.HIGH, 6
+    assert read_header(data, where=WHERE, limits=LIMITS) == ImageHeader(
+        ImageFormat.JPEG, 64, 96, 1, MediaResolution.UNSPECIFIED, 6
     )
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageFormat
-from vidi.images.protocol import JOB_SIZE, REPLY_SIZE, DecodeResult, Job, Verdict, write_at
+from vidi.images.protocol import JOB_SIZE, RESULT_SIZE, DecodeResult, Job, Verdict, write_at
 
 SIZES = st.integers(0, 2**32 - 1)
 
@@ -27,11 +27,11 @@ def test_jobs_survive_the_way(job: Job) -> None:
 
 @given(st.builds(DecodeResult, st.sampled_from(Verdict), SIZES, SIZES, SIZES, SIZES))
 def test_replies_survive_the_way(reply: DecodeResult) -> None:
-    assert len(reply.pack()) == REPLY_SIZE
+    assert len(reply.pack()) == RESULT_SIZE
     assert DecodeResult.unpack(reply.pack()) == reply
 
 
-@pytest.mark.parametrize("message", [b"", b"\1", b"\xff" * REPLY_SIZE])
+@pytest.mark.parametrize("message", [b"", b"\1", b"\xff" * RESULT_SIZE])
 def test_what_is_no_reply_is_not_read_as_one(message: bytes) -> None:
     with pytest.raises((ValueError, struct.error)):
         DecodeResult.unpack(message)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.model.random_gguf import Sizes, write_text_model, write_vision_tower
+from tests.waiting import HANG_SECONDS
 from vidi.engines.llama import store
 from vidi.engines.llama.store import Pulled, publish, pulling
 from vidi.engines.profile import Licence, Model, WeightsFile
@@ -60,7 +61,7 @@ def pull(folder: Path, *words: object) -> str:
     variables = {name: value for name, value in os.environ.items() if not name.startswith("VIDI_")}
     variables |= {"VIDI_DATA_DIR": str(folder / "data"), "VIDI_CACHE_DIR": str(folder / "cache")}
     command = [sys.executable, "-m", "vidi.cli.main", "pull", *map(str, words), "--yes"]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=HANG_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

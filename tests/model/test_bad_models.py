@@ -15,6 +15,7 @@ from tests.http.live import Live, live
 from tests.http.refusal import refusal
 from tests.model.pulling import Spoil, publish_random, unspoilt
 from tests.model.random_gguf import Sizes, write_text_model, write_vision_tower
+from tests.waiting import HANG_SECONDS
 from vidi.domain.errors import Unavailable
 from vidi.engines.base import EngineContext
 from vidi.engines.llama import store
@@ -118,7 +119,7 @@ def ask(server: Live, model: str, text: str = "hi", **config: object) -> httpx2.
             "contents": [{"parts": [inline(picture(60, 40)), {"text": text}]}],
             "generationConfig": {"temperature": 0, "maxOutputTokens": 20, **config},
         },
-        timeout=60,
+        timeout=HANG_SECONDS,
         trust_env=False,
     )
 

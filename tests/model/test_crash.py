@@ -23,13 +23,13 @@ from tests.http.live import Live, live
 from tests.http.refusal import refusal
 from tests.model.pulling import pull, write_random
 from tests.model.random_gguf import Sizes, write_text_model, write_vision_tower
+from tests.waiting import HANG_SECONDS, until
 from vidi.domain.errors import Unavailable
-from vidi.engines.chat.connection import post
+from vidi.engines.chat.connection import Endpoint, post
 from vidi.engines.llama.supervisor import Launch, Pace, Supervisor
 
 pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 
-PATIENCE = 30.0
 """Seconds within which everything here must have happened; a broken one takes for ever."""
 
 NUMBERS = {
@@ -62,14 +62,6 @@ def workers(process: psutil.Process) -> list[psutil.Process]:
     return found
 
 
-def until(condition: Callable[[], object]) -> None:
-    """Wait for something that must happen."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="module")
 def slow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose cache holds `slow`, with four slots, and `single`, with one."""
@@ -88,7 +80,7 @@ def slow_server(slow_folder: Path) -> Iterator[Live]:
 
 def http(server: Live) -> httpx2.Client:
     """A client of a server."""
-    return httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=PATIENCE, trust_env=False)
+    return httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=HANG_SECONDS, trust_env=False)
 
 
 def ending(server: Live, begun: Callable[[], object]) -> str:
@@ -129,9 +121,9 @@ def test_a_crash_costs_running_answers_only_and_nobody_waits_for_ever(
     with ThreadPoolExecutor(20) as clients:
         answers = [clients.submit(ending, slow_server, begun.release) for _ in range(20)]
         for _ in range(20):
-            assert begun.acquire(timeout=PATIENCE)
+            assert begun.acquire(timeout=HANG_SECONDS)
         before.send_signal(blow)
-        endings = [answer.result(2 * PATIENCE) for answer in answers]
+        endings = [answer.result(HANG_SECONDS) for answer in answers]
     # Four were being made when it died, each told in words; those that waited had their turn afterwards.
     assert "broken off" in endings
     assert endings.count("whole") >= 10
@@ -150,7 +142,7 @@ def test_a_process_that_dies_again_and_again_is_started_ever_later(slow_folder: 
             assert ending_whole(server)
             (worker,) = workers(server.process)
             worker.kill()
-            worker.wait(PATIENCE)
+            worker.wait(HANG_SECONDS)
         until(lambda: len(_pauses(server)) == 4)
         assert _pauses(server) == [0.1, 0.2, 0.4, 0.8]
         assert "single died" in server.log.read_text()
@@ -182,9 +174,9 @@ def test_no_process_is_left_when_the_server_ends(
         until(lambda: workers(server.process))
         children = server.process.children(recursive=True)
         server.process.send_signal(end)
-        _, alive = psutil.wait_procs([server.process, *children], PATIENCE)
+        _, alive = psutil.wait_procs([server.process, *children], HANG_SECONDS)
         assert not alive
-        busy.result(PATIENCE)
+        busy.result(HANG_SECONDS)
 
 
 def _give_up(server: Live, tokens: int) -> None:
@@ -246,35 +238,43 @@ def answers(supervisor: Supervisor) -> bool:
 
 
 @pytest.fixture
-def quick(random_launch: Launch) -> Iterator[Supervisor]:
-    """A supervisor that soon loses patience."""
-    supervisor = Supervisor(random_launch, "random", Pace(ping_every=0.5, missed_pings=3))
-    try:
-        yield supervisor
-    finally:
-        supervisor.close()
+def supervisor(random_launch: Launch) -> Iterator[Supervisor]:
+    """The random model's, at its usual pace."""
+    with closing(Supervisor(random_launch, "random")) as started:
+        yield started
 
 
 def test_a_process_that_hangs_is_noticed_and_replaced(
-    quick: Supervisor, caplog: pytest.LogCaptureFixture
+    random_launch: Launch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert json.loads(tokens_of(quick))["tokens"]
-    pid = quick.pid
-    assert pid is not None
-    psutil.Process(pid).suspend()
-    # Asked while it hangs, and answered by its successor.
-    with caplog.at_level(logging.ERROR):
+    with closing(Supervisor(random_launch, "random", Pace(ping_every=0.5, missed_pings=3))) as quick:
         assert json.loads(tokens_of(quick))["tokens"]
-    assert "random no longer answers and is killed" in caplog.text
-    assert quick.pid != pid
-    assert not psutil.pid_exists(pid)
-    assert quick.starts >= 2
+        pid = quick.pid
+        assert pid is not None
+        psutil.Process(pid).suspend()
+        # Asked while it hangs, and answered by its successor.
+        with caplog.at_level(logging.ERROR):
+            assert json.loads(tokens_of(quick))["tokens"]
+        assert "random no longer answers and is killed" in caplog.text
+        assert quick.pid != pid
+        assert not psutil.pid_exists(pid)
+        assert quick.starts >= 2
 
 
-def test_a_healthy_process_outlives_many_pings(quick: Supervisor) -> None:
-    pid = quick.pid
-    time.sleep(1.5)
-    assert (quick.pid, quick.starts) == (pid, 1)
+def test_a_healthy_process_outlives_many_pings(
+    random_launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered: list[bytes] = []
+
+    def counted(endpoint: Endpoint, path: str, body: bytes) -> Iterator[bytes]:
+        yield from post(endpoint, path, body)
+        answered.append(body)
+
+    monkeypatch.setattr("vidi.engines.llama.supervisor.post", counted)
+    with closing(Supervisor(random_launch, "random", Pace(ping_every=0.1, missed_pings=1000))) as supervisor:
+        pid = supervisor.pid
+        until(lambda: len(answered) > 10)
+        assert (supervisor.pid, supervisor.starts) == (pid, 1)
 
 
 def test_a_hanging_process_ends_with_its_supervisor(random_launch: Launch) -> None:
@@ -288,30 +288,30 @@ def test_a_hanging_process_ends_with_its_supervisor(random_launch: Launch) -> No
         tokens_of(supervisor)
 
 
-def test_a_process_gets_a_key_of_its_own_each_time_and_answers_nobody_else(quick: Supervisor) -> None:
+def test_a_process_gets_a_key_of_its_own_each_time_and_answers_nobody_else(supervisor: Supervisor) -> None:
     endpoints = []
     for _ in range(2):
-        found = [each for each in quick.endpoint() if each is not None]
+        found = [each for each in supervisor.endpoint() if each is not None]
         endpoints.append(found[-1])
-        pid = quick.pid
+        pid = supervisor.pid
         assert pid is not None
         psutil.Process(pid).kill()
-        until(partial(_replaced, quick, pid))
-        assert tokens_of(quick)
+        until(partial(_replaced, supervisor, pid))
+        assert tokens_of(supervisor)
     assert endpoints[0].key != endpoints[1].key
-    (endpoint,) = [each for each in quick.endpoint() if each is not None]
+    (endpoint,) = [each for each in supervisor.endpoint() if each is not None]
     for path in ("/tokenize", "/v1/chat/completions", "/slots", "/props", "/"):
         reply = httpx2.post(f"http://127.0.0.1:{endpoint.port}{path}", json={"content": "x"}, trust_env=False)
         assert reply.status_code in (401, 404), path
     assert b"tokens" in b"".join(post(endpoint, "/tokenize", b'{"content":"x"}'))
 
 
-def test_a_request_that_kills_each_process_is_not_tried_for_ever(quick: Supervisor) -> None:
+def test_a_request_that_kills_each_process_is_not_tried_for_ever(supervisor: Supervisor) -> None:
     stop = threading.Event()
 
     def kill_each() -> None:
         while not stop.is_set():
-            pid = quick.pid
+            pid = supervisor.pid
             if pid is not None and pid not in killed:
                 killed.add(pid)
                 psutil.Process(pid).kill()
@@ -323,8 +323,8 @@ def test_a_request_that_kills_each_process_is_not_tried_for_ever(quick: Supervis
     try:
         with pytest.raises(Unavailable):
             for _ in range(1000):
-                tokens_of(quick)
+                tokens_of(supervisor)
     finally:
         stop.set()
         killer.join()
-    until(lambda: answers(quick))
+    until(lambda: answers(supervisor))

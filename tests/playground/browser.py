@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import HANG_SECONDS
+
 FOLDER = Path(__file__).parent
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -193,7 +195,7 @@ def chromium(program: str, node: str, modules: Path) -> Iterator[Browser]:
     finally:
         process.stdin.close()
         try:
-            process.wait(20)
+            process.wait(HANG_SECONDS)
         finally:
             process.kill()
             process.wait()

@@ -10,6 +10,9 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
+// Ends a hang, in milliseconds; it measures nothing.
+const HANG = 300_000;
+
 const browser = await chromium.launch({
   executablePath: process.argv[2],
   args: [
@@ -30,7 +33,7 @@ const does = {
     page.on('pageerror', ({ message }) => seen.errors.push(message));
     page.on('console', (said) => { if (said.type() === 'error') seen.errors.push(said.text()); });
     page.on('request', (request) => seen.requests.push(request.url()));
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(HANG);
   },
   async call(name, { args = [] }) {
     const value = await page[name](...args);
@@ -38,7 +41,7 @@ const does = {
   },
   // Playwright's own waiting needs `eval`, which the page's policy forbids; its `evaluate` does not.
   async wait(condition) {
-    for (const end = Date.now() + 15_000; !(await page.evaluate(condition));) {
+    for (const end = Date.now() + HANG; !(await page.evaluate(condition));) {
       if (Date.now() > end) throw new Error(`waited in vain for: ${condition}`);
       await new Promise((resolve) => { setTimeout(resolve, 15); });
     }

@@ -18,6 +18,7 @@ from tests.conftest import picture
 from tests.http.live import Live, live
 from tests.playground.browser import Browser, Page
 from tests.playground.conftest import program, url_of
+from tests.waiting import HANG_SECONDS
 
 KEY = "a-long-secret"
 HARD = """It's "50%" of $HOME, a\\b `c` {d} – ünï\n\tEnd"""
@@ -45,7 +46,7 @@ def run(
         capture_output=True,
         text=True,
         env={**kept, **(variables or {})},
-        timeout=100,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import inline, picture
 from tests.http.live import Live, live
+from tests.waiting import HANG_SECONDS
 
 TOOLS = ("bash", "curl", "base64", "gzip")
 MISSING = [name for name in TOOLS if shutil.which(name) is None]
@@ -38,7 +39,7 @@ def _shell(script: str, folder: Path, server: Live) -> str:
         env=variables,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=HANG_SECONDS,
     )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout

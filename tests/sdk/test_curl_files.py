@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import picture
 from tests.http.live import Live
+from tests.waiting import HANG_SECONDS
 
 TOOLS = ("bash", "curl", "file", "grep", "cut", "tr", "wc")
 MISSING = [name for name in TOOLS if shutil.which(name) is None]
@@ -50,7 +51,7 @@ def _shell(script: str, folder: Path, server: Live, **variables: str) -> str:
     known = os.environ | {"BASE": f"http://127.0.0.1:{server.port}", "GEMINI_API_KEY": "any", **variables}
     command = ["bash", "-euo", "pipefail", "-c", script]
     ran = subprocess.run(
-        command, cwd=folder, env=known, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, env=known, capture_output=True, text=True, timeout=HANG_SECONDS, check=False
     )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout

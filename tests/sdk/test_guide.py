@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import picture
 from tests.http.live import Live
+from tests.waiting import HANG_SECONDS
 
 TOOLS = ("bash", "curl", "jq", "base64", "file", "grep", "awk", "sed", "cut", "tr", "wc")
 MISSING = [name for name in TOOLS if shutil.which(name) is None]
@@ -86,7 +87,7 @@ def _pasted(name: str, folder: Path, server: Live, short_url: str = "") -> list[
         env=os.environ | {"GEMINI_API_KEY": "any", "NO_PROXY": "127.0.0.1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")

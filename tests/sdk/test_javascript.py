@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import picture
 from tests.http.live import Live
+from tests.waiting import HANG_SECONDS
 
 SCRIPTS = Path(__file__).parent / "js"
 MISSING = [name for name in ("node", "npm") if shutil.which(name) is None]
@@ -38,7 +39,9 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for file in SCRIPTS.iterdir():
         if file.is_file():
             shutil.copy(file, folder)
-    installed = subprocess.run(INSTALL, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    installed = subprocess.run(
+        INSTALL, cwd=folder, capture_output=True, text=True, timeout=HANG_SECONDS, check=False
+    )
     if installed.returncode and (unreachable := NO_NETWORK.search(installed.stderr)):
         pytest.skip(f"npm cannot reach its registry: {unreachable[0]}")
     assert installed.returncode == 0, installed.stderr
@@ -55,7 +58,7 @@ def _script(scripts: Path, server: Live, *words: str | Path) -> Any:
         env=variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

@@ -8,7 +8,7 @@ from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import MediaResolution, Output, TextFormat, Thinking
 from vidi.domain.schema import Kind, Schema
 from vidi.wire import configuration
-from vidi.wire.fields import Scope
+from vidi.wire.errors import Scope
 from vidi.wire.schema import GenerationConfig, ThinkingConfig
 
 JSON = "application/json"

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
+from tests.conftest import examples
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaResolution, Request, Role, Turn
 from vidi.wire.decode import RequestLimits, decode_count, decode_generate
@@ -122,6 +123,7 @@ def test_pictures_are_counted_before_they_are_decoded() -> None:
         _generate(_asked(*many, {"fileData": {"fileUri": "files/a"}}), limits)
 
 
+@pytest.mark.slow
 def test_a_flood_of_parts_is_refused() -> None:
     for contents in ([{"parts": [{"text": "a"}] * 50_000}], [{"parts": {"text": "a"}}] * 50_001):
         body = json.dumps({"contents": contents}).encode()
@@ -237,7 +239,7 @@ def _changes(value: Json, mutant: Json) -> list[Json]:
     ]
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.data())
 def test_no_mutation_is_an_accident(data: st.DataObject) -> None:
     request: Json = RICH

@@ -13,25 +13,23 @@ from vidi.domain.answer import Finish, Piece, TokenCount
 from vidi.wire.encode import (
     ModelInfo,
     ResponseMeta,
-    Status,
     encode_count,
     encode_error,
     encode_model,
     encode_models,
     encode_response,
-    status_of,
 )
-from vidi.wire.fields import FieldViolation, InvalidFields
+from vidi.wire.errors import FieldViolation, InvalidFields, Status, status_of
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
-REPLY = ResponseMeta(model_version="vidi-lite", response_id="abc", prompt=TokenCount(text=5, image=258))
+META = ResponseMeta(model_version="vidi-lite", response_id="abc", prompt=TokenCount(text=5, image=258))
 TYPE = "type.googleapis.com/google.rpc."
 
 
 def test_a_whole_answer() -> None:
     pieces = [Piece("A ", 1), Piece("cat.", 2), Piece("", finish=Finish.STOP)]
-    assert json.loads(encode_response(pieces, reply=REPLY)) == {
+    assert json.loads(encode_response(pieces, meta=META)) == {
         "candidates": [
             {"content": {"parts": [{"text": "A cat."}], "role": "model"}, "finishReason": "STOP", "index": 0}
         ],
@@ -52,10 +50,10 @@ def test_a_whole_answer() -> None:
 
 def test_a_stream_keeps_running_totals() -> None:
     pieces = [Piece("a", 1), Piece("b", 2), Piece("", finish=Finish.MAX_TOKENS)]
-    reply, messages = REPLY, []
+    meta, messages = META, []
     for piece in pieces:
-        messages.append(json.loads(encode_response([piece], reply=reply)))
-        reply = reply.after([piece])
+        messages.append(json.loads(encode_response([piece], meta=meta)))
+        meta = meta.after([piece])
     assert [each["usageMetadata"]["candidatesTokenCount"] for each in messages] == [1, 3, 3]
     assert [each["candidates"][0].get("finishReason") for each in messages] == [None, None, "MAX_TOKENS"]
     assert [each["candidates"][0]["content"]["parts"] for each in messages] == [
@@ -63,7 +61,7 @@ def test_a_stream_keeps_running_totals() -> None:
         [{"text": "b"}],
         [{"text": ""}],
     ]
-    whole = json.loads(encode_response(pieces, reply=REPLY))
+    whole = json.loads(encode_response(pieces, meta=META))
     assert messages[-1]["usageMetadata"] == whole["usageMetadata"]
 
 
@@ -74,7 +72,7 @@ def test_candidates_are_apart_and_in_order() -> None:
         Piece("", finish=Finish.STOP, candidate=1),
         Piece("", finish=Finish.SAFETY),
     ]
-    message = json.loads(encode_response(pieces, reply=REPLY))
+    message = json.loads(encode_response(pieces, meta=META))
     assert [
         (each["index"], each["content"]["parts"], each["finishReason"]) for each in message["candidates"]
     ] == [(0, [{"text": "zero"}], "SAFETY"), (1, [{"text": "one"}], "STOP")]
@@ -84,8 +82,8 @@ def test_candidates_are_apart_and_in_order() -> None:
 @pytest.mark.parametrize("shown", [True, False])
 def test_thoughts_are_billed_and_shown_only_if_asked_for(shown: bool) -> None:
     pieces = [Piece("hm", 4, thought=True), Piece("so", 3, thought=True), Piece("Yes.", 2)]
-    reply = ResponseMeta("m", "r", TokenCount(text=1), include_thoughts=shown)
-    message = json.loads(encode_response(pieces, reply=reply))
+    meta = ResponseMeta("m", "r", TokenCount(text=1), include_thoughts=shown)
+    message = json.loads(encode_response(pieces, meta=meta))
     thoughts = [{"text": "hmso", "thought": True}] if shown else []
     assert message["candidates"][0]["content"]["parts"] == [*thoughts, {"text": "Yes."}]
     usage = message["usageMetadata"]
@@ -97,7 +95,7 @@ def test_thoughts_are_billed_and_shown_only_if_asked_for(shown: bool) -> None:
 
 
 def test_counts_of_zero_are_left_out() -> None:
-    empty = json.loads(encode_response([], reply=ResponseMeta("m", "r", TokenCount())))
+    empty = json.loads(encode_response([], meta=ResponseMeta("m", "r", TokenCount())))
     assert empty == {"usageMetadata": {"totalTokenCount": 0}, "modelVersion": "m", "responseId": "r"}
     assert json.loads(encode_count(TokenCount())) == {"totalTokens": 0}
 
@@ -114,7 +112,7 @@ def test_a_count() -> None:
 
 @given(st.text(st.characters()))
 def test_any_text_is_one_line_of_utf8(text: str) -> None:
-    message = encode_response([Piece(text)], reply=REPLY)
+    message = encode_response([Piece(text)], meta=META)
     assert len(message.decode().splitlines()) == 1
     sent = json.loads(message)["candidates"][0]["content"]["parts"][0]["text"]
     assert sent == text.encode("utf-8", "replace").decode()

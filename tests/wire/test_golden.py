@@ -18,7 +18,8 @@ import pytest
 
 from vidi.domain.errors import VidiError
 from vidi.wire.decode import RequestLimits, decode_count, decode_generate
-from vidi.wire.encode import encode_error, status_of
+from vidi.wire.encode import encode_error
+from vidi.wire.errors import status_of
 from vidi.wire.interaction_decode import decode_interaction
 from vidi.wire.interaction_encode import encode_interaction_error
 

@@ -9,8 +9,8 @@ import pytest
 
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import FileReference, ImageSource, Role, Turn
-from vidi.wire.fields import InvalidFields, UnknownFields
-from vidi.wire.interaction_decode import NewInteraction, Past, continued, decode_interaction
+from vidi.wire.errors import InvalidFields, UnknownFields
+from vidi.wire.interaction_decode import NewInteraction, PastInteraction, decode_interaction, with_history
 from vidi.wire.schema import MAX_PARTS
 
 PICTURE = {"type": "image", "data": "iVBORw=="}
@@ -20,10 +20,12 @@ def decoded(max_images: int = 10, **fields: Any) -> NewInteraction:
     return decode_interaction(json.dumps({"model": "m", "input": "hi", **fields}).encode(), max_images)
 
 
-def past(name: str, asked: Any, *said: str) -> Past:
+def past(name: str, asked: Any, *said: str) -> PastInteraction:
     contents = [{"type": "text", "text": words} for words in said]
     steps = [{"type": "thought", "summary": []}, {"type": "model_output", "content": contents}]
-    return Past(name, json.dumps(asked).encode(), json.dumps({"steps": steps, "usage": {}}).encode())
+    return PastInteraction(
+        name, json.dumps(asked).encode(), json.dumps({"steps": steps, "usage": {}}).encode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_what_came_before_becomes_the_first_turns() -> None:
     new = decoded(input="And now?").conversation
     first = past("a1", [{"type": "text", "text": "What?"}, PICTURE], "A ", "ball.")
     second = past("b2", [{"type": "user_input", "content": [{"type": "image", "uri": "files/x"}]}], "")
-    whole = continued(new, [first, second], 10)
+    whole = with_history(new, [first, second], 10)
     assert whole.turns == (
         Turn(Role.USER, ("What?", ImageSource(b"\x89PNG", "a1.input[1]"))),
         Turn(Role.MODEL, ("A ball.",)),
@@ -61,11 +63,12 @@ def test_what_came_before_becomes_the_first_turns() -> None:
 def test_pictures_of_all_turns_are_counted() -> None:
     new = decoded(input=[PICTURE]).conversation
     earlier = past("a1", [PICTURE, PICTURE], "Two.")
-    assert len(list(continued(new, [earlier], 3).images())) == 3
+    assert len(list(with_history(new, [earlier], 3).images())) == 3
     with pytest.raises(InvalidRequest, match="previous_interaction_id: 3 images are more than the 2"):
-        continued(new, [earlier], 2)
+        with_history(new, [earlier], 2)
 
 
+@pytest.mark.slow
 def test_too_many_contents_are_refused_before_any_is_looked_at() -> None:
     many = [{"type": "text", "text": "a"}] * (MAX_PARTS + 1)
     for given in (many, [{"type": "user_input", "content": many}]):

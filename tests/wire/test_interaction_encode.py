@@ -11,8 +11,7 @@ import pytest
 
 from vidi.domain import errors
 from vidi.domain.answer import Finish, Piece, TokenCount
-from vidi.wire.encode import status_of
-from vidi.wire.fields import FieldViolation, InvalidFields, UnknownFields, unknown_model
+from vidi.wire.errors import FieldViolation, InvalidFields, UnknownFields, status_of, unknown_model
 from vidi.wire.interaction_encode import (
     InteractionMeta,
     InteractionStream,
@@ -28,14 +27,14 @@ PIECES = [Piece("A ", 1), Piece("cat.", 2), Piece("", 0, finish=Finish.STOP)]
 THINKING = [Piece("Hm.", 4, thought=True), Piece("So.", 5, thought=True), *PIECES]
 
 
-def told(heading: InteractionMeta, pieces: Sequence[Piece]) -> list[dict[str, Any]]:
-    telling = InteractionStream(heading)
-    messages = [telling.begin()]
+def told(meta: InteractionMeta, pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+    stream = InteractionStream(meta)
+    messages = [stream.start()]
     for piece in pieces:
-        messages += telling.go_on(piece)
-    messages += telling.end()
-    assert telling.interaction == encode_interaction(heading, pieces)
-    messages.append(telling.complete())
+        messages += stream.add(piece)
+    messages += stream.stop()
+    assert stream.interaction == encode_interaction(meta, pieces)
+    messages.append(stream.complete())
     return [json.loads(message) for message in messages]
 
 

@@ -116,6 +116,7 @@ def test_depth_costs_no_recursion() -> None:
         to_strict(b"[" * 100_000)
 
 
+@pytest.mark.slow
 def test_a_long_sloppy_body_is_given_up() -> None:
     with pytest.raises(MalformedJson, match="Send strict JSON"):
         to_strict(b"[" + b"1," * 300_000 + b"]")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.wire.fields import Scope
+from vidi.wire.errors import Scope
 from vidi.wire.response_schema import MAX_DEPTH, MAX_NODES, compile_schema
 
 STRING = Schema(kinds=frozenset({Kind.STRING}))
@@ -152,6 +152,7 @@ def test_a_bushy_recursion_is_unrolled_less_often() -> None:
     assert 1 <= _levels(_open(bush), "a") < 4
 
 
+@pytest.mark.slow
 def test_size_and_depth_are_bounded() -> None:
     wide = {"properties": {str(at): {"type": "string"} for at in range(MAX_NODES)}}
     assert f"more than {MAX_NODES} nodes" in _refused(wide)

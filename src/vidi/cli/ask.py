@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 
-from vidi.cli.client import ApiResponse, Client, ClientError, connect
+from vidi.cli.client import ApiResponse, Client, connect
 from vidi.cli.drawing import FoundBox, PictureDecoder, draw, parse_boxes, read
-from vidi.cli.options import Common, common_options, expand_photos, photos_argument
+from vidi.cli.options import ClientError, Common, common_options, expand_photos, photos_argument
 from vidi.domain.errors import VidiError
 
 CAPTION = "Caption this image."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import threading
@@ -17,6 +16,7 @@ import httpx2
 import pybase64
 
 from vidi.app import create_app
+from vidi.cli.options import CONNECT_SECONDS, ClientError, answer_of, keys_of
 from vidi.settings import Settings
 
 LINE_EVERY = 0.25
@@ -96,12 +96,6 @@ def _clock_time(seconds: float) -> str:
 DEFAULT_MODEL = "gemini-3-flash-preview"
 """Any Gemini name asks the server's default model."""
 
-CONNECT_SECONDS = 10.0
-
-
-class ClientError(Exception):
-    """The question was not answered; the text says why."""
-
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
@@ -166,29 +160,6 @@ class Client:
             why = str(error) or type(error).__name__
             raise ClientError(f"{self.http.base_url} cannot be reached: {why}") from None
         return answer_of(response)
-
-
-def answer_of(response: httpx2.Response) -> object:
-    """The JSON that a server answered; None if it is none.
-
-    Raises:
-        ClientError: It refused; the text is its own.
-    """
-    try:
-        answer: object = response.json()
-    except json.JSONDecodeError:
-        answer = None
-    if response.status_code != httpx2.codes.OK:
-        match answer:
-            case {"error": {"message": str(message)}}:
-                raise ClientError(message.strip())
-        raise ClientError(f"{response.url.copy_with(path='/', query=None)} answered {response.status_code}.")
-    return answer
-
-
-def keys_of(settings: Settings) -> dict[str, str]:
-    """The headers that open the server: the first key, if there are any."""
-    return {"x-goog-api-key": settings.api_keys[0]} if settings.api_keys else {}
 
 
 def _text(part: object) -> str:

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidi.app import DECODER_MEMORY
-from vidi.cli.client import ClientError
+from vidi.cli.options import ClientError
 from vidi.domain.geometry import Box, Fit
 from vidi.domain.prompt import ImageHeader, ImageSource, Picture
 from vidi.images.draw import Labelled, draw_boxes
-from vidi.images.header import ImageLimits, read_header
-from vidi.images.pool import DecoderPool
+from vidi.images.header import ImageLimits
+from vidi.images.pool import DECODER_MEMORY, DecoderPool
+from vidi.images.source import PictureSource
 from vidi.settings import Settings
 
 DRAWN_PIXELS = 4_000_000
@@ -73,8 +73,8 @@ class PictureDecoder:
             InvalidImage: It is unsupported, broken or over a limit.
             OSError: It cannot be read.
         """
-        source = read(file)
-        header = read_header(source.data, where=source.where, limits=self.limits)
+        source = PictureSource.inline(read(file))
+        header = await source.header(self.limits)
         return header, await self.pool.prepare(source, header, Fit(DRAWN_PIXELS))
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import click
 
-from vidi.cli.client import ClientError
-from vidi.cli.options import INTERRUPTED, config_option, settings_from
+from vidi.cli.options import INTERRUPTED, ClientError, config_option, settings_from
 from vidi.cli.uploader import File, FilesClient, Upload, connect_files
 from vidi.settings import Settings
 

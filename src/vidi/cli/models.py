@@ -10,9 +10,8 @@ from pathlib import Path
 import click
 
 from vidi.app import context, default_model, installed
-from vidi.cli.client import ClientError, connect
-from vidi.cli.options import Common, common_options, config_option, settings_from
-from vidi.cli.pull import in_units
+from vidi.cli.client import connect
+from vidi.cli.options import ClientError, Common, common_options, config_option, in_units, settings_from
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
 from vidi.engines.profile import Dialect, Model, Profile, Thinks

@@ -1,13 +1,15 @@
-"""Options that several commands share, and how they become Settings."""
+"""What several commands share: options and how they become Settings, the error that ends a command, units."""
 
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import httpx2
 
 from vidi.settings import Settings, SettingsError, load
 
@@ -16,6 +18,13 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".heic", ".heif")
 
 INTERRUPTED = 130
 """Exit code of a program that Ctrl-C ended, as shells have it."""
+
+
+CONNECT_SECONDS = 10.0
+
+
+class ClientError(Exception):
+    """The question was not answered; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,34 @@ def common_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, common=Common(settings, server, model, as_json), **options)
 
     return wrapped
+
+
+def answer_of(response: httpx2.Response) -> object:
+    """The JSON that a server answered; None if it is none.
+
+    Raises:
+        ClientError: It refused; the text is its own.
+    """
+    try:
+        answer: object = response.json()
+    except json.JSONDecodeError:
+        answer = None
+    if response.status_code != httpx2.codes.OK:
+        match answer:
+            case {"error": {"message": str(message)}}:
+                raise ClientError(message.strip())
+        raise ClientError(f"{response.url.copy_with(path='/', query=None)} answered {response.status_code}.")
+    return answer
+
+
+def keys_of(settings: Settings) -> dict[str, str]:
+    """The headers that open the server: the first key, if there are any."""
+    return {"x-goog-api-key": settings.api_keys[0]} if settings.api_keys else {}
+
+
+def in_units(size: int) -> str:
+    """A number of bytes for a person."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def expand_photos(photos: Sequence[Path]) -> list[Path]:

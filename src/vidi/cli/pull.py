@@ -9,7 +9,7 @@ import click
 
 from vidi.app import context, installed
 from vidi.cli.client import ProgressBars
-from vidi.cli.options import INTERRUPTED, config_option, settings_from
+from vidi.cli.options import INTERRUPTED, config_option, in_units, settings_from
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
 from vidi.engines.weights import Pull, PullPlan, PullRequest, find_published, find_weights
@@ -89,11 +89,6 @@ def fetch_first(settings: Settings, entry: ModelEntry) -> None:
         _run(find_published(entry, context(settings, ProgressBars())))
     except VidiError as error:
         click.secho(f"{error}\nUntil then every question is answered with 503.", fg="yellow", err=True)
-
-
-def in_units(size: int) -> str:
-    """A number of bytes for a person."""
-    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _confirm(plan: PullPlan, yes: bool) -> None:

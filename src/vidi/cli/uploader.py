@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from vidi.cli.client import CONNECT_SECONDS, ClientError, answer_of, keys_of
+from vidi.cli.options import CONNECT_SECONDS, ClientError, answer_of, keys_of
 from vidi.settings import Settings
 
 

@@ -16,7 +16,7 @@ VidiError
 ├── Cancelled              the client went away
 └── Internal               our fault; the message shows no internals
 
-`wire/encode.py` holds the one table from these classes to status codes.
+`wire/errors.py` holds the one table from these classes to status codes.
 """
 
 from __future__ import annotations

@@ -12,6 +12,9 @@ from enum import Enum
 Scalar = str | float | int | bool | None
 """A JSON value without members."""
 
+JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+"""Any JSON value, as `json.loads` gives it."""
+
 
 class Kind(Enum):
     """JSON's types under JSON Schema's names."""
@@ -67,6 +70,12 @@ class Schema:
     format: str | None = None
     title: str = ""
     description: str = ""
+
+    def element(self, index: int) -> Schema:
+        """The shape of an array's element."""
+        if index < len(self.prefix_items):
+            return self.prefix_items[index]
+        return self.items or Schema()
 
     @property
     def nullable(self) -> bool:

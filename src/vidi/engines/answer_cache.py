@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.prompt import MediaResolution, Request, Sampling
 from vidi.engines.base import ModelCard
+from vidi.lru import LruCache
 
 _LARGEST_PART = 16
 """An answer over this part of the room is not kept: it would put out too many others."""
@@ -36,11 +37,12 @@ class CacheKey:
 
     model: str
     version: str
-    ask: Request[PictureKey]
+    request: Request[PictureKey]
 
     def size(self) -> int:
         """About how many bytes it takes."""
-        return sum(map(sys.getsizeof, self.ask.texts())) + sum(200 for _ in self.ask.images()) + _OVERHEAD
+        texts = sum(map(sys.getsizeof, self.request.texts()))
+        return texts + sum(200 for _ in self.request.images()) + _OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,11 @@ class CachedAnswer:
     cost: TokenCount
     pieces: tuple[Piece, ...]
 
+    async def replay(self) -> AsyncIterator[Piece]:
+        """The pieces again, for a caller that waits for an engine's."""
+        for piece in self.pieces:
+            yield piece
+
     def size(self) -> int:
         """About how many bytes it takes."""
         return sum(sys.getsizeof(piece.text) + 100 for piece in self.pieces)
@@ -68,40 +75,19 @@ def is_deterministic(card: ModelCard, sampling: Sampling) -> bool:
     return card.samples and (sampling.temperature == 0 or sampling.seed is not None)
 
 
-class AnswerCache:
-    """Answers by question, the least recently used put out first. For one thread."""
+class AnswerCache(LruCache[CacheKey, CachedAnswer]):
+    """Answers by what they depend on, the least recently used put out first. For one thread."""
 
     def __init__(self, room: int) -> None:
         """Keep about `room` bytes; 0 keeps nothing."""
-        self._room = room
-        self._used = 0
-        self._answers: OrderedDict[CacheKey, tuple[CachedAnswer, int]] = OrderedDict()
+        super().__init__(room, lambda key, answer: key.size() + answer.size(), largest_part=_LARGEST_PART)
 
-    @property
-    def used(self) -> int:
-        """About how many bytes are kept now."""
-        return self._used
-
-    def get(self, question: CacheKey) -> CachedAnswer | None:
-        """The answer that was kept, if it still is."""
-        kept = self._answers.get(question)
-        if kept is None:
-            return None
-        self._answers.move_to_end(question)
-        return kept[0]
-
-    def put(self, question: CacheKey, answer: CachedAnswer) -> None:
-        """Keep a whole answer, unless it is too large."""
-        size = question.size() + answer.size()
-        if size * _LARGEST_PART > self._room:
-            return
-        self._forget(question)
-        self._answers[question] = (answer, size)
-        self._used += size
-        while self._used > self._room:
-            self._forget(next(iter(self._answers)))
-
-    def _forget(self, question: CacheKey) -> None:
-        kept = self._answers.pop(question, None)
-        if kept is not None:
-            self._used -= kept[1]
+    async def keep(
+        self, key: CacheKey, cost: TokenCount, pieces: AsyncIterator[Piece]
+    ) -> AsyncIterator[Piece]:
+        """Pass an answer on piece by piece, and keep it if it comes to its end."""
+        passed: list[Piece] = []
+        async for piece in pieces:
+            passed.append(piece)
+            yield piece
+        self.put(key, CachedAnswer(cost, tuple(passed)))

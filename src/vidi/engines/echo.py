@@ -28,10 +28,10 @@ from dataclasses import dataclass
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Picture, Prompt, PromptHeaders, TextFormat
+from vidi.domain.schema import JsonValue
 from vidi.engines.base import EngineContext, ModelCard, ModelEntry
 from vidi.engines.limits import bounded, estimate_tokens
 from vidi.engines.schemas import check_size, minimal_value
-from vidi.engines.validation import JsonValue
 
 _WORDS = re.compile(r"\bwords=(\d{1,7})\b|\brepeat (\d{1,7}) words\b")
 _SLEEP = re.compile(r"\bsleep=(\d+(?:\.\d+)?)\b")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from vidi.engines.validation import JsonValue
+from vidi.domain.schema import JsonValue
 
 
 class Form(Enum):

@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from vidi.domain.errors import FailedPrecondition
+from vidi.domain.schema import JsonValue
 from vidi.engines.profile import (
     Dialect,
     Form,
@@ -30,7 +31,6 @@ from vidi.engines.profile import (
     TokenBudgets,
     WeightsFile,
 )
-from vidi.engines.validation import JsonValue
 
 TARGETS = "{targets}"
 """Stands in a native prompt for what is looked for."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
 
-from vidi.domain.errors import NotFound, Unavailable
+from vidi.domain.errors import Unavailable
 from vidi.engines.base import Engine, EngineContext, EngineFactory, ModelEntry, ModelLister
 from vidi.engines.weights import missing_packages_named, unknown_model
 from vidi.engines.worker import Worker
@@ -105,11 +105,7 @@ class Registry:
             return self.default
         entry = self._entries.get(model)
         if entry is None:
-            raise NotFound(
-                f"models/{model[:200]} is not found for API version v1beta, or is not supported for "
-                "generateContent. Call ModelService.ListModels to see the list of available models and "
-                "their supported methods."
-            )
+            raise unknown_model(model, self._entries)
         return entry
 
     async def open(self, model: str) -> Resolved:

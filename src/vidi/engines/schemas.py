@@ -1,19 +1,21 @@
-"""The value that says least: what a structured answer holds where nothing is known.
+"""One walk over a schema that makes a value of it from what a source knows.
 
-Null where the schema allows it, else no elements, no optional members, an empty text, false, the number
-nearest to zero, the first option. Dates and times are the zero of Go's `time.Time`.
+What the source does not know is filled with the value that says least: null where the schema allows it, else
+no elements, no optional members, an empty text, false, the number nearest to zero, the first option. Dates
+and times are the zero of Go's `time.Time`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from vidi.domain.errors import InvalidRequest
-from vidi.domain.schema import Kind, Property, Scalar, Schema
-from vidi.engines.validation import JsonValue, matches, readable, satisfies, satisfying
+from vidi.domain.schema import JsonValue, Kind, Scalar, Schema
+from vidi.engines.intersection import Intersection, TooManyBranches
+from vidi.engines.validation import matches, readable, satisfies, satisfying
 
 WHERE = "generation_config.response_schema"
 """The field that a refusal names."""
@@ -34,8 +36,8 @@ _PREFERENCE = (
     Kind.OBJECT,
     Kind.STRING,
     Kind.BOOLEAN,
-    Kind.INTEGER,
     Kind.NUMBER,
+    Kind.INTEGER,
 )
 
 
@@ -48,17 +50,201 @@ def refuse(path: str, reason: str) -> Unfillable:
     return Unfillable(f"The response schema cannot be filled at {path}: {reason}", where=WHERE)
 
 
-def minimal_value(schema: Schema, path: str = "$") -> JsonValue:
+@dataclass(frozen=True, slots=True)
+class FilledValue:
+    """A value, and whether its source knows it."""
+
+    value: JsonValue
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """What an array may hold.
+
+    Attributes:
+        sources: One for each element; those that turn out to know nothing are left out.
+        limit: How many are wanted at most; None for as many as the schema allows.
+        strict: Whether it is an error that one cannot be filled; else it is left out too.
+    """
+
+    sources: Sequence[ValueSource] = ()
+    limit: int | None = None
+    strict: bool = False
+
+
+class ValueSource(Protocol):
+    """What is known about one place of a schema; `Nothing` below is an example."""
+
+    def kinds(self, schema: Schema, /) -> Sequence[Kind]:
+        """The types to try, at least one; the last one is taken whether or not it is known."""
+        ...
+
+    def scalar(self, kind: Kind, schema: Schema, /) -> Scalar:
+        """The text, number or truth that stands here, before the schema's limits; None if unknown."""
+        ...
+
+    def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
+        """One of the values of an enum, of which there is at least one."""
+        ...
+
+    def members(self, schema: Schema, /) -> Sequence[ValueSource]:
+        """What is known about each of an object's properties, in their order."""
+        ...
+
+    def elements(self, schema: Schema, /) -> Elements:
+        """What is known about an array's elements."""
+        ...
+
+
+class Nothing:
+    """The source that knows nothing: from it the walk makes the value that says least."""
+
+    def kinds(self, schema: Schema, /) -> Sequence[Kind]:
+        return (default_kind(schema),)
+
+    def scalar(self, _kind: Kind, _schema: Schema, /) -> Scalar:
+        return None
+
+    def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
+        return FilledValue(None if None in allowed else allowed[0], known=False)
+
+    def members(self, schema: Schema, /) -> Sequence[ValueSource]:
+        return [self] * len(schema.properties)
+
+    def elements(self, _schema: Schema, /) -> Elements:
+        return Elements()
+
+
+NOTHING = Nothing()
+
+
+def minimal_value(schema: Schema) -> JsonValue:
     """Make the value that says least among those that satisfy a schema.
 
     Raises:
         Unfillable: The schema contradicts itself or asks for more than can be made; names the place.
     """
+    return fill(schema, NOTHING).value
+
+
+def fill(schema: Schema, source: ValueSource, path: str = "$") -> FilledValue:
+    """Make a value of a schema from what a source knows.
+
+    Raises:
+        Unfillable: As for `minimal_value`, or the source knows fewer elements than an array must have.
+    """
     if schema.any_of:
-        return _first_alternative(schema, path)
+        # Nothing is not asked what it knows: nested alternatives would be tried twice at every level.
+        known = None if source is NOTHING else _known_alternative(schema, source, path)
+        return known or _minimal_alternative(schema, path)
     if schema.enum is not None:
-        return _first_option(schema, path)
-    return _blank_of(schema, default_kind(schema), path)
+        allowed = options(schema)
+        if not allowed:
+            raise refuse(path, "its enum has no value of its type and limits.")
+        return source.choose(allowed)
+    kinds = source.kinds(schema)
+    for kind in kinds[:-1]:
+        filled = _fill_kind(kind, schema, source, path)
+        if filled.known:
+            return filled
+    return _fill_kind(kinds[-1], schema, source, path)
+
+
+def _fill_kind(kind: Kind, schema: Schema, source: ValueSource, path: str) -> FilledValue:
+    schema = replace(schema, kinds=frozenset({kind}))
+    match kind:
+        case Kind.NULL:
+            return FilledValue(None, known=False)
+        case Kind.OBJECT:
+            return _fill_object(schema, source, path)
+        case Kind.ARRAY:
+            return _fill_array(schema, source, path)
+    told = source.scalar(kind, schema)
+    match kind:
+        case Kind.BOOLEAN:
+            return FilledValue(bool(told), known=told is not None)
+        case Kind.STRING:
+            return _fill_text(told if isinstance(told, str) else None, schema, path)
+        case _:
+            near = told if isinstance(told, int | float) else 0
+            return FilledValue(number(near, schema, path), known=told is not None)
+
+
+def _known_alternative(schema: Schema, source: ValueSource, path: str) -> FilledValue | None:
+    """The first alternative that the source knows."""
+    for option in alternatives(schema):
+        if option.kinds != {Kind.NULL}:
+            filled = _attempt(option, source, path)
+            if filled.known and satisfies(filled.value, schema):
+                return filled
+    return None
+
+
+def _minimal_alternative(schema: Schema, path: str) -> FilledValue:
+    """Null if it may be, else the first alternative that can be filled at all."""
+    if satisfies(None, schema):
+        return FilledValue(None, known=False)
+    refusal: Unfillable | None = None
+    for option in alternatives(schema):
+        try:
+            filled = fill(option, NOTHING, path)
+        except Unfillable as error:
+            refusal = refusal or error
+        else:
+            if satisfies(filled.value, schema):
+                return filled
+    raise refusal or refuse(path, "none of its alternatives agrees with the rest.")
+
+
+def _attempt(schema: Schema, source: ValueSource, path: str) -> FilledValue:
+    """A value that is as good as unknown if it cannot be filled."""
+    try:
+        return fill(schema, source, path)
+    except Unfillable:
+        return FilledValue(None, known=False)
+
+
+def _fill_object(schema: Schema, source: ValueSource, path: str) -> FilledValue:
+    members: dict[str, JsonValue] = {}
+    known = False
+    for each, inner in zip(schema.properties, source.members(schema), strict=True):
+        if inner is NOTHING and not each.required:
+            continue
+        filled = fill(each.schema, inner, f"{path}.{each.name}")
+        if filled.known or each.required:
+            members[each.name] = filled.value
+        known = known or filled.known
+    return FilledValue(members, known)
+
+
+def _fill_array(schema: Schema, source: ValueSource, path: str) -> FilledValue:
+    least = min_items(schema, path)
+    told = source.elements(schema)
+    make = fill if told.strict else _attempt
+    filled = [make(schema.element(at), each, f"{path}[{at}]") for at, each in enumerate(told.sources)]
+    known = [each.value for each in filled if each.known]
+    values = known[: told.limit if schema.max_items is None else schema.max_items]
+    have = len(values)
+    if known and have < least and schema.element(have).properties:
+        # An object stands for a thing, and things are not made up.
+        raise refuse(path, f"minItems is {least}, but {have} such things are seen in the picture.")
+    values += [fill(schema.element(at), NOTHING, f"{path}[{at}]").value for at in range(have, least)]
+    return FilledValue(values, known=bool(known))
+
+
+def _fill_text(text: str | None, schema: Schema, path: str) -> FilledValue:
+    """A text within the schema's lengths, cut between words and filled up with blanks."""
+    if text is None:
+        return FilledValue(_minimal_text(schema, path), known=False)
+    least, most = schema.min_length or 0, schema.max_length
+    if most is not None and len(text) > most:
+        text = text[: most + 1].rpartition(" ")[0] or text[:most]
+    if len(text) < least <= LONGEST_TEXT:
+        text = text.ljust(least)
+    if fits(text, schema):
+        return FilledValue(text, known=True)
+    return FilledValue(_minimal_text(schema, path), known=False)
 
 
 def check_size(schema: Schema) -> None:
@@ -86,7 +272,7 @@ def _weight(schema: Schema) -> int:
 
 
 def default_kind(schema: Schema) -> Kind:
-    """The type of the blank value: null if it may be, else the first allowed one."""
+    """The type of the value that says least: null if it may be, else the first allowed one."""
     if schema.kinds:
         return next(kind for kind in _PREFERENCE if kind in schema.kinds)
     if schema.properties:
@@ -95,12 +281,15 @@ def default_kind(schema: Schema) -> Kind:
 
 
 def alternatives(schema: Schema) -> Iterator[Schema]:
-    """The alternatives of a schema, each joined with what holds for all of them."""
-    shared = replace(schema, any_of=())
-    for option in schema.any_of:
-        joined = _joined(shared, option)
-        if joined is not None:
-            yield joined
+    """The alternatives of a schema, each joined with what holds for all of them.
+
+    Raises:
+        Unfillable: There are too many.
+    """
+    try:
+        yield from Intersection().branches(schema)
+    except TooManyBranches as error:
+        raise refuse("$", f"{error}.") from error
 
 
 def options(schema: Schema) -> tuple[Scalar, ...]:
@@ -139,38 +328,6 @@ def fits(text: str, schema: Schema) -> bool:
     )
 
 
-def element(schema: Schema, index: int) -> Schema:
-    """The shape of an array's element."""
-    if index < len(schema.prefix_items):
-        return schema.prefix_items[index]
-    return schema.items or Schema()
-
-
-def _blank_of(schema: Schema, kind: Kind, path: str) -> JsonValue:
-    match kind:
-        case Kind.NULL:
-            return None
-        case Kind.BOOLEAN:
-            return False
-        case Kind.STRING:
-            return _blank_text(schema, path)
-        case Kind.ARRAY:
-            return [
-                minimal_value(element(schema, at), f"{path}[{at}]") for at in range(min_items(schema, path))
-            ]
-        case Kind.OBJECT:
-            return {
-                each.name: minimal_value(each.schema, f"{path}.{each.name}")
-                for each in _min_properties(schema.properties)
-            }
-        case _:
-            return number(0, schema, path)
-
-
-def _min_properties(properties: tuple[Property, ...]) -> Iterator[Property]:
-    return (each for each in properties if each.required)
-
-
 def min_items(schema: Schema, path: str) -> int:
     """How many elements an array must have at least.
 
@@ -185,7 +342,7 @@ def min_items(schema: Schema, path: str) -> int:
     return least
 
 
-def _blank_text(schema: Schema, path: str) -> str:
+def _minimal_text(schema: Schema, path: str) -> str:
     least = schema.min_length or 0
     if schema.max_length is not None and least > schema.max_length:
         raise refuse(path, f"minLength {least} is above maxLength {schema.max_length}.")
@@ -198,71 +355,3 @@ def _blank_text(schema: Schema, path: str) -> str:
             if fits(text, schema):
                 return text
     raise refuse(path, f"this model knows no text for the pattern {schema.pattern!r}; leave the pattern out.")
-
-
-def _first_option(schema: Schema, path: str) -> Scalar:
-    allowed = options(schema)
-    if not allowed:
-        raise refuse(path, "its enum has no value of its type and limits.")
-    return None if None in allowed else allowed[0]
-
-
-def _first_alternative(schema: Schema, path: str) -> JsonValue:
-    if satisfies(None, schema):
-        return None
-    refusal: Unfillable | None = None
-    for option in alternatives(schema):
-        try:
-            value = minimal_value(option, path)
-        except Unfillable as error:
-            refusal = refusal or error
-        else:
-            if satisfies(value, schema):
-                return value
-    raise refusal or refuse(path, "none of its alternatives agrees with the rest.")
-
-
-def _joined(shared: Schema, option: Schema) -> Schema | None:
-    """Both at once; None if their types or options exclude each other."""
-    kinds = _common_kinds(shared.kinds, option.kinds)
-    if kinds is None:
-        return None
-    enum = shared.enum if option.enum is None else option.enum
-    if shared.enum is not None and option.enum is not None:
-        enum = tuple(value for value in option.enum if value in shared.enum)
-    return replace(
-        option,
-        kinds=kinds,
-        enum=enum,
-        properties=option.properties or shared.properties,
-        items=option.items or shared.items,
-        prefix_items=option.prefix_items or shared.prefix_items,
-        minimum=_tighter(max, shared.minimum, option.minimum),
-        maximum=_tighter(min, shared.maximum, option.maximum),
-        min_items=_tighter(max, shared.min_items, option.min_items),
-        max_items=_tighter(min, shared.max_items, option.max_items),
-        min_length=_tighter(max, shared.min_length, option.min_length),
-        max_length=_tighter(min, shared.max_length, option.max_length),
-        pattern=option.pattern or shared.pattern,
-        description=option.description or shared.description,
-        title=option.title or shared.title,
-    )
-
-
-def _common_kinds(one: frozenset[Kind], other: frozenset[Kind]) -> frozenset[Kind] | None:
-    """The types that both allow; empty if neither says, None if they share none. An integer is a number."""
-    if not one or not other:
-        return one | other
-    common = one & other
-    if Kind.INTEGER in one | other and Kind.NUMBER in one | other:
-        common |= {Kind.INTEGER}
-    return common or None
-
-
-Limit = TypeVar("Limit", int, float)
-
-
-def _tighter(choose: Callable[[Limit, Limit], Limit], one: Limit | None, other: Limit | None) -> Limit | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return choose(one, other)

@@ -14,15 +14,11 @@ from jsonschema.validators import extend
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.errors import Internal
 from vidi.domain.prompt import Output, TextFormat
-from vidi.domain.schema import Kind, Schema
+from vidi.domain.schema import JsonValue, Kind, Schema
 
-JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
-"""A JSON value as `json` reads it."""
-
-
-_QUIETLY = re2.Options()
-_QUIETLY.log_errors = False
 # RE2 matches in linear time: a caller's pattern may be made to backtrack for ever.
+_NO_LOG = re2.Options()
+_NO_LOG.log_errors = False
 
 
 class AnswerMismatch(Internal):
@@ -40,7 +36,12 @@ def validate(text: str, schema: Schema, form: TextFormat = TextFormat.JSON) -> N
     Raises:
         AnswerMismatch: The text is not JSON, or its value does not satisfy the schema.
     """
-    mismatch = best_match(_Validator(to_json_schema(schema)).iter_errors(_value(text, form)))
+    validate_value(_value(text, form), schema)
+
+
+def validate_value(value: JsonValue, schema: Schema) -> None:
+    """Check a value that is read already; raises AnswerMismatch as `validate` does."""
+    mismatch = best_match(_Validator(to_json_schema(schema)).iter_errors(value))
     if mismatch is not None:
         raise AnswerMismatch(
             f"The model's answer does not match the response schema at {mismatch.json_path}: "
@@ -86,13 +87,13 @@ def to_json_schema(schema: Schema) -> dict[str, JsonValue]:
         written["enum"] = list(schema.enum)
     if schema.any_of:
         written["anyOf"] = [to_json_schema(option) for option in schema.any_of]
-    written.update(_object_words(schema))
-    written.update(_array_words(schema))
+    written.update(_object_keywords(schema))
+    written.update(_array_keywords(schema))
     written.update(_limits(schema))
     return written
 
 
-def _object_words(schema: Schema) -> Mapping[str, JsonValue]:
+def _object_keywords(schema: Schema) -> Mapping[str, JsonValue]:
     written: dict[str, JsonValue] = {}
     if schema.properties:
         written["properties"] = {each.name: to_json_schema(each.schema) for each in schema.properties}
@@ -105,7 +106,7 @@ def _object_words(schema: Schema) -> Mapping[str, JsonValue]:
     return written
 
 
-def _array_words(schema: Schema) -> Mapping[str, JsonValue]:
+def _array_keywords(schema: Schema) -> Mapping[str, JsonValue]:
     written: dict[str, JsonValue] = {}
     if schema.prefix_items:
         written["prefixItems"] = [to_json_schema(item) for item in schema.prefix_items]
@@ -124,20 +125,20 @@ def _limits(schema: Schema) -> Mapping[str, JsonValue]:
         "maxLength": schema.max_length,
         "pattern": schema.pattern if readable(schema.pattern) else None,
     }
-    return {word: limit for word, limit in limits.items() if limit is not None}
+    return {keyword: limit for keyword, limit in limits.items() if limit is not None}
 
 
 def readable(pattern: str | None) -> bool:
     """Whether a pattern can be checked here: ECMA 262 has spellings that RE2 does not read."""
     try:
-        return pattern is not None and re2.compile(pattern, _QUIETLY) is not None
+        return pattern is not None and re2.compile(pattern, _NO_LOG) is not None
     except re2.error:
         return False
 
 
 def matches(pattern: str, text: str) -> bool:
     """Whether a readable pattern is found in a text, in time linear in the text."""
-    return re2.compile(pattern, _QUIETLY).search(text) is not None
+    return re2.compile(pattern, _NO_LOG).search(text) is not None
 
 
 def _pattern(_: object, pattern: str, value: JsonValue, __: object) -> Iterator[ValidationError]:
@@ -152,17 +153,17 @@ Attempt = Callable[[], Generator[Piece, None, None]]
 """Begins an answer."""
 
 
-def validated(attempt: Attempt, output: Output, *, held: bool = False) -> Generator[Piece, None, None]:
+def validated(attempt: Attempt, output: Output, *, hold_back: bool = False) -> Generator[Piece, None, None]:
     """Pass an answer on, and its last piece only once the text has been found to have its form.
 
-    What a grammar cannot hold, a `pattern`, is found out at the end only; so such an answer is kept back, and
-    asked for once more if it fails. Any other streams as it is made. An answer that a limit cut short is
-    passed on as it is, with that as its finish.
+    A `pattern`, and the lengths beside it, may be more than a grammar holds, and are found out at the end
+    only. So such an answer is kept back, and asked for once more if it fails; any other streams as it comes.
+    An answer that a limit cut short is passed on as it is, with that as its finish.
 
     Args:
         attempt: Begins the answer; called a second time if the first failed and nothing was passed on.
         output: The form.
-        held: Whether the engine has no grammar at all, so that every answer must be kept back.
+        hold_back: Whether the engine has no grammar at all, so that every answer must be kept back.
 
     Raises:
         AnswerMismatch: The answer does not have its form, the second time too where there was one.
@@ -170,33 +171,33 @@ def validated(attempt: Attempt, output: Output, *, held: bool = False) -> Genera
     schema = output.schema
     if schema is None:
         yield from attempt()
-    elif not held and not _has_pattern(schema):
-        yield from _validated(attempt, output, schema)
+    elif not hold_back and not _has_pattern(schema):
+        yield from _checked_at_its_end(attempt, output, schema)
     else:
         try:
-            yield from _whole(attempt, output, schema)
+            yield from _kept_back(attempt, output, schema)
         except AnswerMismatch:
-            yield from _whole(attempt, output, schema)
+            yield from _kept_back(attempt, output, schema)
 
 
-def _whole(attempt: Attempt, output: Output, schema: Schema) -> Generator[Piece, None, None]:
+def _kept_back(attempt: Attempt, output: Output, schema: Schema) -> Generator[Piece, None, None]:
     """The answer at once, when it is known to be good; empty pieces keep its reader patient."""
     pieces: list[Piece] = []
-    with closing(_validated(attempt, output, schema)) as parts:
+    with closing(_checked_at_its_end(attempt, output, schema)) as parts:
         for piece in parts:
             pieces.append(piece)
             yield Piece("")
     yield from (piece for piece in pieces if piece.text or piece.tokens or piece.finish)
 
 
-def _validated(attempt: Attempt, output: Output, schema: Schema) -> Generator[Piece, None, None]:
-    said: list[str] = []
+def _checked_at_its_end(attempt: Attempt, output: Output, schema: Schema) -> Generator[Piece, None, None]:
+    texts: list[str] = []
     with closing(attempt()) as pieces:
         for piece in pieces:
             if not piece.thought:
-                said.append(piece.text)
+                texts.append(piece.text)
             if piece.finish is Finish.STOP:
-                validate("".join(said), schema, output.format)
+                validate("".join(texts), schema, output.format)
             yield piece
 
 

@@ -1,147 +1,56 @@
-"""The library for callers on an event loop: nothing here waits for a disk on the loop's thread."""
+"""The files for callers on an event loop: nothing here waits for a disk on the loop's thread.
+
+The way of a chunk's bytes, from the connection to the disk:
+
+    AsyncFiles.receive_chunk   gathers what arrives into blocks
+    Uploads.write_block        checks the place of each block against the session, under the session's lock
+    PartialBlob                compares what repeats, digests and stores what is new
+    BlobStore.append           writes it
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 from vidi.domain.errors import InvalidImage, VidiError
 from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaResolution, Request
 from vidi.files.local import open_local
 from vidi.files.metadata import UploadRequest, new_id
 from vidi.files.service import FileService, Lease
-from vidi.files.store import Clock, FileLimits, IdMaker, Storage
-from vidi.files.uploads import Inspect, Uploads, UploadStatus, UploadWriter, trust_label
+from vidi.files.store import FileLimits, StoredFile
+from vidi.files.uploads import Inspect, Uploads, UploadStatus
+from vidi.storage.clock import utc_now
+from vidi.storage.threads import StorageThreads
 
 log = logging.getLogger(__name__)
-
-
-def utc_now() -> datetime:
-    """A `Clock` on the system's time."""
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """The files that are there, and those that come."""
-
-    files: FileService
-    uploads: Uploads
-
-    def expire(self) -> None:
-        """Remove files and uploads whose time is over. Cheap; meant for twice a minute.
-
-        Raises:
-            ResourceExhausted, Unavailable: The storage failed.
-        """
-        files, uploads = self.files.expire(), self.uploads.expire_uploads()
-        if files or uploads:
-            log.info("%d files expired, %d uploads given up", files, uploads)
-
-    def reconcile(self) -> None:
-        """Remove what a crash or a failed removal left. Lists everything; meant for the start and each hour.
-
-        Raises:
-            ResourceExhausted, Unavailable: The storage failed.
-        """
-        found = self.files.reconcile()
-        if found.orphans or found.lost:
-            log.info("tidied: %d blobs without a row, %d files without bytes", found.orphans, found.lost)
-
-
-def make_library(
-    storage: Storage,
-    limits: FileLimits,
-    *,
-    clock: Clock = utc_now,
-    ids: IdMaker = new_id,
-    inspect: Inspect = trust_label,
-) -> Library:
-    """Put a library over any storage."""
-    files = FileService(storage, limits, clock)
-    return Library(files, Uploads(files, ids, inspect))
-
-
-@contextmanager
-def open_library(directory: Path, limits: FileLimits, *, inspect: Inspect) -> Iterator[Library]:
-    """The library in a directory, swept; made if it is not there.
-
-    Raises:
-        Unavailable: Another server uses the directory, or it cannot be used.
-    """
-    with open_local(directory) as storage:
-        library = make_library(storage, limits, inspect=inspect)
-        library.expire()
-        library.reconcile()
-        yield library
-
-
-P = ParamSpec("P")
-Result = TypeVar("Result")
 
 BLOCK_BYTES = 1 << 20
 """How much is gathered before it is stored; an upload holds two blocks, one that fills and one on its way."""
 
-THREADS = 16
-"""How many calls may wait for the disk at the same time."""
-
 EXPIRE_EVERY = timedelta(seconds=30)
 """Files go to the minute."""
 
-TIDY_EVERY = timedelta(hours=1)
+RECONCILE_EVERY = timedelta(hours=1)
 
 
 class AsyncFiles:
-    """Runs calls into a library on threads of its own, so that no other work waits behind a slow disk."""
+    """The files that are there and the uploads that come, over one storage."""
 
-    def __init__(self, library: Library, threads: int = THREADS) -> None:
-        """Stand before `library`, which is not closed here."""
-        self.library = library
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="files")
+    def __init__(self, service: FileService, uploads: Uploads, threads: StorageThreads) -> None:
+        """Call `service` and `uploads` on `threads`, which are not closed here."""
+        self.service = service
+        self.uploads = uploads
+        self.run_in_thread = threads.run_in_thread
+        self._threads = threads
 
-    def close(self) -> None:
-        """Wait for the calls that run; no more may be made."""
-        self._threads.shutdown()
-
-    async def run(self, call: Callable[P, Result], *values: P.args, **named: P.kwargs) -> Result:
-        """The result of a call of `FileService`, `Uploads` or `Lease`, made on a thread."""
-        made = partial(call, *values, **named)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, made)
-
-    async def receive(
-        self, upload_id: str, offset: int, chunk: AsyncIterable[bytes], size: int | None = None
-    ) -> UploadWriter:
-        """Store a chunk while it arrives; what came before an error or a hang-up stays.
-
-        Not an acknowledgement: follow it with `Uploads.query` or `Uploads.finalize`, see `take`.
-
-        Args:
-            upload_id: Which upload.
-            offset: Where the chunk belongs.
-            chunk: Its bytes, in pieces of any size.
-            size: How many bytes will come, if known.
-
-        Raises:
-            VidiError: As `Uploads.open` and `UploadWriter.write`, and what `chunk` raises.
-        """
-        intake = await self.run(self.library.uploads.open, upload_id, offset, size)
-        writer = _BlockWriter(self, intake)
-        try:
-            async for piece in chunk:
-                await writer.add(piece)
-        finally:
-            await writer.flush()
-        return intake
-
-    async def take(
+    async def receive_chunk(
         self,
         upload_id: str,
         offset: int,
@@ -150,84 +59,148 @@ class AsyncFiles:
         *,
         finalize: bool = False,
     ) -> UploadStatus:
-        """The commands `upload` and `upload, finalize`: `receive`, then acknowledge.
+        """The commands `upload` and `upload, finalize`: store a chunk while it arrives, then acknowledge.
+
+        What came before an error or a hang-up stays.
+
+        Args:
+            upload_id: Which upload.
+            offset: Where the chunk belongs.
+            chunk: Its bytes, in pieces of any size.
+            size: How many bytes will come, if known.
+            finalize: Whether the chunk is the last one.
 
         Raises:
-            VidiError: As `receive`, `Uploads.query` and `Uploads.finalize`.
+            VidiError: As the methods of `Uploads`, and what `chunk` raises.
         """
-        intake = await self.receive(upload_id, offset, chunk, size)
-        uploads = self.library.uploads
+        await self.run_in_thread(self.uploads.begin_chunk, upload_id, offset, size)
+        writer = UploadWriter(self, upload_id, offset)
+        try:
+            async for piece in chunk:
+                await writer.write(piece)
+        finally:
+            await writer.flush()
         if finalize:
-            return await self.run(uploads.finalize, upload_id, intake.position)
-        return await self.run(uploads.query, upload_id)
+            return await self.run_in_thread(self.uploads.finalize, upload_id, writer.position)
+        return await self.run_in_thread(self.uploads.query, upload_id)
 
-    async def upload(self, announcement: UploadRequest, content: AsyncIterable[bytes]) -> UploadStatus:
+    async def receive_file(self, request: UploadRequest, content: AsyncIterable[bytes]) -> UploadStatus:
         """A whole file in one go, as raw and multipart uploads are; leaves nothing behind if it fails.
 
         Raises:
-            VidiError: As `Uploads.start`, `receive` and `Uploads.finalize`.
+            VidiError: As `Uploads.start` and `receive_chunk`.
         """
-        uploads = self.library.uploads
-        started = await self.run(uploads.start, announcement)
+        started = await self.run_in_thread(self.uploads.start, request)
         try:
-            return await self.take(started.upload_id, 0, content, announcement.length, finalize=True)
+            return await self.receive_chunk(started.upload_id, 0, content, request.length, finalize=True)
         except BaseException:
             with suppress(VidiError):
-                await self.run(uploads.cancel, started.upload_id)
+                await self.run_in_thread(self.uploads.cancel, started.upload_id)
             raise
 
+    def expire(self) -> None:
+        """Remove files and uploads whose time is over. Cheap; meant for twice a minute. Waits for the disk.
+
+        Raises:
+            ResourceExhausted, Unavailable: The storage failed.
+        """
+        files, uploads = self.service.expire(), self.uploads.expire_uploads()
+        if files or uploads:
+            log.info("%d files and %d uploads expired", files, uploads)
+
+    def reconcile(self) -> None:
+        """Remove what a crash or a failed removal left. Lists everything; meant for the start and each hour.
+
+        Raises:
+            ResourceExhausted, Unavailable: The storage failed.
+        """
+        found = self.service.reconcile()
+        if found.orphans or found.lost:
+            log.info("removed %d blobs without a row and %d files without bytes", found.orphans, found.lost)
+
     async def run_janitor(
-        self, expire_every: timedelta = EXPIRE_EVERY, tidy_every: timedelta = TIDY_EVERY
+        self, expire_every: timedelta = EXPIRE_EVERY, reconcile_every: timedelta = RECONCILE_EVERY
     ) -> None:
         """Remove what has expired or is left over, again and again until cancelled."""
-        rounds = max(1, tidy_every // expire_every)
-        turn = 0
-        while True:
-            await asyncio.sleep(expire_every.total_seconds())
-            turn += 1
-            try:
-                await self.run(self.library.expire)
-                if turn % rounds == 0:
-                    await self.run(self.library.reconcile)
-            except VidiError as error:
-                log.warning("the files could not be put in order: %s", error.message)
+        await asyncio.gather(
+            self._threads.run_every(expire_every, self.expire, "files could not be expired"),
+            self._threads.run_every(reconcile_every, self.reconcile, "files could not be reconciled"),
+        )
 
 
-class _BlockWriter:
-    """Gathers pieces into blocks; one block is stored while the next one fills."""
+@contextmanager
+def open_files(
+    directory: Path, limits: FileLimits, threads: StorageThreads, *, inspect: Inspect
+) -> Iterator[AsyncFiles]:
+    """The files in a directory, in order; made if it is not there.
 
-    def __init__(self, desk: AsyncFiles, intake: UploadWriter) -> None:
-        self._desk = desk
-        self._intake = intake
+    Raises:
+        Unavailable: Another server uses the directory, or it cannot be used.
+    """
+    with open_local(directory) as storage:
+        service = FileService(storage, limits, utc_now)
+        files = AsyncFiles(service, Uploads(service, new_id, inspect), threads)
+        files.expire()
+        files.reconcile()
+        yield files
+
+
+class UploadWriter:
+    """Gathers the pieces of one request into blocks; one block is stored while the next one fills.
+
+    A client that is silent costs no thread, and one that is fast sends on while the disk works.
+    """
+
+    def __init__(self, files: AsyncFiles, upload_id: str, position: int) -> None:
+        """Write to an upload from `position` on, which is where the next stored byte belongs."""
+        self.position = position
+        self._files = files
+        self._upload_id = upload_id
         self._pieces: list[bytes] = []
         self._gathered = 0
         self._writing: asyncio.Future[None] | None = None
 
-    async def add(self, piece: bytes) -> None:
+    async def write(self, piece: bytes) -> None:
+        """Take bytes; they are stored with their block.
+
+        Raises:
+            VidiError: As `Uploads.write_block`, for the block before.
+        """
         self._pieces.append(piece)
         self._gathered += len(piece)
         if self._gathered >= BLOCK_BYTES:
-            await self._write()
+            await self._start_block()
 
     async def flush(self) -> None:
+        """Store what was taken.
+
+        Raises:
+            VidiError: As `Uploads.write_block`.
+        """
         if self._pieces:
-            await self._write()
-        await self._written()
+            await self._start_block()
+        await self._finish_block()
 
-    async def _write(self) -> None:
-        await self._written()
+    async def _start_block(self) -> None:
+        await self._finish_block()
         pieces, self._pieces, self._gathered = self._pieces, [], 0
-        self._writing = asyncio.ensure_future(self._desk.run(_store, self._intake, pieces))
+        self._writing = asyncio.ensure_future(self._files.run_in_thread(self._store, pieces))
 
-    async def _written(self) -> None:
-        """Wait for the block on its way. A cancelled request does not cancel it: it keeps its order."""
+    async def _finish_block(self) -> None:
+        """Wait for the block on its way.
+
+        A cancelled request does not cancel it: its thread could not be stopped, and would write beside the
+        next request of the same client.
+        """
         if self._writing is not None:
             await asyncio.shield(self._writing)
             self._writing = None
 
-
-def _store(intake: UploadWriter, pieces: list[bytes]) -> None:
-    intake.write(b"".join(pieces))
+    def _store(self, pieces: list[bytes]) -> None:
+        """On a thread. The position moves only with bytes that are stored: `finalize` is told it."""
+        block = b"".join(pieces)
+        self._files.uploads.write_block(self._upload_id, self.position, block)
+        self.position += len(block)
 
 
 LARGEST_PICTURE_FILE = 100_000_000
@@ -236,58 +209,66 @@ LARGEST_PICTURE_FILE = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class LeasedImage:
-    """An uploaded picture that cannot go away."""
+    """An uploaded picture whose bytes can be read while its lease lasts, even if it is deleted.
 
-    lease: Lease
+    Attributes:
+        file: The file's row.
+        read: Reads all its bytes, anew each time, so that few pictures are in memory at once.
+        where: Path of the part in the request.
+        resolution: The part's own media resolution.
+    """
+
+    file: StoredFile
+    read: Callable[[], Awaitable[bytes]]
     where: str
     resolution: MediaResolution
 
 
-Source = ImageSource | LeasedImage
-"""A picture whose bytes can be had."""
-
-ResolvedRequest = Request[Source]
-"""A conversation whose files are held."""
+ResolvedRequest = Request[ImageSource | LeasedImage]
+"""A conversation whose files are leased."""
 
 
 @asynccontextmanager
 async def lease_files(
-    desk: AsyncFiles, conversation: Conversation, owner: str
+    files: AsyncFiles, conversation: Conversation, owner: str
 ) -> AsyncIterator[ResolvedRequest]:
-    """Hold every file that a conversation names, until the block is left.
+    """Lease every file that a conversation names, until the block is left.
 
     Raises:
         PermissionDenied: A file is unknown, expired, deleted or not the owner's; names the part.
         InvalidImage: A file is too large for a picture; names the part.
     """
     references = [image for image in conversation.images() if isinstance(image, FileReference)]
-    leases = await desk.run(_lease_all, desk, references, owner) if references else []
-    held = iter(leases)
+    leases = await files.run_in_thread(_lease_all, files.service, references, owner) if references else []
     try:
-        yield conversation.with_images(
-            LeasedImage(next(held), image.where, image.resolution)
-            if isinstance(image, FileReference)
-            else image
-            for image in conversation.images()
-        )
+        yield conversation.with_images(_leased_images(files, conversation, leases))
     finally:
         for lease in leases:
             lease.close()
 
 
-async def load(desk: AsyncFiles, source: Source) -> ImageSource:
-    """The bytes of a picture; a file's are read anew each time, so that few are in memory at once."""
-    if isinstance(source, ImageSource):
-        return source
-    return ImageSource(await desk.run(source.lease.read), source.where, source.resolution)
+def _leased_images(
+    files: AsyncFiles, conversation: Conversation, leases: Sequence[Lease]
+) -> Iterator[ImageSource | LeasedImage]:
+    """The conversation's images in order, each lease in the place of the reference that it was taken for."""
+    left = iter(leases)
+    for image in conversation.images():
+        if isinstance(image, FileReference):
+            lease = next(left)
+            yield LeasedImage(
+                lease.file, partial(files.run_in_thread, lease.read), image.where, image.resolution
+            )
+        else:
+            yield image
 
 
-def _lease_all(desk: AsyncFiles, references: Sequence[FileReference], owner: str) -> list[Lease]:
+def _lease_all(files: FileService, references: Sequence[FileReference], owner: str) -> list[Lease]:
+    """All leases, or none: one that cannot be taken gives the others back."""
     leases: list[Lease] = []
     for reference in references:
         try:
-            leases.append(desk.library.files.lease(owner, reference.uri))
-            _refuse_huge(leases[-1], reference.where)
+            leases.append(files.lease(owner, reference.uri))
+            _check_size(leases[-1].file, reference.where)
         except VidiError as error:
             for lease in leases:
                 lease.close()
@@ -296,10 +277,9 @@ def _lease_all(desk: AsyncFiles, references: Sequence[FileReference], owner: str
     return leases
 
 
-def _refuse_huge(lease: Lease, where: str) -> None:
-    size = lease.file.size_bytes
-    if size > LARGEST_PICTURE_FILE:
+def _check_size(file: StoredFile, where: str) -> None:
+    if file.size_bytes > LARGEST_PICTURE_FILE:
         raise InvalidImage(
-            f"The File {lease.file.id} has {size} bytes; a picture may have {LARGEST_PICTURE_FILE}.",
+            f"The File {file.id} has {file.size_bytes} bytes; a picture may have {LARGEST_PICTURE_FILE}.",
             where=where,
         )

@@ -11,153 +11,15 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import secrets
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from vidi.domain.errors import Unavailable
 from vidi.files.sqlite import SqliteIndex
 from vidi.files.store import Storage
-
-
-class Disk(Protocol):
-    """Files in directories. Every method may raise OSError."""
-
-    def make_directory(self, path: Path) -> None:
-        """Make a directory and its parents; only the owner may enter. One that is there is kept."""
-        ...
-
-    def create(self, path: Path) -> None:
-        """Make an empty file; one that is there is kept as it is."""
-        ...
-
-    def write(self, path: Path, offset: int, data: bytes) -> None:
-        """Write all of `data` at `offset` of an existing file."""
-        ...
-
-    def sync(self, path: Path) -> None:
-        """Bring a file's bytes, or a directory's entries, to the platter."""
-        ...
-
-    def rename(self, source: Path, target: Path) -> None:
-        """Move a file, replacing `target`, all at once."""
-        ...
-
-    def remove(self, path: Path) -> None:
-        """Remove a file; one that is not there is no error."""
-        ...
-
-    def size(self, path: Path) -> int | None:
-        """Length of a file; None if there is none."""
-        ...
-
-    def open(self, path: Path) -> BinaryIO:
-        """Open a file for reading; it can be read to its end even after it is removed."""
-        ...
-
-    def names(self, directory: Path) -> list[str]:
-        """Names of what lies in a directory."""
-        ...
-
-
-class PosixDisk:
-    """The real one."""
-
-    def make_directory(self, path: Path) -> None:
-        """Make a directory and its parents; only the owner may enter."""
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    def create(self, path: Path) -> None:
-        """Make an empty file that only the owner may read."""
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-
-    def write(self, path: Path, offset: int, data: bytes) -> None:
-        """Write all of `data` at `offset`."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            left = memoryview(data)
-            while left:
-                written = os.pwrite(descriptor, left, offset)
-                left = left[written:]
-                offset += written
-        finally:
-            os.close(descriptor)
-
-    def sync(self, path: Path) -> None:
-        """fsync. Works on a descriptor of its own: the kernel flushes the file, whoever wrote it."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def rename(self, source: Path, target: Path) -> None:
-        """Move a file, replacing `target`, all at once."""
-        source.replace(target)
-
-    def remove(self, path: Path) -> None:
-        """Remove a file."""
-        path.unlink(missing_ok=True)
-
-    def size(self, path: Path) -> int | None:
-        """Length of a file; None if there is none."""
-        try:
-            return path.stat().st_size
-        except FileNotFoundError:
-            return None
-
-    def open(self, path: Path) -> BinaryIO:
-        """Open a file for reading, unbuffered reads left to the caller's sizes."""
-        return path.open("rb")
-
-    def names(self, directory: Path) -> list[str]:
-        """Names of what lies in a directory."""
-        return [path.name for path in directory.iterdir()]
-
-
-RESERVED_BYTES = 1 << 20
-"""Twice what the database's log grows to before it is emptied."""
-
-
-class SpareSpace:
-    """A file that only takes up space."""
-
-    def __init__(self, path: Path, disk: Disk, size: int = RESERVED_BYTES) -> None:
-        """The reserve at `path`, `size` bytes; it may be there or not."""
-        self._path = path
-        self._disk = disk
-        self._size = size
-        self._lock = threading.Lock()
-        self._stands = disk.size(path) == size
-
-    def ensure(self) -> None:
-        """Have the space set aside; costs nothing while it is.
-
-        Raises:
-            OSError: There is no room for it.
-        """
-        with self._lock:
-            if self._stands:
-                return
-            try:
-                self._disk.remove(self._path)
-                self._disk.create(self._path)
-                # Random, because some file systems keep zeros in no space at all.
-                self._disk.write(self._path, 0, secrets.token_bytes(self._size))
-            except OSError:
-                self._disk.remove(self._path)
-                raise
-            self._stands = True
-
-    def release(self) -> None:
-        """Give the space up for a removal."""
-        with self._lock:
-            self._stands = False
-            self._disk.remove(self._path)
-
+from vidi.storage.disk import SPARE_BYTES, Disk, PosixDisk, SpareSpace
 
 _KEY = re.compile(r"[a-z0-9]{1,64}")
 
@@ -169,16 +31,14 @@ class LocalBlobs:
     A blob that was finished but whose row was never written is still found under its key.
     """
 
-    def __init__(
-        self, directory: Path, disk: Disk | None = None, reserved_bytes: int = RESERVED_BYTES
-    ) -> None:
+    def __init__(self, directory: Path, disk: Disk | None = None, spare_bytes: int = SPARE_BYTES) -> None:
         """Use `directory`, made if it is not there.
 
         Raises:
             OSError: The directory cannot be made.
         """
         self._disk = disk or PosixDisk()
-        self.reserve = SpareSpace(directory / "reserve", self._disk, reserved_bytes)
+        self.spare = SpareSpace(directory / "reserve", self._disk, spare_bytes)
         self._parts = directory / "parts"
         self._whole = directory / "blobs"
         for path in (directory, self._parts, self._whole):
@@ -186,23 +46,19 @@ class LocalBlobs:
         self._disk.sync(directory)
 
     def create(self, key: str) -> None:
-        """See `BlobStore.create`."""
         if self.size(key) is None:
             self._disk.create(self._parts / key)
 
     def append(self, key: str, offset: int, data: bytes) -> None:
-        """See `BlobStore.append`."""
-        self.reserve.ensure()
+        self.spare.ensure()
         self._disk.write(self._find(key), offset, data)
 
     def sync(self, key: str) -> None:
-        """See `BlobStore.sync`."""
         path = self._find(key)
         self._disk.sync(path)
         self._disk.sync(path.parent)
 
     def finish(self, key: str) -> None:
-        """See `BlobStore.finish`."""
         path = self._find(key)
         self._disk.sync(path)
         if path.parent == self._parts:
@@ -210,7 +66,6 @@ class LocalBlobs:
         self._disk.sync(self._whole)
 
     def size(self, key: str) -> int | None:
-        """See `BlobStore.size`."""
         for path in self._places(key):
             size = self._disk.size(path)
             if size is not None:
@@ -218,7 +73,6 @@ class LocalBlobs:
         return None
 
     def open(self, key: str) -> BinaryIO:
-        """See `BlobStore.open`."""
         whole, part = self._places(key)
         try:
             return self._disk.open(whole)
@@ -226,12 +80,12 @@ class LocalBlobs:
             return self._disk.open(part)
 
     def delete(self, key: str) -> None:
-        """See `BlobStore.delete`. Not synced: the row went before, and the sweeper finds what comes back."""
+        """Not synced: the row went before, and `reconcile` finds what comes back."""
         for path in self._places(key):
             self._disk.remove(path)
 
     def keys(self) -> Iterator[str]:
-        """See `BlobStore.keys`. Names that are no keys are not ours and are left alone."""
+        """Names that are no keys are not ours and are left alone."""
         found = {*self._disk.names(self._parts), *self._disk.names(self._whole)}
         return (name for name in found if _KEY.fullmatch(name))
 
@@ -263,7 +117,7 @@ def open_local(directory: Path) -> Iterator[Storage]:
         _lock(lock)
         try:
             blobs = LocalBlobs(directory)
-            index = _open_index(directory / "index.sqlite3", blobs.reserve)
+            index = _open_index(directory / "index.sqlite3", blobs.spare)
             for changed in (directory, directory.parent):
                 PosixDisk().sync(changed)
         except OSError as error:
@@ -276,14 +130,14 @@ def open_local(directory: Path) -> Iterator[Storage]:
         os.close(lock)
 
 
-def _open_index(path: Path, reserve: SpareSpace) -> SqliteIndex:
+def _open_index(path: Path, spare: SpareSpace) -> SqliteIndex:
     """The database, which only the owner may read. Even to be opened it needs a little space."""
     try:
         PosixDisk().create(path)
-        return SqliteIndex(path, reserve.release)
+        return SqliteIndex(path, spare.release)
     except OSError:
-        reserve.release()
-        return SqliteIndex(path, reserve.release)
+        spare.release()
+        return SqliteIndex(path, spare.release)
 
 
 def _lock(descriptor: int) -> None:

@@ -1,4 +1,4 @@
-"""Names of files and what an upload announces: what they may be, and every spelling a client may echo."""
+"""What an upload may ask for, and every spelling of a file's name that a client may echo."""
 
 from __future__ import annotations
 
@@ -102,20 +102,20 @@ class UploadRequest:
     length: int | None = None
 
 
-def validate(announcement: UploadRequest) -> UploadRequest:
-    """The announcement in the form in which it is stored: `name` a bare id, `mime_type` in lower case.
+def validate(request: UploadRequest) -> UploadRequest:
+    """The request as it is stored: `name` a bare id, `mime_type` in lower case.
 
     Raises:
         InvalidRequest: Something in it breaks the rules.
     """
-    if announcement.length is not None and announcement.length < 0:
+    if request.length is not None and request.length < 0:
         raise InvalidRequest("The length of a file is 0 or more bytes.", where="file.size_bytes")
     return UploadRequest(
-        owner=announcement.owner,
-        name=wanted_id(announcement.name),
-        display_name=_display_name(announcement.display_name),
-        mime_type=_mime_type(announcement.mime_type),
-        length=announcement.length,
+        owner=request.owner,
+        name=wanted_id(request.name),
+        display_name=_display_name(request.display_name),
+        mime_type=_mime_type(request.mime_type),
+        length=request.length,
     )
 
 

@@ -9,19 +9,23 @@ import logging
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, PermissionDenied
 from vidi.files.metadata import find_id, parse_name
-from vidi.files.store import BlobStore, Clock, FileLimits, FileState, Position, Storage, StoredFile
+from vidi.files.store import BlobStore, FileLimits, FileState, Position, Storage, StoredFile
+from vidi.storage.clock import Clock, from_micros, to_micros
 from vidi.storage.errors import storage_faults
+
+log = logging.getLogger(__name__)
+
+EXPIRED_AT_ONCE = 500
+"""Rows that one transaction removes: a few milliseconds in which no upload can be started."""
 
 DEFAULT_PAGE = 10
 MAX_PAGE = 100
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEAL_BYTES = 8
 _MAX_TOKEN = 200
 
@@ -34,62 +38,10 @@ class Page:
     next_token: str = ""
 
 
-def page_size(asked: int) -> int:
-    """How many files a page has: 10 for 0, never more than 100.
-
-    Raises:
-        InvalidRequest: A negative size.
-    """
-    if asked < 0:
-        raise InvalidRequest("page_size must not be negative.", where="page_size")
-    return min(asked or DEFAULT_PAGE, MAX_PAGE)
-
-
-def token_after(owner: str, file: StoredFile) -> str:
-    """The token of the page that follows `file`."""
-    place = f"{(file.created - _EPOCH) // timedelta(microseconds=1)}.{file.id}".encode()
-    return base64.urlsafe_b64encode(_seal(owner, place) + place).rstrip(b"=").decode()
-
-
-def position(owner: str, token: str) -> Position | None:
-    """Where the page of `token` begins; None for an empty token.
-
-    Raises:
-        InvalidRequest: The token was not made for this listing.
-    """
-    if not token:
-        return None
-    try:
-        if len(token) > _MAX_TOKEN:
-            raise ValueError
-        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        seal, place = raw[:_SEAL_BYTES], raw[_SEAL_BYTES:]
-        if seal != _seal(owner, place):
-            raise ValueError
-        micros, _, file_id = place.decode().partition(".")
-        return Position(_EPOCH + timedelta(microseconds=int(micros)), file_id)
-    except (ValueError, binascii.Error, OverflowError):
-        raise InvalidRequest(
-            "Invalid page token. Use the nextPageToken of the same listing, or none to start over.",
-            where="page_token",
-        ) from None
-
-
-def _seal(owner: str, place: bytes) -> bytes:
-    return hashlib.sha256(b"files\0" + owner.encode() + b"\0" + place).digest()[:_SEAL_BYTES]
-
-
-log = logging.getLogger(__name__)
-
-EXPIRED_AT_ONCE = 500
-"""Rows that one transaction removes: a few milliseconds in which no upload can be started."""
-
-
 class FileService:
     """All files of a server. Every method is safe in any thread; reads take well under a millisecond."""
 
     def __init__(self, storage: Storage, limits: FileLimits, clock: Clock) -> None:
-        """Serve what is in `storage`."""
         self.storage = storage
         self.limits = limits
         self.clock = clock
@@ -123,10 +75,10 @@ class FileService:
         """
         count = page_size(size)
         with storage_faults():
-            files = self._index.page(owner, position(owner, token), count + 1, self.clock())
+            files = self._index.page(owner, parse_page_token(owner, token), count + 1, self.clock())
         more = len(files) > count
         shown = tuple(files[:count])
-        return Page(shown, token_after(owner, shown[-1]) if more else "")
+        return Page(shown, page_token(owner, shown[-1]) if more else "")
 
     def delete(self, owner: str, name: str) -> None:
         """Remove a file. Who reads it at the moment reads on to the end.
@@ -221,7 +173,6 @@ class Lease:
     """
 
     def __init__(self, file: StoredFile, blobs: BlobStore, pins: _Pins) -> None:
-        """Made by `FileService.lease`."""
         self.file = file
         self._blobs = blobs
         self._pins = pins
@@ -293,7 +244,7 @@ class _Pins:
         self._remove(blob)
 
     def _remove(self, blob: str) -> None:
-        """The row is gone, so the removal is done; bytes that stay behind are for `FileService.tidy`."""
+        """The row is gone, so the removal is done; bytes that stay behind are for `FileService.reconcile`."""
         try:
             self._blobs.delete(blob)
         except OSError as error:
@@ -305,3 +256,48 @@ def denied(file_id: str) -> PermissionDenied:
     return PermissionDenied(
         f"You do not have permission to access the File {file_id[:100]} or it may not exist."
     )
+
+
+def page_size(requested: int) -> int:
+    """How many files a page has: 10 for 0, never more than 100.
+
+    Raises:
+        InvalidRequest: A negative size.
+    """
+    if requested < 0:
+        raise InvalidRequest("page_size must not be negative.", where="page_size")
+    return min(requested or DEFAULT_PAGE, MAX_PAGE)
+
+
+def page_token(owner: str, file: StoredFile) -> str:
+    """The token of the page that follows `file`."""
+    place = f"{to_micros(file.created)}.{file.id}".encode()
+    return base64.urlsafe_b64encode(_seal(owner, place) + place).rstrip(b"=").decode()
+
+
+def parse_page_token(owner: str, token: str) -> Position | None:
+    """Where the page of `token` begins; None for an empty token.
+
+    Raises:
+        InvalidRequest: The token was not made for this listing.
+    """
+    if not token:
+        return None
+    try:
+        if len(token) > _MAX_TOKEN:
+            raise ValueError
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        seal, place = raw[:_SEAL_BYTES], raw[_SEAL_BYTES:]
+        if seal != _seal(owner, place):
+            raise ValueError
+        micros, _, file_id = place.decode().partition(".")
+        return Position(from_micros(int(micros)), file_id)
+    except (ValueError, binascii.Error, OverflowError):
+        raise InvalidRequest(
+            "Invalid page token. Use the nextPageToken of the same listing, or none to start over.",
+            where="page_token",
+        ) from None
+
+
+def _seal(owner: str, place: bytes) -> bytes:
+    return hashlib.sha256(b"files\0" + owner.encode() + b"\0" + place).digest()[:_SEAL_BYTES]

@@ -1,4 +1,4 @@
-"""The uploads that are open: who holds which, how they are let in and how they end; quotas and what came."""
+"""Open uploads: what of each is stored, which thread may change it, and how many bytes all may take."""
 
 from __future__ import annotations
 
@@ -6,26 +6,31 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import BinaryIO
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, ResourceExhausted
 from vidi.files.service import FileService
-from vidi.files.store import BlobStore, FileIndex, FileLimits, Phase, Session
+from vidi.files.store import WRONG_OFFSET, BlobStore, FileIndex, FileLimits, Phase, Session
+from vidi.storage.clock import END_OF_TIME
 from vidi.storage.errors import RETRY_AFTER_S, storage_faults
 
 
 class Quota:
-    """Lets bytes in, or not. Its lock is held over each look at the total and the change that follows."""
+    """Counts the bytes of files and uploads against the limits.
+
+    What is stored and what is declared is counted by the index, durably. An upload of unknown length has
+    declared nothing, so its bytes are counted here; after a restart they are counted anew from the blobs. One
+    lock is held over each look at the total and the change that follows: two uploads that each fit alone must
+    not both be let in.
+    """
 
     def __init__(self, index: FileIndex, limits: FileLimits) -> None:
-        """Count over `index`."""
         self._index = index
         self._limits = limits
         self._lock = threading.Lock()
-        self._open_ended: dict[str, int] = {}
+        self._undeclared: dict[str, int] = {}
 
-    def admit(self, session: Session) -> None:
+    def start(self, session: Session) -> None:
         """Start a session if all its declared bytes have room.
 
         Raises:
@@ -42,22 +47,22 @@ class Quota:
             ResourceExhausted: There is no room.
         """
         with self._lock:
-            held = self._open_ended.get(upload_id, 0)
-            if size > held:
-                self._check(size, size - held)
-                self._open_ended[upload_id] = size
+            counted = self._undeclared.get(upload_id, 0)
+            if size > counted:
+                self._check(size, size - counted)
+                self._undeclared[upload_id] = size
 
     def restore(self, upload_id: str, size: int) -> None:
         """Count a session of unknown length that an earlier run of the server left."""
         with self._lock:
-            self._open_ended[upload_id] = size
+            self._undeclared[upload_id] = size
 
     @contextmanager
-    def settling(self, upload_id: str) -> Iterator[None]:
+    def ending(self, upload_id: str) -> Iterator[None]:
         """Around the change of row that ends a session: nobody sees its bytes twice or not at all."""
         with self._lock:
             yield
-            self._open_ended.pop(upload_id, None)
+            self._undeclared.pop(upload_id, None)
 
     def _check(self, size: int, more: int) -> None:
         if size > self._limits.file_bytes:
@@ -65,7 +70,7 @@ class Quota:
                 f"The file is too large: a file may have at most {self._limits.file_bytes} bytes.",
                 reason="FILE_TOO_LARGE",
             )
-        taken = self._index.reserved() + sum(self._open_ended.values())
+        taken = self._index.reserved() + sum(self._undeclared.values())
         if taken + more > self._limits.total_bytes:
             raise ResourceExhausted(
                 "You exceeded your current quota. Quota exceeded for metric: file_storage_bytes, "
@@ -81,14 +86,13 @@ REHASHED_AT_ONCE = 1 << 20
 
 
 class PartialBlob:
-    """What is stored of an upload.
+    """The bytes of an upload that are stored so far.
 
-    Everything here can be had again from the stored bytes, so it may be dropped at any time. Whoever uses
-    it holds `lock`.
+    Size and digest are kept beside the bytes only to save work: both can be computed from the blob, so they
+    are forgotten whenever they might be wrong. Whoever uses it holds `lock`.
     """
 
     def __init__(self, blobs: BlobStore, key: str) -> None:
-        """The bytes under `key`, of which there may be none yet."""
         self.lock = threading.Lock()
         self._blobs = blobs
         self._key = key
@@ -97,7 +101,6 @@ class PartialBlob:
         self._digest: hashlib._Hash | None = None
 
     def size(self) -> int:
-        """How many bytes are stored."""
         if self._size is None:
             self._size = self._blobs.size(self._key) or 0
         return self._size
@@ -125,6 +128,8 @@ class PartialBlob:
         if not data:
             return
         stored, synced, digest = self.size(), self._synced, self._digest_so_far()
+        # A write that fails may have stored a part. Until it has succeeded nothing is known of the blob, and
+        # the next look asks the disk.
         self.forget()
         if stored == 0:
             self._blobs.create(self._key)
@@ -147,7 +152,7 @@ class PartialBlob:
                 raise InvalidRequest(
                     f"Other bytes are received already at upload offset {position}. A chunk may be repeated, "
                     "not changed; cancel the upload and start a new one.",
-                    where="X-Goog-Upload-Offset",
+                    where=WRONG_OFFSET,
                 )
 
     def sync(self) -> None:
@@ -158,23 +163,21 @@ class PartialBlob:
             self._synced = size
 
     def finish(self) -> None:
-        """Make the blob whole."""
         if self.size() == 0:
             self._blobs.create(self._key)
         self._blobs.finish(self._key)
 
     def digest(self) -> str:
-        """SHA-256 of all bytes in hex."""
         return self._digest_so_far().hexdigest()
 
     def open(self) -> BinaryIO:
-        """A reader of the bytes stored. There is one for an upload of no bytes too."""
+        """A reader of the bytes stored, even if there are none."""
         if self.size() == 0:
             self._blobs.create(self._key)
         return self._blobs.open(self._key)
 
     def forget(self) -> None:
-        """Know no more than what is stored."""
+        """Ask the blob again for all that is known of it."""
         self._size = None
         self._synced = 0
         self._digest = None
@@ -189,11 +192,13 @@ class PartialBlob:
         return self._digest
 
 
-END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-
-
 class Sessions:
-    """The rows of uploads, each with a lock and what is known of its bytes."""
+    """The rows of uploads, each with a lock and its partial blob.
+
+    The row in the index decides; memory only adds a lock and what is known of the bytes. So a restart loses
+    nothing, and a phase is always read under the lock: a request that waited for it may find the upload final
+    or cancelled.
+    """
 
     def __init__(self, files: FileService) -> None:
         """Take up what an earlier run left."""
@@ -201,97 +206,102 @@ class Sessions:
         self._blobs = files.storage.blobs
         self._index = files.storage.index
         self._quota = Quota(files.storage.index, files.limits)
-        self._guard = threading.Lock()
-        self._received: dict[str, PartialBlob] = {}
+        self._partials_lock = threading.Lock()
+        self._partials: dict[str, PartialBlob] = {}
         with storage_faults():
             for session in self._index.idle(END_OF_TIME):
                 if session.phase is Phase.ACTIVE and session.length is None:
                     self._quota.restore(session.id, self._blobs.size(session.blob) or 0)
 
-    def admit(self, session: Session) -> None:
+    def start(self, session: Session) -> None:
         """Add a session if there is room.
 
         Raises:
             ResourceExhausted: There is none.
         """
-        self._with_room(lambda: self._quota.admit(session))
+        self._with_room(lambda: self._quota.start(session))
 
     @contextmanager
-    def held(self, upload_id: str, *, cancelled: bool = False) -> Iterator[tuple[Session, PartialBlob]]:
+    def lock(self, upload_id: str, *, allow_cancelled: bool = False) -> Iterator[tuple[Session, PartialBlob]]:
         """A session and its bytes, nobody else's until the end of the block.
-
-        Args:
-            upload_id: Which.
-            cancelled: Whether a cancelled one will do.
 
         Raises:
             NotFound: No such upload.
-            FailedPrecondition: It was cancelled.
+            FailedPrecondition: It was cancelled, and that is not allowed.
             ResourceExhausted, Unavailable: The block met an OSError.
         """
         with storage_faults():
-            received = self._received_of(upload_id)
-            with received.lock:
+            partial = self._partial_blob(upload_id)
+            with partial.lock:
                 session = self._index.session(upload_id)
                 if session is None or session.phase is not Phase.ACTIVE:
-                    self._let_go(upload_id)
+                    self._forget_partial(upload_id)
                 if session is None:
                     raise _unknown()
-                if session.phase is Phase.CANCELLED and not cancelled:
+                if session.phase is Phase.CANCELLED and not allow_cancelled:
                     raise FailedPrecondition("This upload was cancelled. Start a new one.")
-                yield session, received
+                yield session, partial
 
-    def grow(self, session: Session, received: PartialBlob, size: int) -> None:
-        """Have room for `size` bytes of a held session of unknown length.
+    def grow(self, session: Session, partial: PartialBlob, size: int) -> None:
+        """Have room for `size` bytes of a locked session of unknown length.
 
         Raises:
-            ResourceExhausted: There is none; the session is cancelled, so that nothing half-stored stays.
+            ResourceExhausted: There is none. The session is cancelled: its bytes would take up the room that
+                it waits for.
         """
         try:
             self._with_room(lambda: self._quota.grow(session.id, size))
         except ResourceExhausted:
-            self.drop(session, received)
+            self.cancel(session, partial)
             raise
 
     @contextmanager
     def ending(self, session: Session) -> Iterator[None]:
-        """Around the change of row that ends a held session, whose quota passes on or goes back with it."""
-        with self._quota.settling(session.id):
+        """Around the change of row that ends a locked session, whose quota passes on or goes back with it."""
+        with self._quota.ending(session.id):
             yield
-        self._let_go(session.id)
+        self._forget_partial(session.id)
 
-    def drop(self, session: Session, received: PartialBlob) -> None:
-        """Cancel a held session: row first, bytes after; the bytes even if the row cannot be changed."""
+    def cancel(self, session: Session, partial: PartialBlob) -> None:
+        """Cancel a locked session: row first, bytes after, so that no row promises bytes that are gone.
+
+        The bytes go even if the row cannot be changed: then the upload stands at 0 bytes, which is true.
+        """
         try:
             with self.ending(session):
                 self._index.cancel(session.id, self._files.clock())
         finally:
-            received.forget()
+            partial.forget()
             self._files.discard(session.blob)
 
     @contextmanager
-    def cancel_on_error(self, session: Session, received: PartialBlob) -> Iterator[None]:
-        """Around a sync. After one failed nothing can be trusted, not even one that succeeds: it is over."""
+    def cancel_on_error(self, session: Session, partial: PartialBlob) -> Iterator[None]:
+        """Around a sync; if it fails, the upload is over.
+
+        After a failed fsync the kernel may drop the pages it could not write and call them clean. A second
+        sync would then succeed and acknowledge bytes that are nowhere.
+        """
         try:
             yield
         except OSError:
-            self.drop(session, received)
+            self.cancel(session, partial)
             raise
 
     def expire_uploads(self) -> int:
-        """Forget the sessions that nobody touched for `FileLimits.patience`; returns how many."""
+        """Forget the sessions that nobody touched for `FileLimits.upload_ttl`; returns how many."""
         with storage_faults():
             idle = self._index.idle(self._files.clock() - self._files.limits.upload_ttl)
-        gone = 0
-        for seen in idle:
-            with suppress(NotFound), self.held(seen.id, cancelled=True) as (session, received):
-                if session.touched != seen.touched:
+        expired = 0
+        for listed in idle:
+            with suppress(NotFound), self.lock(listed.id, allow_cancelled=True) as (session, partial):
+                # Between the list and the lock its client may have come back.
+                if session.touched != listed.touched:
                     continue
                 if session.phase is Phase.ACTIVE:
-                    self.drop(session, received)
+                    self.cancel(session, partial)
                 self._index.forget(session.id)
-                gone += 1
-        return gone
+                expired += 1
+        return expired
 
     def _with_room(self, claim: Callable[[], None]) -> None:
         """Claim room; if there is none, once more after files whose time is over have made some."""
@@ -302,21 +312,23 @@ class Sessions:
                 raise
             claim()
 
-    def _received_of(self, upload_id: str) -> PartialBlob:
-        with self._guard:
-            received = self._received.get(upload_id)
-        if received is not None:
-            return received
+    def _partial_blob(self, upload_id: str) -> PartialBlob:
+        """The one partial blob of an upload, and so its one lock."""
+        with self._partials_lock:
+            partial = self._partials.get(upload_id)
+        if partial is not None:
+            return partial
+        # Made only for an upload that exists: whoever guesses ids must not fill the memory.
         session = self._index.session(upload_id)
         if session is None:
             raise _unknown()
-        with self._guard:
-            return self._received.setdefault(upload_id, PartialBlob(self._blobs, session.blob))
+        with self._partials_lock:
+            return self._partials.setdefault(upload_id, PartialBlob(self._blobs, session.blob))
 
-    def _let_go(self, upload_id: str) -> None:
-        """The session has ended and will never be active again, so its lock is not needed any more."""
-        with self._guard:
-            self._received.pop(upload_id, None)
+    def _forget_partial(self, upload_id: str) -> None:
+        """The session has ended and will never be active again, so it needs no lock any more."""
+        with self._partials_lock:
+            self._partials.pop(upload_id, None)
 
 
 def _unknown() -> NotFound:

@@ -1,14 +1,14 @@
 """The seams of the Files API: where bytes lie, where rows lie, and the values that both speak of.
 
 Three parts share the work. A `BlobStore` moves bytes and knows nothing of files or uploads; a `FileIndex`
-keeps rows in transactions; `uploads.py` and `catalogue.py` own the offsets and the order in which the two
+keeps rows in transactions; `uploads.py` and `service.py` own the offsets and the order in which the two
 are told things:
 
 * an upload: session row -> bytes, synced before each chunk is acknowledged -> `finish` -> file row -> answer;
 * a removal, in reverse: row first, blob after.
 
 So whatever a crash interrupts, a row never promises bytes that are not there, and what is left over is a
-blob that no row names, which the sweeper removes. A file's life over both seams:
+blob that no row names, which `FileService.reconcile` removes. A file's life over both seams:
 
     index.start(session)                          # a row that promises nothing yet
     blobs.create(session.blob)
@@ -27,11 +27,13 @@ means that the disk is full. `tests/contract/` holds the suite that an implement
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import BinaryIO, Protocol
+
+from vidi.domain.prompt import ImageHeader
 
 GIBIBYTE = 1 << 30
 
@@ -68,6 +70,8 @@ class StoredFile:
         state: FAILED files are listed but cannot be used.
         error: Why the state is FAILED; None otherwise.
         source: How it came here.
+        header: What the picture check read in it, without a request's resolution; None for what is no
+            picture, and for a file that an older version stored.
     """
 
     id: str
@@ -83,6 +87,7 @@ class StoredFile:
     state: FileState = FileState.ACTIVE
     error: str | None = None
     source: FileSource = FileSource.UPLOADED
+    header: ImageHeader | None = None
 
     @property
     def name(self) -> str:
@@ -91,11 +96,18 @@ class StoredFile:
 
 
 class Phase(Enum):
-    """Where an upload stands, as `x-goog-upload-status` says it."""
+    """Where an upload stands, under the API's own names."""
 
     ACTIVE = "active"
     FINAL = "final"
     CANCELLED = "cancelled"
+
+
+WRONG_OFFSET = "upload.offset"
+"""`where` of errors about the place of a chunk; the protocol's edge knows how a client writes it."""
+
+WRONG_SIZE = "upload.size"
+"""`where` of errors about the size at the end of an upload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,22 +151,15 @@ class FileLimits:
 
     Attributes:
         file_bytes: Largest file.
-        total_bytes: All files and all that open uploads have announced, together.
+        total_bytes: All files and all that open uploads have declared, together.
         lifetime: How long a file is kept after its creation.
-        patience: How long an upload may lie still before it is given up.
+        upload_ttl: How long an upload may lie still before it is forgotten.
     """
 
     file_bytes: int = 2 * GIBIBYTE
     total_bytes: int = 20 * GIBIBYTE
     lifetime: timedelta = timedelta(hours=48)
     upload_ttl: timedelta = timedelta(hours=48)
-
-
-Clock = Callable[[], datetime]
-"""Tells the time, aware of its zone."""
-
-IdMaker = Callable[[], str]
-"""Makes 12 unguessable characters of [a-z0-9]; never the same twice."""
 
 
 class BlobStore(Protocol):

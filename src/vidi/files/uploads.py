@@ -1,7 +1,7 @@
 """Resumable upload as a state machine that knows no HTTP.
 
-    start -> ACTIVE -- append at the offset, any number of times -- finalize -> FINAL
-                  `-- cancel ------------------------------------------------> CANCELLED
+    start -> ACTIVE -- begin_chunk, write_block ..., query -- finalize -> FINAL
+                  `-- cancel, a failed sync, a full quota ------------> CANCELLED
 
 The server alone knows the offset, which is how many bytes are stored. The rules:
 
@@ -13,7 +13,7 @@ The server alone knows the offset, which is how many bytes are stored. The rules
 * Each block of bytes holds the session's lock while it is stored; no client holds it while it is silent.
 * Bytes that came before a client hung up stay.
 * A wanted name goes to whoever finalizes first.
-* Finalizing again gives the same file. An ended session answers until `Limits.patience` is over.
+* Finalizing again gives the same file. An ended session answers until `upload_ttl` is over.
 """
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from vidi.domain.errors import FailedPrecondition, InvalidImage, InvalidRequest
+from vidi.domain.prompt import ImageHeader
 from vidi.files.metadata import UploadRequest, validate
 from vidi.files.service import FileService
 from vidi.files.sessions import PartialBlob, Sessions
-from vidi.files.store import FileState, IdMaker, Phase, Session, StoredFile
+from vidi.files.store import WRONG_OFFSET, WRONG_SIZE, FileState, Phase, Session, StoredFile
+from vidi.storage.clock import IdMaker
 from vidi.storage.errors import storage_faults
 
-Inspect = Callable[[BinaryIO, str], str]
-"""Looks at all bytes before they become a file: `(reader, declared MIME type or "") -> MIME type`.
+Inspect = Callable[[BinaryIO, str], tuple[str, ImageHeader | None]]
+"""Looks at all bytes before they become a file: `(reader, declared MIME type or "")` -> MIME type and, of a
+picture, the header, which is kept with the file.
 
 Raises InvalidImage for what can never be used: it becomes a FAILED file with that message as its error.
 Any other error leaves the upload open."""
@@ -38,13 +41,13 @@ Any other error leaves the upload open."""
 ANY_TYPE = "application/octet-stream"
 """MIME type of a file of which nobody said or found one."""
 
-TOUCHES_PER_PATIENCE = 48
-"""How often in `Limits.patience` a busy session's row is touched at most: once an hour of two days."""
+TOUCHES_PER_TTL = 48
+"""How often in an `upload_ttl` a busy session's row is touched at most: once an hour of two days."""
 
 
-def trust_label(_: BinaryIO, declared: str) -> str:
+def trust_label(_: BinaryIO, declared: str) -> tuple[str, None]:
     """An `Inspect` that looks at nothing."""
-    return declared or ANY_TYPE
+    return declared or ANY_TYPE, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class UploadStatus:
 
     Attributes:
         upload_id: Which.
-        phase: As `x-goog-upload-status` says it.
+        phase: Whether it takes bytes.
         received: Bytes stored, durably; 0 for a cancelled upload.
         file: The file of a FINAL upload; None otherwise, and after it was deleted or has expired.
     """
@@ -62,28 +65,6 @@ class UploadStatus:
     phase: Phase
     received: int = 0
     file: StoredFile | None = None
-
-
-class UploadWriter:
-    """The bytes of one request on their way into an upload; `position` is where the next one belongs."""
-
-    def __init__(self, uploads: Uploads, upload_id: str, offset: int) -> None:
-        """Made by `Uploads.open`."""
-        self.upload_id = upload_id
-        self.position = offset
-        self._uploads = uploads
-
-    def write(self, data: bytes) -> None:
-        """Store the next bytes. Blocks of a megabyte or so are best: each is a few calls to the system.
-
-        Raises:
-            InvalidRequest: More than declared, or other bytes than those stored at the same place.
-            FailedPrecondition: The upload has ended meanwhile.
-            ResourceExhausted: No room on the disk: the upload can go on later; or too much for the
-                quota, by an upload of unknown length: it is cancelled.
-        """
-        self._uploads.store(self.upload_id, self.position, data)
-        self.position += len(data)
 
 
 class Uploads:
@@ -99,31 +80,31 @@ class Uploads:
         self._clock = files.clock
         self._sessions = Sessions(files)
 
-    def start(self, announcement: UploadRequest) -> UploadStatus:
+    def start(self, request: UploadRequest) -> UploadStatus:
         """Begin an upload; its id is a secret that lets whoever knows it send bytes.
 
         Raises:
             InvalidRequest: A bad name, display name, MIME type or length, or a name that is taken.
             ResourceExhausted: The file is too large, or the store or the disk is full.
         """
-        wanted = validate(announcement)
+        request = validate(request)
         session = Session(
             id=self._ids() + self._ids() + self._ids(),
-            owner=wanted.owner,
+            owner=request.owner,
             blob=self._ids() + self._ids(),
-            file_id=wanted.name,
-            display_name=wanted.display_name,
-            mime_type=wanted.mime_type,
-            length=wanted.length,
+            file_id=request.name,
+            display_name=request.display_name,
+            mime_type=request.mime_type,
+            length=request.length,
             touched=self._clock(),
         )
         with storage_faults():
-            self._refuse_taken(session)
-            self._sessions.admit(session)
+            self._check_name(session)
+            self._sessions.start(session)
         return UploadStatus(session.id, Phase.ACTIVE)
 
-    def open(self, upload_id: str, offset: int, size: int | None = None) -> UploadWriter:
-        """Take bytes from `offset` on; call `query` or `finalize` after the last one.
+    def begin_chunk(self, upload_id: str, offset: int, size: int | None = None) -> None:
+        """Check that bytes may come from `offset` on, before the first is read.
 
         Args:
             upload_id: Which upload.
@@ -135,35 +116,45 @@ class Uploads:
             FailedPrecondition: It was cancelled.
             InvalidRequest: A wrong offset or too many bytes; nothing is changed.
         """
-        with self._sessions.held(upload_id) as (session, received):
-            stored = _stored(session, received)
+        with self._sessions.lock(upload_id) as (session, partial):
+            stored = _stored(session, partial)
             if not 0 <= offset <= stored:
                 raise InvalidRequest(
                     f"Wrong upload offset {offset}: {stored} bytes are received; continue at {stored}.",
-                    where="X-Goog-Upload-Offset",
+                    where=WRONG_OFFSET,
                 )
-            _refuse_excess(session, offset + (size or 0))
-            if self._clock() - session.touched > self._limits.upload_ttl / TOUCHES_PER_PATIENCE:
+            _check_end(session, offset + (size or 0))
+            # Each touch is a synced commit, so a busy upload gets one an hour and not one a chunk.
+            if self._clock() - session.touched > self._limits.upload_ttl / TOUCHES_PER_TTL:
                 self._index.touch(upload_id, self._clock())
-        return UploadWriter(self, upload_id, offset)
 
-    def store(self, upload_id: str, position: int, data: bytes) -> None:
-        """Store one block of an `UploadWriter`; errors are listed there."""
-        with self._sessions.held(upload_id) as (session, received):
-            _refuse_excess(session, position + len(data))
+    def write_block(self, upload_id: str, position: int, data: bytes) -> None:
+        """Store some of a chunk's bytes. They are not acknowledged yet: `query` or `finalize` does that.
+
+        Args:
+            upload_id: Which upload, after `begin_chunk`.
+            position: Where the first of `data` belongs; at most the size received.
+            data: Any bytes.
+
+        Raises:
+            InvalidRequest: Too many bytes, or others than were received before.
+            FailedPrecondition: The upload has ended meanwhile.
+            ResourceExhausted: No room on the disk: the upload can go on later; or too much for the
+                quota, by an upload of unknown length: it is cancelled.
+        """
+        with self._sessions.lock(upload_id) as (session, partial):
+            _check_end(session, position + len(data))
             if session.phase is Phase.FINAL:
+                # A client that never saw the answer to its last chunk sends it again. The same bytes are
+                # welcome; whether they are the same can be said only while the file is there.
                 if self._final(session).file is not None:
-                    received.compare(position, data)
+                    partial.compare(position, data)
                 return
-            fresh = received.fresh(position, data)
+            # Another request of the same upload may have stored these bytes since `begin_chunk`, or others.
+            fresh = partial.fresh(position, data)
             if session.length is None:
-                self._sessions.grow(session, received, received.size() + len(fresh))
-            received.append(fresh)
-
-    def append(self, upload_id: str, offset: int, data: bytes) -> UploadStatus:
-        """Take one chunk that is in memory: `open`, `UploadWriter.write`, `query`."""
-        self.open(upload_id, offset, len(data)).write(data)
-        return self.query(upload_id)
+                self._sessions.grow(session, partial, partial.size() + len(fresh))
+            partial.append(fresh)
 
     def query(self, upload_id: str) -> UploadStatus:
         """How far an upload is; acknowledges what it says is received, by making it durable first.
@@ -172,14 +163,14 @@ class Uploads:
             NotFound: No such upload.
             Unavailable, ResourceExhausted: The bytes cannot be made durable; the upload is cancelled.
         """
-        with self._sessions.held(upload_id, cancelled=True) as (session, received):
+        with self._sessions.lock(upload_id, allow_cancelled=True) as (session, partial):
             if session.phase is Phase.CANCELLED:
                 return UploadStatus(upload_id, Phase.CANCELLED)
             if session.phase is Phase.FINAL:
                 return self._final(session)
-            with self._sessions.cancel_on_error(session, received):
-                received.sync()
-            return UploadStatus(upload_id, Phase.ACTIVE, received.size())
+            with self._sessions.cancel_on_error(session, partial):
+                partial.sync()
+            return UploadStatus(upload_id, Phase.ACTIVE, partial.size())
 
     def finalize(self, upload_id: str, size: int | None = None) -> UploadStatus:
         """Make the bytes a file, or say again which file they became.
@@ -194,20 +185,24 @@ class Uploads:
             FailedPrecondition: The upload was cancelled, or its file is gone.
             Unavailable, ResourceExhausted: The bytes cannot be made durable; the upload is cancelled.
         """
-        with self._sessions.held(upload_id) as (session, received):
-            _refuse_other_size(session, _stored(session, received), size)
+        with self._sessions.lock(upload_id) as (session, partial):
+            _check_size(session, _stored(session, partial), size)
             if session.phase is Phase.FINAL:
                 done = self._final(session)
                 if done.file is None:
                     raise FailedPrecondition("This upload is final, and its file is gone. Start a new one.")
                 return done
-            self._refuse_taken(session)
-            file = self._file(session, received)
-            with self._sessions.cancel_on_error(session, received):
-                received.finish()
+            # Refused first, so that the upload stays open until the name is free.
+            self._check_name(session)
+            file = self._file(session, partial)
+            with self._sessions.cancel_on_error(session, partial):
+                partial.finish()
+            # The row comes last. After a crash before it the upload can be finalized again; after a crash
+            # behind it the upload answers with its file. The index has the last word on the name: another
+            # upload may have taken it since the check.
             with self._sessions.ending(session):
                 if not self._index.finish(upload_id, file):
-                    raise _taken(file.id)
+                    raise _name_taken(file.id)
         return UploadStatus(upload_id, Phase.FINAL, file.size_bytes, file)
 
     def cancel(self, upload_id: str) -> UploadStatus:
@@ -217,24 +212,24 @@ class Uploads:
             NotFound: No such upload.
             FailedPrecondition: It is final.
         """
-        with self._sessions.held(upload_id, cancelled=True) as (session, received):
+        with self._sessions.lock(upload_id, allow_cancelled=True) as (session, partial):
             if session.phase is Phase.FINAL:
                 raise FailedPrecondition("This upload is final. Delete its file instead.")
             if session.phase is Phase.ACTIVE:
-                self._sessions.drop(session, received)
+                self._sessions.cancel(session, partial)
         return UploadStatus(upload_id, Phase.CANCELLED)
 
     def expire_uploads(self) -> int:
-        """Forget the uploads that nobody touched for `Limits.patience`; returns how many."""
+        """Forget the uploads that nobody touched for `FileLimits.upload_ttl`; returns how many."""
         return self._sessions.expire_uploads()
 
-    def _file(self, session: Session, received: PartialBlob) -> StoredFile:
+    def _file(self, session: Session, partial: PartialBlob) -> StoredFile:
         """The row of the file that the bytes become now."""
-        error = None
+        error = header = None
         mime_type = session.mime_type or ANY_TYPE
         try:
-            with received.open() as reader:
-                mime_type = self._inspect(reader, session.mime_type)
+            with partial.open() as reader:
+                mime_type, header = self._inspect(reader, session.mime_type)
         except InvalidImage as found:
             error = found.message
         now = self._clock()
@@ -244,13 +239,14 @@ class Uploads:
             blob=session.blob,
             display_name=session.display_name,
             mime_type=mime_type,
-            size_bytes=received.size(),
-            sha256=received.digest(),
+            size_bytes=partial.size(),
+            sha256=partial.digest(),
             created=now,
             updated=now,
             expires=now + self._limits.lifetime,
             state=FileState.ACTIVE if error is None else FileState.FAILED,
             error=error,
+            header=header,
         )
 
     def _final(self, session: Session) -> UploadStatus:
@@ -259,22 +255,22 @@ class Uploads:
         alive = file is not None and file.expires > self._clock()
         return UploadStatus(session.id, Phase.FINAL, session.length or 0, file if alive else None)
 
-    def _refuse_taken(self, session: Session) -> None:
+    def _check_name(self, session: Session) -> None:
         """Refuse a wanted name that is in use; a file whose time is over makes room for it."""
         present = self._index.file(session.owner, session.file_id) if session.file_id else None
         if present is None:
             return
         if present.expires > self._clock():
-            raise _taken(present.id)
+            raise _name_taken(present.id)
         self._files.expire()
 
 
-def _stored(session: Session, received: PartialBlob) -> int:
+def _stored(session: Session, partial: PartialBlob) -> int:
     """Bytes received; a final session's may be deleted already."""
-    return received.size() if session.phase is Phase.ACTIVE else session.length or 0
+    return partial.size() if session.phase is Phase.ACTIVE else session.length or 0
 
 
-def _refuse_excess(session: Session, end: int) -> None:
+def _check_end(session: Session, end: int) -> None:
     if session.length is None or end <= session.length:
         return
     if session.phase is Phase.FINAL:
@@ -282,20 +278,20 @@ def _refuse_excess(session: Session, end: int) -> None:
     raise InvalidRequest(
         f"More bytes than declared: the upload has {session.length} bytes and these would end at {end}. "
         "Send the rest that is missing, or cancel.",
-        where="X-Goog-Upload-Offset",
+        where=WRONG_OFFSET,
     )
 
 
-def _refuse_other_size(session: Session, stored: int, size: int | None) -> None:
+def _check_size(session: Session, stored: int, size: int | None) -> None:
     for wanted in (session.length, size):
         if wanted not in (None, stored):
             raise InvalidRequest(
                 f"The upload is not complete: {stored} of {wanted} bytes are received; continue at {stored}.",
-                where="X-Goog-Upload-Command",
+                where=WRONG_SIZE,
             )
 
 
-def _taken(file_id: str) -> InvalidRequest:
+def _name_taken(file_id: str) -> InvalidRequest:
     return InvalidRequest(
         f"The name files/{file_id} is taken. Delete that file, or choose another name or none.",
         where="file.name",

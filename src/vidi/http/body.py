@@ -10,12 +10,13 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import TypeVar
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
 from vidi.domain.errors import Cancelled, InvalidRequest, SlowRequest, Unavailable
-from vidi.wire.fields import body_too_large
+from vidi.wire.errors import body_too_large
 
 GRACE_S = 10.0
 """How long a body may take before its rate is looked at."""
@@ -29,8 +30,10 @@ LONGEST_PAUSE_S = 60.0
 BODIES_IN_FLIGHT = 4
 """How many bodies of the largest size may be held at the same time, or more of smaller ones."""
 
-Due = Callable[[float, float, int], float]
-"""When the next bytes are due, from when the body began, the time now and the bytes received so far."""
+PARSED_ON_THE_LOOP = 256_000
+"""Bodies of up to so many bytes are parsed where they are, in about a millisecond; others on a thread."""
+
+Result = TypeVar("Result")
 
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _PIECE = 1 << 20
@@ -58,8 +61,8 @@ class BodyReader:
         body = bytearray()
         held = 0
         try:
-            self._refuse_declared(scope)
-            async for chunk in decompress(scope, receive_chunks(receive, minimum_rate)):
+            self._check_declared_size(scope)
+            async for chunk in decompress(scope, receive_chunks(receive, may_pause=False)):
                 if held + len(chunk) > self.limit:
                     raise body_too_large(self.limit)
                 self._take(len(chunk))
@@ -87,10 +90,17 @@ class BodyReader:
             raise Unavailable("The server holds too many large requests. Please try again.", retry_after=1.0)
         self._free -= size
 
-    def _refuse_declared(self, scope: Scope) -> None:
+    def _check_declared_size(self, scope: Scope) -> None:
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > self.limit:
             raise body_too_large(self.limit)
+
+
+async def decode_body(body: bytearray, decode: Callable[[bytearray], Result]) -> Result:
+    """What `decode` makes of a body, without keeping other requests waiting while it works."""
+    if len(body) <= PARSED_ON_THE_LOOP:
+        return decode(body)
+    return await asyncio.to_thread(decode, body)
 
 
 async def decompress(scope: Scope, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -104,13 +114,13 @@ async def decompress(scope: Scope, chunks: AsyncIterator[bytes]) -> AsyncIterato
         async for chunk in chunks:
             yield chunk
     elif encoding in ("gzip", "x-gzip", "deflate"):
-        async for chunk in _inflated(chunks):
+        async for chunk in _inflate(chunks):
             yield chunk
     else:
         raise InvalidRequest(f"Content-Encoding {encoding[:50]!r} is not read here. Use gzip or none.")
 
 
-async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _inflate(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
     try:
         async for chunk in chunks:
@@ -125,15 +135,14 @@ async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise InvalidRequest("The compressed body ends too early.")
 
 
-async def receive_chunks(receive: Receive, due: Due) -> AsyncIterator[bytes]:
+async def receive_chunks(receive: Receive, *, may_pause: bool) -> AsyncIterator[bytes]:
     """The body as it comes.
 
-    Args:
-        receive: Of the request.
-        due: Until when the next bytes must be here.
+    What is held in memory until its end must keep up a rate on the whole. What is stored as it comes may
+    pause, so that a slow line can bring a large file.
 
     Raises:
-        SlowRequest: They were not.
+        SlowRequest: The next bytes were not here in time.
         Cancelled: The client went away before the end.
     """
     clock = asyncio.get_running_loop().time
@@ -141,7 +150,8 @@ async def receive_chunks(receive: Receive, due: Due) -> AsyncIterator[bytes]:
     received = 0
     while True:
         try:
-            async with asyncio.timeout_at(due(began, clock(), received)):
+            due = clock() + LONGEST_PAUSE_S if may_pause else began + GRACE_S + received / MIN_BYTES_PER_S
+            async with asyncio.timeout_at(due):
                 message = await receive()
         except TimeoutError:
             raise SlowRequest("The request body came too slowly. Send it faster, or in parts.") from None
@@ -153,13 +163,3 @@ async def receive_chunks(receive: Receive, due: Due) -> AsyncIterator[bytes]:
             yield chunk
         if not message.get("more_body", False):
             return
-
-
-def minimum_rate(began: float, now: float, received: int) -> float:
-    """Due at MIN_BYTES_PER_S on the whole, after a grace."""
-    return began + GRACE_S + received / MIN_BYTES_PER_S
-
-
-def maximum_pause(began: float, now: float, received: int) -> float:
-    """Due within LONGEST_PAUSE_S of the bytes before."""
-    return now + LONGEST_PAUSE_S

@@ -6,29 +6,27 @@ continues before it, and goes the way of every other prompt. `docs/interactions.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound
 from vidi.domain.prompt import Conversation
 from vidi.engines.registry import Registry
-from vidi.files.aio import AsyncFiles
 from vidi.generate import GenerateService, Generation
-from vidi.http.body import BodyReader
-from vidi.http.middleware import ERROR_FORM, JSON
-from vidi.http.models import LONGEST_NAME, PARSED_ON_THE_LOOP, VERSIONS, tell_grounding
+from vidi.http.body import BodyReader, decode_body
+from vidi.http.response import LONGEST_NAME, add_grounding_header, encode_errors_with, json_response
 from vidi.http.stream import Framing, Stream, cancel_on_disconnect, deadline, requested_timeout
 from vidi.interactions.service import History, InteractionService
+from vidi.storage.threads import StorageThreads
 from vidi.wire.encode import sse_event
-from vidi.wire.fields import unknown_model
-from vidi.wire.interaction_decode import NewInteraction, Past, continued, decode_interaction
+from vidi.wire.errors import unknown_model
+from vidi.wire.interaction_decode import NewInteraction, PastInteraction, decode_interaction, with_history
 from vidi.wire.interaction_encode import (
     LAST_EVENT,
     InteractionMeta,
@@ -41,7 +39,8 @@ from vidi.wire.interaction_encode import (
 
 EVENTS = Framing(
     media_type=b"text/event-stream",
-    message=lambda message, first: sse_event(message),
+    first=sse_event,
+    later=sse_event,
     error=interaction_error_event,
     end=LAST_EVENT,
 )
@@ -49,21 +48,25 @@ EVENTS = Framing(
 
 @dataclass(frozen=True, slots=True)
 class InteractionRoutes:
-    """InteractionEndpoint that are kept."""
+    """Interactions that are kept."""
 
-    desk: AsyncFiles
-    archive: InteractionService
+    threads: StorageThreads
+    interactions: InteractionService
 
     async def delete(self, request: Request) -> Response:
         """DeleteInteraction."""
-        request.scope["state"][ERROR_FORM] = encode_interaction_error
-        await self.desk.run(self.archive.delete, request.state.owner, request.path_params["id"])
-        return Response(b"{}", media_type=JSON)
+        encode_errors_with(request, encode_interaction_error)
+        await self.threads.run_in_thread(
+            self.interactions.delete, request.state.owner, request.path_params["id"]
+        )
+        return json_response(b"{}")
 
     async def cancel(self, request: Request) -> Response:
         """CancelInteraction: there is never one to cancel."""
-        request.scope["state"][ERROR_FORM] = encode_interaction_error
-        await self.desk.run(self.archive.size, request.state.owner, request.path_params["id"])
+        encode_errors_with(request, encode_interaction_error)
+        await self.threads.run_in_thread(
+            self.interactions.size, request.state.owner, request.path_params["id"]
+        )
         raise FailedPrecondition(
             "Only work in the background can be cancelled, and this interaction is over."
         )
@@ -73,27 +76,26 @@ class InteractionRoutes:
 class InteractionLookup:
     """GetInteraction; an ASGI application, so that an input counts as held until it is sent."""
 
-    shelf: InteractionRoutes
-    bodies: BodyReader
+    stored: InteractionRoutes
+    body_reader: BodyReader
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send an interaction byte for byte as it was answered; with its input if that is asked for."""
-        scope["state"][ERROR_FORM] = encode_interaction_error
         request = Request(scope, receive)
+        encode_errors_with(request, encode_interaction_error)
         if request.query_params.get("stream", "false") == "true":
             raise InvalidRequest(
                 "An answer that is over is not streamed again. Leave stream out.", where="stream"
             )
-        run, archive = self.shelf.desk.run, self.shelf.archive
+        run, interactions = self.stored.threads.run_in_thread, self.stored.interactions
         owner, wanted = request.state.owner, request.path_params["id"]
         if request.query_params.get("include_input", "false") != "true":
-            answer = await run(archive.answer, owner, wanted)
-            await Response(answer, media_type=JSON)(scope, receive, send)
+            answer = await run(interactions.answer, owner, wanted)
+            await json_response(answer)(scope, receive, send)
             return
-        with self.bodies.hold(await run(archive.size, owner, wanted)):
-            found = await run(archive.get, owner, wanted)
-            whole = Response(with_input(found.answer, found.input), media_type=JSON)
-            await whole(scope, receive, send)
+        with self.body_reader.hold(await run(interactions.size, owner, wanted)):
+            found = await run(interactions.get, owner, wanted)
+            await json_response(with_input(found.answer, found.input))(scope, receive, send)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,39 +119,34 @@ class InteractionEndpoint:
     """Answers new interactions; an ASGI application, so that one task sees a call through.
 
     Attributes:
-        studio: Answers.
+        service: Answers.
         registry: Knows the models.
-        bodies: Reads bodies, and counts their bytes as held until the call is over.
-        shelf: Keeps what was answered.
+        body_reader: Reads bodies, and counts their bytes as held until the call is over.
+        stored: Keeps what was answered.
         max_images: Most pictures in one request.
         seconds: How long a call may take; a client may ask for less.
     """
 
-    studio: GenerateService
+    service: GenerateService
     registry: Registry
-    bodies: BodyReader
-    shelf: InteractionRoutes
+    body_reader: BodyReader
+    stored: InteractionRoutes
     max_images: int
     seconds: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the request, answer, and free everything, whoever leaves first."""
-        scope["state"][ERROR_FORM] = encode_interaction_error
         request = Request(scope, receive)
-        owner: str = request.state.owner
-        async with self.bodies.read(scope, receive) as body:
-            new = await self._decode(body)
+        encode_errors_with(request, encode_interaction_error)
+        async with self.body_reader.read(scope, receive) as body:
+            new = await decode_body(body, partial(decode_interaction, max_images=self.max_images))
             self._check_model(new.model, request)
             body.clear()
-            async with cancel_on_disconnect(receive), self._continued(new, owner) as conversation:
-                asked = InteractionCall(request, new, conversation, self.shelf.archive.new_id())
-                response = await self._answer(asked, requested_timeout(request.headers, self.seconds))
+            owner: str = request.state.owner
+            async with cancel_on_disconnect(receive), self._with_history(new, owner) as conversation:
+                call = InteractionCall(request, new, conversation, self.stored.interactions.new_id())
+                response = await self._answer(call, requested_timeout(request.headers, self.seconds))
                 await response(scope, receive, send)
-
-    async def _decode(self, body: bytearray) -> NewInteraction:
-        if len(body) <= PARSED_ON_THE_LOOP:
-            return decode_interaction(body, self.max_images)
-        return await asyncio.to_thread(decode_interaction, body, self.max_images)
 
     def _check_model(self, model: str, request: Request) -> None:
         try:
@@ -159,77 +156,68 @@ class InteractionEndpoint:
             raise unknown_model(model[:LONGEST_NAME], version, "interactions") from None
 
     @asynccontextmanager
-    async def _continued(self, new: NewInteraction, owner: str) -> AsyncIterator[Conversation]:
+    async def _with_history(self, new: NewInteraction, owner: str) -> AsyncIterator[Conversation]:
         """The conversation with what came before it, whose bytes count as held until the block is left."""
         if not new.previous:
             yield new.conversation
             return
-        run, archive = self.shelf.desk.run, self.shelf.archive
-        line = await run(archive.line, owner, new.previous, self.bodies.limit)
-        with self.bodies.hold(line.size):
-            yield await run(self._after, line, new.conversation, owner)
+        run, interactions = self.stored.threads.run_in_thread, self.stored.interactions
+        history = await run(interactions.history, owner, new.previous, self.body_reader.limit)
+        with self.body_reader.hold(history.size):
+            yield await run(self._after, history, new.conversation, owner)
 
-    def _after(self, line: History, conversation: Conversation, owner: str) -> Conversation:
-        past = [Past(each.id, each.input, each.answer) for each in self.shelf.archive.load(owner, line)]
-        return continued(conversation, past, self.max_images)
+    def _after(self, history: History, conversation: Conversation, owner: str) -> Conversation:
+        stored = self.stored.interactions.load(owner, history)
+        past = [PastInteraction(each.id, each.input, each.answer) for each in stored]
+        return with_history(conversation, past, self.max_images)
 
-    async def _answer(self, asked: InteractionCall, seconds: float) -> Response | Stream:
-        if asked.new.streamed:
-            return Stream(lambda: self._opened(asked), EVENTS, seconds)
+    async def _answer(self, call: InteractionCall, seconds: float) -> Response | Stream:
+        if call.new.streamed:
+            return Stream(lambda: self._stream(call), EVENTS, seconds)
         async with deadline(seconds):
-            async with self.studio.generate(asked.new.model, asked.conversation, asked.owner) as running:
-                tell_grounding(asked.request, running)
-                pieces = [piece async for piece in running.pieces]
-            answer = encode_interaction(self._heading(asked, running), pieces)
-            await self._keep(asked, answer)
-        return Response(answer, media_type=JSON)
+            async with self._generate(call) as generation:
+                pieces = [piece async for piece in generation.pieces]
+            answer = encode_interaction(self._meta(call, generation), pieces)
+            await self._keep(call, answer)
+        return json_response(answer)
 
     @asynccontextmanager
-    async def _opened(self, asked: InteractionCall) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with self.studio.generate(asked.new.model, asked.conversation, asked.owner) as running:
-            tell_grounding(asked.request, running)
-            yield self._events(asked, running)
+    async def _stream(self, call: InteractionCall) -> AsyncIterator[AsyncIterator[bytes]]:
+        async with self._generate(call) as generation:
+            yield self._events(call, generation)
 
-    async def _events(self, asked: InteractionCall, running: Generation) -> AsyncIterator[bytes]:
+    @asynccontextmanager
+    async def _generate(self, call: InteractionCall) -> AsyncIterator[Generation]:
+        async with self.service.generate(call.new.model, call.conversation, call.owner) as generation:
+            add_grounding_header(call.request, generation.grounding)
+            yield generation
+
+    async def _events(self, call: InteractionCall, generation: Generation) -> AsyncIterator[bytes]:
         """The answer in events; it is kept before the last one says that it is complete."""
-        telling = InteractionStream(self._heading(asked, running))
-        yield telling.begin()
-        async for piece in running.pieces:
-            for event in telling.go_on(piece):
+        stream = InteractionStream(self._meta(call, generation))
+        yield stream.start()
+        async for piece in generation.pieces:
+            for event in stream.add(piece):
                 yield event
-        for event in telling.end():
+        for event in stream.stop():
             yield event
-        await self._keep(asked, telling.interaction)
-        yield telling.complete()
+        await self._keep(call, stream.interaction)
+        yield stream.complete()
 
-    def _heading(self, asked: InteractionCall, running: Generation) -> InteractionMeta:
+    def _meta(self, call: InteractionCall, generation: Generation) -> InteractionMeta:
         return InteractionMeta(
-            id=asked.id,
-            model=running.card.id,
-            created=self.shelf.archive.clock(),
-            prompt=running.cost,
-            previous=asked.new.previous,
-            include_thoughts=asked.conversation.thinking.include,
+            id=call.id,
+            model=generation.card.id,
+            created=self.stored.interactions.clock(),
+            prompt=generation.cost,
+            previous=call.new.previous,
+            include_thoughts=call.conversation.thinking.include,
         )
 
-    async def _keep(self, asked: InteractionCall, answer: bytes) -> None:
-        new = asked.new
+    async def _keep(self, call: InteractionCall, answer: bytes) -> None:
+        new = call.new
         if new.kept:
-            keep = self.shelf.archive.keep
-            await self.shelf.desk.run(keep, asked.owner, asked.id, new.previous, new.input, answer)
-
-
-def routes(interactions: InteractionEndpoint) -> list[BaseRoute]:
-    """The routes of interactions, under every version."""
-    shelf = interactions.shelf
-    lookup = InteractionLookup(shelf, interactions.bodies)
-    return [
-        route
-        for version in VERSIONS
-        for route in (
-            Route(f"/{version}/interactions", interactions, methods=["POST"]),
-            Route(f"/{version}/interactions/{{id}}", lookup, methods=["GET"]),
-            Route(f"/{version}/interactions/{{id}}", shelf.delete, methods=["DELETE"]),
-            Route(f"/{version}/interactions/{{id}}/cancel", shelf.cancel, methods=["POST"]),
-        )
-    ]
+            keep = self.stored.interactions.keep
+            await self.stored.threads.run_in_thread(
+                keep, call.owner, call.id, new.previous, new.input, answer
+            )

@@ -1,4 +1,4 @@
-"""The door: who may come in, how much they may bring, and what they read when something fails.
+"""Around every request: who may call, what other sites are granted, and how an error is answered.
 
 Every request passes through `Gateway`, and every error leaves through it, in Google's shape. Without keys
 the server is open, but only to this machine: a foreign Host or Origin is refused (DNS rebinding), and no
@@ -23,24 +23,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.domain.errors import Cancelled, Internal, NotFound, PermissionDenied, VidiError
-from vidi.wire.encode import array_error, encode_error, status_of
-from vidi.wire.fields import invalid_key, missing_key, several_keys
+from vidi.http.response import ADDED_HEADERS, ERROR_ENCODER, JSON
+from vidi.wire.encode import array_error, encode_error
+from vidi.wire.errors import invalid_key, missing_key, several_keys, status_of
 
 log = logging.getLogger(__name__)
 
-JSON = "application/json; charset=UTF-8"
-
-UPLOAD = "/upload/"
+UPLOAD_SEGMENT = "/upload/"
 """Part of every path under which files come."""
-
-ADDED_HEADERS = "added_headers"
-"""Key in a request's state: headers that go with whatever reply leaves, an error's too."""
-
-GROUNDING = "x-vidi-grounding"
-"""Header that tells what was done about boxes or points that a request wants."""
-
-ERROR_FORM = "error_form"
-"""Key in a request's state: how its errors are written, if not as everywhere else."""
 
 DRAIN_SECONDS = 20.0
 """How long the rest of a refused body is read and forgotten."""
@@ -79,9 +69,9 @@ class AccessPolicy:
             InvalidRequest: A wrong key, or several.
         """
         if not self.key_digests:
-            self._at_home(headers)
+            self._check_local(headers)
             return ""
-        if path in self.public or ("/upload/" in path and "upload_id" in query):
+        if path in self.public or (UPLOAD_SEGMENT in path and "upload_id" in query):
             return ""
         shown = [headers.get("x-goog-api-key", ""), query.get("key", ""), _bearer(headers)]
         keys = [key for key in shown if key]
@@ -94,7 +84,7 @@ class AccessPolicy:
             raise invalid_key()
         return digest.hex()[:16]
 
-    def _at_home(self, headers: Headers) -> None:
+    def _check_local(self, headers: Headers) -> None:
         if _hostname(f"//{headers.get('host', '')}") not in self.hosts:
             raise PermissionDenied(
                 "This server is open only to its own machine and was called under another name. "
@@ -122,23 +112,21 @@ def _hostname(url: str) -> str:
 class Gateway:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, door: AccessPolicy) -> None:
-        """Stand before `app`."""
+    def __init__(self, app: ASGIApp, policy: AccessPolicy) -> None:
         self._app = app
-        self._door = door
+        self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in, or answer why not."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         body = _RequestBody(receive)
         added: dict[str, str] = {}
-        if UPLOAD in scope["path"]:
+        if UPLOAD_SEGMENT in scope["path"]:
             # Refused before anyone asks which upload: there is nothing that a client could continue.
             added["x-goog-upload-status"] = "final"
         scope.setdefault("state", {})[ADDED_HEADERS] = added
-        reply = _Response(send, added, cors=bool(self._door.key_digests))
+        reply = _Response(send, added, cors=bool(self._policy.key_digests))
         began = time.perf_counter()
         try:
             await self._serve(scope, body, reply)
@@ -156,11 +144,11 @@ class Gateway:
 
     async def _serve(self, scope: Scope, receive: Receive, reply: _Response) -> None:
         headers = Headers(scope=scope)
-        if scope["method"] == "OPTIONS" and self._door.key_digests:
+        if scope["method"] == "OPTIONS" and self._policy.key_digests:
             await Response(status_code=204)(scope, receive, reply)
             return
         query = QueryParams(scope["query_string"])
-        scope["state"]["owner"] = self._door.owner(headers, query, scope["path"])
+        scope["state"]["owner"] = self._policy.owner(headers, query, scope["path"])
         await self._app(scope, receive, reply)
 
 
@@ -220,8 +208,8 @@ class _Response:
             return
         url = URL(scope=scope)
         in_array = url.path.endswith(":streamGenerateContent") and "alt=sse" not in url.query
-        written = scope["state"].get(ERROR_FORM, encode_error)
-        content = array_error(error) if in_array else written(error)
+        encode = scope["state"].get(ERROR_ENCODER, encode_error)
+        content = array_error(error) if in_array else encode(error)
         headers = [(b"content-type", JSON.encode()), (b"content-length", b"%d" % len(content))]
         if error.retry_after is not None:
             headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))

@@ -14,7 +14,6 @@ from importlib import resources
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 INDEX = "index.html"
 FOLDER = "/playground/"
@@ -43,7 +42,7 @@ HEADERS = {
     # Asked again each time, answered by 304: an update of the server is an update of the page.
     "cache-control": "no-cache",
     "content-security-policy": POLICY,
-    "cross-origin-factory-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
     # Not `no-referrer`, under which browsers may send the Origin `null`, which an open server refuses.
     "referrer-policy": "same-origin",
@@ -93,10 +92,6 @@ class Playground:
     def paths(self) -> frozenset[str]:
         """Where the page is; whoever reaches the server may read these."""
         return frozenset(self.assets)
-
-    def routes(self) -> list[BaseRoute]:
-        """A route for each file."""
-        return [Route(path, asset.serve, methods=["GET"]) for path, asset in self.assets.items()]
 
 
 def load() -> Playground:

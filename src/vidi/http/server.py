@@ -1,7 +1,7 @@
 """The listening socket: uvicorn, with limits where it has none.
 
 uvicorn waits for ever for a header block that drips, takes one of any size, and answers broken HTTP in
-plain text. All three are mended here; bodies have their own clock in `body.py`.
+plain text. All three are mended here; `body.py` limits the time that bodies may take.
 """
 
 from __future__ import annotations
@@ -32,69 +32,69 @@ BACKLOG = 1024
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection: bytes from the socket go to the parser, whose callbacks are the `on_...` methods.
 
-    _clock: asyncio.TimerHandle | None = None
+    One timer runs at a time, and closes the connection when it ends. It runs while nothing else protects the
+    server from a silent client: from the connection or a request's first byte to the end of its headers, and
+    from an early answer to the end of the refused body. In between `body.py` and the answer's deadline watch.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _in_headers = True
     _in_message = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Start the clock for the first request."""
         super().connection_made(transport)
-        self._start_clock(HEADER_SECONDS)
+        self._start_timer(HEADER_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self._stop_clock()
+        self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse; refuse a header block that does not end."""
         super().data_received(data)
         if self._in_headers:
-            self._count_header(len(data))
+            # The callbacks see only what is complete; a name or value that never ends is counted here.
+            self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
                 self.send_400_response("Request headers are too large.")
 
     def on_message_begin(self) -> None:
-        """Start the clock, unless the connection's own is still running."""
         super().on_message_begin()
         self._in_headers = self._in_message = True
         self._header_bytes = 0
-        if self._clock is None:
-            self._start_clock(HEADER_SECONDS)
+        # A first request shares the connection's timer, so that opening one gains a client no time.
+        if self._timer is None:
+            self._start_timer(HEADER_SECONDS)
 
     def on_url(self, url: bytes) -> None:
-        """Count the request line."""
-        self._count_header(len(url))
+        self._header_bytes += len(url)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count one header."""
-        self._count_header(len(name) + len(value))
+        self._header_bytes += len(name) + len(value)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Stop the clock and hand the request over."""
         if self._header_bytes > MAX_HEADER_BYTES:
             # Inside a parser callback any exception ends as `send_400_response`.
             raise ValueError("headers too large")
         self._in_headers = False
-        self._stop_clock()
+        self._stop_timer()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Note that nothing of this request is missing."""
         self._in_message = False
-        self._stop_clock()
+        self._stop_timer()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Give a client that is still sending a while to read the answer."""
         super().on_response_complete()
         if self._in_message:
-            self._start_clock(LINGER_SECONDS)
+            # Closing at once would reset the connection under a client that still sends, before it could read
+            # why it was refused.
+            self._start_timer(LINGER_SECONDS)
 
     def send_400_response(self, msg: str) -> None:
         """Answer broken HTTP in Google's shape, and close."""
@@ -106,17 +106,14 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
 
-    def _count_header(self, size: int) -> None:
-        self._header_bytes += size
+    def _start_timer(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(seconds, self.transport.close)
 
-    def _start_clock(self, seconds: float) -> None:
-        self._stop_clock()
-        self._clock = self.loop.call_later(seconds, self.transport.close)
-
-    def _stop_clock(self) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 def listen(host: str, port: int) -> socket.socket:

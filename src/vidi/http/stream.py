@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
@@ -28,6 +29,8 @@ async def cancel_on_disconnect(receive: Receive) -> AsyncIterator[None]:
     Raises:
         Cancelled: The client went away.
     """
+    # asyncio can cancel a task, not a block. So the watcher cancels the task and notes that it did; the note
+    # tells this cancellation from one of the server's own, and `uncancel` from both at once.
     caller = asyncio.current_task()
     assert caller is not None
     gone = False
@@ -69,33 +72,36 @@ async def deadline(seconds: float) -> AsyncIterator[None]:
 def requested_timeout(headers: Headers, most: float) -> float:
     """The server's time limit in seconds, or the client's if it is shorter."""
     try:
-        asked = float(headers.get("x-server-timeout", most))
+        wanted = float(headers.get("x-server-timeout", most))
     except ValueError:
         return most
-    return min(asked, most) if asked > 0 else most
+    return min(wanted, most) if wanted > 0 else most
 
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How messages lie on the wire."""
+    """How messages lie on the wire: the first one, each later one, an error among them, and their end."""
 
     media_type: bytes
-    message: Callable[[bytes, bool], bytes]
+    first: Callable[[bytes], bytes]
+    later: Callable[[bytes], bytes]
     error: Callable[[VidiError], bytes]
     end: bytes
 
 
 EVENTS = Framing(
     media_type=b"text/event-stream",
-    message=lambda message, first: sse_event(message),
+    first=sse_event,
+    later=sse_event,
     error=sse_error,
     end=b"",
 )
 
 ARRAY = Framing(
     media_type=b"application/json; charset=UTF-8",
-    message=lambda message, first: array_element(message, first=first),
-    error=lambda error: array_error(error, first=False),
+    first=partial(array_element, first=True),
+    later=partial(array_element, first=False),
+    error=partial(array_error, first=False),
     end=ARRAY_END,
 )
 
@@ -114,7 +120,7 @@ class Stream:
     framing: Framing
     seconds: float
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send the answer; an error before its first message is raised, a later one is sent."""
         begun = False
         last = self.framing.end
@@ -123,7 +129,8 @@ class Stream:
                 async for message in messages:
                     if not begun:
                         await send(self._start())
-                    await send(_body(self.framing.message(message, not begun)))
+                    frame = self.framing.later if begun else self.framing.first
+                    await send(_body(frame(message)))
                     begun = True
         except VidiError as error:
             if not begun:

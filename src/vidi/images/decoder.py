@@ -33,7 +33,7 @@ _CHANNEL = 0
 _GRACE = 2.0
 """Seconds that the alarm waits beyond the deadline: the server is to be first."""
 
-BROKEN = (
+DECODER_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -92,11 +92,12 @@ def decode(file: BinaryIO, job: Job) -> tuple[Image.Image, tuple[int, int]]:
         The prepared picture, and the size of the whole upright one.
 
     Raises:
-        One of BROKEN, MemoryError or _NotAsAnnounced.
+        One of DECODER_ERRORS, MemoryError or _NotAsAnnounced.
     """
     image = _OPENERS[job.format](file)
     width, height = image.size
     if job.format in _TURNED_BY_DECODER:
+        # libheif has cropped and turned it, so its sides may be shorter and the other way round.
         orientation = 1
         fits = width * height <= job.width * job.height
     else:
@@ -107,6 +108,7 @@ def decode(file: BinaryIO, job: Job) -> tuple[Image.Image, tuple[int, int]]:
     placed = place(width, height, job.fit)
     target = (int(placed.width), int(placed.height))
     area = whole(image)
+    # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size: the memory and time of the whole are never spent.
     drafted = image.draft(None, target) if target != image.size else None
     if drafted is not None:
         area = drafted[1]
@@ -118,8 +120,8 @@ def decode(file: BinaryIO, job: Job) -> tuple[Image.Image, tuple[int, int]]:
     return prepare(frame), ((height, width) if orientation >= 5 else (width, height))
 
 
-def answer(shared: int, job: Job) -> DecodeResult:
-    """Do one job on the shared file; broken pictures become a reply, never an exception."""
+def run_job(shared: int, job: Job) -> DecodeResult:
+    """Do one job on the shared file; broken pictures become a verdict, never an exception."""
     try:
         with open(shared, "rb", closefd=False) as file:
             file.seek(0)
@@ -129,7 +131,7 @@ def answer(shared: int, job: Job) -> DecodeResult:
         return DecodeResult(Verdict.TOO_MUCH_MEMORY)
     except _NotAsAnnounced:
         return DecodeResult(Verdict.NOT_AS_ANNOUNCED)
-    except BROKEN:
+    except DECODER_ERRORS:
         return DecodeResult(Verdict.BROKEN)
     write_at(shared, pixels, 0)
     return DecodeResult(Verdict.DECODED, *image.size, *source)
@@ -140,14 +142,15 @@ def serve(shared: int, deadline: float) -> None:
     os.write(_CHANNEL, DecodeResult(Verdict.READY).pack())
     while len(message := os.read(_CHANNEL, JOB_SIZE)) == JOB_SIZE:
         signal.setitimer(signal.ITIMER_REAL, deadline + _GRACE)
-        reply = answer(shared, Job.unpack(message))
+        result = run_job(shared, Job.unpack(message))
         signal.setitimer(signal.ITIMER_REAL, 0)
-        os.write(_CHANNEL, reply.pack())
+        os.write(_CHANNEL, result.pack())
 
 
 def _harden(memory: int) -> None:
     """Bound what a picture can do, and leave interrupts to the server."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A crash is expected here, and a core would put a caller's picture on the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":  # Elsewhere the limit is refused or has no effect.
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

@@ -47,14 +47,14 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tag:
+class _NameTag:
     text: str
     colour: _Colour
     frame: _Rect
 
 
 @dataclass(frozen=True, slots=True)
-class _Style:
+class _DrawStyle:
     """Sizes in pixels that follow from the picture's size."""
 
     line: int
@@ -77,10 +77,10 @@ def draw_boxes(picture: Picture, boxes: Sequence[Labelled]) -> bytes:
     """
     canvas = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
     draw = ImageDraw.Draw(canvas)
-    style = _style(canvas.size, len(boxes))
+    style = _draw_style(canvas.size, len(boxes))
     colours = _colours(item.label for item in boxes)
     tags = [
-        _Tag(_text(item), colours[item.label], _inside(picture.placement.pixels(item.box), canvas.size))
+        _NameTag(_text(item), colours[item.label], _inside(picture.placement.pixels(item.box), canvas.size))
         for item in sorted(boxes, key=lambda item: -item.box.area())
     ]
     for tag in tags:
@@ -93,11 +93,11 @@ def draw_boxes(picture: Picture, boxes: Sequence[Labelled]) -> bytes:
     return encoded.getvalue()
 
 
-def _style(size: tuple[int, int], count: int) -> _Style:
+def _draw_style(size: tuple[int, int], count: int) -> _DrawStyle:
     scale = (size[0] * size[1]) ** 0.5 / 600
     line = max(2, round(2.6 * scale))
     points = max(10.0, (12.5 if count > _MANY else 15.5) * scale)
-    return _Style(line, max(2, round(points / 4)), ImageFont.load_default(points))
+    return _DrawStyle(line, max(2, round(points / 4)), ImageFont.load_default(points))
 
 
 def _colours(labels: Iterable[str]) -> dict[str, _Colour]:
@@ -117,7 +117,7 @@ def _inside(rect: _Rect, size: tuple[int, int]) -> _Rect:
     return (min(max(x0, 0), right), min(max(y0, 0), bottom), min(max(x1, 0), right), min(max(y1, 0), bottom))
 
 
-def _draw_frame(draw: ImageDraw.ImageDraw, tag: _Tag, style: _Style) -> None:
+def _draw_frame(draw: ImageDraw.ImageDraw, tag: _NameTag, style: _DrawStyle) -> None:
     """The box in its colour, with a dark hairline on both sides that keeps it visible on any ground."""
     x0, y0, x1, y1 = tag.frame
     shade = (0, 0, 0)
@@ -128,7 +128,9 @@ def _draw_frame(draw: ImageDraw.ImageDraw, tag: _Tag, style: _Style) -> None:
         draw.rounded_rectangle(inner, style.line, outline=tag.colour, width=style.line)
 
 
-def _draw_tag(canvas: Image.Image, tag: _Tag, style: _Style, taken: Sequence[tuple[_Rect, int]]) -> _Rect:
+def _draw_tag(
+    canvas: Image.Image, tag: _NameTag, style: _DrawStyle, taken: Sequence[tuple[_Rect, int]]
+) -> _Rect:
     """Write a tag where it hides least of what is taken, boxes and tags; returns where that was."""
     draw = ImageDraw.Draw(canvas)
     text = _shortened(draw, tag.text, style, canvas.width)
@@ -145,7 +147,7 @@ def _draw_tag(canvas: Image.Image, tag: _Tag, style: _Style, taken: Sequence[tup
     return spot
 
 
-def _shortened(draw: ImageDraw.ImageDraw, text: str, style: _Style, width: int) -> str:
+def _shortened(draw: ImageDraw.ImageDraw, text: str, style: _DrawStyle, width: int) -> str:
     """The text, cut with an ellipsis if it is wider than the picture."""
     room = width - 2 * style.padding
     shown = text

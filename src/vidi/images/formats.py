@@ -1,4 +1,6 @@
-"""Headers of JPEG (MPO too), PNG (APNG too) and WEBP, and the orientation in EXIF.
+"""Headers of JPEG (MPO too), PNG (APNG too) and WEBP, and the orientation in EXIF: one parser a format.
+
+Each follows lengths that a stranger wrote, so each is bounded by `MAX_PARTS`, whatever the file says.
 
 Sources: ITU-T T.81, annex B; PNG specification, third edition, sections 5 and 11; the WebP container
 specification; the Exif standard.
@@ -11,47 +13,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vidi.domain.errors import InvalidImage
-
-PREFIX = b"Exif\0\0"
-"""Comes before the TIFF structure in JPEG always, in WEBP sometimes, in PNG never."""
-
-_ORIENTATION = 0x0112
-_MAX_ENTRIES = 1_000
-_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
-_VALUE_FORMS = {3: "H", 4: "I"}  # TIFF field types SHORT and LONG; both occur in the wild.
-
-
-def exif_orientation(data: bytes, start: int, end: int) -> int:
-    """Orientation 1..8 of the TIFF structure in `data[start:end]`; 1 if it has none or is broken.
-
-    Source: EXIF 2.32, 4.6.4 (tag 0x0112) and TIFF 6.0, section 2.
-    """
-    if data[start : start + len(PREFIX)] == PREFIX:
-        start += len(PREFIX)
-    tiff = data[start : min(end, start + (1 << 20))]
-    order = _BYTE_ORDERS.get(tiff[:4])
-    if order is None:
-        return 1
-    try:
-        return _first_directory(tiff, order)
-    except struct.error:
-        return 1
-
-
-def _first_directory(tiff: bytes, order: str) -> int:
-    (at,) = struct.unpack_from(order + "I", tiff, 4)
-    (count,) = struct.unpack_from(order + "H", tiff, at)
-    for entry in range(at + 2, at + 2 + 12 * min(count, _MAX_ENTRIES), 12):
-        tag, form = struct.unpack_from(order + "HH", tiff, entry)
-        if tag == _ORIENTATION and form in _VALUE_FORMS:
-            (value,) = struct.unpack_from(order + _VALUE_FORMS[form], tiff, entry + 8)
-            return int(value) if 1 <= value <= 8 else 1
-    return 1
-
 
 class Unreadable(Exception):
-    """The header makes no sense; the text completes "The picture at ... cannot be read: "."""
+    """The header makes no sense; the text completes "The picture at ... cannot be used: "."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +45,53 @@ def too_many(kind: str) -> Unreadable:
     return Unreadable(f"it has more than {MAX_PARTS:,} {kind}")
 
 
+EXIF_PREFIX = b"Exif\0\0"
+"""Comes before the TIFF structure in JPEG always, in WEBP sometimes, in PNG never."""
+
+_ORIENTATION = 0x0112
+_MAX_ENTRIES = 1_000
+_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_VALUE_FORMS = {3: "H", 4: "I"}  # TIFF field types SHORT and LONG; both occur in the wild.
+
+
+def exif_orientation(data: bytes, start: int, end: int) -> int:
+    """Orientation 1..8 of the TIFF structure in `data[start:end]`; 1 if it has none or is broken.
+
+    Source: EXIF 2.32, 4.6.4 (tag 0x0112) and TIFF 6.0, section 2.
+    """
+    if data[start : start + len(EXIF_PREFIX)] == EXIF_PREFIX:
+        start += len(EXIF_PREFIX)
+    # Offsets in it count from its start, hence the copy; PNG and WEBP allow gigabytes, hence the bound.
+    tiff = data[start : min(end, start + (1 << 20))]
+    order = _BYTE_ORDERS.get(tiff[:4])
+    if order is None:
+        return 1
+    try:
+        return _orientation_entry(tiff, order)
+    except struct.error:
+        return 1
+
+
+def _orientation_entry(tiff: bytes, order: str) -> int:
+    (at,) = struct.unpack_from(order + "I", tiff, 4)
+    (count,) = struct.unpack_from(order + "H", tiff, at)
+    for entry in range(at + 2, at + 2 + 12 * min(count, _MAX_ENTRIES), 12):
+        tag, form = struct.unpack_from(order + "HH", tiff, entry)
+        if tag == _ORIENTATION and form in _VALUE_FORMS:
+            (value,) = struct.unpack_from(order + _VALUE_FORMS[form], tiff, entry + 8)
+            return int(value) if 1 <= value <= 8 else 1
+    return 1
+
+
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 
-_SEGMENT = struct.Struct(">BBH")
-_FRAME = struct.Struct(">HHB")
+_SEGMENT_HEAD = struct.Struct(">BBH")
+_FRAME_FIELDS = struct.Struct(">HHB")
 _MAX_SIDE = 65_500
 """libjpeg's own limit (JPEG_MAX_DIMENSION)."""
 _SCAN, _END, _APP1 = 0xDA, 0xD9, 0xE1
 # Start-of-frame markers: C0..CF without DHT (C4), JPG (C8) and DAC (CC).
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 # What is neither stuffing (00), a restart (D0..D7) nor fill (FF) ends a run of coded data.
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
@@ -97,7 +99,7 @@ _FILL = re.compile(rb"\xff+")
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class _FrameHeader:
     marker: int
     height: int
     width: int
@@ -106,21 +108,22 @@ class _Frame:
 
 def parse_jpeg(data: bytes) -> HeaderFields:
     """Size, orientation and scans of the first picture in the file. Raises Unreadable or struct.error."""
-    frame: _Frame | None = None
+    frame: _FrameHeader | None = None
     orientation = 0
     at = 2
     for marker, at, end in _segments(data):
-        if marker in _FRAMES:
+        if marker in _FRAME_MARKERS:
             if frame is not None:
+                # A decoder might go by the other one, whose size no limit has seen.
                 raise Unreadable("it has two frame headers")
             frame = _read_frame(data, at, marker)
-        elif marker == _APP1 and not orientation and data.startswith(PREFIX, at + 4):
+        elif marker == _APP1 and not orientation and data.startswith(EXIF_PREFIX, at + 4):
             orientation = exif_orientation(data, at + 4, end)
     if frame is None:
         raise Unreadable("it has no frame header before its picture data")
     if max(frame.width, frame.height) > _MAX_SIDE:
         raise Unreadable(f"a side of more than {_MAX_SIDE:,} pixels is beyond what JPEG decoders take")
-    return HeaderFields(frame.width, frame.height, 1, orientation or 1, _scans(data, at, frame))
+    return HeaderFields(frame.width, frame.height, 1, orientation or 1, _count_scans(data, at, frame))
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -128,7 +131,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     at = 2
     for _ in range(MAX_PARTS):
         at = _skip_fill(data, at)
-        _, marker, length = _SEGMENT.unpack_from(data, at)
+        _, marker, length = _SEGMENT_HEAD.unpack_from(data, at)
         if length < 2 or marker == _END:
             raise Unreadable("its header ends before its picture data")
         yield marker, at, at + 2 + length
@@ -148,15 +151,16 @@ def _skip_fill(data: bytes, at: int) -> int:
     return fill.end() - 1
 
 
-def _read_frame(data: bytes, at: int, marker: int) -> _Frame:
-    height, width, components = _FRAME.unpack_from(data, at + 5)
-    return _Frame(marker, height, width, components)
+def _read_frame(data: bytes, at: int, marker: int) -> _FrameHeader:
+    height, width, components = _FRAME_FIELDS.unpack_from(data, at + 5)
+    return _FrameHeader(marker, height, width, components)
 
 
-def _scans(data: bytes, at: int, frame: _Frame) -> int:
+def _count_scans(data: bytes, at: int, frame: _FrameHeader) -> int:
     """How often a decoder has to pass over the picture.
 
-    A sequential picture whose first scan holds all components is done after it, whatever follows.
+    A sequential picture whose first scan holds all components is done after it, whatever follows. Elsewhere
+    each scan costs a pass, however few bytes it has: `ImageLimits.max_scans` bounds them.
     """
     if frame.marker not in _PROGRESSIVE and data[at + 4 : at + 5] == bytes([frame.components]):
         return 1
@@ -173,54 +177,54 @@ def _scans(data: bytes, at: int, frame: _Frame) -> int:
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-_CHUNK = struct.Struct(">I4s")
-_SIZE = struct.Struct(">II")
+_PNG_CHUNK = struct.Struct(">I4s")
+_PNG_SIZE = struct.Struct(">II")
 
 
 def parse_png(data: bytes) -> HeaderFields:
     """Size, announced frames and orientation. Raises Unreadable or struct.error."""
-    length, name = _CHUNK.unpack_from(data, len(PNG_SIGNATURE))
+    length, name = _PNG_CHUNK.unpack_from(data, len(PNG_SIGNATURE))
     if name != b"IHDR" or length != 13:
         raise Unreadable("it does not begin with an image header chunk")
-    width, height = _SIZE.unpack_from(data, 16)
+    width, height = _PNG_SIZE.unpack_from(data, 16)
     frames, orientation = 1, 1
     at = len(PNG_SIGNATURE) + 12 + length
     # A file of still more chunks is left to the decoder, which stops when it has its pixels.
     for _ in range(MAX_PARTS):
         if at + 12 > len(data):
             raise Unreadable("the file is cut short")
-        length, name = _CHUNK.unpack_from(data, at)
+        length, name = _PNG_CHUNK.unpack_from(data, at)
         if name == b"IEND":
             break
         if name == b"acTL" and length >= 4:
             frames = max(1, int.from_bytes(data[at + 8 : at + 12], "big"))
         elif name == b"eXIf":
             orientation = exif_orientation(data, at + 8, at + 8 + length)
-        elif name == b"IHDR":
+        elif name == b"IHDR":  # As with two frame headers of a JPEG.
             raise Unreadable("it has two image headers")
         at += 12 + length
     return HeaderFields(width, height, frames, orientation)
 
 
 _RIFF_CHUNK = struct.Struct("<4sI")
-_LOSSY = struct.Struct("<3s3sHH")
+_LOSSY_HEAD = struct.Struct("<3s3sHH")
 _LOSSY_START = b"\x9d\x01\x2a"
 _LOSSLESS_START = 0x2F
-_FIRST = 12
+_FIRST_CHUNK = 12
 """Offset of the first chunk, after RIFF, the file's length and WEBP."""
 
 
-def matches(data: bytes) -> bool:
+def is_webp(data: bytes) -> bool:
     """Whether the bytes begin like a WEBP."""
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
 def parse_webp(data: bytes) -> HeaderFields:
     """Size of the canvas, announced frames and orientation. Raises Unreadable or struct.error."""
-    name, _ = _RIFF_CHUNK.unpack_from(data, _FIRST)
-    start = _FIRST + _RIFF_CHUNK.size
+    name, _ = _RIFF_CHUNK.unpack_from(data, _FIRST_CHUNK)
+    start = _FIRST_CHUNK + _RIFF_CHUNK.size
     if name == b"VP8 ":
-        _, code, width, height = _LOSSY.unpack_from(data, start)
+        _, code, width, height = _LOSSY_HEAD.unpack_from(data, start)
         if code != _LOSSY_START:
             raise Unreadable("its lossy picture has no start code")
         return HeaderFields(width & 0x3FFF, height & 0x3FFF)
@@ -230,18 +234,19 @@ def parse_webp(data: bytes) -> HeaderFields:
             raise Unreadable("its lossless picture has no signature")
         return HeaderFields((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
     if name == b"VP8X":
-        return _extended(data, start)
+        return _parse_extended(data, start)
     raise Unreadable("its first chunk holds no picture")
 
 
-def _extended(data: bytes, start: int) -> HeaderFields:
+def _parse_extended(data: bytes, start: int) -> HeaderFields:
+    """The chunks are walked for all frames: the header says only that there is an animation."""
     canvas = data[start + 4 : start + 10]
     if len(canvas) < 6:
         raise Unreadable("the file is cut short")
     width = int.from_bytes(canvas[:3], "little") + 1
     height = int.from_bytes(canvas[3:], "little") + 1
     frames, orientation = 0, 1
-    at = _FIRST
+    at = _FIRST_CHUNK
     for _ in range(MAX_PARTS):
         if at + _RIFF_CHUNK.size > len(data):
             return HeaderFields(width, height, max(1, frames), orientation)
@@ -253,28 +258,3 @@ def _extended(data: bytes, start: int) -> HeaderFields:
             orientation = exif_orientation(data, at, at + length)
         at += length + (length & 1)
     raise too_many("chunks")
-
-
-SUPPORTED = "Supported: PNG, JPEG, WEBP, HEIC, HEIF."
-
-
-def broken(where: str, reason: str) -> InvalidImage:
-    """A picture that cannot be read: the API's own words, then which one, why and what to do."""
-    return InvalidImage(
-        f"Unable to process input image. {subject(where)} cannot be used: {reason}.", where=where
-    )
-
-
-def unsupported(where: str, name: str) -> InvalidImage:
-    """A file in a format that is known but not taken."""
-    return InvalidImage(f"{subject(where)} is {name}. {SUPPORTED} Convert it to one of them.", where=where)
-
-
-def too_large(where: str, reason: str) -> InvalidImage:
-    """A picture whose header announces more than the server decodes."""
-    return InvalidImage(f"{subject(where)} {reason}", where=where)
-
-
-def subject(where: str) -> str:
-    """The picture, as the beginning of a sentence."""
-    return f"The picture at {where}" if where else "The picture"

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from vidi.domain.errors import InvalidImage
-from vidi.domain.prompt import ImageFormat, ImageHeader, MediaResolution
+from vidi.domain.prompt import ImageFormat, ImageHeader
 from vidi.images import formats, heif
 from vidi.images.formats import HeaderFields, Unreadable
 
@@ -62,7 +62,7 @@ def image_format(data: bytes) -> ImageFormat | None:
         return ImageFormat.JPEG
     if data.startswith(formats.PNG_SIGNATURE):
         return ImageFormat.PNG
-    if formats.matches(data):
+    if formats.is_webp(data):
         return ImageFormat.WEBP
     return _heif_format(heif.brands(data))
 
@@ -102,6 +102,31 @@ def foreign_name(data: bytes) -> str:
     return ""
 
 
+_SUPPORTED = "Supported: PNG, JPEG, WEBP, HEIC, HEIF."
+
+
+def broken_image(where: str, reason: str) -> InvalidImage:
+    """The refusal of a broken picture: the API's own words, then which one, why and what to do."""
+    return InvalidImage(
+        f"Unable to process input image. {_subject(where)} cannot be used: {reason}.", where=where
+    )
+
+
+def unsupported_image(where: str, name: str) -> InvalidImage:
+    """The refusal of a file in a format that is known but not taken."""
+    return InvalidImage(f"{_subject(where)} is {name}. {_SUPPORTED} Convert it to one of them.", where=where)
+
+
+def too_large_image(where: str, reason: str) -> InvalidImage:
+    """The refusal of a picture whose header announces more than the server decodes."""
+    return InvalidImage(f"{_subject(where)} {reason}", where=where)
+
+
+def _subject(where: str) -> str:
+    """The picture, as the beginning of a sentence."""
+    return f"The picture at {where}" if where else "The picture"
+
+
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
     """What a header may announce; more is refused before anything is decoded.
@@ -132,82 +157,83 @@ _PARSERS: Mapping[ImageFormat, Callable[[bytes], HeaderFields]] = MappingProxyTy
 )
 
 
-def read_header(
-    data: bytes,
-    *,
-    where: str,
-    limits: ImageLimits,
-    resolution: MediaResolution = MediaResolution.UNSPECIFIED,
-) -> ImageHeader:
+def read_header(data: bytes, *, where: str, limits: ImageLimits) -> ImageHeader:
     """Read a picture's header and refuse what will not be decoded.
 
     Args:
         data: The encoded file.
         where: Path of the part in the request, for the refusal.
         limits: What the header may announce.
-        resolution: Media resolution in force for the picture; passed on.
 
     Returns:
-        Format by the bytes, stored size, frames and orientation.
+        Format by the bytes, stored size, frames and orientation; no media resolution.
 
     Raises:
         InvalidImage: The file is empty, in another format, broken in its header or over a limit.
     """
     if not data:
-        raise formats.broken(where, "it holds no bytes; send the file's content")
+        raise broken_image(where, "it holds no bytes; send the file's content")
     form = image_format(data)
     if form is None:
-        raise _foreign(data, where)
-    facts = _parse(form, data, where)
-    _hold(facts, limits, where)
-    return ImageHeader(form, facts.width, facts.height, facts.frames, resolution, facts.orientation)
+        raise _unknown_format(data, where)
+    fields = _parse(form, data, where)
+    header = ImageHeader(
+        form, fields.width, fields.height, frames=fields.frames, orientation=fields.orientation
+    )
+    check_limits(header, limits, where)
+    if fields.scans > limits.max_scans:
+        raise too_large_image(
+            where, f"is a JPEG of {fields.scans:,} scans; the limit is {limits.max_scans:,}. Save it anew."
+        )
+    return header
 
 
-def _foreign(data: bytes, where: str) -> InvalidImage:
+def _unknown_format(data: bytes, where: str) -> InvalidImage:
     name = foreign_name(data)
     if name:
-        return formats.unsupported(where, name)
+        return unsupported_image(where, name)
     mistake = still_text(data)
     if mistake:
-        return formats.broken(where, mistake)
-    return formats.broken(where, f"its bytes begin like no picture. {formats.SUPPORTED[:-1]}")
+        return broken_image(where, mistake)
+    return broken_image(where, f"its bytes begin like no picture. {_SUPPORTED[:-1]}")
 
 
 def _parse(form: ImageFormat, data: bytes, where: str) -> HeaderFields:
     try:
-        facts = _PARSERS[form](data)
+        fields = _PARSERS[form](data)
         if form is ImageFormat.HEIF and heif.is_avif(data):
-            raise formats.unsupported(where, "an AVIF")
+            raise unsupported_image(where, "an AVIF")
     except Unreadable as error:
-        raise formats.broken(where, f"{error}; send the whole, unaltered file") from None
+        raise broken_image(where, f"{error}; send the whole, unaltered file") from None
     except (struct.error, IndexError):
-        raise formats.broken(where, "the file is cut short; send the whole, unaltered file") from None
-    if not facts.width or not facts.height:
-        raise formats.broken(where, "its header gives it a side of zero pixels")
-    return facts
+        raise broken_image(where, "the file is cut short; send the whole, unaltered file") from None
+    if not fields.width or not fields.height:
+        raise broken_image(where, "its header gives it a side of zero pixels")
+    return fields
 
 
-def _hold(facts: HeaderFields, limits: ImageLimits, where: str) -> None:
-    """Refuse what is over a limit, saying the figure and the limit."""
-    size = f"is {facts.width:,} x {facts.height:,} pixels"
-    pixels = facts.width * facts.height
+def check_limits(header: ImageHeader, limits: ImageLimits, where: str) -> None:
+    """Refuse a picture whose size or frames are over a limit, saying the figure and the limit.
+
+    For a header that was read earlier: an uploaded file's is kept with it, and the owner of the server may
+    have lowered the limits since. Scans are not in it: their limit is no setting, and the upload held it.
+
+    Raises:
+        InvalidImage: It is over a limit.
+    """
+    size = f"is {header.width:,} x {header.height:,} pixels"
+    pixels = header.width * header.height
     if pixels > limits.max_pixels:
-        raise formats.too_large(
+        raise too_large_image(
             where,
             f"{size}, {_mega(pixels)} megapixels; the limit is {_mega(limits.max_pixels)}. Scale it down.",
         )
-    if max(facts.width, facts.height) > limits.max_side:
-        raise formats.too_large(
-            where, f"{size}; the longest side may have {limits.max_side:,}. Scale it down."
-        )
-    if facts.frames > limits.max_frames:
-        raise formats.too_large(
+    if max(header.width, header.height) > limits.max_side:
+        raise too_large_image(where, f"{size}; the longest side may have {limits.max_side:,}. Scale it down.")
+    if header.frames > limits.max_frames:
+        raise too_large_image(
             where,
-            f"has {facts.frames:,} frames; the limit is {limits.max_frames:,}. Send the first one only.",
-        )
-    if facts.scans > limits.max_scans:
-        raise formats.too_large(
-            where, f"is a JPEG of {facts.scans:,} scans; the limit is {limits.max_scans:,}. Save it anew."
+            f"has {header.frames:,} frames; the limit is {limits.max_frames:,}. Send the first one only.",
         )
 
 
@@ -215,15 +241,15 @@ def _mega(pixels: int) -> str:
     return f"{pixels / 1e6:,.1f}"
 
 
-_SNIFFED = 4096
+_SNIFFED_BYTES = 4096
 _ANY_TYPE = "application/octet-stream"
 _NOWHERE = ""
 
 
-def true_type(
+def inspect_upload(
     reader: BinaryIO, declared: str, limits: ImageLimits, largest: int, alone: AbstractContextManager[object]
-) -> str:
-    """The MIME type of a file that was uploaded; a picture's header is checked.
+) -> tuple[str, ImageHeader | None]:
+    """The MIME type of a file that was uploaded and, of a picture, the header, which is checked.
 
     Args:
         reader: The file's bytes, from the first on.
@@ -233,16 +259,17 @@ def true_type(
         alone: Held while a whole picture is in memory, so that few are at a time.
 
     Returns:
-        The type by the bytes for a picture of the five formats, else the declared one.
+        The type by the bytes and the header for a picture of the five formats, else the declared type.
 
     Raises:
         InvalidImage: It was declared as a picture, or begins like one, and cannot be used as one.
     """
-    start = reader.read(_SNIFFED)
+    start = reader.read(_SNIFFED_BYTES)
     if not declared.startswith("image/") and image_format(start) is None:
-        return declared or _ANY_TYPE
+        return declared or _ANY_TYPE, None
     if reader.seek(0, io.SEEK_END) > largest:
-        raise formats.too_large(_NOWHERE, f"has more than {largest:,} bytes")
+        raise too_large_image(_NOWHERE, f"has more than {largest:,} bytes")
     with alone:
         reader.seek(0)
-        return read_header(reader.read(), where=_NOWHERE, limits=limits).format.value
+        header = read_header(reader.read(), where=_NOWHERE, limits=limits)
+    return header.format.value, header

@@ -22,7 +22,7 @@ _FULL = 4
 
 
 @dataclass(frozen=True, slots=True)
-class _Box:
+class _HeifBox:
     """A box's kind and where its content lies in the file."""
 
     kind: bytes
@@ -40,13 +40,13 @@ def brands(data: bytes) -> tuple[bytes, ...]:
 
 def parse(data: bytes) -> HeaderFields:
     """Size and orientation of the primary picture. Raises Unreadable, struct.error or IndexError."""
-    meta = _only(data, _Box(b"", 0, len(data)), b"meta")
-    meta = _Box(meta.kind, meta.start + _FULL, meta.end)
-    item = _primary_item(data, _only(data, meta, b"pitm"))
-    properties = _only(data, meta, b"iprp")
-    known = list(_boxes(data, _only(data, properties, b"ipco")))
+    meta = _first_child(data, _HeifBox(b"", 0, len(data)), b"meta")
+    meta = _HeifBox(meta.kind, meta.start + _FULL, meta.end)
+    item = _primary_item(data, _first_child(data, meta, b"pitm"))
+    properties = _first_child(data, meta, b"iprp")
+    known = list(_children(data, _first_child(data, properties, b"ipco")))
     return _describe(
-        data, [known[index] for index in _associated(data, properties, item) if index < len(known)]
+        data, [known[index] for index in _property_indices(data, properties, item) if index < len(known)]
     )
 
 
@@ -55,22 +55,22 @@ def is_avif(data: bytes) -> bool:
 
     Raises Unreadable, struct.error or IndexError.
     """
-    meta = _only(data, _Box(b"", 0, len(data)), b"meta")
-    infos = _only(data, _Box(meta.kind, meta.start + _FULL, meta.end), b"iinf")
+    meta = _first_child(data, _HeifBox(b"", 0, len(data)), b"meta")
+    infos = _first_child(data, _HeifBox(meta.kind, meta.start + _FULL, meta.end), b"iinf")
     wide = data[infos.start] != 0
-    entries = _Box(infos.kind, infos.start + _FULL + (4 if wide else 2), infos.end)
-    codecs = {_item_type(data, entry) for entry in _boxes(data, entries) if entry.kind == b"infe"}
+    entries = _HeifBox(infos.kind, infos.start + _FULL + (4 if wide else 2), infos.end)
+    codecs = {_item_type(data, entry) for entry in _children(data, entries) if entry.kind == b"infe"}
     return b"av01" in codecs and b"hvc1" not in codecs
 
 
-def _item_type(data: bytes, entry: _Box) -> bytes:
+def _item_type(data: bytes, entry: _HeifBox) -> bytes:
     """Item type of an entry; versions 0 and 1 have none, version 3 has a longer id."""
     version = data[entry.start]
     at = entry.start + _FULL + (6 if version >= 3 else 4)
     return data[at : at + 4] if version >= 2 else b""
 
 
-def _boxes(data: bytes, parent: _Box) -> Iterator[_Box]:
+def _children(data: bytes, parent: _HeifBox) -> Iterator[_HeifBox]:
     """Children of a box, in order, each inside its parent."""
     at = parent.start
     for _ in range(MAX_PARTS):
@@ -85,34 +85,34 @@ def _boxes(data: bytes, parent: _Box) -> Iterator[_Box]:
             size = parent.end - at
         if size < head:
             raise Unreadable("a box of its header has an impossible length")
-        yield _Box(kind, at + head, min(at + size, parent.end))
+        yield _HeifBox(kind, at + head, min(at + size, parent.end))
         at += size
     raise too_many("boxes")
 
 
-def _only(data: bytes, parent: _Box, kind: bytes) -> _Box:
+def _first_child(data: bytes, parent: _HeifBox, kind: bytes) -> _HeifBox:
     """The first child of a kind."""
-    for box in _boxes(data, parent):
+    for box in _children(data, parent):
         if box.kind == kind:
             return box
     raise Unreadable(f"its header has no '{kind.decode()}' box")
 
 
-def _primary_item(data: bytes, box: _Box) -> int:
+def _primary_item(data: bytes, box: _HeifBox) -> int:
     form = ">H" if data[box.start] == 0 else ">I"
     return int(struct.unpack_from(form, data, box.start + _FULL)[0])
 
 
-def _associated(data: bytes, properties: _Box, item: int) -> list[int]:
+def _property_indices(data: bytes, properties: _HeifBox, item: int) -> list[int]:
     """Indices into `ipco`, from 0, of the item's properties, in the order in which they apply."""
     indices: list[int] = []
-    for box in _boxes(data, properties):
+    for box in _children(data, properties):
         if box.kind == b"ipma":
-            indices += _associations(data, box, item)
+            indices += _indices_in(data, box, item)
     return indices
 
 
-def _associations(data: bytes, box: _Box, item: int) -> list[int]:
+def _indices_in(data: bytes, box: _HeifBox, item: int) -> list[int]:
     version, wide = data[box.start], data[box.start + 3] & 1
     (count,) = struct.unpack_from(">I", data, box.start + _FULL)
     if count > MAX_PARTS:
@@ -134,7 +134,7 @@ def _associations(data: bytes, box: _Box, item: int) -> list[int]:
     return indices
 
 
-def _describe(data: bytes, properties: list[_Box]) -> HeaderFields:
+def _describe(data: bytes, properties: list[_HeifBox]) -> HeaderFields:
     width = height = 0
     orientation = 1
     for box in properties:
@@ -151,7 +151,7 @@ def _describe(data: bytes, properties: list[_Box]) -> HeaderFields:
     return HeaderFields(width, height, 1, orientation)
 
 
-def _cropped(data: bytes, box: _Box, width: int, height: int) -> tuple[int, int]:
+def _cropped(data: bytes, box: _HeifBox, width: int, height: int) -> tuple[int, int]:
     """Size after a clean aperture, whose width and height are fractions."""
     across, across_by, down, down_by = struct.unpack_from(">IIII", data, box.start)
     if not across_by or not down_by:

@@ -3,18 +3,18 @@
     server (asyncio)                         decoder process, at most `size` of them
     prepare() -- encoded bytes --> shared memory file --> decode, fit, flatten, turn upright
               -- Job --------------> socket ----------->
-              <- Reply ------------- socket <-----------
+              <- DecodeResult ------ socket <-----------
               <- pixels ------------ shared memory file
 
-A decoder that dies, misses the deadline or whose caller goes away is killed and replaced; it is never
-reused in a doubtful state.
+Native decoders crash and hang on broken files, and take gigabytes for tiny ones. In a process of its own
+that costs one picture. A decoder that dies, misses the deadline or whose caller goes away is killed and
+replaced, never reused in a doubtful state.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import socket
 import struct
@@ -26,25 +26,30 @@ from dataclasses import replace
 
 from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import Fit, canvas, place
-from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, Picture
-from vidi.images import formats
-from vidi.images.cache import PictureCache
-from vidi.images.protocol import REPLY_SIZE, DecodeResult, Job, Verdict, write_at
+from vidi.domain.prompt import ImageFormat, ImageHeader, Picture
+from vidi.images.header import broken_image
+from vidi.images.protocol import RESULT_SIZE, DecodeResult, Job, Verdict, write_at
+from vidi.images.source import PictureSource
+from vidi.lru import LruCache
+
+DECODER_MEMORY = 2_000_000_000
+"""Address space of one decoder process in bytes: a 64-megapixel WEBP with alpha takes one gigabyte of it."""
 
 _START_SECONDS = 30.0
 _IDLE_SECONDS = 60.0
-_SLICE = 4 << 20
+_SLICE_BYTES = 4 << 20
 """Bytes moved between two turns of the event loop; about a millisecond."""
 
-_KEEP = 16 << 20
+_KEPT_FILE_BYTES = 16 << 20
 """A shared file larger than this many bytes gives its memory back after the job."""
 _HEAVY_PIXELS = 1 << 24
 """Pictures with more pixels are decoded one at a time, since each may need up to a gigabyte."""
-_LARGE = 256 << 10
+_LARGEST_KEPT = 4
+"""A picture over this part of the room for kept ones is not kept."""
 _CLOSED = "The server is shutting down."
 
 
-class _Died(Exception):
+class _DecoderDied(Exception):
     """The decoder process is gone."""
 
 
@@ -56,14 +61,18 @@ def _shared_file() -> int:
         return os.dup(file.fileno())
 
 
-def _process(channel: int, shared: int, memory_limit: int, deadline: float) -> subprocess.Popen[bytes]:
+def _spawn(channel: int, shared: int, memory_limit: int, deadline: float) -> subprocess.Popen[bytes]:
+    """A new interpreter, not a fork: after a fork a lock that another thread held stays locked for good.
+
+    `-P` keeps the working directory out of its import path: files there are none of ours.
+    """
     arguments = ["-P", "-m", "vidi.images.decoder", str(shared), str(memory_limit), str(deadline)]
     return subprocess.Popen(
         [sys.executable, *arguments], stdin=channel, stdout=subprocess.DEVNULL, pass_fds=[shared]
     )
 
 
-def _end(process: subprocess.Popen[bytes], channel: socket.socket, shared: int) -> None:
+def _kill_and_close(process: subprocess.Popen[bytes], channel: socket.socket, shared: int) -> None:
     """Kill and close; the process is left to be reaped."""
     process.kill()
     channel.close()
@@ -71,12 +80,12 @@ def _end(process: subprocess.Popen[bytes], channel: socket.socket, shared: int) 
 
 
 def _abandon(process: subprocess.Popen[bytes], channel: socket.socket, shared: int) -> None:
-    """Clean up after a worker that was forgotten, or that the interpreter's exit finds."""
-    _end(process, channel, shared)
+    """Clean up after a decoder that was forgotten, or that the interpreter's exit finds."""
+    _kill_and_close(process, channel, shared)
     process.wait()
 
 
-class _Worker:
+class _DecoderProcess:
     """One decoder process, with its socket and its shared memory file."""
 
     def __init__(self, memory_limit: int, deadline: float) -> None:
@@ -88,8 +97,9 @@ class _Worker:
                 self._channel.setblocking(False)
                 self._shared = _shared_file()
                 undo.callback(os.close, self._shared)
-                self._process = _process(theirs.fileno(), self._shared, memory_limit, deadline)
+                self._process = _spawn(theirs.fileno(), self._shared, memory_limit, deadline)
             undo.pop_all()
+        # Whoever is torn down without `close`, as tests and interrupts do, must leave no process behind.
         self._abandoned = weakref.finalize(self, _abandon, self._process, self._channel, self._shared)
 
     @property
@@ -97,46 +107,52 @@ class _Worker:
         return self._process.poll() is None
 
     def stop(self) -> asyncio.Future[int]:
-        """End the process but leave the socket to whoever waits on it, who will find it closed."""
+        """End the process but leave the socket open: whoever waits on it finds its other end closed.
+
+        To close it here would leave the event loop with a number that the next connection may get.
+        """
         self._process.kill()
         return asyncio.get_running_loop().run_in_executor(None, self._process.wait)
 
     def kill(self) -> asyncio.Future[int]:
         """End the process and free all; the future is done when the process has been reaped."""
         if self._abandoned.detach():
-            _end(self._process, self._channel, self._shared)
+            _kill_and_close(self._process, self._channel, self._shared)
         return asyncio.get_running_loop().run_in_executor(None, self._process.wait)
 
     async def ready(self) -> None:
-        """Wait until the process has started. Raises _Died."""
-        await self._reply()
+        """Wait until the process has started. Raises _DecoderDied."""
+        await self._receive()
 
     async def run(self, data: bytes, job: Job) -> DecodeResult:
-        """Let the process do a job. Raises _Died."""
+        """Let the process do a job. Raises _DecoderDied.
+
+        The file is written in slices, so that other requests get their turns on the loop meanwhile.
+        """
         os.ftruncate(self._shared, len(data))
-        for at in range(0, len(data), _SLICE):
-            write_at(self._shared, memoryview(data)[at : at + _SLICE], at)
+        for at in range(0, len(data), _SLICE_BYTES):
+            write_at(self._shared, memoryview(data)[at : at + _SLICE_BYTES], at)
             await asyncio.sleep(0)
         try:
             await asyncio.get_running_loop().sock_sendall(self._channel, job.pack())
         except OSError:
-            raise _Died from None
-        return await self._reply()
+            raise _DecoderDied from None
+        return await self._receive()
 
-    async def _reply(self) -> DecodeResult:
+    async def _receive(self) -> DecodeResult:
         try:
-            message = await asyncio.get_running_loop().sock_recv(self._channel, REPLY_SIZE)
+            message = await asyncio.get_running_loop().sock_recv(self._channel, RESULT_SIZE)
             return DecodeResult.unpack(message)
         except (OSError, ValueError, struct.error):
-            raise _Died from None
+            raise _DecoderDied from None
 
-    def collect(self, count: int) -> bytes:
-        """Take the first `count` bytes out of the shared file. Raises _Died if it holds less."""
+    def read_pixels(self, count: int) -> bytes:
+        """Take the first `count` bytes out of the shared file. Raises _DecoderDied if it holds less."""
         content = os.pread(self._shared, count, 0)
-        if os.fstat(self._shared).st_size > _KEEP:
+        if os.fstat(self._shared).st_size > _KEPT_FILE_BYTES:
             os.ftruncate(self._shared, 0)
         if len(content) < count:
-            raise _Died
+            raise _DecoderDied
         return content
 
 
@@ -170,139 +186,148 @@ class DecoderPool:
         self._deadline = deadline
         self._memory_limit = memory_limit
         self._idle_seconds = idle_seconds
-        self._prepared = PictureCache(keep)
-        self._turns = asyncio.Semaphore(size)
-        self._alone = asyncio.Lock()
-        self._idle: list[_Worker] = []
-        self._busy: set[_Worker] = set()
+        self._cache = LruCache[tuple[str, Job], Picture](
+            keep, lambda _, picture: len(picture.rgb), largest_part=_LARGEST_KEPT
+        )
+        self._slots = asyncio.Semaphore(size)
+        self._heavy_lock = asyncio.Lock()
+        self._idle: list[_DecoderProcess] = []
+        self._busy: set[_DecoderProcess] = set()
         self._reaping: set[asyncio.Future[int]] = set()
-        self._retirement: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def prepare(self, source: ImageSource, header: ImageHeader, fit: Fit) -> Picture:
+    async def prepare(self, source: PictureSource, header: ImageHeader, fit: Fit) -> Picture:
         """Decode a picture and make it upright, opaque, sRGB and of the size that a model wants.
 
         Args:
-            source: The encoded file and the path of its part.
-            header: What `read_header` said about this file; its resolution goes on to the picture.
+            source: The encoded file; it is read only if its picture is not kept.
+            header: What the source said about this file; its resolution goes on to the picture.
             fit: What the model wants.
 
         Raises:
             InvalidImage: The file is broken, takes too long or too much memory, or crashed the decoder.
-            Unavailable: The pool is closed, or no decoder process can be started.
+            Unavailable: The pool is closed, or no decoder process can be started; or the file cannot be read.
         """
-        key = await digest(source.data)
+        digest = await source.digest()
         job = Job(header.format, header.orientation, header.width, header.height, fit)
-        known = self._prepared.get((key, job))
-        if known is not None:
-            return replace(known, resolution=header.resolution)
-        async with self._alone if _is_heavy(job) else contextlib.nullcontext(), self._turns:
-            reply, rgb = await self._decode(source, job)
+        kept = self._cache.get((digest, job))
+        if kept is not None:
+            return replace(kept, resolution=header.resolution)
+        data = await source.read()
+        # First the lock, then a slot: a heavy picture that waits for another must not keep a decoder idle.
+        async with self._heavy_lock if _is_heavy(job) else contextlib.nullcontext(), self._slots:
+            result, rgb = await self._decode(data, source.where, job)
         picture = Picture(
-            reply.width,
-            reply.height,
+            result.width,
+            result.height,
             rgb,
-            place(reply.source_width, reply.source_height, fit),
-            key,
+            place(result.source_width, result.source_height, fit),
+            digest,
             header.resolution,
         )
-        self._prepared.put((key, job), picture)
+        self._cache.put((digest, job), picture)
         return picture
 
     async def close(self) -> None:
         """Kill all decoders, those at work too, and wait until they are gone."""
         self._closed = True
-        if self._retirement is not None:
-            self._retirement.cancel()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         while self._idle:
             self._discard(self._idle.pop())
-        await asyncio.gather(*(worker.stop() for worker in self._busy))
+        await asyncio.gather(*(decoder.stop() for decoder in self._busy))
         await asyncio.gather(*self._reaping)
 
-    async def _decode(self, source: ImageSource, job: Job) -> tuple[DecodeResult, bytes]:
-        """One job on one worker, which afterwards is idle or dead, never in between."""
-        worker = await self._take()
-        fit_for_more = False
+    async def _decode(self, data: bytes, where: str, job: Job) -> tuple[DecodeResult, bytes]:
+        """One job on one decoder, which afterwards is idle or dead, never in between.
+
+        A cancelled caller leaves the decoder at work, so it is discarded like one that failed.
+        """
+        decoder = await self._acquire()
+        reusable = False
         try:
             async with asyncio.timeout(self._deadline):
-                reply = await worker.run(source.data, job)
-            rgb = worker.collect(_count(reply, job))
-            fit_for_more = True
+                result = await decoder.run(data, job)
+            rgb = decoder.read_pixels(_pixel_bytes(result, job))
+            reusable = True
         except TimeoutError:
-            raise formats.broken(
-                source.where,
-                f"it took longer than {self._deadline:g} s to decode; save it anew or scale it down",
+            raise broken_image(
+                where, f"it took longer than {self._deadline:g} s to decode; save it anew or scale it down"
             ) from None
-        except _Died:
+        except _DecoderDied:
             if self._closed:
                 raise Unavailable(_CLOSED) from None
-            raise formats.broken(
-                source.where, "it crashed the decoder; save it anew with another program"
-            ) from None
+            raise broken_image(where, "it crashed the decoder; save it anew with another program") from None
         finally:
-            self._busy.discard(worker)
-            if fit_for_more and not self._closed:
-                self._rest(worker)
+            self._busy.discard(decoder)
+            if reusable and not self._closed:
+                self._release(decoder)
             else:
-                self._discard(worker)
-        if reply.verdict is not Verdict.DECODED:
-            raise formats.broken(source.where, self._reason(reply.verdict))
-        return reply, rgb
+                self._discard(decoder)
+        if result.verdict is not Verdict.DECODED:
+            raise broken_image(where, self._reason(result.verdict))
+        return result, rgb
 
     def _reason(self, verdict: Verdict) -> str:
+        """Why the picture cannot be used and what to do, to complete `broken_image`."""
         if verdict is Verdict.TOO_MUCH_MEMORY:
             return f"it needs more than {self._memory_limit >> 20:,} MB of memory to decode; scale it down"
         if verdict is Verdict.NOT_AS_ANNOUNCED:
             return "its data do not have the size that its header announces; save it anew"
         return "its data are broken or cut short; send the whole, unaltered file"
 
-    async def _take(self) -> _Worker:
-        """A worker that is ready: the one that rested last, else a new one."""
+    async def _acquire(self) -> _DecoderProcess:
+        """A decoder that is ready: the one that was used last, else a new one.
+
+        The one that was used last is the warmest: its memory is there already.
+        """
         if self._closed:
             raise Unavailable(_CLOSED)
         while self._idle:
-            worker = self._idle.pop()
-            if worker.alive:
-                self._busy.add(worker)
-                return worker
-            self._discard(worker)
+            decoder = self._idle.pop()
+            if decoder.alive:
+                self._busy.add(decoder)
+                return decoder
+            self._discard(decoder)
         return await self._start()
 
-    async def _start(self) -> _Worker:
+    async def _start(self) -> _DecoderProcess:
         try:
-            worker = _Worker(self._memory_limit, self._deadline)
+            decoder = _DecoderProcess(self._memory_limit, self._deadline)
         except OSError:
             raise Unavailable("No picture decoder can be started; the system is out of resources.") from None
-        self._busy.add(worker)
+        self._busy.add(decoder)
         ready = False
         try:
             async with asyncio.timeout(_START_SECONDS):
-                await worker.ready()
+                await decoder.ready()
             ready = True
-        except (TimeoutError, _Died):
+        except (TimeoutError, _DecoderDied):
             if self._closed:
                 raise Unavailable(_CLOSED) from None
             raise Unavailable("The picture decoder does not start; the server's log says why.") from None
         finally:
             if not ready:
-                self._discard(worker)
-        return worker
+                self._discard(decoder)
+        return decoder
 
-    def _rest(self, worker: _Worker) -> None:
-        """Keep a worker warm for the next picture."""
-        self._idle.append(worker)
-        if self._retirement is not None:
-            self._retirement.cancel()
-        self._retirement = asyncio.get_running_loop().call_later(self._idle_seconds, self._retire)
+    def _release(self, decoder: _DecoderProcess) -> None:
+        """Keep a decoder warm for the next picture."""
+        self._idle.append(decoder)
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._idle_timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._shrink)
 
-    def _retire(self) -> None:
-        """Nothing has been decoded for a while: give memory back, but keep one worker warm."""
+    def _shrink(self) -> None:
+        """Nothing has been decoded for a while: give memory back, but keep one decoder warm."""
         while len(self._idle) > 1:
             self._discard(self._idle.pop())
 
-    def _discard(self, worker: _Worker) -> None:
-        self._busy.discard(worker)
-        reaped = worker.kill()
+    def _discard(self, decoder: _DecoderProcess) -> None:
+        """Kill a decoder; it is reaped on a thread, since one with gigabytes takes a while to end."""
+        self._busy.discard(decoder)
+        reaped = decoder.kill()
         self._reaping.add(reaped)
         reaped.add_done_callback(self._reaping.discard)
 
@@ -312,24 +337,16 @@ def _is_heavy(job: Job) -> bool:
     return job.format is not ImageFormat.JPEG and job.width * job.height > _HEAVY_PIXELS
 
 
-def _count(reply: DecodeResult, job: Job) -> int:
-    """How many bytes of pixels to take; a decoder that claims the impossible counts as dead."""
-    size = (reply.width, reply.height)
-    if reply.verdict is not Verdict.DECODED:
+def _pixel_bytes(result: DecodeResult, job: Job) -> int:
+    """How many bytes of pixels to take; a decoder that claims the impossible counts as dead.
+
+    It has run foreign data through native code: its word is checked before any memory is laid out by it.
+    """
+    size = (result.width, result.height)
+    if result.verdict is not Verdict.DECODED:
         expected = (0, 0)
     else:
-        expected = canvas(place(reply.source_width, reply.source_height, job.fit), job.fit)
+        expected = canvas(place(result.source_width, result.source_height, job.fit), job.fit)
     if size != expected:
-        raise _Died
-    return reply.width * reply.height * 3
-
-
-async def digest(data: bytes) -> str:
-    """SHA-256 in hex; that of a large file is computed beside the event loop."""
-    if len(data) > _LARGE:
-        return await asyncio.to_thread(_sha256, data)
-    return _sha256(data)
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+        raise _DecoderDied
+    return result.width * result.height * 3

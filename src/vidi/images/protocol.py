@@ -1,7 +1,7 @@
 """What the server and a decoder process tell each other: fixed-size messages over a socket pair.
 
 Pictures do not travel through the socket. The encoded file goes in and the pixels come out through one
-shared memory file; only its owner of the moment touches it: the decoder between a job and its reply,
+shared memory file; only its owner of the moment touches it: the decoder between a job and its result,
 the server otherwise.
 """
 
@@ -16,10 +16,10 @@ from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageFormat
 
 _JOB = struct.Struct("<BBIIQQII")
-_REPLY = struct.Struct("<BIIII")
+_RESULT = struct.Struct("<BIIII")
 _FORMATS = tuple(ImageFormat)
 JOB_SIZE = _JOB.size
-REPLY_SIZE = _REPLY.size
+RESULT_SIZE = _RESULT.size
 
 
 class Verdict(IntEnum):
@@ -80,12 +80,12 @@ class DecodeResult:
 
     def pack(self) -> bytes:
         """The message."""
-        return _REPLY.pack(self.verdict, self.width, self.height, self.source_width, self.source_height)
+        return _RESULT.pack(self.verdict, self.width, self.height, self.source_width, self.source_height)
 
     @classmethod
     def unpack(cls, message: bytes) -> DecodeResult:
         """Read the message; ValueError or struct.error if it is not one."""
-        verdict, *sizes = _REPLY.unpack(message)
+        verdict, *sizes = _RESULT.unpack(message)
         return cls(Verdict(verdict), *sizes)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -11,14 +9,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from vidi.domain.errors import InvalidRequest, NotFound, Unavailable, VidiError
-from vidi.files.aio import utc_now
-from vidi.files.store import Clock, IdMaker
+from vidi.domain.errors import InvalidRequest, NotFound, Unavailable
 from vidi.interactions.sqlite import SqliteInteractions
 from vidi.interactions.store import InteractionLimits, InteractionStore, StoredInteraction
+from vidi.storage.clock import Clock, IdMaker, utc_now
 from vidi.storage.errors import storage_faults
-
-log = logging.getLogger(__name__)
+from vidi.storage.threads import StorageThreads
 
 EXPIRED_AT_ONCE = 100
 """Rows that one transaction removes."""
@@ -51,17 +47,15 @@ class InteractionService:
     def __init__(
         self, store: InteractionStore, limits: InteractionLimits, clock: Clock, ids: IdMaker = new_id
     ) -> None:
-        """Serve what is in `store`."""
         self._store = store
         self._limits = limits
         self._ids = ids
         self.clock = clock
 
     def new_id(self) -> str:
-        """The id of an interaction to come."""
         return self._ids()
 
-    def keep(self, owner: str, interaction_id: str, previous: str, asked: bytes, answer: bytes) -> None:
+    def keep(self, owner: str, interaction_id: str, previous: str, request: bytes, answer: bytes) -> None:
         """Keep an interaction until it expires or newer ones need its room; from here on it survives a crash.
 
         Raises:
@@ -69,7 +63,7 @@ class InteractionService:
         """
         now = self.clock()
         interaction = StoredInteraction(
-            interaction_id, owner, previous, now, now + self._limits.lifetime, asked, answer
+            interaction_id, owner, previous, now, now + self._limits.lifetime, request, answer
         )
         with storage_faults():
             self._store.add(interaction, self._limits)
@@ -93,7 +87,7 @@ class InteractionService:
             NotFound: As `get`.
         """
         with storage_faults():
-            links = self._store.line(owner, interaction_id, self.clock(), 1)
+            links = self._store.history(owner, interaction_id, self.clock(), 1)
         if not links:
             raise unknown(interaction_id)
         return links[0].size
@@ -110,7 +104,7 @@ class InteractionService:
             raise unknown(interaction_id)
         return found
 
-    def line(self, owner: str, interaction_id: str, largest: int) -> History:
+    def history(self, owner: str, interaction_id: str, largest: int) -> History:
         """The conversation that ends with an interaction; nothing is read but what it would take to load it.
 
         Args:
@@ -125,14 +119,14 @@ class InteractionService:
         if not interaction_id:
             return History()
         with storage_faults():
-            links = self._store.line(owner, interaction_id, self.clock(), self._limits.longest_line)
+            links = self._store.history(owner, interaction_id, self.clock(), self._limits.longest_history)
         if not links:
             raise unknown(interaction_id, PREVIOUS)
         size = sum(link.size for link in links)
-        if len(links) == self._limits.longest_line or size > largest:
+        if len(links) == self._limits.longest_history or size > largest:
             raise InvalidRequest(
                 f"{PREVIOUS}: the conversation has {len(links)} interactions or more, {size} bytes; at most "
-                f"{self._limits.longest_line - 1} and {largest} can be continued. Start a new one.",
+                f"{self._limits.longest_history - 1} and {largest} can be continued. Start a new one.",
                 where=PREVIOUS,
             )
         if links[-1].previous:
@@ -143,13 +137,13 @@ class InteractionService:
             )
         return History(tuple(link.id for link in reversed(links)), size)
 
-    def load(self, owner: str, line: History) -> Sequence[StoredInteraction]:
-        """The interactions of a line.
+    def load(self, owner: str, history: History) -> Sequence[StoredInteraction]:
+        """The interactions of a history.
 
         Raises:
             NotFound: One was deleted or has expired since.
         """
-        return [self.get(owner, each) for each in line.ids]
+        return [self.get(owner, each) for each in history.ids]
 
     def delete(self, owner: str, interaction_id: str) -> None:
         """Remove an interaction. What continues it stays, but cannot be continued any more.
@@ -164,35 +158,30 @@ class InteractionService:
 
     def expire(self) -> int:
         """Remove all interactions whose time is over; returns how many."""
-        gone = 0
+        expired = 0
         with storage_faults():
             while removed := self._store.expire(self.clock(), EXPIRED_AT_ONCE):
-                gone += removed
-        return gone
+                expired += removed
+        return expired
 
-    async def run_janitor(self, every: timedelta = EXPIRE_EVERY) -> None:
+    async def run_janitor(self, threads: StorageThreads, every: timedelta = EXPIRE_EVERY) -> None:
         """Remove what has expired, again and again until cancelled."""
-        while True:
-            await asyncio.sleep(every.total_seconds())
-            try:
-                await asyncio.to_thread(self.expire)
-            except VidiError as error:
-                log.warning("interactions could not be put in order: %s", error.message)
+        await threads.run_every(every, self.expire, "interactions could not be expired")
 
 
 def unknown(interaction_id: str, where: str = "") -> NotFound:
     """What is said of an interaction that is not there for the caller, whatever the reason."""
     shown = interaction_id[:LONGEST_SHOWN]
-    said = f"{where}: " if where else ""
+    prefix = f"{where}: " if where else ""
     return NotFound(
-        f"{said}There is no interaction {shown!r}. It was never kept, was deleted, or has expired.",
+        f"{prefix}There is no interaction {shown!r}. It was never kept, was deleted, or has expired.",
         where=where,
     )
 
 
 @contextmanager
 def open_interactions(directory: Path, limits: InteractionLimits) -> Iterator[InteractionService]:
-    """The archive in a directory that this server has for itself, as `open_library` sees to.
+    """The interactions in a directory that this server has for itself, as `open_files` sees to.
 
     Raises:
         Unavailable: It cannot be used.
@@ -205,6 +194,6 @@ def open_interactions(directory: Path, limits: InteractionLimits) -> Iterator[In
             "interactions.sqlite3 in the data directory."
         ) from error
     with closing(store):
-        archive = InteractionService(store, limits, utc_now)
-        archive.expire()
-        yield archive
+        interactions = InteractionService(store, limits, utc_now)
+        interactions.expire()
+        yield interactions

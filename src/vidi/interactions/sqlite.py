@@ -1,25 +1,19 @@
-"""Interactions in one SQLite file, beside the index of the files and written with the same care.
+"""Interactions in one SQLite file, beside the index of the files.
 
-One connection writes, another reads beside it, so that a look-up does not wait for a commit's sync. A reserve
-of space sees to it that interactions can be removed from a full disk.
+Space that is set aside sees to it that interactions can be removed from a full disk.
 """
 
 from __future__ import annotations
 
-import errno
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
-from vidi.files.local import PosixDisk, SpareSpace
-from vidi.files.sqlite import as_os_error, connect
 from vidi.interactions.store import InteractionLimits, Link, StoredInteraction
-
-VERSION = 1
-"""Of the tables; kept in the database's user_version."""
+from vidi.storage.clock import from_micros, to_micros
+from vidi.storage.disk import PosixDisk, SpareSpace
+from vidi.storage.sql import SqlDatabase
 
 LOG_BYTES = 1 << 22
 """What the log is cut to when it has been emptied; large pictures blow it up."""
@@ -48,19 +42,15 @@ DELETE FROM interactions WHERE number IN (
 )
 """
 
-_LINE = """
-WITH RECURSIVE line (place, id, previous, size) AS (
+_HISTORY = """
+WITH RECURSIVE history (place, id, previous, size) AS (
     SELECT 1, id, previous, size FROM interactions WHERE owner = :owner AND id = :id AND expires > :now
     UNION ALL
-    SELECT place + 1, it.id, it.previous, it.size FROM line JOIN interactions AS it
-    ON it.owner = :owner AND it.id = line.previous AND it.expires > :now WHERE place < :longest
+    SELECT place + 1, it.id, it.previous, it.size FROM history JOIN interactions AS it
+    ON it.owner = :owner AND it.id = history.previous AND it.expires > :now WHERE place < :longest
 )
-SELECT id, previous, size FROM line ORDER BY place
+SELECT id, previous, size FROM history ORDER BY place
 """
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-Value = str | int | bytes
 
 
 class SqliteInteractions:
@@ -72,113 +62,64 @@ class SqliteInteractions:
         Raises:
             OSError: It cannot be opened, or a newer version made it.
         """
-        self._reserve = SpareSpace(path.with_suffix(".reserve"), PosixDisk())
-        PosixDisk().create(path)
-        self._write_lock = threading.Lock()
-        self._read_lock = threading.Lock()
-        with as_os_error():
-            self._writer = connect(path)
-            self._writer.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-            (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-            if version > VERSION:
-                self._writer.close()
-                raise OSError(errno.EINVAL, "it was made by a newer version")
-            if version == 0:
-                self._writer.executescript(SCHEMA)
-            self._reader = connect(path)
-        PosixDisk().sync(path.parent)
+        disk = PosixDisk()
+        self._spare = SpareSpace(path.with_suffix(".reserve"), disk)
+        disk.create(path)
+        self._database = SqlDatabase(path, (SCHEMA,), self._spare.release, LOG_BYTES)
+        disk.sync(path.parent)
 
     def close(self) -> None:
-        """Close the database. Nothing is lost without it."""
-        with self._write_lock, self._read_lock:
-            self._reader.close()
-            self._writer.close()
+        self._database.close()
 
     def add(self, interaction: StoredInteraction, limits: InteractionLimits) -> None:
-        """See `InteractionStore.add`."""
         row = (
             interaction.id,
             interaction.owner,
             interaction.previous,
-            _micros(interaction.created),
-            _micros(interaction.expires),
+            to_micros(interaction.created),
+            to_micros(interaction.expires),
             interaction.size,
             interaction.input,
             interaction.answer,
         )
         most = {"owner": interaction.owner, "count": limits.count, "bytes": limits.total_bytes}
-        self._reserve.ensure()
-        with self._writing() as database:
-            database.execute("INSERT INTO interactions VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-            database.execute(_SURPLUS, most)
+        self._spare.ensure()
+        with self._database.transaction() as connection:
+            connection.execute("INSERT INTO interactions VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            connection.execute(_SURPLUS, most)
 
     def find(self, owner: str, interaction_id: str, now: datetime) -> StoredInteraction | None:
-        """See `InteractionStore.find`."""
-        rows = self._read(
+        rows = self._database.read(
             "SELECT * FROM interactions WHERE owner = :owner AND id = :id AND expires > :now",
-            {"owner": owner, "id": interaction_id, "now": _micros(now)},
+            {"owner": owner, "id": interaction_id, "now": to_micros(now)},
         )
         return _interaction(rows[0]) if rows else None
 
     def answer(self, owner: str, interaction_id: str, now: datetime) -> bytes | None:
-        """See `InteractionStore.answer`."""
-        rows = self._read(
+        rows = self._database.read(
             "SELECT answer FROM interactions WHERE owner = :owner AND id = :id AND expires > :now",
-            {"owner": owner, "id": interaction_id, "now": _micros(now)},
+            {"owner": owner, "id": interaction_id, "now": to_micros(now)},
         )
         return bytes(rows[0]["answer"]) if rows else None
 
-    def line(self, owner: str, interaction_id: str, now: datetime, longest: int) -> Sequence[Link]:
-        """See `InteractionStore.line`."""
-        wanted: dict[str, Value] = {"owner": owner, "id": interaction_id, "now": _micros(now)}
-        rows = self._read(_LINE, {**wanted, "longest": longest})
+    def history(self, owner: str, interaction_id: str, now: datetime, longest: int) -> Sequence[Link]:
+        rows = self._database.read(
+            _HISTORY, {"owner": owner, "id": interaction_id, "now": to_micros(now), "longest": longest}
+        )
         return [Link(row["id"], row["previous"], row["size"]) for row in rows]
 
     def delete(self, owner: str, interaction_id: str) -> bool:
-        """See `InteractionStore.delete`."""
-        wanted: dict[str, Value] = {"owner": owner, "id": interaction_id}
-        return self._remove("DELETE FROM interactions WHERE owner = :owner AND id = :id", wanted) == 1
+        statement = "DELETE FROM interactions WHERE owner = ? AND id = ? RETURNING number"
+        return bool(self._database.remove(statement, (owner, interaction_id)))
 
     def expire(self, now: datetime, limit: int) -> int:
-        """See `InteractionStore.expire`. Nothing is written when nothing has expired."""
-        chosen = "SELECT number FROM interactions WHERE expires <= :now ORDER BY expires LIMIT :limit"
-        wanted: dict[str, Value] = {"now": _micros(now), "limit": limit}
-        if not self._read(chosen, wanted):
+        """Nothing is written when nothing has expired."""
+        chosen = "SELECT number FROM interactions WHERE expires <= ? ORDER BY expires LIMIT ?"
+        values = (to_micros(now), limit)
+        if not self._database.read(chosen, values):
             return 0
-        return self._remove(f"DELETE FROM interactions WHERE number IN ({chosen})", wanted)
-
-    def _remove(self, statement: str, values: dict[str, Value]) -> int:
-        """Remove rows, and say how many; the reserve is given up for it if need be."""
-        try:
-            return self._change(statement, values)
-        except OSError:
-            self._reserve.release()
-            return self._change(statement, values)
-
-    def _change(self, statement: str, values: dict[str, Value]) -> int:
-        with self._writing() as database:
-            return database.execute(statement, values).rowcount
-
-    def _read(self, statement: str, values: dict[str, Value]) -> list[sqlite3.Row]:
-        with as_os_error(), self._read_lock:
-            return self._reader.execute(statement, values).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: committed at the end of the block, rolled back if the block raises."""
-        with as_os_error(), self._write_lock:
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-                self._writer.execute("COMMIT")
-            finally:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-
-
-def _micros(moment: datetime) -> int:
-    """Microseconds since 1970, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+        statement = f"DELETE FROM interactions WHERE number IN ({chosen}) RETURNING number"
+        return len(self._database.remove(statement, values))
 
 
 def _interaction(row: sqlite3.Row) -> StoredInteraction:
@@ -186,8 +127,8 @@ def _interaction(row: sqlite3.Row) -> StoredInteraction:
         id=row["id"],
         owner=row["owner"],
         previous=row["previous"],
-        created=_EPOCH + timedelta(microseconds=row["created"]),
-        expires=_EPOCH + timedelta(microseconds=row["expires"]),
+        created=from_micros(row["created"]),
+        expires=from_micros(row["expires"]),
         input=row["input"],
         answer=row["answer"],
     )

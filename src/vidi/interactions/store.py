@@ -1,11 +1,11 @@
 """The seam of kept interactions, and the values that cross it.
 
 An interaction is kept whole and never changed: what was asked and what was answered, both as JSON that only
-`wire` reads. One that continues another names it; the line from the last to the first is the conversation.
+`wire` reads. One that continues another names it; followed to the first one, these names are its history.
 
     store.add(interaction, limits)                # durable from here on
     store.find(owner, interaction.id, now)        # the same, until it expires
-    store.line(owner, interaction.id, now)        # its own link, then that of the one before, ...
+    store.history(owner, interaction.id, now, 9)  # its own link, then that of the one before, ...
     store.delete(owner, interaction.id)           # it is gone for good
 
 A store is called from several threads at once. It reports trouble as OSError; ENOSPC or EDQUOT means that the
@@ -50,7 +50,7 @@ class StoredInteraction:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a line needs to know of one interaction: its size in bytes, and which one it continues."""
+    """What a history needs to know of one interaction: its size in bytes, and which one it continues."""
 
     id: str
     previous: str
@@ -65,13 +65,13 @@ class InteractionLimits:
         count: Most interactions of one owner.
         total_bytes: Most bytes of one owner's interactions together.
         lifetime: How long an interaction is kept after it was asked.
-        longest_line: Most interactions that one conversation may consist of.
+        longest_history: Most interactions that one conversation may consist of.
     """
 
     count: int = 10_000
     total_bytes: int = 1 << 30
     lifetime: timedelta = timedelta(hours=48)
-    longest_line: int = 1_000
+    longest_history: int = 1_000
 
 
 class InteractionStore(Protocol):
@@ -89,7 +89,7 @@ class InteractionStore(Protocol):
         """The answer of one interaction, without reading what was asked; None as `find`."""
         ...
 
-    def line(self, owner: str, interaction_id: str, now: datetime, longest: int) -> Sequence[Link]:
+    def history(self, owner: str, interaction_id: str, now: datetime, longest: int) -> Sequence[Link]:
         """The interaction, the one that it continues, and so on: up to the first one, to one that is not
         there, or to `longest` of them. Nothing is read but their links."""
         ...

@@ -19,7 +19,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def storage_faults() -> Iterator[None]:
-    """Turn an OSError of the block into an error for the caller.
+    """Turn an OSError of the block into an error for the caller, which keeps paths and numbers to itself.
 
     Raises:
         ResourceExhausted: The disk is full.
@@ -29,10 +29,10 @@ def storage_faults() -> Iterator[None]:
         yield
     except OSError as error:
         log.warning("file storage: %s", error)
-        raise _told(error) from error
+        raise _for_caller(error) from error
 
 
-def _told(error: OSError) -> VidiError:
+def _for_caller(error: OSError) -> VidiError:
     if error.errno in _FULL:
         return ResourceExhausted(
             "The server's disk is full. Delete files or free space on the server, then try again.",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import MediaResolution, Output, Sampling, TextFormat, Thinking
 from vidi.domain.schema import Kind, Schema
-from vidi.wire.fields import FieldViolation, Scope, refuse
+from vidi.wire.errors import FieldViolation, Scope, refuse
 from vidi.wire.response_schema import compile_schema
 from vidi.wire.schema import GenerationConfig, Modality, ThinkingConfig
 
@@ -88,15 +88,15 @@ def _formats(config: GenerationConfig) -> Iterator[tuple[str, str]]:
         yield "response_format", "must not be set beside response_mime_type or a response schema."
     if len(config.response_format or []) > 1:
         yield "response_format", "only one response format is served."
-    wanted = _wanted(config)
-    if wanted.kind in _UNSERVED_TYPES:
-        yield wanted.kind_at, f"{wanted.kind} is not served, use application/json, text/x.enum or text/plain."
-    elif wanted.kind not in _FORMATS:
-        yield wanted.kind_at, _ALLOWED_TYPES
-    elif wanted.schema is not None and wanted.kind == "text/plain":
-        yield wanted.schema_at, "only allowed with the mimetypes `application/json` and `text/x.enum`."
-    elif wanted.schema is None and wanted.kind == "text/x.enum":
-        yield wanted.kind_at, "text/x.enum needs a schema of type STRING with an enum."
+    form = _output_format(config)
+    if form.kind in _UNSERVED_TYPES:
+        yield form.kind_at, f"{form.kind} is not served, use application/json, text/x.enum or text/plain."
+    elif form.kind not in _FORMATS:
+        yield form.kind_at, _ALLOWED_TYPES
+    elif form.schema is not None and form.kind == "text/plain":
+        yield form.schema_at, "only allowed with the mimetypes `application/json` and `text/x.enum`."
+    elif form.schema is None and form.kind == "text/x.enum":
+        yield form.kind_at, "text/x.enum needs a schema of type STRING with an enum."
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class _OutputFormat:
     schema_at: str
 
 
-def _wanted(config: GenerationConfig) -> _OutputFormat:
+def _output_format(config: GenerationConfig) -> _OutputFormat:
     if config.response_format and config.response_format[0].text:
         text = config.response_format[0].text
         kind = _FORMAT_NAMES.get(text.mime_type or "", text.mime_type)
@@ -140,15 +140,15 @@ def output(config: GenerationConfig, scope: Scope) -> Output:
     Raises:
         InvalidFields: The schema is wrong, or does not go with the MIME type.
     """
-    wanted = _wanted(config)
-    kind = _FORMATS[wanted.kind]
-    if wanted.schema is None:
+    form = _output_format(config)
+    kind = _FORMATS[form.kind]
+    if form.schema is None:
         return Output(kind)
-    closed = wanted.schema_at == "response_schema"
-    schema = compile_schema(wanted.schema, _AT + wanted.schema_at, scope, closed=closed)
+    closed = form.schema_at == "response_schema"
+    schema = compile_schema(form.schema, _AT + form.schema_at, scope, closed=closed)
     if kind is TextFormat.ENUM and not _is_enum(schema):
         text = "text/x.enum needs a schema of type STRING with an enum."
-        refuse([scope.fault(_AT + wanted.schema_at, text)])
+        refuse([scope.fault(_AT + form.schema_at, text)])
     return Output(kind, schema)
 
 

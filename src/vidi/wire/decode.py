@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaResolution, Request, Role, Turn
 from vidi.wire import configuration
-from vidi.wire.fields import FieldViolation, InvalidFields, Scope, from_validation, refuse
+from vidi.wire.errors import FieldViolation, InvalidFields, Scope, from_validation, refuse
 from vidi.wire.json_body import read_object
 from vidi.wire.schema import (
     UNSERVED_PARTS,
@@ -47,16 +47,17 @@ def decode_base64(text: str, where: str) -> bytes:
     Raises:
         InvalidFields: It is no base64.
     """
-    data = _decoded(text)
+    data = _try_base64(text)
     if data is None and ("\n" in text or "\r" in text):
-        data = _decoded(text.replace("\n", "").replace("\r", ""))
+        data = _try_base64(text.replace("\n", "").replace("\r", ""))
     if data is None:
-        raise _junk(text, where)
+        excerpt = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+        problem = f"Invalid value at '{where}' (TYPE_BYTES), Base64 decoding failed for \"{excerpt}\""
+        raise InvalidFields([FieldViolation(where, problem)])
     return data
 
 
-def _decoded(text: str) -> bytes | None:
-    """The bytes, None if the text is no base64."""
+def _try_base64(text: str) -> bytes | None:
     padding = "" if text.endswith("=") else "=" * (-len(text) % 4)
     for alphabet, foreign in _ALPHABETS:
         if any(letter in text for letter in foreign):
@@ -65,16 +66,11 @@ def _decoded(text: str) -> bytes | None:
             data = pybase64.b64decode(text + padding, alphabet, validate=True)
         except ValueError:
             continue
+        # The decoder ignores stray bits in the last character; encoding again shows them.
         tail = len(data) % 3
         last = (text[-4:] + padding)[-4:].encode()
         return data if not tail or pybase64.b64encode(data[-tail:], alphabet) == last else None
     return None
-
-
-def _junk(text: str, where: str) -> InvalidFields:
-    excerpt = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
-    said = f"Invalid value at '{where}' (TYPE_BYTES), Base64 decoding failed for \"{excerpt}\""
-    return InvalidFields([FieldViolation(where, said)])
 
 
 def check_mime_type(given: str | None, where: str) -> None:
@@ -88,13 +84,13 @@ def check_mime_type(given: str | None, where: str) -> None:
     kind = (given or "").split(";", 1)[0].strip().lower()
     if not kind or _ALIASES.get(kind, kind) in IMAGE_TYPES:
         return
-    said = f"Unsupported MIME type: {(given or '')[:_MAX_SHOWN]}"
+    problem = f"Unsupported MIME type: {(given or '')[:_MAX_SHOWN]}"
     if not kind.startswith("image/"):
-        said += f" at {where}. Only pictures are served: {', '.join(IMAGE_TYPES)}."
-    raise InvalidRequest(said, where=f"{where}.mime_type")
+        problem += f" at {where}. Only pictures are served: {', '.join(IMAGE_TYPES)}."
+    raise InvalidRequest(problem, where=f"{where}.mime_type")
 
 
-Piece = str | ImageSource | FileReference
+TurnPart = str | ImageSource | FileReference
 M = TypeVar("M", bound=Message)
 
 
@@ -232,7 +228,7 @@ def _turns(contents: list[Content], scope: Scope) -> tuple[Turn[ImageSource | Fi
     for at, content in enumerate(contents):
         role = _role(content)
         parts = tuple(
-            _piece(part, scope.path(f"contents[{at}].parts[{index}]"))
+            _turn_part(part, scope.path(f"contents[{at}].parts[{index}]"))
             for index, part in enumerate(content.parts or [])
             if not (role is Role.MODEL and (part.thought or _is_empty(part)))
         )
@@ -243,7 +239,7 @@ def _turns(contents: list[Content], scope: Scope) -> tuple[Turn[ImageSource | Fi
     return tuple(turns)
 
 
-def _piece(part: Part, path: str) -> Piece:
+def _turn_part(part: Part, path: str) -> TurnPart:
     level = part.media_resolution.level if part.media_resolution else None
     resolution = MediaResolution(level.name) if level else MediaResolution.UNSPECIFIED
     if part.inline_data:

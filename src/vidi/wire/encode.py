@@ -1,4 +1,4 @@
-"""Answers, counts, models and errors as the API's JSON; here is the one table from errors to status codes.
+"""Answers, counts, models and errors as the API's JSON.
 
 Every message is one line of UTF-8 with camelCase names: a whole answer, an element of a streamed array and an
 event of a stream are the same bytes in different frames (`frames`).
@@ -10,10 +10,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from vidi.domain import errors
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.errors import VidiError
-from vidi.wire.fields import InvalidFields
+from vidi.domain.errors import InvalidImage, VidiError
+from vidi.wire.errors import InvalidFields, status_of
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
@@ -46,44 +45,44 @@ class ResponseMeta:
     thought_tokens: int = 0
 
     def after(self, pieces: Sequence[Piece]) -> ResponseMeta:
-        """The same reply once these pieces are sent: `reply = reply.after(pieces)` between two messages."""
+        """The same answer once these pieces are sent: `meta = meta.after(pieces)` between two messages."""
         thought = sum(piece.tokens for piece in pieces if piece.thought)
         spoken = sum(piece.tokens for piece in pieces if not piece.thought)
         return replace(self, tokens=self.tokens + spoken, thought_tokens=self.thought_tokens + thought)
 
 
-def encode_response(pieces: Sequence[Piece], *, reply: ResponseMeta) -> bytes:
+def encode_response(pieces: Sequence[Piece], *, meta: ResponseMeta) -> bytes:
     """A GenerateContentResponse of these pieces: a whole answer, or the next message of a stream.
 
-    Candidates are in the order of their index; the counts include the earlier messages that `reply` knows of.
+    Candidates are in the order of their index; the counts include the earlier messages that `meta` knows of.
     """
-    told = sorted({piece.candidate for piece in pieces})
+    indices = sorted({piece.candidate for piece in pieces})
     candidates: list[Json] = [
-        _candidate([piece for piece in pieces if piece.candidate == index], index, reply) for index in told
+        _candidate([piece for piece in pieces if piece.candidate == index], index, meta) for index in indices
     ]
     return dump(
         {
             **({"candidates": candidates} if candidates else {}),
-            "usageMetadata": _usage(reply.after(pieces)),
-            "modelVersion": reply.model_version,
-            "responseId": reply.response_id,
+            "usageMetadata": _usage(meta.after(pieces)),
+            "modelVersion": meta.model_version,
+            "responseId": meta.response_id,
         }
     )
 
 
-def _candidate(pieces: list[Piece], index: int, reply: ResponseMeta) -> Json:
-    candidate: dict[str, Json] = {"content": {"parts": _parts(pieces, reply), "role": "model"}}
+def _candidate(pieces: list[Piece], index: int, meta: ResponseMeta) -> Json:
+    candidate: dict[str, Json] = {"content": {"parts": _parts(pieces, meta), "role": "model"}}
     finish = next((piece.finish for piece in pieces if piece.finish), None)
     if finish:
         candidate["finishReason"] = finish.value
     return {**candidate, "index": index}
 
 
-def _parts(pieces: list[Piece], reply: ResponseMeta) -> list[Json]:
+def _parts(pieces: list[Piece], meta: ResponseMeta) -> list[Json]:
     """Texts that follow each other become one part; without any text there is one empty part."""
     runs: list[tuple[bool, list[str]]] = []
     for piece in pieces:
-        if not piece.text or (piece.thought and not reply.include_thoughts):
+        if not piece.text or (piece.thought and not meta.include_thoughts):
             continue
         if not runs or runs[-1][0] != piece.thought:
             runs.append((piece.thought, []))
@@ -93,16 +92,16 @@ def _parts(pieces: list[Piece], reply: ResponseMeta) -> list[Json]:
     return [{"text": "".join(texts), **({"thought": True} if thought else {})} for thought, texts in runs]
 
 
-def _usage(reply: ResponseMeta) -> Json:
+def _usage(meta: ResponseMeta) -> Json:
     """What was used; counts of zero are left out, but the total is always there."""
     counts: dict[str, Json] = {
-        "promptTokenCount": reply.prompt.total,
-        "candidatesTokenCount": reply.tokens,
-        "thoughtsTokenCount": reply.thought_tokens,
-        "promptTokensDetails": _modalities(reply.prompt),
-        "candidatesTokensDetails": _modalities(TokenCount(text=reply.tokens)),
+        "promptTokenCount": meta.prompt.total,
+        "candidatesTokenCount": meta.tokens,
+        "thoughtsTokenCount": meta.thought_tokens,
+        "promptTokensDetails": _modalities(meta.prompt),
+        "candidatesTokensDetails": _modalities(TokenCount(text=meta.tokens)),
     }
-    total = reply.prompt.total + reply.tokens + reply.thought_tokens
+    total = meta.prompt.total + meta.tokens + meta.thought_tokens
     return {**{name: count for name, count in counts.items() if count}, "totalTokenCount": total}
 
 
@@ -164,45 +163,18 @@ def _model(info: ModelInfo) -> dict[str, Json]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """An HTTP status code and the name of its google.rpc.Code."""
-
-    code: int
-    name: str
-
-
-_STATUSES: tuple[tuple[type[errors.VidiError], Status], ...] = (
-    (errors.InvalidRequest, Status(400, "INVALID_ARGUMENT")),
-    (errors.FailedPrecondition, Status(400, "FAILED_PRECONDITION")),
-    (errors.Unauthenticated, Status(401, "UNAUTHENTICATED")),
-    (errors.PermissionDenied, Status(403, "PERMISSION_DENIED")),
-    (errors.NotFound, Status(404, "NOT_FOUND")),
-    (errors.ResourceExhausted, Status(429, "RESOURCE_EXHAUSTED")),
-    (errors.Cancelled, Status(499, "CANCELLED")),
-    (errors.Unavailable, Status(503, "UNAVAILABLE")),
-    (errors.DeadlineExceeded, Status(504, "DEADLINE_EXCEEDED")),
-    (errors.Internal, Status(500, "INTERNAL")),
-)
-
-
-def status_of(error: errors.VidiError) -> Status:
-    """The status under which an error leaves the server; INTERNAL for a class that the table lacks."""
-    return next((status for kind, status in _STATUSES if isinstance(error, kind)), Status(500, "INTERNAL"))
-
-
-def encode_error(error: errors.VidiError) -> bytes:
+def encode_error(error: VidiError) -> bytes:
     """An error in the shape of google.rpc.Status, `error` being the first and only key."""
     status = status_of(error)
     message = error.message
-    if isinstance(error, errors.InvalidImage) and error.where and error.where not in message:
+    if isinstance(error, InvalidImage) and error.where and error.where not in message:
         message = f"{message} ({error.where})"
     details = _details(error, message)
     body: dict[str, Json] = {"code": status.code, "message": message, "status": status.name}
     return dump({"error": {**body, **({"details": details} if details else {})}})
 
 
-def _details(error: errors.VidiError, message: str) -> list[Json]:
+def _details(error: VidiError, message: str) -> list[Json]:
     details: list[Json] = []
     if isinstance(error, InvalidFields):
         violations: list[Json] = [

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from vidi.files.store import StoredFile
 from vidi.wire.encode import Json, dump
-from vidi.wire.fields import Int64, Text, from_validation
+from vidi.wire.errors import from_validation
+from vidi.wire.fields import Int64, Text
 from vidi.wire.json_body import read_object
 from vidi.wire.schema import Message, Struct
 

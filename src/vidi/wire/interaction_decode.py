@@ -25,7 +25,7 @@ from vidi.domain.prompt import (
 )
 from vidi.wire import configuration
 from vidi.wire.decode import check_mime_type, decode_base64
-from vidi.wire.fields import FieldViolation, Scope, UnknownFields, from_validation, refuse
+from vidi.wire.errors import FieldViolation, Scope, UnknownFields, from_validation, refuse
 from vidi.wire.interaction_schema import (
     MODEL_OUTPUT,
     STEPS,
@@ -61,13 +61,13 @@ def response_output(request: CreateInteraction, scope: Scope) -> Output:
     if len(formats) > 1:
         refuse([scope.fault("response_format", "only one response format is served.")])
     form = formats[0] if formats else {}
-    refuse(_faults(form, scope))
+    refuse(_format_faults(form, scope))
     if form and form.get("type") != "text":
         return Output(TextFormat.JSON, compile_schema(form, "response_format", scope, closed=False))
-    return _text(form, request.response_mime_type, scope)
+    return _text_output(form, request.response_mime_type, scope)
 
 
-def _faults(form: Struct, scope: Scope) -> list[FieldViolation]:
+def _format_faults(form: Struct, scope: Scope) -> list[FieldViolation]:
     kind = form.get("type")
     if isinstance(kind, str) and kind in _MEDIA:
         return [scope.fault("response_format.type", f"{kind} is not served, answers are text.")]
@@ -75,12 +75,12 @@ def _faults(form: Struct, scope: Scope) -> list[FieldViolation]:
     return [scope.fault(f"response_format.{name[:40]}", "there is no such field.") for name in unknown[:5]]
 
 
-def _text(form: Struct, beside: str | None, scope: Scope) -> Output:
+def _text_output(form: Struct, older_mime_type: str | None, scope: Scope) -> Output:
     schema = form.get("schema")
-    told = form.get("mime_type") or form.get("mimeType") or beside
-    at = "response_mime_type" if told == beside else "response_format.mime_type"
-    kind = next((each for each in _SERVED if each.value == told), None)
-    if told is not None and kind is None:
+    mime_type = form.get("mime_type") or form.get("mimeType") or older_mime_type
+    at = "response_mime_type" if mime_type == older_mime_type else "response_format.mime_type"
+    kind = next((each for each in _SERVED if each.value == mime_type), None)
+    if mime_type is not None and kind is None:
         refuse([scope.fault(at, "allowed mimetypes are `text/plain` and `application/json`.")])
     if schema is None:
         return Output(kind or TextFormat.PLAIN)
@@ -111,8 +111,8 @@ _UNSERVED_CONFIG = (
     ("video_config", "video is not served. Leave the field out."),
 )
 _MAX_FAULTS = 20
-"""Most faults that are told of one input."""
-_NO_TOOL = (None, "none", "auto")
+"""Most faults of one input that an error names."""
+_NO_TOOL_CHOICE = (None, "none", "auto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +175,17 @@ def _as_json(value: object) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """An interaction as it was kept: its id, its input and its answer as JSON."""
+class PastInteraction:
+    """A stored interaction: its id, its input and its answer as JSON."""
 
     id: str
     input: bytes
     answer: bytes
 
 
-def continued(conversation: Conversation, past: Sequence[Past], max_images: int) -> Conversation:
+def with_history(
+    conversation: Conversation, past: Sequence[PastInteraction], max_images: int
+) -> Conversation:
     """The conversation with the interactions before it, the oldest first, as its first turns.
 
     Raises:
@@ -192,9 +194,9 @@ def continued(conversation: Conversation, past: Sequence[Past], max_images: int)
     turns: list[Turn[ImageReference]] = []
     for each in past:
         turns += _turns(from_json(each.input), f"{each.id}.input", max_images)
-        said = _said(from_json(each.answer))
-        if said:
-            turns.append(Turn(Role.MODEL, (said,)))
+        text = _answer_text(from_json(each.answer))
+        if text:
+            turns.append(Turn(Role.MODEL, (text,)))
     whole = replace(conversation, turns=(*turns, *conversation.turns))
     count = sum(1 for _ in whole.images())
     if count > max_images:
@@ -202,7 +204,7 @@ def continued(conversation: Conversation, past: Sequence[Past], max_images: int)
     return whole
 
 
-def _said(answer: dict[str, object]) -> str:
+def _answer_text(answer: dict[str, object]) -> str:
     """The text of an answer that this server has written."""
     steps = _read(InputSteps, {"input": answer["steps"]}).input
     contents = (each for step in steps if step.type == MODEL_OUTPUT for each in step.content or [])
@@ -231,7 +233,7 @@ def _unserved(request: CreateInteraction) -> Iterator[FieldViolation]:
     for name, text in _UNSERVED_CONFIG:
         if getattr(config, name):
             yield _SCOPE.fault(f"generation_config.{name}", text)
-    if config.tool_choice not in _NO_TOOL:
+    if config.tool_choice not in _NO_TOOL_CHOICE:
         yield _SCOPE.fault("generation_config.tool_choice", "tools are not served. Leave the field out.")
 
 
@@ -243,7 +245,7 @@ def _missing(request: CreateInteraction) -> Iterator[FieldViolation]:
 
 
 def _generation(config: InteractionConfig) -> GenerationConfig:
-    """The same wishes in the words of generateContent, so that both are checked by one code."""
+    """The same settings as generateContent has them, so that one code checks both."""
     thinking = ThinkingConfig(
         thinking_level=config.thinking_level,
         include_thoughts=config.thinking_summaries is Summaries.AUTO,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from vidi.domain import errors
 from vidi.domain.answer import Answer, Finish, Piece, TokenCount, fold
 from vidi.wire.encode import Json, dump
-from vidi.wire.fields import UnknownFields, UnknownModel
+from vidi.wire.errors import UnknownFields, UnknownModel
 from vidi.wire.interaction_schema import MODEL_OUTPUT, THOUGHT
 
 LAST_EVENT = b"data: [DONE]\r\n\r\n"
@@ -57,41 +57,41 @@ class InteractionMeta:
     include_thoughts: bool = False
 
 
-def encode_interaction(heading: InteractionMeta, pieces: Iterable[Piece]) -> bytes:
+def encode_interaction(meta: InteractionMeta, pieces: Iterable[Piece]) -> bytes:
     """The whole resource."""
-    return dump(_resource(heading, _answer(pieces)))
+    return dump(_resource(meta, _answer(pieces)))
 
 
-def with_input(interaction: bytes, asked: bytes) -> bytes:
+def with_input(interaction: bytes, input_json: bytes) -> bytes:
     """An encoded interaction with the input that it answers, as it came."""
-    return interaction[:-1] + b',"input":' + asked + b"}"
+    return interaction[:-1] + b',"input":' + input_json + b"}"
 
 
 def _answer(pieces: Iterable[Piece]) -> Answer:
     return next(iter(fold(pieces)), Answer())
 
 
-def _resource(heading: InteractionMeta, answer: Answer) -> dict[str, Json]:
+def _resource(meta: InteractionMeta, answer: Answer) -> dict[str, Json]:
     content: list[Json] = [{"type": "text", "text": answer.text}]
     steps: list[Json] = [{"type": MODEL_OUTPUT, "content": content}]
-    if answer.thoughts and heading.include_thoughts:
+    if answer.thoughts and meta.include_thoughts:
         steps.insert(0, {"type": THOUGHT, "summary": [{"type": "text", "text": answer.thoughts}]})
     status = _STATUSES.get(answer.finish, "failed") if answer.finish else "incomplete"
     return {
-        **_opening(heading, status),
+        **_resource_head(meta, status),
         "steps": steps,
         "outputs": content,
-        "usage": _usage(heading.prompt, answer),
+        "usage": _usage(meta.prompt, answer),
     }
 
 
-def _opening(heading: InteractionMeta, status: str) -> dict[str, Json]:
-    moment = heading.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    previous: dict[str, Json] = {"previous_interaction_id": heading.previous} if heading.previous else {}
+def _resource_head(meta: InteractionMeta, status: str) -> dict[str, Json]:
+    moment = meta.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    previous: dict[str, Json] = {"previous_interaction_id": meta.previous} if meta.previous else {}
     return {
-        "id": heading.id,
+        "id": meta.id,
         "status": status,
-        "model": heading.model,
+        "model": meta.model,
         "created": moment,
         "updated": moment,
         **previous,
@@ -117,53 +117,51 @@ def _modalities(count: TokenCount) -> list[Json]:
 
 
 class InteractionStream:
-    """Tells one interaction in events; every message is one line, in the order of the API.
+    """One interaction as events; every message is one line, in the order of the API.
 
-    yield telling.begin()
+    yield stream.start()
     for piece in pieces:
-        yield from telling.go_on(piece)
-    yield from telling.end()
-    # ... keep `telling.interaction`, if it is to be kept, and then:
-    yield telling.complete()
+        yield from stream.add(piece)
+    yield from stream.stop()
+    # ... keep `stream.interaction`, if it is to be kept, and then:
+    yield stream.complete()
     """
 
-    def __init__(self, heading: InteractionMeta) -> None:
-        """Begin to tell; nothing is said yet."""
-        self._heading = heading
+    def __init__(self, meta: InteractionMeta) -> None:
+        self._meta = meta
         self._pieces: list[Piece] = []
         self._index = -1
         self._open = ""
 
     @property
     def interaction(self) -> bytes:
-        """The whole resource of what was told so far."""
-        return encode_interaction(self._heading, self._pieces)
+        """The whole resource, of what was added so far."""
+        return encode_interaction(self._meta, self._pieces)
 
-    def begin(self) -> bytes:
+    def start(self) -> bytes:
         """That there is an interaction."""
-        opening = _opening(self._heading, "in_progress")
-        return _event("interaction.created", interaction=opening)
+        return _event("interaction.created", interaction=_resource_head(self._meta, "in_progress"))
 
-    def go_on(self, piece: Piece) -> Iterator[bytes]:
+    def add(self, piece: Piece) -> Iterator[bytes]:
         """A stretch of the answer; thoughts that nobody asked for are only counted."""
         self._pieces.append(piece)
-        if not piece.text or (piece.thought and not self._heading.include_thoughts):
+        if not piece.text or (piece.thought and not self._meta.include_thoughts):
             return
-        yield from self._turn_to(THOUGHT if piece.thought else MODEL_OUTPUT)
+        yield from self._open_step(THOUGHT if piece.thought else MODEL_OUTPUT)
         text: Json = {"type": "text", "text": piece.text}
         delta: Json = {"type": "thought_summary", "content": text} if piece.thought else text
         yield _event("step.delta", index=self._index, delta=delta)
 
-    def end(self) -> Iterator[bytes]:
+    def stop(self) -> Iterator[bytes]:
         """The end of the last step, which is the model's output even if it is empty."""
-        yield from self._turn_to(MODEL_OUTPUT)
+        yield from self._open_step(MODEL_OUTPUT)
         yield _event("step.stop", index=self._index)
 
     def complete(self) -> bytes:
         """The whole interaction."""
-        return _event("interaction.completed", interaction=_resource(self._heading, _answer(self._pieces)))
+        return _event("interaction.completed", interaction=_resource(self._meta, _answer(self._pieces)))
 
-    def _turn_to(self, kind: str) -> Iterator[bytes]:
+    def _open_step(self, kind: str) -> Iterator[bytes]:
         if self._open == kind:
             return
         if self._open:

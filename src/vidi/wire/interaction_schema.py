@@ -12,7 +12,8 @@ from typing import Annotated
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from vidi.wire.fields import WRONG_MESSAGE, Base64, Bool, Float, Int32, Listed, Text, enum_of
+from vidi.wire.errors import WRONG_MESSAGE
+from vidi.wire.fields import Base64, Bool, Float, Int32, Listed, Text, enum_of
 from vidi.wire.schema import Message, Struct, ThinkingLevel
 
 CONTENTS = ("text", "image", "document")

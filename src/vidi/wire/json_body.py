@@ -1,4 +1,9 @@
-"""A request's bytes as a tree of JSON values, bounded in depth and in number of values."""
+"""A request's bytes as a tree of JSON values, bounded in depth and in number of values.
+
+Google takes more than JSON: trailing commas, single quotes, bare keys, raw line breaks in strings, and so its
+examples write them. The strict parser is native code and reads almost every body, so the lenient way is
+no second parser: it rewrites the body as strict JSON, and the strict parser reads that.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +13,10 @@ from enum import Enum
 from pydantic_core import from_json
 
 from vidi.domain.errors import InvalidRequest, MalformedJson
-from vidi.wire.fields import InvalidFields, unknown_name
+from vidi.wire.errors import InvalidFields, unknown_name
 
+# Every repetition is possessive (`*+`, `++`): it never gives back what it took, so that no body makes the
+# search go back and forth.
 _TOKEN = re.compile(
     rb"[ \t\r\n]*+(?:"
     rb"(?P<mark>[{}\[\],:])"
@@ -89,7 +96,12 @@ _CLOSES = frozenset(
 
 
 class _Rewriter:
-    """Walks over the tokens and keeps what is open: a stack, so that depth costs no recursion."""
+    """Walks over the tokens and copies each in its strict form.
+
+    The grammar is in two values: `_open`, the brackets that are open, as a stack, so that depth costs no
+    recursion; and `_want`, what may come next. `_comma` is a comma that was read but not written yet: one
+    before a closing bracket never is.
+    """
 
     def __init__(self, text: bytes) -> None:
         self._text = text
@@ -105,17 +117,17 @@ class _Rewriter:
             kind = token.lastgroup or "end"
             start, at = token.span(kind)
             if kind == "end":
-                self._end(start)
+                self._check_end(start)
                 return b"".join(self._out)
             if kind == "mark":
-                self._mark(token[kind], start)
+                self._add_mark(token[kind], start)
             elif kind == "quote":
                 string, at = self._string(token[kind], at)
-                self._scalar(string, start, may_be_key=True)
+                self._add_scalar(string, start, may_be_key=True)
             elif kind == "word":
-                self._word(token[kind], start)
+                self._add_word(token[kind], start)
             else:
-                self._scalar(token[kind], start, may_be_key=False)
+                self._add_scalar(token[kind], start, may_be_key=False)
 
     def _token(self, at: int) -> re.Match[bytes]:
         if len(self._out) > _MAX_PIECES:
@@ -126,15 +138,15 @@ class _Rewriter:
             raise self._unexpected(blanks.end() if blanks else at)
         return token
 
-    def _word(self, word: bytes, at: int) -> None:
+    def _add_word(self, word: bytes, at: int) -> None:
         if self._want is _Want.KEY:
-            self._scalar(b'"' + word + b'"', at, may_be_key=True)
+            self._add_scalar(b'"' + word + b'"', at, may_be_key=True)
         elif self._want in _VALUES and word not in _LITERALS:
             raise complaint("Unexpected token.", self._text, at)
         else:
-            self._scalar(word, at, may_be_key=False)
+            self._add_scalar(word, at, may_be_key=False)
 
-    def _end(self, at: int) -> None:
+    def _check_end(self, at: int) -> None:
         if self._want is not _Want.NOTHING:
             raise complaint(f"Unexpected end of string. {self._want.value}", self._text, at)
 
@@ -143,7 +155,7 @@ class _Rewriter:
             return complaint("Octal/hex numbers are not valid JSON values.", self._text, at)
         return complaint(self._want.value, self._text, at)
 
-    def _mark(self, mark: bytes, at: int) -> None:
+    def _add_mark(self, mark: bytes, at: int) -> None:
         if mark in b"{[" and self._want in _VALUES:
             if len(self._open) == MAX_DEPTH:
                 raise complaint(TOO_DEEP, self._text, at)
@@ -164,7 +176,7 @@ class _Rewriter:
         else:
             raise self._unexpected(at)
 
-    def _scalar(self, strict: bytes, at: int, *, may_be_key: bool) -> None:
+    def _add_scalar(self, strict: bytes, at: int, *, may_be_key: bool) -> None:
         if self._want in _VALUES:
             self._emit(strict)
             self._want = self._after_value()
@@ -175,7 +187,6 @@ class _Rewriter:
             raise self._unexpected(at)
 
     def _emit(self, strict: bytes) -> None:
-        """A comma is written only once something follows it."""
         if self._comma:
             self._out.append(b",")
             self._comma = False
@@ -202,10 +213,16 @@ def _has_controls(raw: bytes) -> bool:
 
 
 def _strict_string(raw: bytes, quote: bytes) -> bytes:
+    """The inside of a string as strict JSON writes it.
+
+    Made of whole-string replacements, each one pass of native code: a string may hold a picture of megabytes.
+    Escaped backslashes are put aside first, so that the second one is not taken for the start of an escape.
+    """
     escaped = b"\\" in raw
     if escaped:
         raw = raw.replace(b"\\\\", _BACKSLASH).replace(b"\\v", b"\\u000b")
-        for unknown in set(_UNKNOWN_ESCAPE.findall(raw)):  # few kinds, perhaps millions of places
+        # Few kinds, perhaps at millions of places.
+        for unknown in set(_UNKNOWN_ESCAPE.findall(raw)):
             raw = raw.replace(unknown, unknown[1:])
     if quote == b"'":
         raw = raw.replace(b'\\"', b'"').replace(b'"', b'\\"')
@@ -220,7 +237,7 @@ MAX_VALUES = 1_000_000
 """Most commas and opening brackets in a body. Base64 has none, and a text with more is longer than any
 model's prompt; without a bound a body of 100 MB grows to gigabytes of small objects."""
 
-_FEW = 50_000
+_FEW_MARKS = 50_000
 """So many marks are searched for faster than a body of megabytes is counted through."""
 
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -266,7 +283,7 @@ def _has_many_values(body: bytes | bytearray) -> bool:
 def _count(body: bytes | bytearray, mark: bytes) -> int:
     """How often a byte occurs: searched for while there are few, as between pictures, else counted."""
     at = -1
-    for found in range(_FEW):
+    for found in range(_FEW_MARKS):
         at = body.find(mark, at + 1)
         if at < 0:
             return found
@@ -306,5 +323,5 @@ def _malformed(problem: str, text: bytes) -> MalformedJson:
     line, column = int(place[1]), int(place[2])
     before = text.split(b"\n", line)[: line - 1]
     at = sum(len(each) + 1 for each in before) + max(0, column - 1)
-    said = problem[: place.start()]
-    return complaint(_PROBLEMS.get(said, f"{said[:1].upper()}{said[1:]}."), text, at)
+    problem = problem[: place.start()]
+    return complaint(_PROBLEMS.get(problem, f"{problem[:1].upper()}{problem[1:]}."), text, at)

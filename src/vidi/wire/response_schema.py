@@ -13,17 +13,8 @@ from enum import IntEnum
 from urllib.parse import unquote
 
 from vidi.domain.schema import Kind, Property, Scalar, Schema
-from vidi.wire.fields import (
-    TYPE_URL,
-    FieldViolation,
-    InvalidFields,
-    Scope,
-    integer,
-    member,
-    number,
-    unknown_name,
-    wrong_value,
-)
+from vidi.wire.errors import TYPE_URL, FieldViolation, InvalidFields, Scope, unknown_name, wrong_value
+from vidi.wire.fields import integer, member, number
 
 
 class _Type(IntEnum):
@@ -48,7 +39,7 @@ _GROUPS = (
 )
 _KEYWORDS = frozenset(name for group in _GROUPS for name in group.split())
 _CAMEL = {re.sub("[A-Z]", lambda big: f"_{big[0].lower()}", name): name for name in _KEYWORDS}
-_NULL_MEANS_SOMETHING = ("const", "default")
+_NULL_IS_A_VALUE = ("const", "default")
 _IMPLIED = {"properties": Kind.OBJECT, "items": Kind.ARRAY, "prefixItems": Kind.ARRAY}
 _LIMITS = (("minItems", "maxItems"), ("minLength", "maxLength"), ("minimum", "maximum"))
 _MAX_REPORTED = 20
@@ -88,14 +79,14 @@ def _snake(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class SchemaNode:
     """The keywords of one node under their camelCase names; absent ones and nulls are left out."""
 
     keywords: dict[str, object]
     place: SchemaPath
 
     @staticmethod
-    def read(raw: dict[str, object], place: SchemaPath, *, closed: bool) -> Node:
+    def read(raw: dict[str, object], place: SchemaPath, *, closed: bool) -> SchemaNode:
         """Normalise names; unknown ones are refused if `closed`, else ignored.
 
         Raises:
@@ -107,11 +98,11 @@ class Node:
             keyword = name if name in _KEYWORDS else _CAMEL.get(name)
             if keyword is None:
                 unknown.append(name)
-            elif value is not None or keyword in _NULL_MEANS_SOMETHING:
+            elif value is not None or keyword in _NULL_IS_A_VALUE:
                 keywords[keyword] = value
         if unknown and closed:
             raise InvalidFields(unknown_name(name, place.numbered) for name in unknown[:_MAX_REPORTED])
-        return Node(keywords, place)
+        return SchemaNode(keywords, place)
 
     def text(self, name: str) -> str:
         """A string, "" if absent."""
@@ -185,10 +176,10 @@ class Node:
         place = self.place.member("const" if "const" in self.keywords else "enum")
         if not values:
             raise place.fault("must hold at least one value.")
-        chosen = [_typed(value, kinds, place.item(index)) for index, value in enumerate(values)]
+        chosen = [_parse_scalar(value, kinds, place.item(index)) for index, value in enumerate(values)]
         if self.flag("nullable"):
             chosen.append(None)
-        kept = tuple(value for value in chosen if not kinds or _kind(value) & kinds)
+        kept = tuple(value for value in chosen if not kinds or _kinds_of(value) & kinds)
         if not kept:
             raise place.fault("none of the values has the type of the schema.")
         return kept
@@ -201,7 +192,7 @@ class Node:
                 raise self.place.member(low).fault(f"must not be greater than {_snake(high)}.")
 
 
-def _typed(value: object, kinds: frozenset[Kind], place: SchemaPath) -> Scalar:
+def _parse_scalar(value: object, kinds: frozenset[Kind], place: SchemaPath) -> Scalar:
     if isinstance(value, str) and kinds and Kind.STRING not in kinds:
         read = integer(value) if Kind.INTEGER in kinds else number(value)
         return value if read is None else read
@@ -210,7 +201,7 @@ def _typed(value: object, kinds: frozenset[Kind], place: SchemaPath) -> Scalar:
     raise place.wrong("TYPE_STRING", value)
 
 
-def _kind(value: Scalar) -> frozenset[Kind]:
+def _kinds_of(value: Scalar) -> frozenset[Kind]:
     """The types that a value has; an integral number is both."""
     if value is None:
         return frozenset({Kind.NULL})
@@ -222,7 +213,10 @@ def _kind(value: Scalar) -> frozenset[Kind]:
 
 
 MAX_NODES = 10_000
+"""Most nodes after references are unrolled: the bound on the work that a schema can ask for."""
+
 MAX_DEPTH = 64
+
 _UNROLLINGS = (4, 2, 1)
 """How often a recursive reference is followed along one path; less often if the result grows too large."""
 
@@ -263,7 +257,16 @@ def compile_schema(raw: object, field: str, scope: Scope, *, closed: bool) -> Sc
 
 
 class _Compiler:
-    """Walks over one schema; `chain` holds what led to a node: "" for a node, else a reference."""
+    """Walks over one schema, at one number of unrollings.
+
+    A `Schema` is a tree, for a grammar and a validator that need no names. So a reference is replaced by what
+    it names, and a recursive one, which would never end, by nothing after a while. `node` then returns None:
+    no value can be written there. The node above decides whether it can do without: a property that is not
+    required is dropped, an array ends, an alternative falls away. If it cannot, it is None itself.
+
+    `chain` holds what led to a node: "" for a level of the schema, else the reference that was followed. Its
+    length is the depth, and counting a reference in it tells how often it was unrolled on this path.
+    """
 
     def __init__(self, root: object, unrollings: int, *, closed: bool) -> None:
         self._root = root
@@ -274,6 +277,7 @@ class _Compiler:
     def node(self, raw: object, place: SchemaPath, chain: tuple[str, ...]) -> Schema | None:
         """Read one node; None where a recursive reference ends."""
         self._nodes += 1
+        # If references may be what makes it too deep, the schema is tried again with fewer unrollings.
         too_deep = len(chain) >= MAX_DEPTH
         if self._nodes > MAX_NODES or (too_deep and any(chain) and self._unrollings > _UNROLLINGS[-1]):
             raise _SchemaTooLarge
@@ -283,7 +287,7 @@ class _Compiler:
             return Schema()
         if not isinstance(raw, dict):
             raise place.wrong(f"{TYPE_URL}Schema", raw)
-        node = Node.read(raw, place, closed=self._closed)
+        node = SchemaNode.read(raw, place, closed=self._closed)
         for name in _REFERENCES:
             if name in node.keywords:
                 return self._follow(node, node.text(name), chain)
@@ -291,13 +295,13 @@ class _Compiler:
             return self._all_of(node, chain)
         return self._plain(node, (*chain, ""))
 
-    def _follow(self, node: Node, reference: str, chain: tuple[str, ...]) -> Schema | None:
-        """The node that a reference names, with the keywords beside the reference laid over it."""
+    def _follow(self, node: SchemaNode, reference: str, chain: tuple[str, ...]) -> Schema | None:
+        """The node that a reference names; keywords next to the reference replace the node's own."""
         if chain.count(reference) >= self._unrollings:
             return None
-        beside = {name: value for name, value in node.keywords.items() if name not in _REFERENCES}
+        others = {name: value for name, value in node.keywords.items() if name not in _REFERENCES}
         target = self._target(reference, node.place)
-        merged = {**target, **beside} if isinstance(target, dict) else target
+        merged = {**target, **others} if isinstance(target, dict) else target
         return self.node(merged, node.place, (*chain, reference))
 
     def _target(self, reference: str, place: SchemaPath) -> object:
@@ -310,21 +314,21 @@ class _Compiler:
             target = target[name]
         return target
 
-    def _all_of(self, node: Node, chain: tuple[str, ...]) -> Schema | None:
+    def _all_of(self, node: SchemaNode, chain: tuple[str, ...]) -> Schema | None:
         parts = node.listed("allOf")
         if len(parts) != 1 or not isinstance(parts[0], dict):
             raise node.place.member("allOf").fault("is not supported. Merge the schemas into one.")
-        beside = {name: value for name, value in node.keywords.items() if name != "allOf"}
-        return self.node({**parts[0], **beside}, node.place, (*chain, ""))
+        others = {name: value for name, value in node.keywords.items() if name != "allOf"}
+        return self.node({**parts[0], **others}, node.place, (*chain, ""))
 
-    def _plain(self, node: Node, chain: tuple[str, ...]) -> Schema | None:
+    def _plain(self, node: SchemaNode, chain: tuple[str, ...]) -> Schema | None:
         node.check_limits()
         kinds = node.kinds()
         shape = Schema(
             kinds=kinds,
             enum=node.enum(kinds),
-            minimum=_at_least(node, kinds),
-            maximum=_at_most(node, kinds),
+            minimum=_minimum(node, kinds),
+            maximum=_maximum(node, kinds),
             min_items=node.count("minItems"),
             max_items=node.count("maxItems"),
             min_length=node.count("minLength"),
@@ -334,11 +338,11 @@ class _Compiler:
             title=node.text("title"),
             description=node.text("description"),
         )
-        with_options = self._options(node, shape, chain)
-        with_members = with_options and self._members(node, with_options, chain)
-        return with_members and self._elements(node, with_members, chain)
+        with_options = self._with_options(node, shape, chain)
+        with_properties = with_options and self._with_properties(node, with_options, chain)
+        return with_properties and self._with_items(node, with_properties, chain)
 
-    def _options(self, node: Node, shape: Schema, chain: tuple[str, ...]) -> Schema | None:
+    def _with_options(self, node: SchemaNode, shape: Schema, chain: tuple[str, ...]) -> Schema | None:
         options: list[Schema] = []
         names = [name for name in ("anyOf", "oneOf") if name in node.keywords]
         for name in names:
@@ -353,8 +357,8 @@ class _Compiler:
             options.append(Schema(kinds=frozenset({Kind.NULL})))
         return replace(shape, any_of=tuple(options))
 
-    def _members(self, node: Node, shape: Schema, chain: tuple[str, ...]) -> Schema | None:
-        """The members of an object; None if a required one cannot be given an end."""
+    def _with_properties(self, node: SchemaNode, shape: Schema, chain: tuple[str, ...]) -> Schema | None:
+        """With an object's properties; None if a required one has no end."""
         raw = node.mapped("properties")
         required = [name for name in node.listed("required") if isinstance(name, str)]
         for at, name in enumerate(required):
@@ -372,14 +376,14 @@ class _Compiler:
         properties.sort(key=lambda each: order.get(each.name, len(order)))
         return replace(shape, properties=tuple(properties), additional=self._additional(node, shape, chain))
 
-    def _additional(self, node: Node, shape: Schema, chain: tuple[str, ...]) -> Schema | None:
-        """An object that names no properties at all is free."""
+    def _additional(self, node: SchemaNode, shape: Schema, chain: tuple[str, ...]) -> Schema | None:
+        # An object that names no properties at all may have any.
         free = Kind.OBJECT in shape.kinds and "properties" not in node.keywords
         given = node.keywords.get("additionalProperties", free)
         return None if given is False else self.node(given, node.place.member("additionalProperties"), chain)
 
-    def _elements(self, node: Node, shape: Schema, chain: tuple[str, ...]) -> Schema | None:
-        """The elements of an array; a recursion that has to end ends with an empty one."""
+    def _with_items(self, node: SchemaNode, shape: Schema, chain: tuple[str, ...]) -> Schema | None:
+        """With an array's items; a recursion that has to end ends with an empty array."""
         place = node.place.member("prefixItems")
         first = [self.node(raw, place.item(at), chain) for at, raw in enumerate(node.listed("prefixItems"))]
         prefix = tuple(each for each in first if each is not None)
@@ -388,31 +392,33 @@ class _Compiler:
         given = node.keywords.get("items", True)
         items = None if given is False else self.node(given, node.place.member("items"), chain)
         if items is None:
-            return self._ended(shape, prefix)
+            return _only_prefix(shape, prefix)
         return replace(shape, items=None if given is True else items, prefix_items=prefix)
 
-    def _ended(self, shape: Schema, prefix: tuple[Schema, ...]) -> Schema | None:
-        longest = len(prefix) if shape.max_items is None else min(shape.max_items, len(prefix))
-        if (shape.min_items or 0) > longest:
-            return None
-        return replace(shape, max_items=longest, prefix_items=prefix)
+
+def _only_prefix(shape: Schema, prefix: tuple[Schema, ...]) -> Schema | None:
+    """An array of nothing but its first items; None if it must be longer."""
+    longest = len(prefix) if shape.max_items is None else min(shape.max_items, len(prefix))
+    if (shape.min_items or 0) > longest:
+        return None
+    return replace(shape, max_items=longest, prefix_items=prefix)
 
 
-def _format(node: Node) -> str | None:
-    """`enum` only announces that there is an enum."""
+def _format(node: SchemaNode) -> str | None:
     given = node.text("format")
+    # "enum" only announces that there is an enum.
     return None if given in ("", "enum") else given
 
 
-def _at_least(node: Node, kinds: frozenset[Kind]) -> float | None:
-    """The inclusive minimum; an exclusive one is known for whole numbers only."""
+def _minimum(node: SchemaNode, kinds: frozenset[Kind]) -> float | None:
+    """The inclusive minimum; an exclusive one has a next number only among integers."""
     above = node.number("exclusiveMinimum")
     if above is not None and above == int(above) and kinds - {Kind.NULL} == {Kind.INTEGER}:
         return above + 1
     return node.number("minimum")
 
 
-def _at_most(node: Node, kinds: frozenset[Kind]) -> float | None:
+def _maximum(node: SchemaNode, kinds: frozenset[Kind]) -> float | None:
     below = node.number("exclusiveMaximum")
     if below is not None and below == int(below) and kinds - {Kind.NULL} == {Kind.INTEGER}:
         return below - 1

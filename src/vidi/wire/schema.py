@@ -13,7 +13,8 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from vidi.wire.fields import WRONG_MESSAGE, Base64, Bool, Float, Int32, Listed, Text, enum_of
+from vidi.wire.errors import WRONG_MESSAGE
+from vidi.wire.fields import Base64, Bool, Float, Int32, Listed, Text, enum_of
 
 _MAX_NAMES = 64
 """No message has more fields; bounds the report on a hostile one."""
@@ -132,8 +133,8 @@ class FileData(Message):
     display_name: Text | None = None
 
 
-class MediaResolution(Message):
-    """The media resolution of one part."""
+class MediaResolutionMessage(Message):
+    """MediaResolution of one part; `errors` leaves the suffix out where it names a message."""
 
     level: Annotated[PartResolution, enum_of(PartResolution, "MediaResolution.Level")] | None = None
     num_tokens: Int32 | None = None
@@ -154,7 +155,7 @@ class Part(Message):
 
     thought: Bool | None = None
     thought_signature: Base64 | None = None
-    media_resolution: MediaResolution | None = None
+    media_resolution: MediaResolutionMessage | None = None
     part_metadata: Struct | None = None
     video_metadata: Struct | None = None
     audio_metadata: Struct | None = None
@@ -274,7 +275,7 @@ class GenerationConfig(Message):
     continuation_token: Text | None = None
 
 
-class _Asking(Message):
+class _WithContents(Message):
     """What holds a conversation."""
 
     model: Text | None = None
@@ -295,7 +296,7 @@ def _parts_in(contents: object) -> int:
     return len(contents) + sum(len(each) for each in parts if isinstance(each, list))
 
 
-class GenerateContentRequest(_Asking):
+class GenerateContentRequest(_WithContents):
     """A question to a model."""
 
     system_instruction: Annotated[Content, BeforeValidator(_instruction)] | None = None
@@ -310,7 +311,7 @@ class GenerateContentRequest(_Asking):
     continuation_token: Text | None = None
 
 
-class CountTokensRequest(_Asking):
+class CountTokensRequest(_WithContents):
     """A question of what a prompt would cost."""
 
     generate_content_request: GenerateContentRequest | None = None

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from tests.waiting import HANG_SECONDS
 from vidi.engines.chat.connection import ConnectFailed, ConnectionLost, Endpoint, HttpRefusal, post
 
 Script = Callable[[socket.socket], None]
@@ -40,7 +41,7 @@ class Server:
     def _serve(self) -> None:
         connection, _ = self._socket.accept()
         with connection:
-            connection.settimeout(10)
+            connection.settimeout(HANG_SECONDS)
             received = b""
             while b"the-body" not in received:
                 received += connection.recv(4096)
@@ -51,7 +52,7 @@ class Server:
                 self.hung_up.set()
 
     def close(self) -> None:
-        self._thread.join(10)
+        self._thread.join(HANG_SECONDS)
         self._socket.close()
         assert not self._thread.is_alive()
 
@@ -92,7 +93,7 @@ def test_an_answer_in_tiny_portions_is_put_together() -> None:
 def test_what_came_together_is_one_portion() -> None:
     def talk(connection: socket.socket) -> None:
         connection.sendall(CHUNKED + b"4\r\none \r\n4\r\ntwo \r\n")
-        heard.wait(10)
+        heard.wait(HANG_SECONDS)
         connection.sendall(b"5\r\nthree\r\n0\r\n\r\n")
 
     heard = threading.Event()
@@ -125,7 +126,7 @@ def test_whoever_stops_waiting_hangs_up() -> None:
     with serving(talk) as server:
         with closing(post(server.endpoint, "/", b"the-body")) as parts:
             assert next(parts)
-        assert server.hung_up.wait(10)
+        assert server.hung_up.wait(HANG_SECONDS)
 
 
 def reset(connection: socket.socket) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from vidi.domain.schema import Schema
 from vidi.engines.validation import readable
-from vidi.wire.fields import Scope
+from vidi.wire.errors import Scope
 from vidi.wire.response_schema import compile_schema
 
 
@@ -79,11 +79,7 @@ SHAPES = {
     "numbers": read({"type": "array", "items": {"type": "number", "minimum": -0.75, "maximum": 12.5}}),
     "integers": read({"type": "array", "items": {"type": "integer", "minimum": -123, "maximum": 4567}}),
     "formats": read(
-        {
-            "prefixItems": [
-                {"type": "string", "format": name} for name in ("date", "time", "date-time", "uuid", "email")
-            ]
-        }
+        {"prefixItems": [{"type": "string", "format": name} for name in ("date", "time", "date-time")]}
     ),
     "pattern": read({"type": "string", "pattern": r"^[A-Z]{2,3}-(\d+|x\.?)( |\t)?[^a-z\"]$"}),
     "open": read(
@@ -109,18 +105,30 @@ SHAPES = {
 def checkable(schema: Schema) -> Schema:
     """Without what a grammar and a validator see differently.
 
-    Of two patterns that must both match a grammar holds one; a validator does not look at formats.
+    Of two patterns that must both match a grammar holds one; of a pattern and lengths it holds the pattern; a
+    validator does not look at formats.
     """
+    return _checkable(schema, lengths=not _has_readable_pattern(schema))
 
+
+def _checkable(schema: Schema, *, lengths: bool) -> Schema:
     def inside(each: Schema) -> Schema:
-        return replace(
-            each,
-            format=None,
-            pattern="^[a-z]+$" if readable(each.pattern) else each.pattern,
-            properties=tuple(replace(member, schema=inside(member.schema)) for member in each.properties),
-            items=each.items and inside(each.items),
-            prefix_items=tuple(map(inside, each.prefix_items)),
-            any_of=tuple(map(inside, each.any_of)),
-        )
+        return _checkable(each, lengths=lengths)
 
-    return inside(schema)
+    return replace(
+        schema,
+        format=None,
+        pattern="^[a-z]+$" if readable(schema.pattern) else schema.pattern,
+        min_length=schema.min_length if lengths else None,
+        max_length=schema.max_length if lengths else None,
+        properties=tuple(replace(member, schema=inside(member.schema)) for member in schema.properties),
+        items=schema.items and inside(schema.items),
+        prefix_items=tuple(map(inside, schema.prefix_items)),
+        any_of=tuple(map(inside, schema.any_of)),
+    )
+
+
+def _has_readable_pattern(schema: Schema) -> bool:
+    parts = [*(member.schema for member in schema.properties), *schema.prefix_items, *schema.any_of]
+    parts += [schema.items] if schema.items else []
+    return readable(schema.pattern) or any(map(_has_readable_pattern, parts))

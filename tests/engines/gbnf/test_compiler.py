@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
 from tests.engines.gbnf.gbnf_reader import Grammar
 from tests.engines.gbnf.shapes import DETECTION, ENUM, NESTED, NULLABLE, TREE, checkable, read
 from tests.engines.gbnf.values import guess, written
@@ -25,8 +26,9 @@ from vidi.engines.validation import satisfies, validate
 SEEDS = st.integers(0, 2**32)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(schemas().map(checkable), SEEDS)
+@pytest.mark.slow
 def test_every_text_of_a_grammar_satisfies_the_schema(schema: Schema, seed: int) -> None:
     chance = random.Random(seed)
     try:
@@ -39,8 +41,9 @@ def test_every_text_of_a_grammar_satisfies_the_schema(schema: Schema, seed: int)
         validate(grammar.sample(chance), schema)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(schemas().map(checkable), SEEDS)
+@pytest.mark.slow
 def test_every_value_of_a_schema_is_a_text_of_the_grammar(schema: Schema, seed: int) -> None:
     chance = random.Random(seed)
     values = [guess(schema, chance) for _ in range(4)]
@@ -146,8 +149,7 @@ STRING, INTEGER, ARRAY = (frozenset({kind}) for kind in (Kind.STRING, Kind.INTEG
         (Schema(kinds=ARRAY, min_items=1, items=Schema(enum=())), "enum"),
         (Schema(kinds=STRING, min_length=3, max_length=2), "minLength"),
         (Schema(kinds=STRING, min_length=LONGEST_TEXT + 1), "minLength"),
-        (Schema(kinds=STRING, pattern="^a$", min_length=4), "matches"),
-        (Schema(kinds=STRING, any_of=(Schema(kinds=ARRAY),)), "enum"),
+        (Schema(kinds=STRING, any_of=(Schema(kinds=ARRAY),)), "alternatives"),
         (Schema(any_of=(Schema(enum=()), Schema(kinds=INTEGER, enum=()))), "enum"),
         (Schema(any_of=(Schema(kinds=STRING),) * (MOST_ALTERNATIVES + 1)), "alternatives"),
         (
@@ -221,6 +223,7 @@ MANY = tuple(f"p{at}" for at in range(3000))
     ],
     ids=["values", "alternatives", "multiplied", "counts", "open", "names"],
 )
+@pytest.mark.slow
 def test_what_would_be_too_large_is_refused_and_said_why(schema: Schema, told: str) -> None:
     with pytest.raises(Unfillable, match=told) as refusal:
         compile_schema(schema)

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from tests.engines.gbnf.gbnf_reader import Grammar
-from vidi.engines.gbnf.compiler import CatalogEntry, ItemBounds, array, members_in_order
+from vidi.engines.gbnf.compiler import ItemBounds, ObjectMember, array_of, object_of
 from vidi.engines.gbnf.expression import Expression, Rules, literal
 
 
@@ -21,7 +21,7 @@ def test_arrays_have_their_counts(first: int, least: int, most: int | None, open
         least = min(least, most)
     rules = Rules()
     shapes = [literal(str(at)) for at in range(first)]
-    grammar = Grammar(rules.text(array(shapes[:most], items, ItemBounds(least, most), rules, "a")))
+    grammar = Grammar(rules.text(array_of(shapes[:most], items, ItemBounds(least, most), rules, "a")))
     for count in range(6):
         said = [*map(str, range(first)), *"x" * count][:count]
         fits = least <= count <= (count if most is None else most)
@@ -34,8 +34,8 @@ def test_members_come_in_order_and_may_be_left_out(
     required: tuple[bool, ...], more: Expression | None
 ) -> None:
     rules = Rules()
-    members = [CatalogEntry(literal(name), needed) for name, needed in zip("abc", required, strict=True)]
-    grammar = Grammar(rules.text(members_in_order(members, more, rules, "o")))
+    members = [ObjectMember(literal(name), needed) for name, needed in zip("abc", required, strict=True)]
+    grammar = Grammar(rules.text(object_of(members, more, rules, "o")))
     for there in product([True, False], repeat=3):
         named = [name for name, is_there in zip("abc", there, strict=True) if is_there]
         fits = all(is_there or not needed for is_there, needed in zip(there, required, strict=True))

@@ -6,6 +6,7 @@ import pytest
 
 from tests.engines.gbnf.gbnf_reader import Grammar
 from vidi.engines.gbnf.expression import (
+    ENDLESS,
     LONGEST_REPEAT,
     MOST_REPETITIONS,
     MOST_RULES,
@@ -75,6 +76,10 @@ def test_counts_are_exact(least: int, most: int | None) -> None:
     for length in lengths - {-1}:
         assert grammar.matches("a" * length) == (least <= length <= (most or length)), length
     assert grammar.widest("a" * (most or 3000)) <= 12
+
+
+def test_a_limit_that_no_answer_reaches_is_none() -> None:
+    assert Rules().repeat(A, 2, ENDLESS, "a").text == '"a"{2,}'
 
 
 def test_a_grammar_that_grows_too_large_is_refused() -> None:

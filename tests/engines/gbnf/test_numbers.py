@@ -43,7 +43,7 @@ def test_decimals(least: float | None, most: float | None, values: list[Decimal]
     high = 1e15 if most is None else most
     made = decimals(least, most)
     if made is None:
-        assert low > high or low >= 1e15 or high <= -1e15 or high - low < 1e-19
+        assert low > high or low >= 1e15 or high <= -1e15 or high - low < 1e-9
         return
     grammar = _grammar(made)
     for value in values:
@@ -74,3 +74,15 @@ def test_common_ranges_are_short() -> None:
     assert thousand.text == '"0" | "1000" | [1-9] [0-9]{0,2}'
     assert unit is not None
     assert unit.text == '"0" ("." [0-9]{1,10})? | "1" ("." "0"{1,10})?'
+
+
+def test_a_limit_with_many_digits_is_held_a_little_more_strictly() -> None:
+    above = decimals(0.12345678901234, 2.0)
+    assert above is not None
+    grammar = _grammar(above)
+    assert [grammar.matches(f"0.{digits}") for digits in ("1234567890", "1234567891", "12345678901234")] == [
+        False,
+        True,
+        False,
+    ]
+    assert decimals(1e-12, 2e-12) is None

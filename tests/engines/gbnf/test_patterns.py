@@ -9,7 +9,7 @@ import pytest
 
 from tests.engines.gbnf.gbnf_reader import Grammar
 from vidi.engines.gbnf.expression import Rules, literal, sequence
-from vidi.engines.gbnf.patterns import LengthBounds, Unsatisfiable, pattern_text
+from vidi.engines.gbnf.patterns import pattern_text
 from vidi.engines.validation import matches
 
 SIMPLE = [
@@ -32,12 +32,9 @@ SIMPLE = [
 ]
 
 
-ANY_LENGTH = LengthBounds()
-
-
-def _grammar(pattern: str, limits: LengthBounds = ANY_LENGTH) -> Grammar | None:
+def _grammar(pattern: str) -> Grammar | None:
     rules = Rules()
-    inside = pattern_text(pattern, limits, rules)
+    inside = pattern_text(pattern, rules)
     if inside is None:
         return None
     return Grammar(rules.text(sequence(literal('"'), inside, literal('"'))))
@@ -93,29 +90,6 @@ def test_simple_patterns(pattern: str, fitting: list[str], others: list[str]) ->
 )
 def test_what_is_not_simple_is_left_to_validation(pattern: str) -> None:
     assert _grammar(pattern) is None
-
-
-def test_lengths_narrow_the_only_repetition() -> None:
-    grammar = _grammar("^[A-Z][a-z]*$", LengthBounds(3, 5))
-    assert grammar is not None
-    assert [grammar.matches(f'"A{"b" * count}"') for count in range(6)] == [
-        False,
-        False,
-        True,
-        True,
-        True,
-        False,
-    ]
-    assert _grammar("^[a-z]*-[a-z]*$", LengthBounds(3, 5)) is None
-    loose = _grammar("^[a-z]*-[a-z]*$", LengthBounds(1, None))
-    assert loose is not None
-
-
-def test_lengths_that_no_match_has_are_told() -> None:
-    with pytest.raises(Unsatisfiable):
-        _grammar("^#[0-9]{6}$", LengthBounds(0, 5))
-    with pytest.raises(Unsatisfiable):
-        _grammar("^a?$|^b{2}$", LengthBounds(3, None))
 
 
 def test_few_ways_to_go_on_are_followed_at_once() -> None:

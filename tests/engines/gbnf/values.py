@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import random
 
-from vidi.domain.schema import Kind, Schema
+from vidi.domain.schema import JsonValue, Kind, Schema
+from vidi.engines.gbnf.numbers import FRACTION_DIGITS
 from vidi.engines.schemas import MOST_ELEMENTS
-from vidi.engines.validation import JsonValue
 
 _TEXTS = ("", "a", "abc", "é中😀", 'say "hi"\\', "tab\tand\nline", "\x7f\u2028")
 _NAMES = ("zzz", "labels", "lab", "count", "é", 'q"', "")
@@ -55,7 +55,10 @@ def _scalar(schema: Schema, kind: Kind, chance: random.Random) -> JsonValue:
     if kind is Kind.NUMBER:
         near = round(chance.uniform(low, high), chance.randint(0, 6))
         limits = [limit for limit in (schema.minimum, schema.maximum) if limit is not None]
-        return chance.choice([near, *(limit for limit in limits if "e" not in repr(limit))])
+        short = [
+            limit for limit in limits if "e" not in repr(limit) and round(limit, FRACTION_DIGITS) == limit
+        ]
+        return chance.choice([near, *short])
     if kind is Kind.STRING:
         text = chance.choice(_TEXTS) + "x" * chance.choice([0, 0, schema.min_length or 0])
         return text if schema.max_length is None else text[: schema.max_length]

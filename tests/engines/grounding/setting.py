@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from vidi.domain.geometry import Placement
 from vidi.domain.prompt import Output, Picture, Request, Role, TextFormat, Turn
-from vidi.domain.schema import Kind, Property, Schema
+from vidi.domain.schema import JsonValue, Kind, Property, Schema
 from vidi.engines.grounding.coordinates import Denormalizer
 from vidi.engines.grounding.object_writer import ObjectWriter
 from vidi.engines.grounding.request import AnswerReader, reader_for
 from vidi.engines.grounding.schema import PlaceKind, shape_of
 from vidi.engines.profile import Dialect, Form, Order
 from vidi.engines.profile_files import load_profiles
-from vidi.engines.validation import JsonValue
 
 MOLMO = Dialect(Form.POINTS, Order.XYXY, points_prompt="Point to {targets}.")
 PADDLE = Dialect(Form.QUAD_TOKENS, Order.XYXY, boxes_prompt="Spotting:")
@@ -54,26 +53,26 @@ def reader(
     dialect: Dialect,
     *,
     schema: Schema | None = None,
-    sought: PlaceKind = PlaceKind.BOXES,
+    kind: PlaceKind = PlaceKind.BOXES,
     pictures: Sequence[Picture] = (),
     label: str = "",
 ) -> AnswerReader:
     """A reader of one answer."""
     shape = shape_of(schema, dialect) if schema else None
     writer = ObjectWriter(
-        Denormalizer(dialect, pictures or (picture(),)), shape.sought if shape else sought, label
+        Denormalizer(dialect, pictures or (picture(),)), shape.kind if shape else kind, label
     )
     return reader_for(dialect, writer, shape)
 
 
-def told(reading: AnswerReader, pieces: Iterable[str]) -> str:
-    """All that a reader tells."""
+def written(reading: AnswerReader, pieces: Iterable[str]) -> str:
+    """All that a reader writes."""
     return "".join([*(reading.push(piece) for piece in pieces), reading.end()])
 
 
 def read(reading: AnswerReader, text: str, size: int = 7) -> JsonValue:
-    """The value that a reader tells of a text that comes in pieces."""
-    return parsed(told(reading, [text[at : at + size] for at in range(0, len(text), size)]))
+    """The value that a reader makes of a text that comes in pieces."""
+    return parsed(written(reading, [text[at : at + size] for at in range(0, len(text), size)]))
 
 
 def parsed(text: str) -> JsonValue:

@@ -12,8 +12,8 @@ from vidi.engines.grounding.coordinates import Denormalizer
 from vidi.engines.profile import Dialect, Form, Order
 
 
-def ruler(**said: float) -> Denormalizer:
-    return Denormalizer(Dialect(Form.JSON, Order.XYXY, scale=said.get("scale", 1000)), (picture(),))
+def denormalizer(**options: float) -> Denormalizer:
+    return Denormalizer(Dialect(Form.JSON, Order.XYXY, scale=options.get("scale", 1000)), (picture(),))
 
 
 def test_a_letterbox_is_taken_off() -> None:
@@ -27,20 +27,20 @@ def test_a_letterbox_is_taken_off() -> None:
 
 
 def test_pixels_are_of_the_picture_that_the_model_got() -> None:
-    assert ruler(scale=0).box([0, 0, 500, 250]) == Box(0, 0, 500, 500)
-    assert ruler(scale=0).point([1000, 500]) == Point(1000, 1000)
+    assert denormalizer(scale=0).box([0, 0, 500, 250]) == Box(0, 0, 500, 500)
+    assert denormalizer(scale=0).point([1000, 500]) == Point(1000, 1000)
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_no_place(number: float) -> None:
-    assert ruler().box([number, 0, 10, 10]) is None
-    assert ruler().point([number, 0]) is None
+    assert denormalizer().box([number, 0, 10, 10]) is None
+    assert denormalizer().point([number, 0]) is None
 
 
 def test_numbers_beyond_all_pictures_are_cut() -> None:
-    assert ruler(scale=1).box([-1e300, -1e300, 1e300, 1e300]) == Box(0, 0, 1000, 1000)
-    assert ruler().box([0, 0, 1]) is None
-    assert ruler().point([1, 2, 3]) is None
+    assert denormalizer(scale=1).box([-1e300, -1e300, 1e300, 1e300]) == Box(0, 0, 1000, 1000)
+    assert denormalizer().box([0, 0, 1]) is None
+    assert denormalizer().point([1, 2, 3]) is None
 
 
 def test_half_a_unit_is_rounded_up_on_every_picture() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from vidi.domain.schema import JsonValue
 from vidi.engines.grounding.coordinates import groups_in
 from vidi.engines.profile import Order
-from vidi.engines.validation import JsonValue
 
 
 @pytest.mark.parametrize(

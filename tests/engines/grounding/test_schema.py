@@ -1,4 +1,4 @@
-"""Schemas in a family's own terms, and what stands around the units."""
+"""Schemas in a family's own terms, and what stands around objects with places."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_api_s_own_names_are_native_already() -> None:
 def test_any_schema_can_be_read(schema: Schema) -> None:
     shape = shape_of(schema, QWEN)
     if shape is not None:
-        assert shape.first_unit() is not None
+        assert shape.first_with_places() is not None
         around = surroundings(shape)
-        parsed(around.empty)
-        parsed(f"{around.before}{{}}{around.after}")
+        assert parsed(around.empty) == around.value([])
+        assert parsed(f"{around.before}{{}}{around.after}") == around.value([{}])

@@ -42,6 +42,7 @@ def test_threads_that_ask_at_once_get_the_same_answers() -> None:
 
 
 @pytest.mark.weights
+@pytest.mark.slow
 def test_the_real_models_answer_about_anything(real_weights: Weights, tmp_path: Path) -> None:
     cache = real_weights.detector.parent
     while not (cache / "vidi-lite").is_dir() and cache != cache.parent:

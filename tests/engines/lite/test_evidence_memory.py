@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.waiting import HANG_SECONDS
 from vidi.engines.lite.evidence import SharedPictures
 
 
@@ -45,13 +46,13 @@ def test_those_who_ask_at_the_same_time_wait_for_one() -> None:
     def work() -> int:
         calls.append(1)
         started.set()
-        gate.wait(10)
+        gate.wait(HANG_SECONDS)
         return 5
 
     with ThreadPoolExecutor(4) as threads:
         first = threads.submit(memory.recall, "a", work)
-        assert started.wait(10)
+        assert started.wait(HANG_SECONDS)
         others = [threads.submit(memory.recall, "a", work) for _ in range(3)]
         gate.set()
-        assert [each.result(10) for each in (first, *others)] == [5] * 4
+        assert [each.result(HANG_SECONDS) for each in (first, *others)] == [5] * 4
     assert len(calls) == 1

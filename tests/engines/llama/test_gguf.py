@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import resource
 import struct
-import time
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
 from tests.engines.llama.tiny import write_text, write_vision
 from vidi.engines.llama.gguf import LARGEST_HEADER, BadGguf, read_header
 
@@ -114,7 +114,10 @@ def test_a_type_that_is_not_known_yet_is_measured_by_its_begin(tmp_path: Path) -
     assert read_header(tmp_path / "new.gguf").tensors["t"].shape == (1 << 40,)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(300),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(at=st.integers(0, 1500), bits=st.integers(1, 255), length=st.integers(1, 8))
 def test_no_damage_is_a_crash(tmp_path: Path, at: int, bits: int, length: int) -> None:
     data = bytearray(write_text(tmp_path / "x.gguf").read_bytes())
@@ -128,6 +131,7 @@ def test_no_damage_is_a_crash(tmp_path: Path, at: int, bits: int, length: int) -
 
 
 @pytest.mark.parametrize("kind", ["strings", "lists"])
+@pytest.mark.slow
 def test_a_hostile_header_of_the_largest_size_eats_neither_memory_nor_hours(
     tmp_path: Path, kind: str
 ) -> None:
@@ -138,8 +142,7 @@ def test_a_hostile_header_of_the_largest_size_eats_neither_memory_nor_hours(
     else:
         entries = b"".join(_list(b"%d" % key, 6, 1024, bytes(4096)) for key in range(2000))
         _file(path, entries, keys=2000)
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-    read_header(path)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    read_header(path)  # It takes a second or two; what takes hours, pytest's own limit ends.
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert grown < 300, f"{grown:.0f} MB"
-    assert time.process_time() - started < 60

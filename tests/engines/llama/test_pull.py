@@ -115,6 +115,7 @@ def test_a_newer_file_on_the_hub_replaces_what_is_here(
     assert hub.count("GET") == 3
 
 
+@pytest.mark.slow
 def test_a_pull_that_breaks_off_counts_as_nothing_and_goes_on(hub: Hub, context: EngineContext) -> None:
     half = len(hub.files[TEXT]) // 2
 

@@ -11,10 +11,10 @@ from contextlib import closing
 from vidi.domain.answer import TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Request, Role, Turn
+from vidi.domain.schema import JsonValue
 from vidi.engines.chat.connection import HttpRefusal, Post
 from vidi.engines.chat.messages import EncodedImage, Message, black_picture, messages
 from vidi.engines.chat.response import error_of
-from vidi.engines.validation import JsonValue
 
 _PATH = "/v1/chat/completions/input_tokens"
 _SECONDS = 30.0

@@ -10,8 +10,8 @@ from PIL import Image
 
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import Picture, Request, Role, Sampling, Thinking, Turn
+from vidi.domain.schema import JsonValue
 from vidi.engines.profile import Template, Thinks
-from vidi.engines.validation import JsonValue
 
 JPEG_QUALITY = 92
 """Of the pictures that are handed over, which keep all their colour samples. llama.cpp takes 40 to 60 ms for

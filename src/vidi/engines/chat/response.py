@@ -12,8 +12,8 @@ from itertools import groupby
 
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.errors import Internal, InvalidRequest, Unavailable, VidiError
+from vidi.domain.schema import JsonValue
 from vidi.engines.chat.connection import HttpRefusal, Post
-from vidi.engines.validation import JsonValue
 
 _log = logging.getLogger(__name__)
 

@@ -135,8 +135,11 @@ MOST_REPETITIONS = 100_000
 rules. It reads a grammar at the caps in about a tenth of a second."""
 
 LONGEST_REPEAT = 1000
-"""Above it a repetition is counted in tens, hundreds and so on. llama.cpp refuses `{m}` above 2,000, and
-reads `{m,n}` with n above 2,000 as if it had no upper limit at all (its MAX_REPETITION_THRESHOLD)."""
+"""Above it a repetition is counted in blocks of so many. llama.cpp refuses `{m}` above 2,000, and reads
+`{m,n}` with n above 2,000 as if it had no upper limit at all (its MAX_REPETITION_THRESHOLD)."""
+
+ENDLESS = LONGEST_REPEAT * LONGEST_REPEAT
+"""An upper limit from here on is none: no answer is as long."""
 
 LONGEST_GROUP = 100
 """Above it a repeated group gets a name: llama.cpp multiplies a repetition by the number of rules and new
@@ -217,14 +220,26 @@ class Rules:
         Raises:
             TooLarge: There are too many rules.
         """
+        if most is not None and most >= ENDLESS:
+            most = None
         highest = max(least, most or 0)
         if highest > LONGEST_GROUP or "(" in part.text:
             part = part if part.binding is Binding.ATOM else self.define(hint, part)
         if highest <= LONGEST_REPEAT:
             return repeated(part, least, most)
-        tens = _Tens(self, part, hint)
-        rest = repeated(part, 0, None) if most is None else tens.up_to(most - least)
-        return sequence(tens.exactly(least), rest)
+        block = self.define(f"{hint}-x{LONGEST_REPEAT}", repeated(part, LONGEST_REPEAT, LONGEST_REPEAT))
+        blocks, rest = divmod(least, LONGEST_REPEAT)
+        needed = sequence(repeated(block, blocks, blocks), repeated(part, rest, rest))
+        if most is None:
+            return sequence(needed, repeated(part, 0, None))
+        blocks, rest = divmod(most - least, LONGEST_REPEAT)
+        if blocks == 0:
+            return sequence(needed, repeated(part, 0, rest))
+        # Fewer blocks and any rest, or all the blocks and a limited rest: few ways to count what is said.
+        below = self.define(f"{hint}-under{LONGEST_REPEAT}", repeated(part, 0, LONGEST_REPEAT - 1))
+        fewer = sequence(repeated(block, 0, blocks - 1), below)
+        full = sequence(repeated(block, blocks, blocks), repeated(part, 0, rest))
+        return sequence(needed, self.define(f"{hint}-to-{most - least}", choice(fewer, full)))
 
     def text(self, root: Expression) -> str:
         """The whole grammar: the rules that `root` needs, from the outside in.
@@ -239,52 +254,10 @@ class Rules:
             name = waiting.pop()
             if name not in written:
                 written[name] = self._bodies[name]
-                waiting += [each for each in reversed(_words(written[name])) if each in self._bodies]
+                waiting += [each for each in reversed(_names_in(written[name])) if each in self._bodies]
         return "".join(f"{name} ::= {body}\n" for name, body in written.items())
 
 
-def _words(body: str) -> list[str]:
+def _names_in(body: str) -> list[str]:
     """Everything in a body that may be a name."""
     return [found[2] for found in _TOKEN.finditer(body) if found[2]]
-
-
-class _Tens:
-    """Counts repetitions by decimal digits, so that a large number costs as many rules as it has digits.
-
-    At any moment there is one way to count what has been said, so llama.cpp follows few branches.
-    """
-
-    def __init__(self, rules: Rules, part: Expression, hint: str) -> None:
-        self._rules = rules
-        self._part = part
-        self._hint = hint
-
-    def exactly(self, count: int) -> Expression:
-        """So many."""
-        digits = [int(digit) for digit in str(count)]
-        blocks = [self._block(len(digits) - 1 - at) for at in range(len(digits))]
-        return sequence(*(repeated(block, digit, digit) for block, digit in zip(blocks, digits, strict=True)))
-
-    def up_to(self, count: int) -> Expression:
-        """At most so many: fewer whole blocks and any rest, or all the blocks and a limited rest."""
-        if count < 10:
-            return repeated(self._part, 0, count)
-        power = len(str(count)) - 1
-        blocks, rest = divmod(count, 10**power)
-        block = self._block(power)
-        fewer = sequence(repeated(block, 0, blocks - 1), self._below(power))
-        full = sequence(repeated(block, blocks, blocks), self.up_to(rest))
-        return self._rules.define(f"{self._hint}-to-{count}", choice(fewer, full))
-
-    def _block(self, power: int) -> Expression:
-        """10^power of the part."""
-        if power == 0:
-            return self._part
-        return self._rules.define(f"{self._hint}-x{10**power}", repeated(self._block(power - 1), 10, 10))
-
-    def _below(self, power: int) -> Expression:
-        """Fewer than 10^power of the part."""
-        if power == 0:
-            return EMPTY
-        body = sequence(repeated(self._block(power - 1), 0, 9), self._below(power - 1))
-        return self._rules.define(f"{self._hint}-under{10**power}", body)

@@ -21,14 +21,12 @@ LARGEST = 10**15 - 1
 """Largest magnitude that is written: every integer up to it is exact in a double, so in every client."""
 
 FRACTION_DIGITS = 10
-"""Digits after the point where no limit asks for more."""
+"""Digits after the point; a limit with more is taken at the nearest stricter value with so many."""
 
-_LIMIT_DIGITS = 20
-"""A limit with more digits after the point is taken at the nearest stricter value with so many."""
-
-_BOUND = Decimal(LARGEST + 1)
-_ENOUGH = Context(prec=60)
-_ZERO = Decimal(0)
+_ZEROS, _NINES = "0" * FRACTION_DIGITS, "9" * FRACTION_DIGITS
+_STEP = Decimal(1).scaleb(-FRACTION_DIGITS)
+_BOUND = LARGEST + 1 - _STEP
+_ENOUGH = Context(prec=40)
 _MINUS = literal("-")
 
 
@@ -49,125 +47,63 @@ def integers(least: int | None, most: int | None) -> Expression | None:
 
 
 def decimals(least: float | None, most: float | None) -> Expression | None:
-    """Every number from `least` to `most` with a limited number of digits; None if there is none.
+    """Every number from `least` to `most` with at most FRACTION_DIGITS; None if there is none.
 
     A number is compared as written, which agrees with comparing what it is read as: reading rounds to the
     nearest double, and the limits are doubles.
     """
-    low = -_BOUND if least is None else max(_limit(least, ROUND_CEILING), -_BOUND)
-    high = _BOUND if most is None else min(_limit(most, ROUND_FLOOR), _BOUND)
-    if low > high or low == _BOUND or high == -_BOUND:
+    low = -_BOUND if least is None else _limit(least, ROUND_CEILING)
+    high = _BOUND if most is None else _limit(most, ROUND_FLOOR)
+    low, high = max(low, -_BOUND), min(high, _BOUND)
+    if low > high:
         return None
     parts = []
     if high >= 0:
-        parts.append(_fixed(max(low, _ZERO), high))
+        parts.append(_magnitude(max(low, Decimal(0)), high))
     if low < 0:
-        below = _positive(-low) if high >= 0 else _fixed(-high, -low)
+        below = _above_zero(-low) if high >= 0 else _magnitude(-high, -low)
         parts.append(sequence(_MINUS, below))
     return choice(*parts)
 
 
 def _limit(value: float, rounding: str) -> Decimal:
     exact = Decimal(repr(value))
-    if abs(exact) > _BOUND:
-        return exact
-    return exact.quantize(Decimal(1).scaleb(-_LIMIT_DIGITS), rounding=rounding, context=_ENOUGH)
+    return exact if abs(exact) > _BOUND else exact.quantize(_STEP, rounding=rounding, context=_ENOUGH)
 
 
-def _digits(value: Decimal) -> tuple[int, str]:
-    """Whole part and fraction without trailing zeros."""
+def _halves(value: Decimal) -> tuple[int, str]:
+    """The digits before the point as a number, and all FRACTION_DIGITS after it."""
     whole, _, fraction = f"{value:f}".partition(".")
-    return int(whole), fraction.rstrip("0")
+    return int(whole), fraction.ljust(FRACTION_DIGITS, "0")
 
 
-def _fixed(low: Decimal, high: Decimal) -> Expression:
-    """From `low` to `high`, both at least 0; the bound itself is not written."""
-    whole_low, after_low = _digits(low)
-    whole_high, after_high = _digits(high)
-    if whole_low == whole_high:
-        return sequence(literal(str(whole_low)), _fraction_between(after_low, after_high))
-    parts = []
-    if after_low:
-        parts.append(sequence(literal(str(whole_low)), literal("."), _from(after_low, _room(after_low))))
-    first = whole_low + 1 if after_low else whole_low
-    if first < whole_high:
-        any_fraction = optional(sequence(literal("."), repeated(DIGIT, 1, FRACTION_DIGITS)))
-        parts.append(sequence(_whole(first, whole_high - 1), any_fraction))
-    if high < _BOUND:
-        parts.append(sequence(literal(str(whole_high)), _fraction_to(after_high)))
-    return choice(*parts)
-
-
-def _positive(high: Decimal) -> Expression:
-    """From above 0 to `high`, for a number that has a sign (so never a bare 0)."""
-    if high >= 1:
-        small = sequence(literal("0."), repeated(DIGIT, 1, FRACTION_DIGITS))
-        return choice(small, _fixed(Decimal(1), high))
-    after = _digits(high)[1]
-    return sequence(literal("0."), _to(after, _room(after)))
-
-
-def _room(*fractions: str) -> int:
-    return max(FRACTION_DIGITS, *map(len, fractions))
-
-
-def _fraction_to(after: str) -> Expression:
-    return optional(sequence(literal("."), _to(after, _room(after))))
-
-
-def _fraction_between(low: str, high: str) -> Expression:
-    if not low:
-        return _fraction_to(high)
-    return sequence(literal("."), _between(low, high, _room(low, high)))
-
-
-def _rest(room: int) -> Expression:
-    return repeated(DIGIT, 0, room)
-
-
-def _from(low: str, room: int) -> Expression:
-    """Digits after the point that are at least `low`."""
-    if not low:
-        return _rest(room)
-    first = int(low[0])
-    parts = [sequence(literal(low[0]), _from(low[1:], room - 1))]
-    if first < 9:
-        parts.append(sequence(_digit(first + 1, 9), _rest(room - 1)))
-    return choice(*parts)
-
-
-def _to(high: str, room: int) -> Expression:
-    """At least one digit after the point, all together at most `high`."""
-    if not high:
-        return repeated(literal("0"), 1, max(room, 1))
-    first = int(high[0])
-    parts = [sequence(literal(high[0]), _maybe_to(high[1:], room - 1))]
-    if first > 0:
-        parts.append(sequence(_digit(0, first - 1), _rest(room - 1)))
-    return choice(*parts)
-
-
-def _maybe_to(high: str, room: int) -> Expression:
-    return optional(_to(high, room)) if room > 0 else EMPTY
-
-
-def _between(low: str, high: str, room: int) -> Expression:
-    """Digits after the point from `low` to `high`; `low` is not empty."""
-    first, last = int(low[0]), int(high[0])
+def _magnitude(low: Decimal, high: Decimal) -> Expression:
+    """From `low` to `high`, both at least 0."""
+    (first, after_low), (last, after_high) = _halves(low), _halves(high)
     if first == last:
-        rest = _between(low[1:], high[1:], room - 1) if low[1:] else _maybe_to(high[1:], room - 1)
-        return sequence(literal(low[0]), rest)
-    parts = [sequence(literal(low[0]), _from(low[1:], room - 1))]
-    if first + 1 < last:
-        parts.append(sequence(_digit(first + 1, last - 1), _rest(room - 1)))
-    parts.append(sequence(literal(high[0]), _maybe_to(high[1:], room - 1)))
+        return sequence(literal(str(first)), _fraction(after_low, after_high))
+    parts = []
+    if after_low != _ZEROS:
+        parts.append(sequence(literal(str(first)), _fraction(after_low, _NINES)))
+        first += 1
+    end = last if after_high == _NINES else last - 1
+    if first <= end:
+        parts.append(sequence(_whole(first, end), _fraction(_ZEROS, _NINES)))
+    if end < last:
+        parts.append(sequence(literal(str(last)), _fraction(_ZEROS, after_high)))
     return choice(*parts)
 
 
-def _digit(low: int, high: int) -> Expression:
-    if low == high:
-        return literal(str(low))
-    return one_of([(0x30 + low, 0x30 + high)])
+def _above_zero(high: Decimal) -> Expression:
+    """From above 0 to `high`, for a number that has a sign: a bare 0 has none."""
+    small = sequence(literal("0."), _digits(_ZEROS, _NINES if high >= 1 else _halves(high)[1], short=True))
+    return choice(small, _magnitude(Decimal(1), high)) if high >= 1 else small
+
+
+def _fraction(low: str, high: str) -> Expression:
+    """A point and digits from `low` to `high`, or nothing where that means as much."""
+    digits = sequence(literal("."), _digits(low, high, short=True))
+    return optional(digits) if low == _ZEROS else digits
 
 
 def _whole(low: int, high: int) -> Expression:
@@ -181,7 +117,7 @@ def _whole(low: int, high: int) -> Expression:
         if start == 10 ** (len(str(start)) - 1) and end == 10 ** len(str(end)) - 1:
             full.append(len(str(start)))
         else:
-            parts.append(_same_length(str(start), str(end)))
+            parts.append(_digits(str(start), str(end)))
     if full:
         any_digits = repeated(DIGIT, full[0] - 1, full[-1] - 1)
         parts.append(sequence(_digit(1, 9), any_digits))
@@ -196,24 +132,41 @@ def _by_length(low: int, high: int) -> Iterator[tuple[int, int]]:
         low = end + 1
 
 
-def _same_length(low: str, high: str) -> Expression:
-    """Digits from `low` to `high`, as long as both."""
-    if not low:
-        return EMPTY
-    rest = len(low) - 1
-    if low == "0" * len(low) and high == "9" * len(high):
-        return repeated(DIGIT, len(low), len(low))
+def _digits(low: str, high: str, *, short: bool = False) -> Expression:
+    """Digits from `low` to `high`, which are as long as each other.
+
+    With `short` they stand after a point: zeros at the end may be left out, but not the first digit.
+    """
+    size = len(low)
+    zeros, nines = "0" * (size - 1), "9" * (size - 1)
+    if low == high and not short:
+        return literal(low)
+    if low == "0" + zeros and high in (low, "9" + nines):
+        return repeated(DIGIT if high > low else literal("0"), 1 if short else size, size)
     if low[0] == high[0]:
-        return sequence(literal(low[0]), _same_length(low[1:], high[1:]))
+        return sequence(literal(low[0]), _rest(low[1:], high[1:], short))
     first, last = int(low[0]), int(high[0])
     parts: list[Expression] = []
-    if low[1:] != "0" * rest:
-        parts.append(sequence(literal(low[0]), _same_length(low[1:], "9" * rest)))
+    if low[1:] != zeros:
+        parts.append(sequence(literal(low[0]), _rest(low[1:], nines, short)))
         first += 1
-    end = None
-    if high[1:] != "9" * rest:
-        end = sequence(literal(high[0]), _same_length("0" * rest, high[1:]))
-        last -= 1
-    if first <= last:
-        parts.append(sequence(_digit(first, last), repeated(DIGIT, rest, rest)))
-    return choice(*parts, *([end] if end else []))
+    end = last if high[1:] == nines else last - 1
+    if first <= end:
+        parts.append(sequence(_digit(first, end), _rest(zeros, nines, short)))
+    if end < last:
+        parts.append(sequence(literal(high[0]), _rest(zeros, high[1:], short)))
+    return choice(*parts)
+
+
+def _rest(low: str, high: str, short: bool) -> Expression:
+    """Further digits; none where there is no room, or where they may be left out."""
+    if not low:
+        return EMPTY
+    digits = _digits(low, high, short=short)
+    if not short or low.strip("0"):
+        return digits
+    return repeated(DIGIT, 0, len(low)) if high == "9" * len(high) else optional(digits)
+
+
+def _digit(low: int, high: int) -> Expression:
+    return literal(str(low)) if low == high else one_of([(0x30 + low, 0x30 + high)])

@@ -8,11 +8,10 @@ else, and what would make llama.cpp follow too many branches at once, is left to
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from vidi.engines.gbnf.expression import EMPTY, Binding, Expression, Rules, Span, choice, sequence
-from vidi.engines.gbnf.literals import all_but, common, in_string, spans
+from vidi.engines.gbnf.literals import ALL, all_but, common, in_string, span_of, spans
 
 MOST_STATES = 60
 """Characters in a pattern, each counted as often as it may be repeated: a bound on the branches that are
@@ -21,34 +20,30 @@ followed at once. 200 cost 1.4 s a token with a vocabulary of 150,000; most patt
 LONGEST = 2000
 """Letters of a pattern."""
 
-DEEPEST = 30
+DEEPEST_GROUP = 30
 """Groups inside groups."""
 
-_DIGITS: tuple[Span, ...] = ((0x30, 0x39),)
 _WORD: tuple[Span, ...] = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
 _BLANK: tuple[Span, ...] = ((0x09, 0x0A), (0x0C, 0x0D), (0x20, 0x20))
 _ANY_BLANK: tuple[Span, ...] = (
     *((0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A)),
     *((0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF)),
 )
-_LINE_ENDS: tuple[Span, ...] = ((0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029))
 _CLASSES: dict[str, tuple[Span, ...]] = {
-    "d": _DIGITS,
-    "D": all_but(_DIGITS),
+    "d": ((0x30, 0x39),),
+    "D": all_but([(0x30, 0x39)]),
     "w": _WORD,
     "W": all_but(_WORD),
     "s": _BLANK,
     "S": all_but(_ANY_BLANK),
+    ".": all_but([(0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029)]),
 }
-_CONTROLS = {"t": 0x09, "n": 0x0A, "v": 0x0B, "f": 0x0C, "r": 0x0D}
+_CONTROLS = dict(zip("tnvfr", "\t\n\v\f\r", strict=True))
 _QUANTIFIER = re.compile(r"(?:([*+?])|\{(\d{1,4})(?:(,)(\d{1,4})?)?\})\??")
-_GROUP = re.compile(r"\((?:\?:|\?P?<[A-Za-z_]\w*>)?")
-_CODE = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})")
-_PUNCTUATION = frozenset("^$\\.*+?()[]{}|/-\"'#&,:;<=>@!%~` ")
-
-
-class Unsatisfiable(Exception):
-    """No text that matches the pattern has a length within the limits."""
+_GROUP = re.compile(r"\((?:\?:|\?P?<[A-Za-z_]\w*>)?(?!\?)")
+_CHARACTER = re.compile(
+    r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|([dDwWsS])|([tnvfr])|([ -/:-@\[-^`{-~]))|([^\\])", re.DOTALL
+)
 
 
 class _Unsupported(Exception):
@@ -61,114 +56,29 @@ class _Fragment:
 
     Attributes:
         expression: What it says.
-        least, most: How many characters; None is no limit.
         states: How many characters it is written with, each as often as it may be repeated.
-        run: The characters, if it is one of them or a repetition of one.
+        empty: Whether it may be nothing.
+        loose: Whether its texts may differ in length.
+        single: Whether it is one character of a set.
+        run: Whether it is that, or a repetition of it.
     """
 
     expression: Expression
-    least: int
-    most: int | None
     states: int
-    run: tuple[Span, ...] | None = None
+    empty: bool
+    loose: bool
+    single: bool = False
+    run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LengthBounds:
-    """How many characters a text may have; None is no limit."""
-
-    least: int = 0
-    most: int | None = None
-
-    def meet(self, least: int, most: int | None) -> bool:
-        """Whether some length in this range is within the limits."""
-        return (most is None or most >= self.least) and (self.most is None or least <= self.most)
-
-    def hold(self, least: int, most: int | None) -> bool:
-        """Whether any length in this range is within the limits."""
-        return least >= self.least and (self.most is None or (most is not None and most <= self.most))
-
-
-def pattern_text(pattern: str, limits: LengthBounds, rules: Rules) -> Expression | None:
-    """Texts that match a pattern and keep to the limits, as JSON writes them between quotes.
-
-    Returns:
-        None if the pattern, or the pattern within these limits, is more than a grammar should hold.
-
-    Raises:
-        Unsatisfiable: No text that matches has such a length.
-    """
+def pattern_text(pattern: str, rules: Rules) -> Expression | None:
+    """Texts that match a pattern, as JSON writes them between quotes; None if it is not a simple one."""
     if len(pattern) > LONGEST:
         return None
     try:
-        reader = _PatternParser(pattern, rules)
-        branches = reader.branches()
-        if len(branches) > MOST_STATES:
-            return None
-        bounded = [_bounded(branch, limits, rules) for branch in branches]
+        return _PatternParser(pattern, rules).whole()
     except _Unsupported:
         return None
-    said = [expression for expression in bounded if expression is not None]
-    if not said:
-        raise Unsatisfiable
-    return choice(*said)
-
-
-def _bounded(branch: list[_Fragment], limits: LengthBounds, rules: Rules) -> Expression | None:
-    """One alternative with the limits worked into its only repetition; None if none of its texts fits."""
-    least = sum(piece.least for piece in branch)
-    open_ended = any(piece.most is None for piece in branch)
-    most = None if open_ended else sum(piece.most or 0 for piece in branch)
-    if not limits.meet(least, most):
-        return None
-    loose = [at for at, piece in enumerate(branch) if piece.most != piece.least]
-    if not limits.hold(least, most):
-        if len(loose) != 1:
-            raise _Unsupported
-        branch = [*branch]
-        branch[loose[0]] = _fitted(branch[loose[0]], least - branch[loose[0]].least, limits, rules)
-    steady = len(loose) <= 1 and all(branch[at].run for at in loose)
-    if not steady and sum(piece.states for piece in branch) > MOST_STATES:
-        raise _Unsupported
-    return sequence(*(piece.expression for piece in branch))
-
-
-def _fitted(piece: _Fragment, beside: int, limits: LengthBounds, rules: Rules) -> _Fragment:
-    """A repetition of one character, narrowed so that with `beside` others it keeps to the limits."""
-    if piece.run is None:
-        raise _Unsupported
-    least = max(piece.least, limits.least - beside)
-    most = piece.most
-    if limits.most is not None:
-        most = limits.most - beside if most is None else min(most, limits.most - beside)
-    if most is not None and least > most:
-        raise _Unsupported
-    return _repeat(_one(piece.run, rules), least, most, rules)
-
-
-def _one(allowed: tuple[Span, ...], rules: Rules) -> _Fragment:
-    if not allowed:
-        raise _Unsupported
-    letter = in_string(allowed, rules)
-    atom = letter if letter.binding is Binding.ATOM else rules.define("letter", letter)
-    return _Fragment(atom, 1, 1, 1, allowed)
-
-
-def _repeat(piece: _Fragment, least: int, most: int | None, rules: Rules) -> _Fragment:
-    once = most is not None and most <= 1
-    if not once and piece.least == 0:
-        raise _Unsupported  # A repetition of nothing is left recursion, which llama.cpp refuses.
-    single = piece.run is not None and piece.least == piece.most == 1
-    states = piece.states * max(1, least, most or 0)
-    if not single and states > MOST_STATES:
-        raise _Unsupported
-    return _Fragment(
-        rules.repeat(piece.expression, least, most, "letters"),
-        piece.least * least,
-        None if most is None or piece.most is None else piece.most * most,
-        states,
-        piece.run if single else None,
-    )
 
 
 class _PatternParser:
@@ -179,22 +89,28 @@ class _PatternParser:
         self._at = 0
         self._rules = rules
         self._depth = 0
-        self._anything = _repeat(_one(all_but([]), rules), 0, None, rules)
+        self._anything = self._repeat(self._one(ALL), 0, None)
 
-    def branches(self) -> list[list[_Fragment]]:
+    def whole(self) -> Expression:
         """The alternatives of the whole; where one is not anchored, anything may stand."""
         found = [self._branch()]
         while self._taken("|"):
             found.append(self._branch())
-        if self._at < len(self._pattern):
+        if self._at < len(self._pattern) or len(found) > MOST_STATES:
             raise _Unsupported
-        return found
+        return choice(*found)
 
-    def _branch(self) -> list[_Fragment]:
+    def _branch(self) -> Expression:
         start = [] if self._taken("^") else [self._anything]
-        pieces = self._pieces()
-        end = [] if self._taken("$") else [self._anything]
-        return [*start, *pieces, *end]
+        pieces = [*start, *self._pieces()]
+        if not self._taken("$"):
+            pieces.append(self._anything)
+        # One repetition of one character is in one or two places at a time, however long it may be.
+        loose = [piece for piece in pieces if piece.loose]
+        steady = not loose or (len(loose) == 1 and loose[0].run)
+        if not steady and sum(piece.states for piece in pieces) > MOST_STATES:
+            raise _Unsupported
+        return sequence(*(piece.expression for piece in pieces))
 
     def _pieces(self) -> list[_Fragment]:
         pieces = []
@@ -211,31 +127,49 @@ class _PatternParser:
             raise _Unsupported
         sign, low, comma, high = found.groups()
         if sign:
-            return _repeat(piece, int(sign == "+"), 1 if sign == "?" else None, self._rules)
+            return self._repeat(piece, int(sign == "+"), 1 if sign == "?" else None)
         least = int(low)
         most = int(high) if high else None if comma else least
         if most is not None and most < least:
             raise _Unsupported
-        return _repeat(piece, least, most, self._rules)
+        return self._repeat(piece, least, most)
+
+    def _repeat(self, piece: _Fragment, least: int, most: int | None) -> _Fragment:
+        if piece.empty and (most is None or most > 1):
+            raise _Unsupported  # A repetition of nothing is left recursion, which llama.cpp refuses.
+        states = piece.states * max(1, least, most or 0)
+        if not piece.single and states > MOST_STATES:
+            raise _Unsupported
+        return _Fragment(
+            self._rules.repeat(piece.expression, least, most, "letters"),
+            states,
+            empty=piece.empty or least == 0,
+            loose=piece.loose or least != most,
+            run=piece.single,
+        )
 
     def _atom(self) -> _Fragment:
-        readers: dict[str, Callable[[], _Fragment]] = {"(": self._group, "[": self._class}
-        letter = self._pattern[self._at]
-        if letter in readers:
-            return readers[letter]()
-        self._at += 1
-        if letter == ".":
-            return _one(all_but(_LINE_ENDS), self._rules)
-        if letter == "\\":
-            return _one(self._escape(), self._rules)
-        if letter in "^$*+?{":
+        if self._pattern.startswith("(", self._at):
+            return self._group()
+        if self._taken("["):
+            return self._class()
+        if self._taken("."):
+            return self._one(_CLASSES["."])
+        if self._pattern[self._at] in "^$*+?{":
             raise _Unsupported
-        return _one(_code_of(letter), self._rules)
+        return self._one(self._character())
+
+    def _one(self, allowed: tuple[Span, ...]) -> _Fragment:
+        if not allowed:
+            raise _Unsupported
+        letter = in_string(allowed, self._rules)
+        atom = letter if letter.binding is Binding.ATOM else self._rules.define("letter", letter)
+        return _Fragment(atom, 1, empty=False, loose=False, single=True, run=True)
 
     def _group(self) -> _Fragment:
         found = _GROUP.match(self._pattern, self._at)
         self._depth += 1
-        if found is None or self._depth > DEEPEST or self._pattern.startswith("?", found.end()):
+        if found is None or self._depth > DEEPEST_GROUP:
             raise _Unsupported
         self._at = found.end()
         options = [_joined(self._pieces())]
@@ -246,54 +180,41 @@ class _PatternParser:
         self._depth -= 1
         if len(options) == 1:
             return options[0]
-        return _Fragment(
-            choice(*(option.expression for option in options)),
-            min(option.least for option in options),
-            _longest([option.most for option in options]),
-            sum(option.states for option in options),
-        )
+        empty = any(option.empty for option in options)
+        states = sum(option.states for option in options)
+        return _Fragment(choice(*(option.expression for option in options)), states, empty, loose=True)
 
     def _class(self) -> _Fragment:
-        self._at += 1
         negated = self._taken("^")
         found: list[Span] = []
         while not self._taken("]"):
-            found += self._class_item()
+            if self._pattern.startswith("[:", self._at):
+                raise _Unsupported
+            low = high = self._character()
+            if self._pattern.startswith("-", self._at) and not self._pattern.startswith("-]", self._at):
+                self._at += 1
+                high = self._character()
+                if not _single(low) or not _single(high) or low > high:
+                    raise _Unsupported
+                low = ((low[0][0], high[0][1]),)
+            found += low
         if not found:
             raise _Unsupported
-        return _one(all_but(found) if negated else common(spans(found), all_but([])), self._rules)
+        return self._one(all_but(found) if negated else common(spans(found), ALL))
 
-    def _class_item(self) -> tuple[Span, ...]:
-        low = self._class_atom()
-        if not self._pattern.startswith("-", self._at) or self._pattern.startswith("-]", self._at):
-            return low
-        self._at += 1
-        high = self._class_atom()
-        if not _single(low) or not _single(high) or low[0][0] > high[0][0]:
+    def _character(self) -> tuple[Span, ...]:
+        """The character that stands here, or those that an escape means."""
+        found = _CHARACTER.match(self._pattern, self._at)
+        if found is None:
             raise _Unsupported
-        return ((low[0][0], high[0][0]),)
-
-    def _class_atom(self) -> tuple[Span, ...]:
-        if self._at >= len(self._pattern) or self._pattern.startswith("[:", self._at):
+        self._at = found.end()
+        byte, code, named, control, mark, plain = found.groups()
+        if named:
+            return _CLASSES[named]
+        letter = chr(int(byte or code, 16)) if byte or code else _CONTROLS.get(control) or mark or plain
+        if "\ud800" <= letter <= "\udfff":
             raise _Unsupported
-        letter = self._pattern[self._at]
-        self._at += 1
-        return self._escape() if letter == "\\" else _code_of(letter)
-
-    def _escape(self) -> tuple[Span, ...]:
-        letter = self._pattern[self._at : self._at + 1]
-        code = _CODE.match(self._pattern, self._at)
-        if code is not None:
-            self._at = code.end()
-            return _code_of(chr(int(code[1] or code[2], 16)))
-        self._at += 1
-        if letter in _CLASSES:
-            return _CLASSES[letter]
-        if letter in _CONTROLS:
-            return _code_of(chr(_CONTROLS[letter]))
-        if letter not in _PUNCTUATION:
-            raise _Unsupported
-        return _code_of(letter)
+        return (span_of(letter),)
 
     def _taken(self, letter: str) -> bool:
         taken = self._pattern.startswith(letter, self._at)
@@ -305,24 +226,13 @@ def _single(ranges: tuple[Span, ...]) -> bool:
     return len(ranges) == 1 and ranges[0][0] == ranges[0][1]
 
 
-def _code_of(letter: str) -> tuple[Span, ...]:
-    if "\ud800" <= letter <= "\udfff":
-        raise _Unsupported
-    return ((ord(letter), ord(letter)),)
-
-
-def _longest(lengths: list[int | None]) -> int | None:
-    return None if None in lengths else max(length for length in lengths if length is not None)
-
-
 def _joined(pieces: list[_Fragment]) -> _Fragment:
     """Pieces one after another as one."""
     if len(pieces) == 1:
         return pieces[0]
-    most = None if any(piece.most is None for piece in pieces) else sum(piece.most or 0 for piece in pieces)
     return _Fragment(
         sequence(*(piece.expression for piece in pieces)) if pieces else EMPTY,
-        sum(piece.least for piece in pieces),
-        most,
         sum(piece.states for piece in pieces),
+        empty=all(piece.empty for piece in pieces),
+        loose=any(piece.loose for piece in pieces),
     )

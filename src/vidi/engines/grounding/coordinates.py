@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from vidi.domain.geometry import Box, Point
 from vidi.domain.prompt import Picture
+from vidi.domain.schema import JsonValue
 from vidi.engines.profile import Dialect, Order
-from vidi.engines.validation import JsonValue
 
 _FARTHEST = 1e6
 """Numbers beyond are cut to it: no picture is so large, and arithmetic stays finite."""
@@ -44,7 +44,7 @@ class Denormalizer:
         x1, y1 = self._pixels(numbers[2:], numbers, image)
         placement = self._picture(image).placement
         box = placement.box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-        ymin, xmin, ymax, xmax = _steady(box).box_2d()
+        ymin, xmin, ymax, xmax = _rounded(box).box_2d()
         return Box(ymin, xmin, ymax, xmax) if ymin < ymax and xmin < xmax else None
 
     def point(self, numbers: Sequence[float], image: int | None = None) -> Point | None:
@@ -55,7 +55,7 @@ class Denormalizer:
         if len(numbers) != 2 or not all(map(math.isfinite, numbers)):
             return None
         x, y = self._pixels(numbers, numbers, image)
-        place = _steady(self._picture(image).placement.box(x, y, x, y))
+        place = _rounded(self._picture(image).placement.box(x, y, x, y))
         return Point(*Point(place.ymin, place.xmin).point())
 
     def _picture(self, image: int | None) -> Picture:
@@ -81,7 +81,7 @@ def _cut(number: float) -> float:
     return min(_FARTHEST, max(-_FARTHEST, number))
 
 
-def _steady(box: Box) -> Box:
+def _rounded(box: Box) -> Box:
     """Without the last digits of floating point, so that what lies half-way is always rounded up."""
     return Box(round(box.ymin, 6), round(box.xmin, 6), round(box.ymax, 6), round(box.xmax, 6))
 
@@ -111,6 +111,12 @@ MIDDLE = ("y", "x")
 EDGE_NAMES = frozenset(name for names in (*EDGES, *SIZES) for name in names)
 """All of these names."""
 
+LONGEST_ARRAY = 300
+"""Characters of a bare array of numbers, and of what may stand before it."""
+
+_FENCE = re.compile(r"```(?:json)?")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_BRACKETED = re.compile(r"[\[(<]\s*([-\d.][-\d.eE\s,]*[\d.])\s*[\])>]")
 _NUMBER = re.compile(r"[-+]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][-+]?\d{1,3})?")
 
 _DEEPEST = 6
@@ -123,21 +129,21 @@ def groups_in(value: JsonValue, order: Order, depth: int = 0) -> Iterator[Group]
     Members with names are put into the family's order; other numbers are taken to be in it.
     """
     if isinstance(value, str):
-        yield from in_groups(numbers_in(value))
+        yield from grouped(numbers_in(value))
     elif isinstance(value, dict):
-        group = named(value, order)
+        group = named_group(value, order)
         if group:
             yield group
     elif isinstance(value, list):
         numbers = [_number(each) for each in value]
         if None not in numbers:
-            yield from in_groups([number for number in numbers if number is not None])
+            yield from grouped([number for number in numbers if number is not None])
         elif depth < _DEEPEST:
             for each in value:
                 yield from groups_in(each, order, depth + 1)
 
 
-def named(value: Mapping[str, JsonValue], order: Order) -> Group | None:
+def named_group(value: Mapping[str, JsonValue], order: Order) -> Group | None:
     """The box or point whose numbers have names, in the family's order; None if there is none."""
     for edges in EDGES:
         box = _members(value, edges)
@@ -157,7 +163,7 @@ def numbers_in(text: str) -> list[float]:
     return [float(found) for found in _NUMBER.findall(text)]
 
 
-def in_groups(numbers: Sequence[float]) -> Iterator[Group]:
+def grouped(numbers: Sequence[float]) -> Iterator[Group]:
     """Two numbers are a point; four, and any further four, a box; what is left over is nothing."""
     if len(numbers) == 2:
         yield tuple(numbers)
@@ -184,3 +190,43 @@ def _number(value: JsonValue) -> float | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         return float(value)
     return None
+
+
+class LooseArrays:
+    """Arrays of numbers outside of any object: how some models answer when they forget the names.
+
+    In prose such an array is only believed where the family is known to answer so.
+    """
+
+    def __init__(self, *, prose: bool) -> None:
+        """Begin before the answer; `prose` where the family writes such arrays between words."""
+        self._prose = prose
+        self._open = True
+        self._text = ""
+        self._seen: set[Group] = set()
+
+    def close(self) -> None:
+        """An object with a place was met: from here on there are no bare arrays."""
+        self._open = False
+        self._text = ""
+
+    def push(self, text: str) -> Iterator[Group]:
+        """Take a stretch of text outside of objects; gives the groups in it that are new."""
+        if not self._open:
+            return
+        self._text += text
+        done = 0
+        for match in _BRACKETED.finditer(self._text):
+            worded = _WORD.search(_FENCE.sub("", self._text[done : match.start()]))
+            done = match.end()
+            if worded and not self._prose:
+                self.close()
+                return
+            for group in grouped(numbers_in(match.group(1))):
+                if group not in self._seen and len(self._seen) < 10_000:
+                    self._seen.add(group)
+                    yield group
+        self._text = self._text[done:]
+        if len(self._text) > LONGEST_ARRAY:
+            self._open = self._prose
+            self._text = self._text[-LONGEST_ARRAY:] if self._prose else ""

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vidi.domain.geometry import GRID, Box, Point
-from vidi.domain.schema import Kind, Schema
-from vidi.engines.grounding.coordinates import EDGE_NAMES, Denormalizer, Group, groups_in, named
-from vidi.engines.grounding.schema import GroundingShape, PlaceField, PlaceKind, place_key
-from vidi.engines.profile import Form
-from vidi.engines.validation import JsonValue
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-_OTHER_KEYS = ("box_2d", "bbox_2d", "bbox", "bounding_box", "box", "point_2d", "point")
-"""Names that models fall back to; the order of the numbers is the family's all the same."""
-
-_LABELS = (
-    "label",
-    "name",
-    "object",
-    "class",
-    "class_name",
-    "category",
-    "title",
-    "item",
-    "description",
-    "text",
+from vidi.domain.schema import JsonValue, Kind, Schema
+from vidi.engines.grounding.coordinates import EDGE_NAMES, Denormalizer, Group, groups_in, named_group
+from vidi.engines.grounding.schema import (
+    LABEL_FIELD_NAMES,
+    NATIVE_PLACE_NAMES,
+    GroundingShape,
+    PlaceField,
+    PlaceKind,
+    place_key,
 )
-"""Names of a member that says what stands in a place, best first."""
+from vidi.engines.profile import Form
 
+_LABELS = (*LABEL_FIELD_NAMES, "description", "text")
 _IMAGE_FROM_0 = ("image_index", "image_id")
 _IMAGE_FROM_1 = "image"
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-_DECODER = json.JSONDecoder(strict=False)
 
 JsonObject = Mapping[str, JsonValue]
 
@@ -46,159 +29,160 @@ JsonObject = Mapping[str, JsonValue]
 class ObjectWriter:
     """Writes the caller's objects.
 
+    A model may give several places in one object, where the caller has an object for each: one object comes
+    in, and none, one or more go out.
+
     Attributes:
-        ruler: Turns numbers into places.
-        sought: What is told: boxes, or points.
+        denormalizer: Turns the family's numbers into places.
+        kind: What is told: boxes, or points.
         label: What a place is called that the model gave no name; "" if that is not known either.
         x_first: Whether the caller spells out an order with x before y.
     """
 
-    ruler: Denormalizer
-    sought: PlaceKind
+    denormalizer: Denormalizer
+    kind: PlaceKind
     label: str = ""
     x_first: bool = False
 
     def has_place(self, value: JsonObject) -> bool:
         """Whether an object holds numbers that may be a place, among its own members."""
-        return self._place(value) is not None or named(value, self.ruler.dialect.order) is not None
+        return self._place_name(value) is not None or self._named_group(value) is not None
 
-    def plain(self, value: JsonObject) -> Iterator[str]:
+    def plain(self, value: JsonObject) -> Iterator[dict[str, JsonValue]]:
         """The API's own objects, one for each place in `value`, with the members that are left over."""
-        key = self._place(value)
-        dialect = self.ruler.dialect
-        raw: JsonValue = value[key] if key else dict(value)
-        name = "box_2d" if self.sought is PlaceKind.BOXES else "point"
-        slot = PlaceField(name, self.sought, x_first=self.x_first)
-        rest = self._rest(value, key)
-        label = value.get(dialect.label_key, value.get("label", self.label or None))
-        for group in groups_in(raw, dialect.order):
-            numbers = self._written(group, slot, value)
-            if numbers is not None:
-                named_as = {} if label is None else {"label": label}
-                text = dumps({name: numbers, **named_as, **rest})
-                if text:
-                    yield text
+        name = "box_2d" if self.kind is PlaceKind.BOXES else "point"
+        place_field = PlaceField(name, self.kind, x_first=self.x_first)
+        native = self._place_name(value)
+        raw: JsonValue = value[native] if native else dict(value)
+        label = value.get(self.denormalizer.dialect.label_key, value.get("label", self.label or None))
+        label_member = {} if label is None else {"label": label}
+        rest = self._rest(value, native)
+        for place in self._places(raw, place_field, value):
+            yield {name: place, **label_member, **rest}
 
-    def _rest(self, value: JsonObject, key: str | None) -> JsonObject:
+    def _rest(self, value: JsonObject, native: str | None) -> JsonObject:
         """What an object says beside place and label."""
-        known = {key, self.ruler.dialect.label_key, "label", "box_2d", "point"}
-        if key is None:
+        dialect = self.denormalizer.dialect
+        known = {native, dialect.label_key, "label", "box_2d", "point"}
+        if native is None:
             known |= EDGE_NAMES
-        if self.ruler.dialect.form is Form.POINTS and len(self.ruler.pictures) == 1:
+        if dialect.form is Form.POINTS and len(self.denormalizer.pictures) == 1:
+            # This form numbers its pictures even where there is only one to speak of.
             known.add(_IMAGE_FROM_1)
         return {name: member for name, member in value.items() if name not in known}
 
-    def shaped(self, value: JsonObject, shape: GroundingShape) -> Iterator[str]:
-        """The caller's objects of a unit's shape, one for each place in `value`."""
-        for each in self._units(value, shape):
-            text = dumps(each)
-            if text:
-                yield text
-
-    def _units(self, value: JsonObject, shape: GroundingShape) -> Iterator[dict[str, JsonValue]]:
-        native = next((name for name in shape.slots if value.get(name) is not None), next(iter(shape.slots)))
-        slot = shape.slots[native]
-        if native not in value:
-            value = self._renamed(value, native)
-        raw = value.get(native)
+    def shaped(self, value: JsonObject, shape: GroundingShape) -> Iterator[dict[str, JsonValue]]:
+        """The caller's objects of a shape that has places: one for each place in the first of its fields."""
+        fields = shape.place_fields
+        first = next((name for name in fields if value.get(name) is not None), next(iter(fields)))
+        if first not in value:
+            value = self._renamed(value, first)
+        raw = value.get(first)
         if raw is None:
-            if _may_lack(shape):
-                yield self._unit(value, shape, "", None)
+            if _may_lack_places(shape):
+                yield self._object(value, shape, "", None)
             return
-        groups = list(groups_in(raw, self.ruler.dialect.order))
-        if slot.several:
-            all_written = [self._written(group, slot, value) for group in groups]
-            places: list[JsonValue] = [[each for each in all_written if each is not None]] if groups else []
-        else:
-            places = [each for each in (self._written(group, slot, value) for group in groups) if each]
-        for place in places:
-            yield self._unit(value, shape, native, place)
+        found = list(self._places(raw, fields[first], value))
+        if not fields[first].several:
+            for place in found:
+                yield self._object(value, shape, first, place)
+        elif next(groups_in(raw, self.denormalizer.dialect.order), None):
+            # A list of places stays a list, even if none of them has an area; without any numbers it is none.
+            yield self._object(value, shape, first, found)
 
-    def _unit(
+    def _object(
         self, value: JsonObject, shape: GroundingShape, first: str, place: JsonValue
     ) -> dict[str, JsonValue]:
+        """One of the caller's objects, with `place` for the first of its fields."""
         found: dict[str, JsonValue] = {}
         for name, member in value.items():
-            slot = shape.slots.get(name)
-            if name == first:
-                found.update(_placed(shape.slots[first], place))
-            elif slot:
-                found.update(self._other(slot, member, value))
+            place_field = shape.place_fields.get(name)
+            if place_field and name == first:
+                found.update(_as_members(place_field, place))
+            elif place_field:
+                found.update(self._further(place_field, member, value))
             elif name in shape.members:
-                found[name] = self.nested(member, shape.members[name])
+                found[name] = self._nested(member, shape.members[name])
             else:
                 found[name] = member
-        return _fitted(found, shape.schema, self.ruler.dialect.label_key, self.label)
+        return _fitted(found, shape.schema, self.denormalizer.dialect.label_key, self.label)
 
-    def _other(self, slot: PlaceField, member: JsonValue, value: JsonObject) -> dict[str, JsonValue]:
-        """A further place of a unit; one that is not there is null or left out."""
-        groups = groups_in(member, self.ruler.dialect.order)
-        written = [each for each in (self._written(group, slot, value) for group in groups) if each]
-        if slot.several:
-            return _placed(slot, list(written))
-        if written:
-            return _placed(slot, written[0])
-        return {slot.name: None} if member is None and slot.name else {}
+    def _further(self, place_field: PlaceField, member: JsonValue, value: JsonObject) -> JsonObject:
+        """A further place of an object; one that is not there is null or left out."""
+        places = list(self._places(member, place_field, value))
+        if place_field.several:
+            return _as_members(place_field, places)
+        if places:
+            return _as_members(place_field, places[0])
+        return {place_field.name: None} if member is None and place_field.name else {}
 
-    def nested(self, value: JsonValue, shape: GroundingShape) -> JsonValue:
-        """A value with units somewhere below it; units without a place are left out of their lists."""
+    def _nested(self, value: JsonValue, shape: GroundingShape) -> JsonValue:
+        """A value with places somewhere below it; objects without their place are left out of their lists."""
         if isinstance(value, list) and shape.items is not None:
             return [found for each in value for found in self._elements(each, shape.items)]
-        if isinstance(value, dict) and shape.unit:
-            return next(self._units(value, shape), None)
+        if isinstance(value, dict) and shape.has_places:
+            return next(self.shaped(value, shape), None)
         if isinstance(value, dict):
             below = shape.members
             return {
-                name: self.nested(member, below[name]) if name in below else member
+                name: self._nested(member, below[name]) if name in below else member
                 for name, member in value.items()
             }
         return value
 
     def _elements(self, value: JsonValue, shape: GroundingShape) -> Iterator[JsonValue]:
-        if isinstance(value, dict) and shape.unit:
-            yield from self._units(value, shape)
+        if isinstance(value, dict) and shape.has_places:
+            yield from self.shaped(value, shape)
         else:
-            yield self.nested(value, shape)
+            yield self._nested(value, shape)
 
-    def _place(self, value: JsonObject) -> str | None:
-        """The member that holds the place."""
-        own = place_key(self.ruler.dialect, self.sought)
-        keys = (own, self.ruler.dialect.box_key, *_OTHER_KEYS)
-        return next((key for key in keys if value.get(key) is not None), None)
+    def _place_name(self, value: JsonObject) -> str | None:
+        """The member that holds the place: the one that was asked for, or one that models fall back to."""
+        dialect = self.denormalizer.dialect
+        names = (place_key(dialect, self.kind), dialect.box_key, *NATIVE_PLACE_NAMES)
+        return next((name for name in names if value.get(name) is not None), None)
+
+    def _named_group(self, value: JsonObject) -> Group | None:
+        """The place whose numbers are the object's own members."""
+        return named_group(value, self.denormalizer.dialect.order)
 
     def _renamed(self, value: JsonObject, native: str) -> JsonObject:
-        """A unit whose place stands under another name than the one that was asked for."""
-        key = self._place(value)
-        if key:
-            return {native if name == key else name: member for name, member in value.items()}
-        group = named(value, self.ruler.dialect.order)
+        """An object whose place stands under another name than the one that was asked for."""
+        own = self._place_name(value)
+        if own:
+            return {native if name == own else name: member for name, member in value.items()}
+        group = self._named_group(value)
         return {native: list(group), **value} if group else value
 
-    def _written(self, group: Group, slot: PlaceField, value: JsonObject) -> JsonValue:
-        """A place as the caller wants it; None if it is none."""
-        image, x_first = _image(value), slot.x_first or self.x_first
-        if slot.sought is PlaceKind.POINTS:
-            point = self.ruler.point(group, image)
-            return _point(point, slot, x_first=x_first) if point else None
-        box = self.ruler.box(group, image)
-        return _box(box, slot, x_first=x_first) if box else None
+    def _places(self, raw: JsonValue, place_field: PlaceField, value: JsonObject) -> Iterator[JsonValue]:
+        """The places in a member of `value`, as the caller wants them; numbers that are none are left out."""
+        image, x_first = _image(value), place_field.x_first or self.x_first
+        for group in groups_in(raw, self.denormalizer.dialect.order):
+            if place_field.kind is PlaceKind.POINTS:
+                point = self.denormalizer.point(group, image)
+                if point:
+                    yield _point(point, place_field, x_first=x_first)
+            else:
+                box = self.denormalizer.box(group, image)
+                if box:
+                    yield _box(box, place_field, x_first=x_first)
 
 
-def _box(box: Box, slot: PlaceField, *, x_first: bool) -> JsonValue:
-    ymin, xmin = _scaled(box.ymin, slot.top), _scaled(box.xmin, slot.top)
-    ymax, xmax = _scaled(box.ymax, slot.top), _scaled(box.xmax, slot.top)
-    if slot.sized:
+def _box(box: Box, place_field: PlaceField, *, x_first: bool) -> JsonValue:
+    top = place_field.top
+    ymin, xmin, ymax, xmax = (_scaled(edge, top) for edge in (box.ymin, box.xmin, box.ymax, box.xmax))
+    if place_field.sized:
         ymax, xmax = _less(ymax, ymin), _less(xmax, xmin)
     edges: Sequence[JsonValue] = (ymin, xmin, ymax, xmax)
-    if slot.members:
-        return dict(zip(slot.members, edges, strict=True))
+    if place_field.members:
+        return dict(zip(place_field.members, edges, strict=True))
     return [xmin, ymin, xmax, ymax] if x_first else list(edges)
 
 
-def _point(point: Point, slot: PlaceField, *, x_first: bool) -> JsonValue:
-    y, x = (_scaled(edge, slot.top) for edge in point.point())
-    if slot.members:
-        return dict(zip(slot.members, (y, x), strict=True))
+def _point(point: Point, place_field: PlaceField, *, x_first: bool) -> JsonValue:
+    y, x = (_scaled(edge, place_field.top) for edge in point.point())
+    if place_field.members:
+        return dict(zip(place_field.members, (y, x), strict=True))
     return [x, y] if x_first else [y, x]
 
 
@@ -211,10 +195,10 @@ def _less(far: float, near: float) -> int | float:
     return int(size) if isinstance(far, int) else size
 
 
-def _placed(slot: PlaceField, place: JsonValue) -> dict[str, JsonValue]:
+def _as_members(place_field: PlaceField, place: JsonValue) -> dict[str, JsonValue]:
     """A place as members of the caller's object: one of its own, or its edges where they stand alone."""
-    if slot.name:
-        return {slot.name: place}
+    if place_field.name:
+        return {place_field.name: place}
     return dict(place) if isinstance(place, dict) else {}
 
 
@@ -223,9 +207,10 @@ def _fitted(found: dict[str, JsonValue], schema: Schema, label_key: str, label: 
     wanted = {each.name: each for each in schema.properties}
     name = next((each for each in _LABELS if each in wanted and _is_text(wanted[each].schema)), None)
     if name and name not in found:
-        told = found.pop(label_key, found.pop("label", label or None))
-        if told is not None or wanted[name].required:
-            found[name] = told or ""
+        # The model was asked for the label under the family's own name: it goes to the caller's best one.
+        given = found.pop(label_key, found.pop("label", label or None))
+        if given is not None or wanted[name].required:
+            found[name] = given or ""
     for each in wanted.values():
         if each.required and each.name not in found and each.schema.nullable:
             found[each.name] = None
@@ -235,9 +220,9 @@ def _fitted(found: dict[str, JsonValue], schema: Schema, label_key: str, label: 
     return ordered
 
 
-def _may_lack(shape: GroundingShape) -> bool:
+def _may_lack_places(shape: GroundingShape) -> bool:
     """Whether the caller's object may stand without any place, as one that says that nothing was found."""
-    names = {slot.name for slot in shape.slots.values()}
+    names = {each.name for each in shape.place_fields.values()}
     own = [each for each in shape.schema.properties if each.name in names]
     return "" not in names and all(each.schema.nullable or not each.required for each in own)
 
@@ -255,25 +240,3 @@ def _image(value: JsonObject) -> int | None:
             return index
     number = value.get(_IMAGE_FROM_1)
     return number - 1 if isinstance(number, int) and not isinstance(number, bool) else None
-
-
-def dumps(value: JsonValue) -> str:
-    """A value as JSON that any encoder can send; "" for one that JSON cannot say (an infinite number)."""
-    try:
-        text = _ENCODER.encode(value)
-        return text if _SURROGATE.search(text) is None else json.dumps(value, allow_nan=False)
-    except (ValueError, RecursionError):
-        return ""
-
-
-def loads(text: str) -> JsonValue:
-    """A value from JSON, with raw line breaks in strings allowed.
-
-    Raises:
-        ValueError: It is none, or is nested too deeply.
-    """
-    try:
-        value: JsonValue = _DECODER.decode(text)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    return value

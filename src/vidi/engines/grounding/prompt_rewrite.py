@@ -8,11 +8,23 @@ are brought to single blanks before they are matched.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 import re2
+
+TARGETS = "{targets}"
+"""Stands in a native prompt for what is looked for."""
+
+LONGEST_SENTENCE = 2000
+"""Characters of a sentence that may name what is looked for."""
+
+LONGEST_TARGETS = 400
+"""Characters of what is looked for, in a native prompt; more stays in the request's own words."""
+
+ASKED_ABOVE = "thing that is asked for above"
+"""What is looked for where the request's own words, which then stay, say it in a way of their own."""
 
 
 class Category(Enum):
@@ -30,14 +42,6 @@ class Category(Enum):
     ANYTHING = "is the whole of what is looked for, and stands for whatever there is"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One line of the table."""
-
-    means: Category
-    pattern: str
-
-
 _BOX = r"(?:(?:2-?d_)?(?:bounding[ -]?box(?:es)?|bbox(?:es)?|box_2ds?|box(?:es)?)|rectangles?)"
 _POINT = r"(?:(?:cent(?:er|re)_)?points?)"
 _PLACE = rf"(?:{_BOX}|{_POINT}|positions?|locations?|(?:pixel_)?coordinates)(?:_coordinates)?"
@@ -51,113 +55,100 @@ _GIVE = (
 )
 _ALL = r"(?:(?:the|a|an|all|all_of|each|every|any|each_of|every_single|tight|precise|exact)_)*"
 _PICTURE = r"(?:images?|pictures?|photos?|photographs?|screenshots?|scene)"
+# In Turkish, whose endings carry the grammar: a box around something, a picture, and the verbs.
 _KUTU = r"(?:s[ıi]n[ıi]rlay[ıi]c[ıi]|çevreleyen|cevreleyen)_kutu\w*"
 _RESIM = r"(?:resim|resm|görüntü|fotoğraf|görsel)\w*"
 _BUL = r"(?:bul|ver|göster|döndür|çiz|tespit_et|algıla|listele|belirle|çıkar|yaz|işaretle)\w*"
 
-_BOXES = (
-    r"\bbounding[ -]?box(?:es)?\b",
-    r"\bbox_?2ds?\b|\bbbox(?:es)?(?:_?2d)?\b|\b2-?d_box(?:es)?\b",
-    r"\by_?min\b.{0,40}\bx_?max\b|\bx_?min\b.{0,40}\by_?max\b",
-    r"\b(?:draw|put|place)_(?:a_|the_)?(?:tight_)?(?:box|boxes|rectangles?)_(?:around|on|over)\b",
-    r"\bbox_coordinates\b|\bcoordinates_of_(?:the_)?box(?:es)?\b",
-    _KUTU,
-    r"\bkutu\w*_koordinat\w*",
-)
-_POINTS = (
-    rf"^{_ASK}point_(?:to|at)\b",
-    r"""["'“]point(?:_2d)?["'”]""",
-    r"[\[(]_?[xy]_?,_?[xy]_?[\])]",
-    r"\bpoint_coordinates\b|\bcoordinates_of_(?:the_|a_|each_)?(?:points?|cent(?:er|re)s?)\b",
-    rf"^{_ASK}{_GIVE}_(?:me_)?{_ALL}{_POINT}_(?:of|for|on|at)_(?:the|each|every|all)\b",
-    r"\bnokta\w*_(?:koordinat\w*|göster\w*|işaretle\w*)|\bnoktala\w*",
-)
-_NEITHER = (
-    r"\b(?:no|not|never|without|don['’]t|instead_of|avoid|rather_than)\b[^,;]{0,50}"
-    r"\b(?:bounding|box(?:es)?|bbox(?:es)?|box_2d|points?|coordinates)\b",
-    r"\b(?:how_many|count|number_of)_(?:(?:the|of|all|red|drawn)_)*(?:bounding|bbox|2d_box)",
-    r"\bwhat_(?:is|are|does)_(?:an?_|the_term_)?(?:bounding_box(?:es)?|bbox)_?(?:mean)?_?\??$",
-    r"\b(?:in|inside|within|under|near|outside)_(?:of_)?(?:the|this|that|each|a)_(?:\w+_)?"
-    r"(?:bounding_box|bbox)",
-    r"\bbox_?3d\b|\b3-?d_bounding",
-    r"\b(?:kutu|nokta)\w*_(?:verme|çizme|kullanma|gösterme|döndürme|yazma)|\bkaç_(?:sınırlayıcı|çevreleyen)",
-)
-_FORM = (
-    r"\bbox_?2ds?\b|\by_?min\b|\bx_?min\b|[\[(]_?[xy][01]?_?,_?[xy][01]?_?[,\])]",
-    r"\bnormali[sz]ed?\b|\b0_?(?:-|–|to|and|\.\.)_?(?:1000|999)\b|\[0,_?1000\]",
-    r"\bjson\b|\bsegmentation\b|\b(?:return|output|give|provide|or|no)_masks?\b",
-    r"\bcode[ -](?:fenc|block)\w*|\bmarkdown\b|```",
-    rf"\b(?:return|output|respond|answer|reply)\b.{{0,30}}\b{_BOX}\b",
-    r"\bno_(?:prose|explanations?|commentary|(?:extra|other|additional)_text)\b",
-    r"\b(?:top|upper)[ -]left_corner\b|\borigin_(?:is|at)\b|\bin_pixels?\b",
-    r"^_*[\[{]|\bas_a_list_of\b.{0,40}\b(?:coordinates|boxes|points|numbers)\b",
-    r"\bnormalize_ed\w*|\bdizisi_olarak\b|\bbiçiminde\b|\bformatında\b|\bmaske\w*_(?:ver|döndür|çiz)me",
-    rf"{_KUTU}_(?:\w+_)?(?:olmal|olsun|yazılmal)\w*",
-)
-_LIMIT = (
-    r"\b(?P<limit>(?:no_more_than|at_most|up_to|a_maximum_of|maximum|max\.?)_\d+)\b",
-    r"\b(?P<limit>limit(?:ed)?_to_\d+(?:_\w+)?)\b",
-    r"\b(?P<limit>en_(?:fazla|çok)_\d+)\b",
-)
-_SEEKS = (
-    rf"^{_ASK}(?:{_GIVE}_(?:me_)?)?{_ALL}(?:{_PLACE}|(?:segmentation_)?masks?)(?:_and_labels?)?"
-    r"_(?:of|for|around|on|over|surrounding|enclosing|that_(?:surround|enclose)s?):?_(?P<targets>.+)$",
-    rf"^{_ASK}what(?:['’]s|_is|_are)_{_ALL}{_PLACE}_(?:of|for|around)_(?P<targets>.+)$",
-    rf"^{_ASK}point_(?:to|at)_(?P<targets>.+)$",
-    rf"^{_ASK}(?:detect|find|locate|identify|label|spot|recogni[sz]e|segment|locali[sz]e|mark|look_for"
-    r"|search_for):?_(?P<targets>.+)$",
-    rf"^{_ASK}where_(?:is|are)_(?P<targets>.+)$",
-    rf"^(?:lütfen_)?(?:(?:bu_|şu_)?{_RESIM}_)?(?P<targets>.+?)_"
-    rf"(?:{_KUTU}|kutu\w*|konum\w*|yer\w*|nokta\w*|koordinat\w*)_(?:\w+_){{0,3}}?{_BUL}[ .!]*$",
-    rf"^(?:lütfen_)?(?:(?:bu_|şu_)?{_RESIM}_)?(?P<targets>.+?)_{_BUL}[ .!]*$",
-)
-_TAIL = (
-    r"(?P<tail>(?:,_?|_)(?:and_)?(?:label|nam|describ|tagg?|caption|annotat)(?:e|l?ing)?_"
-    r"(?:them|it|each|every|with|by|as)\b.*)$",
-    r"(?P<tail>_\(_?(?:with|using|label|name|including)\b.*)$",
-    r"(?P<tail>_with_(?:(?:their|its|a|the|short|descriptive)_)*(?:types?|names?|labels?|descriptions?"
-    r"|colou?rs?)\b.*)$",
-)
-_FILLER = (
-    r"(?:,|_and|;)_(?:then_)?(?:return|output|give|provide|respond|report|write|draw|show)\b.*$",
-    r"_(?:as|in|using|into)_(?:an?_|valid_|the_)*json\b.*$",
-    r"_(?:in|using|with|as)_(?:(?:the|this|a|following)_)*(?:format|order)\b.*$",
-    r"(?:,|_and|_with|_using|_by|_as|_via)_(?:(?:drawing|returning|giving|their|its|tight|a|the)_)*"
-    rf"{_PLACE}\b.*$",
-    r",?_\(?normali[sz]ed\b.*$|_?[\[(][xy]_?(?:min|[01])?_?,.*$",
-    rf"_(?:in|on|from|within|of)_(?:the|this|that|my|each|both)_(?:\w+_)?{_PICTURE}$",
-    r"_(?:visible|present|shown|seen|please)$|_(?:that_)?you_(?:can_)?see$",
-    rf"_{_BUL}_ve$",
-    r"[ .,:;!?(\[{]+$",
-)
-_ARTICLE = (
-    r"^(?:(?:the|an?|all|all_of|each|every|any|each_of|every_one_of|tüm|bütün|her)_)+",
-    rf"^(?:bana_)?(?:(?:bu_|şu_)?{_RESIM}_)?(?:tüm_|bütün_|her_)*",
-    rf"^{_PLACE}_(?:of|for|around|on)_",
-)
-_ANYTHING = (
-    r"^(?:(?:the|all|most|of|different|individual|distinct|prominent|main|visible|important|salient|notable"
-    r"|major|key|common|physical|belirgin|önemli|ana|görünen)_)*"
-    r"(?:items?|objects?|things?|elements?|entities|entity|everything|something|nesne\w*|öğe\w*|şey\w*"
-    r"|eşya\w*|cisim\w*)$",
-)
-
-RULES: tuple[Rule, ...] = tuple(
-    Rule(means, pattern)
-    for means, patterns in (
-        (Category.BOXES, _BOXES),
-        (Category.POINTS, _POINTS),
-        (Category.NEITHER, _NEITHER),
-        (Category.FORM, _FORM),
-        (Category.LIMIT, _LIMIT),
-        (Category.SEEKS, _SEEKS),
-        (Category.TAIL, _TAIL),
-        (Category.FILLER, _FILLER),
-        (Category.ARTICLE, _ARTICLE),
-        (Category.ANYTHING, _ANYTHING),
-    )
-    for pattern in patterns
-)
+RULES: Mapping[Category, tuple[str, ...]] = {
+    Category.BOXES: (
+        r"\bbounding[ -]?box(?:es)?\b",
+        r"\bbox_?2ds?\b|\bbbox(?:es)?(?:_?2d)?\b|\b2-?d_box(?:es)?\b",
+        r"\by_?min\b.{0,40}\bx_?max\b|\bx_?min\b.{0,40}\by_?max\b",
+        r"\b(?:draw|put|place)_(?:a_|the_)?(?:tight_)?(?:box|boxes|rectangles?)_(?:around|on|over)\b",
+        r"\bbox_coordinates\b|\bcoordinates_of_(?:the_)?box(?:es)?\b",
+        _KUTU,
+        r"\bkutu\w*_koordinat\w*",
+    ),
+    Category.POINTS: (
+        rf"^{_ASK}point_(?:to|at)\b",
+        r"""["'“]point(?:_2d)?["'”]""",
+        r"[\[(]_?[xy]_?,_?[xy]_?[\])]",
+        r"\bpoint_coordinates\b|\bcoordinates_of_(?:the_|a_|each_)?(?:points?|cent(?:er|re)s?)\b",
+        rf"^{_ASK}{_GIVE}_(?:me_)?{_ALL}{_POINT}_(?:of|for|on|at)_(?:the|each|every|all)\b",
+        r"\bnokta\w*_(?:koordinat\w*|göster\w*|işaretle\w*)|\bnoktala\w*",
+    ),
+    Category.NEITHER: (
+        r"\b(?:no|not|never|without|don['’]t|instead_of|avoid|rather_than)\b[^,;]{0,50}"
+        r"\b(?:bounding|box(?:es)?|bbox(?:es)?|box_2d|points?|coordinates)\b",
+        r"\b(?:how_many|count|number_of)_(?:(?:the|of|all|red|drawn)_)*(?:bounding|bbox|2d_box)",
+        r"\bwhat_(?:is|are|does)_(?:an?_|the_term_)?(?:bounding_box(?:es)?|bbox)_?(?:mean)?_?\??$",
+        r"\b(?:in|inside|within|under|near|outside)_(?:of_)?(?:the|this|that|each|a)_(?:\w+_)?"
+        r"(?:bounding_box|bbox)",
+        r"\bbox_?3d\b|\b3-?d_bounding",
+        r"\b(?:kutu|nokta)\w*_(?:verme|çizme|kullanma|gösterme|döndürme|yazma)",
+        r"\bkaç_(?:sınırlayıcı|çevreleyen)",
+    ),
+    Category.FORM: (
+        r"\bbox_?2ds?\b|\by_?min\b|\bx_?min\b|[\[(]_?[xy][01]?_?,_?[xy][01]?_?[,\])]",
+        r"\bnormali[sz]ed?\b|\b0_?(?:-|–|to|and|\.\.)_?(?:1000|999)\b|\[0,_?1000\]",
+        r"\bjson\b|\bsegmentation\b|\b(?:return|output|give|provide|or|no)_masks?\b",
+        r"\bcode[ -](?:fenc|block)\w*|\bmarkdown\b|```",
+        rf"\b(?:return|output|respond|answer|reply)\b.{{0,30}}\b{_BOX}\b",
+        r"\bno_(?:prose|explanations?|commentary|(?:extra|other|additional)_text)\b",
+        r"\b(?:top|upper)[ -]left_corner\b|\borigin_(?:is|at)\b|\bin_pixels?\b",
+        r"^_*[\[{]|\bas_a_list_of\b.{0,40}\b(?:coordinates|boxes|points|numbers)\b",
+        r"\bnormalize_ed\w*|\bdizisi_olarak\b|\bbiçiminde\b|\bformatında\b|\bmaske\w*_(?:ver|döndür|çiz)me",
+        rf"{_KUTU}_(?:\w+_)?(?:olmal|olsun|yazılmal)\w*",
+    ),
+    Category.LIMIT: (
+        r"\b(?P<limit>(?:no_more_than|at_most|up_to|a_maximum_of|maximum|max\.?)_\d+)\b",
+        r"\b(?P<limit>limit(?:ed)?_to_\d+(?:_\w+)?)\b",
+        r"\b(?P<limit>en_(?:fazla|çok)_\d+)\b",
+    ),
+    Category.SEEKS: (
+        rf"^{_ASK}(?:{_GIVE}_(?:me_)?)?{_ALL}(?:{_PLACE}|(?:segmentation_)?masks?)(?:_and_labels?)?"
+        r"_(?:of|for|around|on|over|surrounding|enclosing|that_(?:surround|enclose)s?):?_(?P<targets>.+)$",
+        rf"^{_ASK}what(?:['’]s|_is|_are)_{_ALL}{_PLACE}_(?:of|for|around)_(?P<targets>.+)$",
+        rf"^{_ASK}point_(?:to|at)_(?P<targets>.+)$",
+        rf"^{_ASK}(?:detect|find|locate|identify|label|spot|recogni[sz]e|segment|locali[sz]e|mark|look_for"
+        r"|search_for):?_(?P<targets>.+)$",
+        rf"^{_ASK}where_(?:is|are)_(?P<targets>.+)$",
+        rf"^(?:lütfen_)?(?:(?:bu_|şu_)?{_RESIM}_)?(?P<targets>.+?)_"
+        rf"(?:{_KUTU}|kutu\w*|konum\w*|yer\w*|nokta\w*|koordinat\w*)_(?:\w+_){{0,3}}?{_BUL}[ .!]*$",
+        rf"^(?:lütfen_)?(?:(?:bu_|şu_)?{_RESIM}_)?(?P<targets>.+?)_{_BUL}[ .!]*$",
+    ),
+    Category.TAIL: (
+        r"(?P<tail>(?:,_?|_)(?:and_)?(?:label|nam|describ|tagg?|caption|annotat)(?:e|l?ing)?_"
+        r"(?:them|it|each|every|with|by|as)\b.*)$",
+        r"(?P<tail>_\(_?(?:with|using|label|name|including)\b.*)$",
+        r"(?P<tail>_with_(?:(?:their|its|a|the|short|descriptive)_)*(?:types?|names?|labels?|descriptions?"
+        r"|colou?rs?)\b.*)$",
+    ),
+    Category.FILLER: (
+        r"(?:,|_and|;)_(?:then_)?(?:return|output|give|provide|respond|report|write|draw|show)\b.*$",
+        r"_(?:as|in|using|into)_(?:an?_|valid_|the_)*json\b.*$",
+        r"_(?:in|using|with|as)_(?:(?:the|this|a|following)_)*(?:format|order)\b.*$",
+        r"(?:,|_and|_with|_using|_by|_as|_via)_(?:(?:drawing|returning|giving|their|its|tight|a|the)_)*"
+        rf"{_PLACE}\b.*$",
+        r",?_\(?normali[sz]ed\b.*$|_?[\[(][xy]_?(?:min|[01])?_?,.*$",
+        rf"_(?:in|on|from|within|of)_(?:the|this|that|my|each|both)_(?:\w+_)?{_PICTURE}$",
+        r"_(?:visible|present|shown|seen|please)$|_(?:that_)?you_(?:can_)?see$",
+        rf"_{_BUL}_ve$",
+        r"[ .,:;!?(\[{]+$",
+    ),
+    Category.ARTICLE: (
+        r"^(?:(?:the|an?|all|all_of|each|every|any|each_of|every_one_of|tüm|bütün|her)_)+",
+        rf"^(?:bana_)?(?:(?:bu_|şu_)?{_RESIM}_)?(?:tüm_|bütün_|her_)*",
+        rf"^{_PLACE}_(?:of|for|around|on)_",
+    ),
+    Category.ANYTHING: (
+        r"^(?:(?:the|all|most|of|different|individual|distinct|prominent|main|visible|important|salient"
+        r"|notable|major|key|common|physical|belirgin|önemli|ana|görünen)_)*"
+        r"(?:items?|objects?|things?|elements?|entities|entity|everything|something|nesne\w*|öğe\w*|şey\w*"
+        r"|eşya\w*|cisim\w*)$",
+    ),
+}
 """The table: English and Turkish."""
 
 
@@ -169,23 +160,21 @@ def _compile(pattern: str) -> re2.Pattern[str]:
     return re2.compile(written, options)
 
 
-_COMPILED = tuple((rule.means, _compile(rule.pattern)) for rule in RULES)
+_COMPILED = {category: tuple(map(_compile, patterns)) for category, patterns in RULES.items()}
 
 
-def matches(means: Category, text: str) -> Iterator[re2.Match[str]]:
-    """The match of every rule of that meaning, in the order of the table; the text has single blanks."""
-    for each, pattern in _COMPILED:
-        if each is means:
-            match = pattern.search(text)
-            if match:
-                yield match
+def matches(category: Category, text: str) -> Iterator[re2.Match[str]]:
+    """The match of every rule of a category, in the order of the table; the text has single blanks."""
+    found = (pattern.search(text) for pattern in _COMPILED[category])
+    return (match for match in found if match)
 
 
-def matches_category(means: Category, text: str) -> bool:
-    """Whether a rule of that meaning matches."""
-    return next(matches(means, text), None) is not None
+def matches_category(category: Category, text: str) -> bool:
+    """Whether a rule of that category matches."""
+    return next(matches(category, text), None) is not None
 
 
+# A bracket, an empty line, a new line that does not go on in lower case, or the mark that ends a sentence.
 _STOP = re.compile(r"[\[\](){}]|\n\s*\n\s*|\n(?!\s*[a-zçğıöşü])|[.!?;]+[\"'”’]*(?=\s|$)")
 _BLANKS = re.compile(r"\s+")
 
@@ -214,12 +203,13 @@ def sentences(text: str) -> tuple[Sentence, ...]:
     return tuple(found)
 
 
-def joined(parts: tuple[Sentence, ...]) -> str:
+def joined(parts: Iterable[Sentence]) -> str:
     """Sentences as a text again."""
     return "".join(part.text + part.after for part in parts).strip()
 
 
 def _pieces(text: str) -> list[str]:
+    # A sample of JSON stays in one piece, unless its brackets do not close: then it would swallow the rest.
     closed = _cut(text, whole_brackets=True)
     return closed if closed is not None else _cut(text, whole_brackets=False) or [text]
 
@@ -245,19 +235,6 @@ def _cut(text: str, *, whole_brackets: bool) -> list[str] | None:
     return [*pieces, text[start:]]
 
 
-TARGETS = "{targets}"
-"""Stands in a native prompt for what is looked for."""
-
-LONGEST_SENTENCE = 2000
-"""Characters of a sentence that may name what is looked for."""
-
-LONGEST_TARGETS = 400
-"""Characters of what is looked for, in a native prompt; more stays in the request's own words."""
-
-ASKED_ABOVE = "thing that is asked for above"
-"""What is looked for where the request's own words, which then stay, say it in a way of their own."""
-
-
 @dataclass(frozen=True, slots=True)
 class RewrittenPrompt:
     """A text without its description of the answer.
@@ -276,13 +253,18 @@ class RewrittenPrompt:
 
 
 def rewrite(text: str) -> RewrittenPrompt:
-    """Take a text apart."""
+    """Take a text apart, sentence by sentence.
+
+    What names targets gives way to the native prompt, and what describes the form of the answer goes: it
+    would speak against the form that the family was trained on. Everything else stays, on its side of the
+    targets.
+    """
     before: list[Sentence] = []
     after: list[Sentence] = []
     targets: list[str] = []
     anything = False
     for sentence in sentences(text):
-        found = _sought(sentence.text)
+        found = _targets_of(sentence.text)
         if found is None:
             if not matches_category(Category.FORM, sentence.text):
                 (after if targets or anything else before).append(sentence)
@@ -290,7 +272,7 @@ def rewrite(text: str) -> RewrittenPrompt:
         anything = anything or not found.targets
         targets += [found.targets] if found.targets else []
         after += [Sentence(each, "\n") for each in found.additions]
-    return RewrittenPrompt(joined(tuple(before)), ", ".join(targets), joined(tuple(after)), anything)
+    return RewrittenPrompt(joined(before), ", ".join(targets), joined(after), anything)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,43 +283,44 @@ class _Targets:
     additions: tuple[str, ...]
 
 
-def _sought(sentence: str) -> _Targets | None:
+def _targets_of(sentence: str) -> _Targets | None:
     """What a sentence looks for; None if it is no sentence of that kind."""
     if len(sentence) > LONGEST_SENTENCE:
         return None
     for match in matches(Category.SEEKS, sentence):
-        targets, additions = _pared(str(match.group("targets")))
-        if matches_category(Category.ANYTHING, targets):
-            return _Targets("", additions)
-        if targets and len(targets) <= LONGEST_TARGETS:
-            return _Targets(targets, additions)
+        found = _without_additions(str(match.group("targets")))
+        if matches_category(Category.ANYTHING, found.targets):
+            return _Targets("", found.additions)
+        if found.targets and len(found.targets) <= LONGEST_TARGETS:
+            return found
     return None
 
 
-def _pared(targets: str) -> tuple[str, tuple[str, ...]]:
-    """What is looked for without what surrounds it, and the limits and additions that were taken off."""
+def _without_additions(targets: str) -> _Targets:
+    """What is looked for, bare; limits and additions to it become sentences of their own."""
     additions: list[str] = []
-    for match in matches(Category.LIMIT, targets):
-        additions.append(_sentence(str(match.group("limit"))))
-        targets = (targets[: match.start()] + targets[match.end() :]).strip()
-        break
-    for match in matches(Category.TAIL, targets):
-        tail = str(match.group("tail"))
-        targets = targets[: match.start()]
-        if not matches_category(Category.FORM, tail):
-            additions.append(_sentence(tail))
-        break
+    limit = next(matches(Category.LIMIT, targets), None)
+    if limit:
+        additions.append(_as_sentence(str(limit.group("limit"))))
+        targets = (targets[: limit.start()] + targets[limit.end() :]).strip()
+    tail = next(matches(Category.TAIL, targets), None)
+    if tail:
+        targets = targets[: tail.start()]
+        # "with labels as JSON" is taken off as well, but says nothing that the native prompt does not.
+        if not matches_category(Category.FORM, str(tail.group("tail"))):
+            additions.append(_as_sentence(str(tail.group("tail"))))
     targets = _trimmed(targets)
     starts = [match.start() for match in matches(Category.FORM, targets)]
-    return _trimmed(targets[: min(starts)].strip()) if starts else targets, tuple(additions)
+    return _Targets(_trimmed(targets[: min(starts)].strip()) if starts else targets, tuple(additions))
 
 
 def _trimmed(targets: str) -> str:
-    for means in (Category.FILLER, Category.ARTICLE, Category.FILLER):
-        trimmed = ""
-        while trimmed != targets:
-            trimmed = targets
-            for match in matches(means, targets):
+    # What stood before an article may be filler in its turn. Nothing is ever trimmed away altogether.
+    for category in (Category.FILLER, Category.ARTICLE, Category.FILLER):
+        before = ""
+        while before != targets:
+            before = targets
+            for match in matches(category, targets):
                 kept = (targets[: match.start()] + targets[match.end() :]).strip()
                 if kept and kept != targets:
                     targets = kept
@@ -345,8 +328,7 @@ def _trimmed(targets: str) -> str:
     return targets
 
 
-def _sentence(addition: str) -> str:
-    """An addition as a sentence of its own."""
+def _as_sentence(addition: str) -> str:
     bare = addition.strip(" ,;.")
     bare = bare[4:] if bare.lower().startswith("and ") else bare
     bare = bare[1:-1] if bare.startswith("(") and bare.endswith(")") else bare

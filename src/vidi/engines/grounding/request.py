@@ -1,17 +1,20 @@
-"""How a request for places is put to a family, and how its answer is read back."""
+"""Places from any model in two calls: how it is asked for them, and how its answer is read back.
+
+`grounding_request` puts a conversation into the family's own terms; `read_places` turns the model's pieces
+into pieces with the places that the caller asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol
+from typing import Generic
 
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.prompt import Image, Output, Picture, Request, Role, TextFormat, Turn
-from vidi.domain.schema import Schema
+from vidi.domain.schema import JsonValue, Schema
 from vidi.engines.grounding.coordinates import Denormalizer
-from vidi.engines.grounding.json_document import DocumentReader
-from vidi.engines.grounding.json_objects import ObjectSource
+from vidi.engines.grounding.json_stream import DocumentReader, ObjectSource, dumps
 from vidi.engines.grounding.object_writer import JsonObject, ObjectWriter
 from vidi.engines.grounding.prompt_rewrite import (
     ASKED_ABOVE,
@@ -25,72 +28,144 @@ from vidi.engines.grounding.prompt_rewrite import (
 from vidi.engines.grounding.schema import (
     GroundingShape,
     PlaceKind,
+    native_kind,
     native_listing,
     says_x_first,
     shape_of,
-    spoken,
     surroundings,
 )
-from vidi.engines.grounding.tags import MarkSource
-from vidi.engines.profile import Dialect, Form, Order
-from vidi.engines.validation import validate
+from vidi.engines.grounding.tags import TagSource
+from vidi.engines.profile import Dialect, Form
+from vidi.engines.validation import validate_value
 
 LONGEST_TEXT = 50_000
 """Characters of a text that is read for its words; a longer one is a document, not an instruction."""
 
-_NEUTRAL = Dialect(Form.JSON, Order.YXYX)
+_JSON_FORMS = frozenset({Form.JSON, Form.REGIONS, Form.BOX_MARKS})
+"""Forms in which places are members of objects, at times at least."""
 
 
 @dataclass(frozen=True, slots=True)
-class GroundingRequest:
-    """What a request wants to know of places.
+class WantedPlaces:
+    """What a conversation wants to know of places.
 
     Attributes:
-        sought: Boxes, or points.
-        schema: The caller's schema, if places are among its members; None if only words ask for them.
-        x_first: Whether the request spells out an order with x before y.
+        kind: Boxes, or points.
+        schema: The caller's, if places are among its members; None if only words ask for them.
+        shape: Its shape.
+        x_first: Whether the conversation spells out an order with x before y.
     """
 
-    sought: PlaceKind
+    kind: PlaceKind
     schema: Schema | None = None
+    shape: GroundingShape | None = None
     x_first: bool = False
 
 
-def grounding_request(ask: Request[Image]) -> GroundingRequest | None:
-    """What places a request asks for; None if it asks for none.
+@dataclass(frozen=True, slots=True)
+class GroundingRequest(Generic[Image]):
+    """A request for places in a family's own terms, with everything that reading its answer needs.
+
+    Attributes:
+        native: What the engine is asked.
+        wanted: What the caller asked for.
+        dialect: The family's way of writing.
+        label: What a place is called that the model gives no name; "" if the conversation does not tell.
+        rewritten: Whether `native` is in the family's words; False where these are the API's own.
+    """
+
+    native: Request[Image]
+    wanted: WantedPlaces
+    dialect: Dialect
+    label: str = ""
+    rewritten: bool = True
+
+    @property
+    def summary(self) -> str:
+        """What is done about the request, in a word or two for the caller."""
+        return f"{'re-asked' if self.rewritten else 'as asked'}; {self.wanted.kind.value}"
+
+
+def grounding_request(asked: Request[Image], dialect: Dialect) -> GroundingRequest[Image] | None:
+    """How to ask a family for the places that a conversation wants.
+
+    None if it wants none, or wants boxes of a family that only knows points: it is then asked as it stands. A
+    family that writes the API's own form is not asked anew either, but its answer is read all the same, so
+    that fences, prose, reversed corners and fractions do not reach the caller.
+    """
+    wanted = wanted_places(asked, dialect)
+    if wanted is None:
+        return None
+    boxes = native_kind(dialect, wanted.kind) is PlaceKind.BOXES
+    prompt = dialect.boxes_prompt if boxes else dialect.points_prompt
+    if not prompt:
+        return None
+    if dialect.native and not wanted.x_first and (wanted.shape is None or wanted.shape.native_already):
+        return GroundingRequest(asked, wanted, dialect, rewritten=False)
+    native, label = _rewritten(asked, dialect, prompt)
+    return GroundingRequest(replace(native, output=_output(dialect, wanted)), wanted, dialect, label)
+
+
+async def read_places(
+    pieces: AsyncIterator[Piece], request: GroundingRequest[Image], pictures: Sequence[Picture]
+) -> AsyncIterator[Piece]:
+    """The model's pieces with the caller's places in them; thoughts are passed on as they are.
+
+    Args:
+        pieces: The answer as the model gives it.
+        request: By which it was asked.
+        pictures: The prompt's pictures, as the engine gets them and in its order; at least one.
+
+    Raises:
+        AnswerMismatch: The answer is over, and is not what the caller's schema asks for.
+    """
+    wanted = request.wanted
+    denormalizer = Denormalizer(request.dialect, tuple(pictures))
+    writer = ObjectWriter(denormalizer, wanted.kind, request.label, wanted.x_first)
+    readers: dict[int, AnswerReader] = {}
+    async for piece in pieces:
+        if piece.thought:
+            yield piece
+            continue
+        if piece.candidate not in readers:
+            readers[piece.candidate] = reader_for(request.dialect, writer, wanted.shape)
+        reader = readers[piece.candidate]
+        text = reader.push(piece.text) + (reader.end() if piece.finish else "")
+        if wanted.schema is not None and piece.finish is Finish.STOP:
+            validate_value(reader.value, wanted.schema)
+        yield replace(piece, text=text)
+
+
+def wanted_places(asked: Request[Image], dialect: Dialect) -> WantedPlaces | None:
+    """What places a conversation asks for; None if it asks for none.
 
     The schema decides if it has a member for a box or a point, else the words of the last user turn and of
-    the system instruction; earlier turns do not count. A request without a picture asks for nothing.
+    the system instruction; earlier turns do not count. A conversation without a picture asks for nothing.
     """
-    if ask.output.format is TextFormat.ENUM or next(ask.images(), None) is None:
+    if asked.output.format is TextFormat.ENUM or next(asked.images(), None) is None:
         return None
-    texts = [text for text in instructions(ask) if len(text) <= LONGEST_TEXT]
+    texts = [text for text in _instructions(asked) if len(text) <= LONGEST_TEXT]
     x_first = any(map(says_x_first, texts))
-    schema = ask.output.schema
-    shape = shape_of(schema, _NEUTRAL) if schema else None
-    if shape:
-        return GroundingRequest(shape.sought, schema, x_first)
-    if schema:
-        # A schema without a place for places: whatever the words say, there is nowhere to write them.
-        return None
-    sought = _in_words(texts)
-    return GroundingRequest(sought, None, x_first) if sought else None
+    schema = asked.output.schema
+    if schema is None:
+        kind = _kind_in_words(texts)
+        return WantedPlaces(kind, x_first=x_first) if kind else None
+    # Under a schema without a place for places, whatever the words say, there is nowhere to write them.
+    shape = shape_of(schema, dialect)
+    return WantedPlaces(shape.kind, schema, shape, x_first) if shape else None
 
 
-def instructions(ask: Request[Image]) -> Iterator[str]:
+def _instructions(asked: Request[Image]) -> Iterator[str]:
     """The texts that count: of the last turn, if it is the user's, then the system instruction."""
-    if ask.turns and ask.turns[-1].role is Role.USER:
-        for part in ask.turns[-1].parts:
-            if isinstance(part, str):
-                yield part
-    yield ask.system
+    if asked.turns and asked.turns[-1].role is Role.USER:
+        yield from (part for part in asked.turns[-1].parts if isinstance(part, str))
+    yield asked.system
 
 
-def _in_words(texts: list[str]) -> PlaceKind | None:
+def _kind_in_words(texts: list[str]) -> PlaceKind | None:
     """What the texts ask for; the first that asks decides, and boxes before points."""
     for text in texts:
-        spoken = [each.text for each in sentences(text)]
-        asking = [each for each in spoken if not matches_category(Category.NEITHER, each)]
+        asking = [each.text for each in sentences(text) if not matches_category(Category.NEITHER, each.text)]
         if any(matches_category(Category.BOXES, each) for each in asking):
             return PlaceKind.BOXES
         if any(matches_category(Category.POINTS, each) for each in asking):
@@ -98,191 +173,37 @@ def _in_words(texts: list[str]) -> PlaceKind | None:
     return None
 
 
-JSON_FORMS = frozenset({Form.JSON, Form.REGIONS, Form.BOX_MARKS})
-"""Forms in which places are members of objects, at times at least."""
-
-
-class AnswerReader(Protocol):
-    """Reads one candidate's answer. The texts of all `push` and of `end` together are one JSON value."""
-
-    def push(self, text: str) -> str:
-        """Take a stretch of the answer in the family's form; gives what can be told of it, or ""."""
-        ...
-
-    def end(self) -> str:
-        """The answer is over, or was cut off: the rest, so that the JSON is whole."""
-        ...
-
-
-class ObjectStream(Protocol):
-    """Finds objects in an answer."""
-
-    def push(self, text: str) -> Iterable[JsonObject]:
-        """Take a stretch; gives the objects that it completes."""
-        ...
-
-    def end(self) -> Iterable[JsonObject]:
-        """The answer is over; gives the last objects."""
-        ...
-
-
-class ListAnswerReader:
-    """Writes an array of objects, each as soon as it is complete."""
-
-    def __init__(
-        self, source: ObjectStream, write: Callable[[JsonObject], Iterator[str]], shape: GroundingShape | None
-    ) -> None:
-        """Take where objects come from, how one is written, and the caller's shape around them."""
-        self._source = source
-        self._write = write
-        self._around = surroundings(shape)
-        self._written = 0
-
-    def push(self, text: str) -> str:
-        """As `AnswerReader.push`."""
-        return self._told(self._source.push(text))
-
-    def end(self) -> str:
-        """As `AnswerReader.end`."""
-        told = self._told(self._source.end())
-        return told + (self._around.after if self._written else self._around.empty)
-
-    def _told(self, found: Iterable[JsonObject]) -> str:
-        return "".join(self._each(found))
-
-    def _each(self, found: Iterable[JsonObject]) -> Iterator[str]:
-        for value in found:
-            for text in self._write(value):
-                if self._written and not self._around.many:
-                    return
-                yield (", " if self._written else self._around.before) + text
-                self._written += 1
-
-
-def reader_for(dialect: Dialect, writer: ObjectWriter, shape: GroundingShape | None) -> AnswerReader:
-    """The reader of one candidate.
-
-    Args:
-        dialect: How the family writes.
-        writer: Writes the caller's objects.
-        shape: The caller's schema; None where there is none, and the API's own array is written.
-    """
-    if shape is not None and dialect.form is Form.JSON and not _plain_listing(shape):
-        return DocumentReader(shape, writer)
-    unit = shape.first_unit() if shape else None
-
-    def wanted(value: JsonObject) -> bool:
-        own = unit is not None and any(name in value for name in unit.slots)
-        return own or writer.has_place(value)
-
-    def write(value: JsonObject) -> Iterator[str]:
-        return writer.shaped(value, unit) if unit else writer.plain(value)
-
-    source: ObjectStream = (
-        ObjectSource(dialect, wanted) if dialect.form in JSON_FORMS else MarkSource(dialect)
-    )
-    return ListAnswerReader(source, write, shape)
-
-
-def _plain_listing(shape: GroundingShape) -> bool:
-    """Whether the answer is an array of objects with nothing but their own places in them."""
-    return shape.items is not None and shape.items.unit and not shape.items.members
-
-
-@dataclass(frozen=True, slots=True)
-class GroundingPlan(Generic[Image]):
-    """A request for places in a family's own terms.
-
-    Attributes:
-        ask: What the engine is asked instead.
-        wish: What the caller asked for.
-        dialect: The family's way of writing.
-        label: What a place is called that the model gives no name; "" if the request does not tell.
-        reworded: Whether `ask` is in the family's words; False where these are the API's own.
-    """
-
-    ask: Request[Image]
-    wish: GroundingRequest
-    dialect: Dialect
-    label: str = ""
-    reworded: bool = True
-
-    @property
-    def done(self) -> str:
-        """What is done about the request, in a word or two for the caller."""
-        return f"{'re-asked' if self.reworded else 'as asked'}; {self.wish.sought.value}"
-
-    def reader(self, pictures: Sequence[Picture]) -> AnswerReader:
-        """What reads one candidate's answer; every candidate needs one of its own.
-
-        Args:
-            pictures: The prompt's pictures, as the engine gets them and in its order; at least one.
-        """
-        schema = self.wish.schema
-        shape = shape_of(schema, self.dialect) if schema else None
-        writer = ObjectWriter(
-            Denormalizer(self.dialect, tuple(pictures)), self.wish.sought, self.label, self.wish.x_first
-        )
-        return reader_for(self.dialect, writer, shape)
-
-
-def plan(ask: Request[Image], dialect: Dialect) -> GroundingPlan[Image] | None:
-    """How to ask a family for the places that a request wants.
-
-    None if the request wants none, or wants boxes of a family that only knows points: it is then asked as it
-    stands. A family that writes the API's own form is not asked anew either, but its answer is read all the
-    same, so that fences, prose, reversed corners and fractions do not reach the caller.
-    """
-    wish = grounding_request(ask)
-    if wish is None:
-        return None
-    prompt = dialect.boxes_prompt
-    if spoken(dialect, wish.sought) is PlaceKind.POINTS:
-        prompt = dialect.points_prompt
-    if not prompt:
-        return None
-    shape = shape_of(wish.schema, dialect) if wish.schema else None
-    if dialect.native and not wish.x_first and (shape is None or shape.native_already):
-        return GroundingPlan(ask, wish, dialect, reworded=False)
-    reworded, label = _reworded(ask, dialect, prompt)
-    return GroundingPlan(
-        replace(reworded, output=_output(dialect, wish, shape)),
-        wish,
-        dialect,
-        label,
-    )
-
-
-def _output(dialect: Dialect, wish: GroundingRequest, shape: GroundingShape | None) -> Output:
+def _output(dialect: Dialect, wanted: WantedPlaces) -> Output:
     """The native schema where the family writes JSON; no schema where it does not."""
     if dialect.form is not Form.JSON:
         return Output(TextFormat.PLAIN)
-    return Output(TextFormat.JSON, shape.native if shape else native_listing(dialect, wish.sought))
+    native = wanted.shape.native if wanted.shape else native_listing(dialect, wanted.kind)
+    return Output(TextFormat.JSON, native)
 
 
-def _reworded(ask: Request[Image], dialect: Dialect, prompt: str) -> tuple[Request[Image], str]:
+def _rewritten(asked: Request[Image], dialect: Dialect, prompt: str) -> tuple[Request[Image], str]:
     """The request with the native prompt in the place of what names the targets, and what they are called."""
-    last = len(ask.turns) - 1
-    spoken_last = ask.turns[last].role is Role.USER
-    parts = ask.turns[last].parts if spoken_last else ()
-    texts = {index: _taken(part) for index, part in enumerate(parts) if isinstance(part, str)}
-    system = _taken(ask.system)
+    last = len(asked.turns) - 1
+    users = asked.turns[last].role is Role.USER
+    parts = asked.turns[last].parts if users else ()
+    texts = {index: _rewrite(part) for index, part in enumerate(parts) if isinstance(part, str)}
+    system = _rewrite(asked.system)
     seeking = next((index for index, text in texts.items() if text.targets or text.anything), None)
-    kept = seeking is None and any(text.before or text.after for text in texts.values())
-    named = ", ".join(text.targets for text in texts.values() if text.targets)
+    targets = ", ".join(text.targets for text in texts.values() if text.targets)
     if seeking is None:
-        named = system.targets
-    named = named.replace('"', "'")
-    general = dialect.everything if seeking is not None or system.anything or not kept else ASKED_ABOVE
-    native = prompt.replace(TARGETS, named or general)
-    turns = list(ask.turns)
+        targets = system.targets
+    # The prompt quotes them: a quotation mark of their own would end the quotation.
+    targets = targets.replace('"', "'")
+    other_words = seeking is None and any(text.before or text.after for text in texts.values())
+    # A question of another kind stays as it is; the native prompt behind it then points back to it.
+    unnamed = ASKED_ABOVE if other_words and not system.anything else dialect.everything
+    native = prompt.replace(TARGETS, targets or unnamed)
     turn = Turn(Role.USER, tuple(_parts(parts, texts, seeking, native)))
-    turns[last:] = [turn] if spoken_last else [ask.turns[last], turn]
-    reworded = replace(ask, turns=tuple(turns), system=_joined(system.before, system.after))
-    return reworded, named
+    turns = (*asked.turns[:last], *([] if users else [asked.turns[last]]), turn)
+    return replace(asked, turns=turns, system=_joined(system.before, system.after)), targets
 
 
-def _taken(text: str) -> RewrittenPrompt:
+def _rewrite(text: str) -> RewrittenPrompt:
     return rewrite(text) if len(text) <= LONGEST_TEXT else RewrittenPrompt(text, "", "")
 
 
@@ -294,10 +215,9 @@ def _parts(
         if not isinstance(part, str):
             yield part
             continue
-        text = texts[index]
-        told = _joined(text.before, native if index == seeking else "", text.after)
-        if told:
-            yield told
+        text = _joined(texts[index].before, native if index == seeking else "", texts[index].after)
+        if text:
+            yield text
     if seeking is None:
         yield native
 
@@ -306,30 +226,61 @@ def _joined(*texts: str) -> str:
     return "\n".join(text for text in texts if text)
 
 
-class PieceReader:
-    """Reads the pieces of one answer in their order."""
+class ListAnswerReader:
+    """Reads one candidate's answer into a list of the caller's objects, each as soon as it is complete."""
 
-    def __init__(self, plan: GroundingPlan[Image], pictures: Sequence[Picture]) -> None:
-        """Take the plan by which it was asked, and the pictures as the engine gets them."""
-        self._schema = plan.wish.schema
-        self._begin = plan.reader
-        self._pictures = pictures
-        self._readers: dict[int, AnswerReader] = {}
-        self._said: dict[int, list[str]] = {}
+    def __init__(self, dialect: Dialect, writer: ObjectWriter, shape: GroundingShape | None) -> None:
+        """As `reader_for`."""
+        self._writer = writer
+        self._object = shape.first_with_places() if shape else None
+        self._around = surroundings(shape)
+        in_json = dialect.form in _JSON_FORMS
+        self._source = ObjectSource(dialect, self._is_meant) if in_json else TagSource(dialect)
+        self._written: list[JsonValue] = []
 
-    def take(self, piece: Piece) -> Piece:
-        """The same piece with the caller's text; thoughts are passed on as they are.
+    @property
+    def value(self) -> JsonValue:
+        """As `DocumentReader.value`."""
+        return self._around.value(self._written)
 
-        Raises:
-            AnswerMismatch: The answer is over, and is not what the caller's schema asks for.
-        """
-        if piece.thought:
-            return piece
-        reader = self._readers.get(piece.candidate)
-        if reader is None:
-            reader = self._readers[piece.candidate] = self._begin(self._pictures)
-        said = self._said.setdefault(piece.candidate, [])
-        said.append(reader.push(piece.text) + (reader.end() if piece.finish else ""))
-        if self._schema is not None and piece.finish is Finish.STOP:
-            validate("".join(said), self._schema)
-        return replace(piece, text=said[-1])
+    def push(self, text: str) -> str:
+        """As `DocumentReader.push`."""
+        return "".join(self._texts(self._source.push(text)))
+
+    def end(self) -> str:
+        """As `DocumentReader.end`."""
+        rest = "".join(self._texts(self._source.end()))
+        return rest + (self._around.after if self._written else self._around.empty)
+
+    def _is_meant(self, found: JsonObject) -> bool:
+        own = self._object is not None and any(name in found for name in self._object.place_fields)
+        return own or self._writer.has_place(found)
+
+    def _texts(self, found: Iterable[JsonObject]) -> Iterator[str]:
+        for each in found:
+            shaped = self._writer.shaped(each, self._object) if self._object else self._writer.plain(each)
+            for value in shaped:
+                if self._written and not self._around.many:
+                    return
+                text = dumps(value)
+                if text:
+                    yield (self._around.between if self._written else self._around.before) + text
+                    self._written.append(value)
+
+
+AnswerReader = DocumentReader | ListAnswerReader
+
+
+def reader_for(dialect: Dialect, writer: ObjectWriter, shape: GroundingShape | None) -> AnswerReader:
+    """The reader of one candidate.
+
+    Args:
+        dialect: How the family writes.
+        writer: Writes the caller's objects.
+        shape: The caller's schema; None where there is none, and the API's own array is written.
+    """
+    if shape is None or dialect.form is not Form.JSON:
+        return ListAnswerReader(dialect, writer, shape)
+    # An array of objects with nothing but their own places in them: read as a list, it may lie in any text.
+    plain_list = shape.items is not None and shape.items.has_places and not shape.items.members
+    return ListAnswerReader(dialect, writer, shape) if plain_list else DocumentReader(shape, writer)

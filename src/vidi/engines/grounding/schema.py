@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from vidi.domain.geometry import GRID
-from vidi.domain.schema import Kind, Property, Schema
+from vidi.domain.schema import JsonValue, Kind, Property, Schema
 from vidi.engines.grounding.coordinates import EDGES, MIDDLE, SIZES
 from vidi.engines.profile import Dialect
 
@@ -32,7 +32,7 @@ class PlaceField:
 
     Attributes:
         name: The caller's name for it; "" where the object's own members are the edges.
-        sought: Whether it is a box or a point.
+        kind: Whether it is a box or a point.
         members: The caller's names of the numbers, y first; () for an array of numbers.
         sized: Whether the last two members are height and width.
         several: Whether it is a list of places.
@@ -41,7 +41,7 @@ class PlaceField:
     """
 
     name: str
-    sought: PlaceKind
+    kind: PlaceKind
     members: tuple[str, ...] = ()
     sized: bool = False
     several: bool = False
@@ -49,16 +49,40 @@ class PlaceField:
     x_first: bool = False
 
 
-_BOX = re.compile(
-    r"(?:\w+_)?(?:box_?2d|bbox(?:_?2d)?|bounding_?box(?:_?2d)?|bounding_rect(?:angle)?|box)(?:_coordinates)?"
-)
-_BOXES = re.compile(r"(?:\w+_)?(?:boxes_?2d|bboxes(?:_?2d)?|bounding_?boxes(?:_?2d)?|boxes)")
-_POINT = re.compile(r"(?:\w+_)?(?:point(?:_?2d)?|keypoint)(?:_coordinates)?")
-_POINTS = re.compile(r"(?:\w+_)?(?:points(?:_?2d)?|keypoints)")
+PLACE_FIELD_NAMES: Mapping[PlaceKind, re.Pattern[str]] = {
+    PlaceKind.BOXES: re.compile(
+        r"(?:\w+_)?(?:box_?2d|bbox(?:_?2d)?|bounding_?box(?:_?2d)?|bounding_rect(?:angle)?|box)"
+        r"(?:_coordinates)?"
+    ),
+    PlaceKind.POINTS: re.compile(r"(?:\w+_)?(?:point(?:_?2d)?|keypoint)(?:_coordinates)?"),
+}
+"""Names of a member that holds one place, in lower case with `_` between words; lite reads them too."""
+
+PLACE_LIST_NAMES: Mapping[PlaceKind, re.Pattern[str]] = {
+    PlaceKind.BOXES: re.compile(r"(?:\w+_)?(?:boxes_?2d|bboxes(?:_?2d)?|bounding_?boxes(?:_?2d)?|boxes)"),
+    PlaceKind.POINTS: re.compile(r"(?:\w+_)?(?:points(?:_?2d)?|keypoints)"),
+}
+"""Names of a member that holds a list of places."""
+
+NATIVE_PLACE_NAMES = ("box_2d", "bbox_2d", "bbox", "bounding_box", "box", "point_2d", "point")
+"""Names that models fall back to; the order of the numbers is the family's all the same."""
+
+LABEL_FIELD_NAMES = ("label", "name", "object", "class", "class_name", "category", "title", "item")
+"""Names of a member that says what stands in a place, best first."""
+
 _VAGUE = re.compile(r"(?:\w+_)?(?:coordinates|coords|location|position|rect(?:angle)?|region|cent(?:er|re))")
 _THREE = re.compile(r"(?:\w+_)?(?:\w*3d)(?:_\w+)?")
 _X_FIRST = re.compile(r"[\[(]\s*x(?:_?(?:min|[01]))?\s*,\s*y", re.IGNORECASE)
 _NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
+
+
+def place_kind_of(name: str) -> PlaceKind | None:
+    """What a member holds by its name alone, one place or a list; None where the name leaves a doubt."""
+    spelt = _snake(name)
+    if _THREE.fullmatch(spelt):
+        return None
+    names = ((kind, table[kind]) for kind in PlaceKind for table in (PLACE_FIELD_NAMES, PLACE_LIST_NAMES))
+    return next((kind for kind, pattern in names if pattern.fullmatch(spelt)), None)
 
 
 def place_field(member: Property) -> PlaceField | None:
@@ -67,16 +91,17 @@ def place_field(member: Property) -> PlaceField | None:
     if _THREE.fullmatch(name):
         return None
     x_first = says_x_first(schema.description)
-    for sought, one, many in ((PlaceKind.BOXES, _BOX, _BOXES), (PlaceKind.POINTS, _POINT, _POINTS)):
-        if one.fullmatch(name) or _VAGUE.fullmatch(name):
-            slot = _single(member.name, schema, sought, exact=not one.fullmatch(name))
-            if slot:
-                return _with_order(slot, x_first)
-        if many.fullmatch(name) and Kind.ARRAY in schema.kinds and schema.items is not None:
-            inner = _single(member.name, _chosen(schema.items), sought, exact=False)
-            if inner and not (inner.members and sought is PlaceKind.POINTS):
+    for kind in PlaceKind:
+        clear = PLACE_FIELD_NAMES[kind].fullmatch(name) is not None
+        if clear or _VAGUE.fullmatch(name):
+            single = _single(member.name, schema, kind, exact=not clear)
+            if single:
+                return replace(single, x_first=x_first)
+        if PLACE_LIST_NAMES[kind].fullmatch(name) and Kind.ARRAY in schema.kinds and schema.items is not None:
+            inner = _single(member.name, _chosen(schema.items), kind, exact=False)
+            if inner and not (inner.members and kind is PlaceKind.POINTS):
                 # A list of {x, y} is as often the data of a chart.
-                return _with_order(inner, x_first, several=True)
+                return replace(inner, x_first=x_first, several=True)
     return None
 
 
@@ -95,20 +120,16 @@ def is_number(schema: Schema) -> bool:
     return bool(schema.kinds) and schema.kinds <= _NUMBERS | {Kind.NULL}
 
 
-def _with_order(slot: PlaceField, x_first: bool, *, several: bool = False) -> PlaceField:
-    return PlaceField(slot.name, slot.sought, slot.members, slot.sized, several, slot.top, x_first)
-
-
 def _chosen(schema: Schema) -> Schema:
     """The first alternative that may hold numbers: an optional member is often `anyOf` with null."""
     options = (schema, *schema.any_of)
     return next((each for each in options if each.kinds & {Kind.ARRAY, Kind.OBJECT}), schema)
 
 
-def _single(name: str, schema: Schema, sought: PlaceKind, *, exact: bool) -> PlaceField | None:
-    if Kind.ARRAY in schema.kinds and _holds(schema, sought.size, exact=exact):
-        return PlaceField(name, sought, top=_top(schema.prefix_items or (schema.items or Schema(),)))
-    return _by_members(name, schema, sought)
+def _single(name: str, schema: Schema, kind: PlaceKind, *, exact: bool) -> PlaceField | None:
+    if Kind.ARRAY in schema.kinds and _holds(schema, kind.size, exact=exact):
+        return PlaceField(name, kind, top=_top(schema.prefix_items or (schema.items or Schema(),)))
+    return _by_members(name, schema, kind)
 
 
 def _holds(schema: Schema, count: int, *, exact: bool) -> bool:
@@ -124,36 +145,18 @@ def _holds(schema: Schema, count: int, *, exact: bool) -> bool:
     return (schema.min_items or 0) <= count <= (schema.max_items or count)
 
 
-def _by_members(name: str, schema: Schema, sought: PlaceKind) -> PlaceField | None:
+def _by_members(name: str, schema: Schema, kind: PlaceKind) -> PlaceField | None:
+    """The place whose numbers are an object's members, under any of the names that there are for them."""
     if Kind.OBJECT not in schema.kinds:
         return None
     numeric = {_snake(each.name): each for each in schema.properties if is_number(_scalar(each.schema))}
-    if sought is PlaceKind.POINTS:
-        return _named(name, sought, MIDDLE, numeric, sized=False)
-    for names in EDGES:
-        slot = _named(name, sought, names, numeric, sized=False)
-        if slot:
-            return slot
-    for names in SIZES:
-        slot = _named(name, sought, names, numeric, sized=True)
-        if slot:
-            return slot
+    spellings = [(names, False) for names in EDGES] + [(names, True) for names in SIZES]
+    for names, sized in [(MIDDLE, False)] if kind is PlaceKind.POINTS else spellings:
+        if all(each in numeric for each in names):
+            found = [numeric[each] for each in names]
+            top = _top([_scalar(each.schema) for each in found])
+            return PlaceField(name, kind, tuple(each.name for each in found), sized=sized, top=top)
     return None
-
-
-def _named(
-    name: str, sought: PlaceKind, names: Sequence[str], numeric: Mapping[str, Property], *, sized: bool
-) -> PlaceField | None:
-    if not all(each in numeric for each in names):
-        return None
-    found = [numeric[each] for each in names]
-    return PlaceField(
-        name,
-        sought,
-        members=tuple(each.name for each in found),
-        sized=sized,
-        top=_top([_scalar(each.schema) for each in found]),
-    )
 
 
 def _scalar(schema: Schema) -> Schema:
@@ -175,93 +178,128 @@ def _snake(name: str) -> str:
 
 _STRING = Schema(kinds=frozenset({Kind.STRING}))
 
-_NAMES = ("label", "name", "object", "class", "class_name", "category", "title", "item")
-"""Names of a member that says what stands in a place, best first."""
-
 
 @dataclass(frozen=True, slots=True)
 class GroundingShape:
     """One node of a caller's schema with places in it or below it.
 
-    An object with places among its own members is a *unit*: it is written as a whole or not at all.
+    An object with places among its own members is written as a whole or not at all.
 
     Attributes:
         schema: The caller's node.
         native: The node in the family's terms: what the model is held to.
-        slots: Of a unit, the places by the name of the native member.
+        place_fields: Of an object with places, these by the name of the native member.
         members: Of an object, the nodes below that hold places, by name.
         items: Of an array, the node of its elements.
     """
 
     schema: Schema
     native: Schema
-    slots: Mapping[str, PlaceField] = field(default_factory=dict)
+    place_fields: Mapping[str, PlaceField] = field(default_factory=dict)
     members: Mapping[str, GroundingShape] = field(default_factory=dict)
     items: GroundingShape | None = None
 
     @property
-    def unit(self) -> bool:
+    def has_places(self) -> bool:
         """Whether places are among the object's own members."""
-        return bool(self.slots)
+        return bool(self.place_fields)
 
-    def first_unit(self) -> GroundingShape | None:
-        """The first unit that is met from here on, itself included."""
-        if self.unit:
+    @property
+    def below(self) -> tuple[GroundingShape, ...]:
+        """The nodes right below."""
+        return tuple(self.members.values()) if self.items is None else (self.items,)
+
+    def first_with_places(self) -> GroundingShape | None:
+        """The first object with places from here on, itself included."""
+        if self.has_places:
             return self
-        below = [*self.members.values()] if self.items is None else [self.items]
-        for each in below:
-            unit = each.first_unit()
-            if unit:
-                return unit
-        return None
+        return next((found for each in self.below if (found := each.first_with_places())), None)
 
     @property
     def native_already(self) -> bool:
         """Whether the caller's places stand as the API's own form has them, under the native names."""
         own = all(
-            name == slot.name and slot.top == GRID and not slot.members and not slot.x_first
-            for name, slot in self.slots.items()
+            name == each.name and each.top == GRID and not each.members and not each.x_first
+            for name, each in self.place_fields.items()
         )
-        below = [*self.members.values()] if self.items is None else [self.items]
-        return own and all(each.native_already for each in below)
+        return own and all(each.native_already for each in self.below)
 
     @property
-    def sought(self) -> PlaceKind:
+    def kind(self) -> PlaceKind:
         """What the first place is told as."""
-        unit = self.first_unit()
-        return next(iter(unit.slots.values())).sought if unit else PlaceKind.BOXES
+        first = self.first_with_places()
+        return next(iter(first.place_fields.values())).kind if first else PlaceKind.BOXES
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What stands around the first units of a shape.
+    """What stands around the objects with places, as `{"objects": [` and `]}`.
 
     Attributes:
-        before, after: As `{"objects": [` and `]}`.
-        empty: The whole answer when there is no unit.
-        many: Whether there may be more than one unit.
+        outer: The way to the innermost array around them, itself included: a member's name, or None for an
+            array; () where there is no array.
+        inner: The way on from there.
     """
 
-    before: str
-    after: str
-    empty: str
-    many: bool
+    outer: tuple[str | None, ...]
+    inner: tuple[str | None, ...]
+
+    @property
+    def many(self) -> bool:
+        """Whether there may be more than one object."""
+        return bool(self.outer)
+
+    @property
+    def before(self) -> str:
+        """What stands before the first object."""
+        return _opening(self.outer + self.inner)
+
+    @property
+    def between(self) -> str:
+        """What stands between two of many objects."""
+        return f"{_closing(self.inner)}, {_opening(self.inner)}"
+
+    @property
+    def after(self) -> str:
+        """What stands behind the last object."""
+        return _closing(self.outer + self.inner)
+
+    @property
+    def empty(self) -> str:
+        """The whole answer when there is no object."""
+        return json.dumps(self.value([]))
+
+    def value(self, objects: Sequence[JsonValue]) -> JsonValue:
+        """The whole answer with these objects in it."""
+        if self.many and objects:
+            return _nested(self.outer[:-1], [_nested(self.inner, each) for each in objects])
+        if self.many:
+            return _nested(self.outer[: self.outer.index(None)], [])
+        return _nested(self.inner, objects[0]) if objects else _nested(self.inner[:-1], {})
 
 
 def surroundings(shape: GroundingShape | None) -> Surroundings:
-    """What stands around the first units of a shape; of no shape, the API's own array."""
-    if shape is None or shape.items is not None:
-        inner = surroundings(shape.items) if shape and shape.items and not shape.items.unit else _BARE
-        return Surroundings(f"[{inner.before}", f"{inner.after}]", "[]", many=True)
-    if shape.unit:
-        return _BARE
-    name, below = next(iter(shape.members.items()))
-    key, inner = json.dumps(name), surroundings(below)
-    empty = "{}" if below.unit else f"{{{key}: {inner.empty}}}"
-    return Surroundings(f"{{{key}: {inner.before}", f"{inner.after}}}", empty, inner.many)
+    """What stands around the first objects with places; of no shape, the API's own array."""
+    path: list[str | None] = [None] if shape is None else []
+    while shape is not None and not shape.has_places:
+        step, shape = (None, shape.items) if shape.items else next(iter(shape.members.items()))
+        path.append(step)
+    outer = max((index + 1 for index, step in enumerate(path) if step is None), default=0)
+    return Surroundings(tuple(path[:outer]), tuple(path[outer:]))
 
 
-_BARE = Surroundings("", "", "{}", many=False)
+def _opening(path: Sequence[str | None]) -> str:
+    return "".join("[" if step is None else f"{{{json.dumps(step)}: " for step in path)
+
+
+def _closing(path: Sequence[str | None]) -> str:
+    return "".join("]" if step is None else "}" for step in reversed(path))
+
+
+def _nested(path: Sequence[str | None], value: JsonValue) -> JsonValue:
+    for step in reversed(path):
+        value = [value] if step is None else {step: value}
+    return value
 
 
 def shape_of(schema: Schema, dialect: Dialect) -> GroundingShape | None:
@@ -276,9 +314,9 @@ def shape_of(schema: Schema, dialect: Dialect) -> GroundingShape | None:
     return None
 
 
-def native_listing(dialect: Dialect, sought: PlaceKind) -> Schema:
+def native_listing(dialect: Dialect, kind: PlaceKind) -> Schema:
     """What a family writes when nobody asks for more: an array of a place and its label."""
-    place = Property(place_key(dialect, sought), place_schema(dialect, sought), required=True)
+    place = Property(place_key(dialect, kind), place_schema(dialect, kind), required=True)
     label = Property(dialect.label_key, _STRING, required=True)
     members = (label, place) if dialect.label_first else (place, label)
     return Schema(
@@ -286,21 +324,21 @@ def native_listing(dialect: Dialect, sought: PlaceKind) -> Schema:
     )
 
 
-def spoken(dialect: Dialect, sought: PlaceKind) -> PlaceKind:
+def native_kind(dialect: Dialect, kind: PlaceKind) -> PlaceKind:
     """What the family is asked for: boxes where it knows no points; a point is then a box's middle."""
-    return sought if sought is PlaceKind.BOXES or dialect.points_prompt else PlaceKind.BOXES
+    return kind if kind is PlaceKind.BOXES or dialect.points_prompt else PlaceKind.BOXES
 
 
-def place_key(dialect: Dialect, sought: PlaceKind) -> str:
+def place_key(dialect: Dialect, kind: PlaceKind) -> str:
     """The member that holds a place where the family writes JSON."""
-    return dialect.box_key if spoken(dialect, sought) is PlaceKind.BOXES else dialect.point_key
+    return dialect.box_key if native_kind(dialect, kind) is PlaceKind.BOXES else dialect.point_key
 
 
-def place_schema(dialect: Dialect, sought: PlaceKind) -> Schema:
+def place_schema(dialect: Dialect, kind: PlaceKind) -> Schema:
     """An array of the family's own numbers: whole ones, or parts of one where its scale is 1."""
-    size = spoken(dialect, sought).size
-    kind = Kind.NUMBER if dialect.scale == 1 or dialect.fractions else Kind.INTEGER
-    number = Schema(kinds=frozenset({kind}), minimum=0, maximum=dialect.scale or None)
+    size = native_kind(dialect, kind).size
+    numeric = Kind.NUMBER if dialect.scale == 1 or dialect.fractions else Kind.INTEGER
+    number = Schema(kinds=frozenset({numeric}), minimum=0, maximum=dialect.scale or None)
     return Schema(kinds=frozenset({Kind.ARRAY}), items=number, min_items=size, max_items=size)
 
 
@@ -319,41 +357,37 @@ def _of_object(schema: Schema, dialect: Dialect) -> GroundingShape | None:
     flat = flat_place_field(schema)
     if flat:
         return _of_flat(schema, flat, dialect)
-    slots: dict[str, PlaceField] = {}
+    place_fields: dict[str, PlaceField] = {}
     members: dict[str, GroundingShape] = {}
     native: list[Property] = []
     names = {each.name for each in schema.properties}
     for each in schema.properties:
-        slot = place_field(each)
-        below = None if slot else shape_of(each.schema, dialect)
-        if slot:
-            name = place_key(dialect, slot.sought)
-            if slot.several or name in slots or (name in names and name != each.name):
+        place = place_field(each)
+        below = None if place else shape_of(each.schema, dialect)
+        if place:
+            name = place_key(dialect, place.kind)
+            # The family's own name goes to one member only, and to none where the caller uses it for another.
+            if place.several or name in place_fields or (name in names and name != each.name):
                 name = each.name
-            slots[name] = slot
-            native.append(Property(name, _slot_schema(each.schema, slot, dialect), each.required))
+            place_fields[name] = place
+            native.append(Property(name, _native_place(each.schema, place, dialect), each.required))
         elif below:
             members[each.name] = below
             native.append(Property(each.name, below.native, each.required))
         else:
             native.append(each)
-    if not slots and not members:
+    if not place_fields and not members:
         return None
-    told = tuple(native)
-    return GroundingShape(
-        schema,
-        replace(schema, properties=_natively_labelled(told, dialect) if slots else told),
-        slots=slots,
-        members=members,
-    )
+    properties = _natively_labelled(tuple(native), dialect) if place_fields else tuple(native)
+    return GroundingShape(schema, replace(schema, properties=properties), place_fields, members)
 
 
 def _natively_labelled(members: tuple[Property, ...], dialect: Dialect) -> tuple[Property, ...]:
-    """A unit's members with the label under the name that the family was trained on."""
+    """An object's members with the label under the name that the family was trained on."""
     texts = {each.name for each in members if Kind.STRING in each.schema.kinds}
     if dialect.label_key in {each.name for each in members}:
         return members
-    label = next((name for name in _NAMES if name in texts), None)
+    label = next((name for name in LABEL_FIELD_NAMES if name in texts), None)
     return tuple(replace(each, name=dialect.label_key) if each.name == label else each for each in members)
 
 
@@ -367,16 +401,14 @@ def _of_flat(schema: Schema, flat: PlaceField, dialect: Dialect) -> GroundingSha
             native.append(each)
         elif place not in native:
             native.append(place)
-    told = _natively_labelled(tuple(native), dialect)
-    return GroundingShape(schema, replace(schema, properties=told), slots={key: flat})
+    properties = _natively_labelled(tuple(native), dialect)
+    return GroundingShape(schema, replace(schema, properties=properties), {key: flat})
 
 
-def _slot_schema(caller: Schema, slot: PlaceField, dialect: Dialect) -> Schema:
-    place = place_schema(dialect, slot.sought)
-    if slot.several:
-        place = Schema(
-            kinds=frozenset({Kind.ARRAY}), items=place, min_items=caller.min_items, max_items=caller.max_items
-        )
-    if caller.nullable:
-        place = replace(place, kinds=place.kinds | {Kind.NULL})
-    return place
+def _native_place(caller: Schema, place: PlaceField, dialect: Dialect) -> Schema:
+    """A place in the family's numbers, as many of them and as nullable as the caller's."""
+    native = place_schema(dialect, place.kind)
+    if place.several:
+        array = Schema(kinds=frozenset({Kind.ARRAY}), items=native)
+        native = replace(array, min_items=caller.min_items, max_items=caller.max_items)
+    return replace(native, kinds=native.kinds | {Kind.NULL}) if caller.nullable else native

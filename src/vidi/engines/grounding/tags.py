@@ -1,25 +1,28 @@
-"""Places between marks, as families write them that do not write JSON."""
+"""Places between tags, as families write them that do not write JSON."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vidi.engines.grounding.coordinates import in_groups, numbers_in
+from vidi.domain.schema import JsonValue
+from vidi.engines.grounding.coordinates import grouped, numbers_in
 from vidi.engines.grounding.object_writer import JsonObject
 from vidi.engines.profile import Dialect, Form
-from vidi.engines.validation import JsonValue
 
 LONGEST_TAG = 1 << 14
 """Characters of a tag that are waited for; a longer one is text."""
+
+LONGEST_TEXT = 4000
+"""Characters of a label or of the numbers between two tags; what is beyond is cut off."""
 
 _END = re.compile("[<>]")
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class MarkupTag:
     """What stands between `<` and `>`."""
 
     name: str
@@ -32,7 +35,7 @@ class TagScanner:
         """Begin with nothing."""
         self._held = ""
 
-    def push(self, text: str) -> Iterator[Tag | str]:
+    def push(self, text: str) -> Iterator[MarkupTag | str]:
         """Take a stretch; gives tags and texts in their order, texts in any pieces."""
         text = self._held + text
         self._held = ""
@@ -50,7 +53,7 @@ class TagScanner:
             at = end.start()
             if end.group() == ">":
                 at += 1
-                yield Tag(text[start + 1 : at - 1])
+                yield MarkupTag(text[start + 1 : at - 1])
             else:
                 yield text[start:at]
         if at < len(text):
@@ -63,59 +66,57 @@ class TagScanner:
         self._held = ""
 
 
-LONGEST_TEXT = 4000
-"""Characters of a label or of the numbers between two marks; what is beyond is cut off."""
+class TagParser(Protocol):
+    """What the tags of one form mean."""
 
-
-class Marks(Protocol):
-    """What the marks of one form mean."""
-
-    def tag(self, name: str) -> Iterator[JsonObject]:
-        """A mark was met; gives the objects that it completes."""
+    def tag(self, name: str) -> Iterable[JsonObject]:
+        """A tag was met; gives the objects that it completes."""
         ...
 
-    def text(self, text: str) -> Iterator[JsonObject]:
+    def text(self, text: str) -> Iterable[JsonObject]:
         """Text was met, in any pieces."""
         ...
 
-    def end(self) -> Iterator[JsonObject]:
+    def end(self) -> Iterable[JsonObject]:
         """The answer is over."""
         ...
 
 
-class MarkSource:
+class TagSource:
     """Reads a family's places out of its answer, as objects with the dialect's own member names."""
 
     def __init__(self, dialect: Dialect) -> None:
-        """Take the dialect; its form is one that has marks."""
+        """Take the dialect; its form is one that has tags."""
         self._scanner = TagScanner()
-        self._marks = marks_of(dialect)
+        self._parsers = _parsers(dialect)
 
     def push(self, text: str) -> Iterator[JsonObject]:
         """Take a stretch of the answer; gives the objects that it completes."""
         for part in self._scanner.push(text):
-            yield from self._marks.tag(part.name) if isinstance(part, Tag) else self._marks.text(part)
+            for parser in self._parsers:
+                yield from parser.tag(part.name) if isinstance(part, MarkupTag) else parser.text(part)
 
     def end(self) -> Iterator[JsonObject]:
-        """The answer is over; gives what was complete but for a closing mark that the form does not need."""
-        for text in self._scanner.end():
-            yield from self._marks.text(text)
-        yield from self._marks.end()
+        """The answer is over; gives what was complete but for a closing tag that the form does not need."""
+        rest = "".join(self._scanner.end())
+        for parser in self._parsers:
+            yield from parser.text(rest)
+            yield from parser.end()
 
 
-def marks_of(dialect: Dialect) -> Marks:
-    """The marks of a dialect's form."""
+def _parsers(dialect: Dialect) -> Sequence[TagParser]:
     if dialect.form in (Form.BOX_TAGS, Form.DET_MARKS):
-        return _Pairs(dialect)
+        return (_PairedTags(dialect),)
     if dialect.form is Form.POINTS:
-        return _Points(dialect)
-    return _Numbered(dialect)
+        return (_PointTags(dialect),)
+    # How a number's tag is written tells on which side its label stands: one of the two parsers knows it.
+    return (_NumbersThenLabel(dialect), _LabelThenNumbers(dialect))
 
 
-class _Pairs:
-    """A label between two marks, then numbers between two marks: `<ref>cat</ref><box>1 2 3 4</box>`.
+class _PairedTags:
+    """A label between two tags, then numbers between two tags: `<ref>cat</ref><box>1 2 3 4</box>`.
 
-    A label holds for every box until the next label. Numbers without their closing mark are not complete.
+    A label holds for every box until the next label. Numbers without their closing tag are not complete.
     """
 
     _LABEL = frozenset({"ref", "|object_ref_start|", "|ref|"})
@@ -135,41 +136,22 @@ class _Pairs:
         if name in self._LABEL_END:
             self._label = collected.strip()
         elif name in self._BOX_END:
-            for group in in_groups(numbers_in(collected)):
+            for group in grouped(numbers_in(collected)):
                 yield _object(self._dialect, group, self._label)
 
-    def text(self, text: str) -> Iterator[JsonObject]:
+    def text(self, text: str) -> Iterable[JsonObject]:
         if self._collecting:
-            self._collected += text[: LONGEST_TEXT - len(self._collected)]
-        yield from ()
+            self._collected = _joined(self._collected, text)
+        return ()
 
-    def end(self) -> Iterator[JsonObject]:
-        yield from ()
-
-
-class _Numbered:
-    """A mark for each number; how it is written tells on which side the label stands."""
-
-    def __init__(self, dialect: Dialect) -> None:
-        self._sides: tuple[Marks, ...] = (_LabelAfter(dialect), _LabelBefore(dialect))
-
-    def tag(self, name: str) -> Iterator[JsonObject]:
-        for side in self._sides:
-            yield from side.tag(name)
-
-    def text(self, text: str) -> Iterator[JsonObject]:
-        for side in self._sides:
-            yield from side.text(text)
-
-    def end(self) -> Iterator[JsonObject]:
-        for side in self._sides:
-            yield from side.end()
+    def end(self) -> Iterable[JsonObject]:
+        return ()
 
 
-class _LabelAfter:
+class _NumbersThenLabel:
     """`<loc0001><loc0002><loc0003><loc0004> cat ; ...`"""
 
-    _MARK = re.compile(r"loc(\d{1,5})")
+    _NUMBER = re.compile(r"loc(\d{1,5})")
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -177,17 +159,17 @@ class _LabelAfter:
         self._label = ""
 
     def tag(self, name: str) -> Iterator[JsonObject]:
-        mark = self._MARK.fullmatch(name)
-        if mark:
+        number = self._NUMBER.fullmatch(name)
+        if number:
             yield from self._complete()
-            self._numbers.append(float(mark.group(1)))
+            self._numbers.append(float(number.group(1)))
 
     def text(self, text: str) -> Iterator[JsonObject]:
         if len(self._numbers) < 4:
             self._numbers = self._numbers if not text.strip() else []
             return
         label, ended, _ = text.partition(";")
-        self._label += label[: LONGEST_TEXT - len(self._label)]
+        self._label = _joined(self._label, label)
         if ended:
             yield from self._complete()
 
@@ -201,13 +183,13 @@ class _LabelAfter:
         self._label = ""
 
 
-class _LabelBefore:
+class _LabelThenNumbers:
     """`cat<loc_1><loc_2><loc_3><loc_4>`, further boxes of the same label behind it; four corners as
     `text<|LOC_1|>` and seven more; and DocTags, `<title><loc_1><loc_2><loc_3><loc_4>words</title>`, whose
     label is the name of the element and whose words are its `text`.
     """
 
-    _MARK = re.compile(r"loc_(\d{1,5})|\|LOC_(\d{1,5})\|")
+    _NUMBER = re.compile(r"loc_(\d{1,5})|\|LOC_(\d{1,5})\|")
     _ELEMENT = re.compile(r"[a-z]\w{3,60}")
 
     def __init__(self, dialect: Dialect) -> None:
@@ -221,30 +203,30 @@ class _LabelBefore:
         self._words = ""
 
     def tag(self, name: str) -> Iterator[JsonObject]:
-        mark = self._MARK.fullmatch(name)
-        if mark:
-            self._numbers.append(float(mark.group(1) or mark.group(2)))
+        number = self._NUMBER.fullmatch(name)
+        if number:
+            self._numbers.append(float(number.group(1) or number.group(2)))
             if len(self._numbers) == self._size:
                 yield from self._complete()
             return
         self._numbers = []
         closes = name == f"/{self._element}"
         if closes or self._ELEMENT.fullmatch(name):
-            yield from self._spoken()
+            yield from self._with_words()
             self._element = "" if closes else name
 
-    def text(self, text: str) -> Iterator[JsonObject]:
+    def text(self, text: str) -> Iterable[JsonObject]:
         if self._waiting is not None:
-            self._words += text[: LONGEST_TEXT - len(self._words)]
+            self._words = _joined(self._words, text)
         elif text.strip():
-            self._label = "" if self._stale else self._label
-            self._label += text[: LONGEST_TEXT - len(self._label)]
+            # Boxes that follow each other share a label; the first words after a box begin the next one.
+            self._label = _joined("" if self._stale else self._label, text)
             self._stale = False
             self._numbers = []
-        yield from ()
+        return ()
 
-    def end(self) -> Iterator[JsonObject]:
-        yield from ()
+    def end(self) -> Iterable[JsonObject]:
+        return ()
 
     def _complete(self) -> Iterator[JsonObject]:
         numbers, self._numbers = self._numbers, []
@@ -252,13 +234,13 @@ class _LabelBefore:
             across, down = sorted(numbers[0::2]), sorted(numbers[1::2])
             numbers = [across[0], down[0], across[-1], down[-1]]
         if self._element:
-            yield from self._spoken()
+            yield from self._with_words()
             self._waiting = _object(self._dialect, numbers, self._element)
         else:
             yield _object(self._dialect, numbers, self._label.strip())
             self._stale = True
 
-    def _spoken(self) -> Iterator[JsonObject]:
+    def _with_words(self) -> Iterator[JsonObject]:
         """The element that waited for its words."""
         if self._waiting is not None:
             words = self._words.strip()
@@ -266,7 +248,7 @@ class _LabelBefore:
         self._waiting, self._words = None, ""
 
 
-class _Points:
+class _PointTags:
     """Points as attributes of a tag: `<points coords="1 1 450 320">cat</points>`."""
 
     _COORDS = re.compile(r"""\bcoords\s*=\s*["']([^"']*)["']""")
@@ -281,22 +263,22 @@ class _Points:
 
     def tag(self, name: str) -> Iterator[JsonObject]:
         if name.startswith("/"):
-            yield from self._named(self._label)
+            yield from self._labelled(self._label)
         coords = self._COORDS.search(name) if name.startswith(("points", "tracks")) else None
         if coords:
-            yield from self._named(self._label)
+            yield from self._labelled(self._label)
             self._found = list(self._points(coords.group(1)))
             alt = self._NAMED.search(name)
             if name.endswith("/") or alt:
-                yield from self._named(alt.group(1) if alt else "")
+                yield from self._labelled(alt.group(1) if alt else "")
 
-    def text(self, text: str) -> Iterator[JsonObject]:
+    def text(self, text: str) -> Iterable[JsonObject]:
         if self._found:
-            self._label += text[: LONGEST_TEXT - len(self._label)]
-        yield from ()
+            self._label = _joined(self._label, text)
+        return ()
 
     def end(self) -> Iterator[JsonObject]:
-        yield from self._named("")
+        yield from self._labelled("")
 
     def _points(self, coords: str) -> Iterator[dict[str, JsonValue]]:
         for picture in self._PICTURE.finditer(coords):
@@ -304,11 +286,15 @@ class _Points:
                 numbers: list[JsonValue] = [float(point.group(1)), float(point.group(2))]
                 yield {self._dialect.point_key: numbers, "image": int(picture.group(1))}
 
-    def _named(self, label: str) -> Iterator[JsonObject]:
+    def _labelled(self, label: str) -> Iterator[JsonObject]:
         found, self._found, self._label = self._found, [], ""
         name = label.strip()
         for each in found:
             yield {**each, self._dialect.label_key: name} if name else each
+
+
+def _joined(text: str, more: str) -> str:
+    return (text + more)[:LONGEST_TEXT]
 
 
 def _object(dialect: Dialect, group: Sequence[float], label: str) -> dict[str, JsonValue]:

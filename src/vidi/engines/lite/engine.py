@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.prompt import Picture, Prompt, PromptHeaders, Role, TextFormat
-from vidi.domain.schema import Schema
+from vidi.domain.schema import JsonValue, Schema
 from vidi.engines.base import EngineContext, ModelCard
 from vidi.engines.limits import bounded, estimate_tokens
 from vidi.engines.lite.answers.compare import compare
@@ -29,7 +29,6 @@ from vidi.engines.lite.vision.onnx import share_heap
 from vidi.engines.lite.weights.assets import ensure
 from vidi.engines.lite.world import load_world
 from vidi.engines.schemas import check_size, minimal_value
-from vidi.engines.validation import JsonValue
 
 YES_NO = frozenset({"exists", "state", "scene", "side"})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 
 from vidi.domain.geometry import GRID, Box
 from vidi.domain.prompt import Picture
-from vidi.engines.lite import box_relations
-from vidi.engines.lite.box_relations import shared
 from vidi.engines.lite.vision import colours
 from vidi.engines.lite.vision.classifier import Classification
 from vidi.engines.lite.vision.detector import Detection
 from vidi.engines.lite.vision.ocr import TextLine
-from vidi.engines.lite.world import World
+from vidi.engines.lite.world import World, cell_of, shared
+from vidi.lru import LruCache
 
 SAME_THING = 0.65
 SAME_PLACE = 0.85
@@ -163,9 +162,8 @@ class SharedPictures(Generic[Value]):
 
     def __init__(self, capacity: int) -> None:
         """Hold at most `capacity` values."""
-        self._capacity = capacity
         self._lock = threading.Lock()
-        self._values: OrderedDict[Hashable, Future[Value]] = OrderedDict()
+        self._values = LruCache[Hashable, Future[Value]](capacity)
 
     def recall(self, key: Hashable, work_out: Callable[[], Value]) -> Value:
         """The value of a key; the first to ask works it out while others who ask for it wait.
@@ -175,18 +173,15 @@ class SharedPictures(Generic[Value]):
         with self._lock:
             known = self._values.get(key)
             if known is None:
-                promise = self._values[key] = Future()
-                if len(self._values) > self._capacity:
-                    self._values.popitem(last=False)
-            else:
-                self._values.move_to_end(key)
+                promise = Future[Value]()
+                self._values.put(key, promise)
         if known is not None:
             return known.result()
         try:
             promise.set_result(work_out())
         except BaseException as error:
             with self._lock:
-                self._values.pop(key, None)
+                self._values.discard(key)
             promise.set_exception(error)
             raise
         return promise.result()
@@ -244,7 +239,7 @@ class Thing:
     @property
     def cell(self) -> str:
         """The cell of the picture that holds its middle."""
-        return box_relations.cell(self.box)
+        return cell_of(self.box)
 
     @property
     def share(self) -> float:
@@ -384,6 +379,4 @@ def _shrunk(picture: Picture, side: int = 256) -> NDArray[np.float32]:
 def _sharpness(small: NDArray[np.float32]) -> float:
     if min(small.shape) < 3:
         return 0.0
-    middle = small[1:-1, 1:-1]
-    laplacian = small[:-2, 1:-1] + small[2:, 1:-1] + small[1:-1, :-2] + small[1:-1, 2:] - 4 * middle
-    return float(laplacian.var())
+    return float(colours.laplacian(small).var())

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tests.conftest import examples
 from tests.engines.lite.fakes import (
     KITCHEN,
     NOTHING,
@@ -23,11 +24,11 @@ from tests.engines.schemas import schemas
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.geometry import Box
 from vidi.domain.prompt import Output, TextFormat
-from vidi.domain.schema import Kind, Property, Schema
+from vidi.domain.schema import JsonValue, Kind, Property, Schema
 from vidi.engines.lite.answers.schema_filler import fill
 from vidi.engines.lite.vision.ocr import TextLine
 from vidi.engines.schemas import Unfillable
-from vidi.engines.validation import JsonValue, validate
+from vidi.engines.validation import validate
 
 
 def of(*kinds: Kind) -> Schema:
@@ -63,7 +64,7 @@ def filled(scene: Scene, schema: Schema, prompt: str = "Describe this.", *, read
     return value
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 @given(schemas())
 def test_any_schema_is_filled_validly_or_refused(schema: Schema) -> None:
     intent = TONGUES.read("what is in this picture?", TONGUES.usual)
@@ -100,6 +101,69 @@ def test_boxes_as_edges_and_as_fractions() -> None:
     ]
     unit = array(replace(NUMBER, maximum=1.0), 4, 4)
     assert filled(STREET, array(members(box_2d=unit)), "Detect the bus") == [{"box_2d": [0.3, 0.3, 0.7, 0.8]}]
+
+
+@pytest.mark.parametrize("schema", [array(WHOLE), BOX])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("box_2d", "box2d", "box", "box_coordinates", "bbox", "bbox_2d", "bbox2d", "bbox2D"),
+        *("bounding_box", "boundingBox", "bounding_box_2d", "boundingBox2D", "boundingbox"),
+        *("bounding_rect", "bounding_rectangle", "object_bbox", "bus_box", "text_box"),
+    ],
+)
+def test_boxes_under_every_name(name: str, schema: Schema) -> None:
+    value = filled(STREET, array(members(**{name: schema})), "Detect the bus")
+    assert value == [{name: [300, 300, 700, 800]}]
+
+
+@pytest.mark.parametrize("schema", [array(WHOLE), array(WHOLE, 2, 2)])
+@pytest.mark.parametrize(
+    "name", ["point", "point_2d", "point2d", "keypoint", "point_coordinates", "bus_point"]
+)
+def test_points_under_every_name(name: str, schema: Schema) -> None:
+    assert filled(STREET, array(members(**{name: schema})), "Point to the bus") == [{name: [500, 550]}]
+
+
+@pytest.mark.parametrize("name", ["position", "location", "region", "rect", "coordinates", "coords"])
+def test_vague_names_are_boxes_by_their_shape(name: str) -> None:
+    assert filled(STREET, array(members(**{name: BOX})), "Detect the bus") == [{name: [300, 300, 700, 800]}]
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers"),
+    [
+        (("ymin", "xmin", "ymax", "xmax"), (300, 300, 700, 800)),
+        (("y_min", "x_min", "y_max", "x_max"), (300, 300, 700, 800)),
+        (("y1", "x1", "y2", "x2"), (300, 300, 700, 800)),
+        (("y0", "x0", "y1", "x1"), (300, 300, 700, 800)),
+        (("top", "left", "bottom", "right"), (300, 300, 700, 800)),
+        (("y", "x", "height", "width"), (300, 300, 400, 500)),
+        (("y", "x", "h", "w"), (300, 300, 400, 500)),
+        (("top", "left", "height", "width"), (300, 300, 400, 500)),
+    ],
+)
+def test_edges_under_every_name(names: tuple[str, ...], numbers: tuple[int, ...]) -> None:
+    edges = members(**dict.fromkeys(names, WHOLE))
+    value = dict(zip(names, numbers, strict=True))
+    assert filled(STREET, array(edges), "Detect the bus") == [value]
+    assert filled(STREET, array(members(bbox_2d=edges)), "Detect the bus") == [{"bbox_2d": value}]
+
+
+def test_points_as_members_and_in_lists() -> None:
+    pair = members(x=WHOLE, y=WHOLE)
+    assert filled(STREET, array(members(point=pair)), "Point to the bus") == [{"point": {"x": 550, "y": 500}}]
+    assert filled(STREET, members(points=array(array(WHOLE))), "Point to the bus") == {"points": [[500, 550]]}
+
+
+def test_a_place_is_that_of_the_thing_its_name_speaks_of() -> None:
+    schema = members(dog_bbox=array(WHOLE), cat_bbox=array(WHOLE))
+    assert filled(PARK, schema) == {"dog_bbox": [500, 550, 800, 750], "cat_bbox": []}
+
+
+def test_a_described_shape_may_name_a_place() -> None:
+    text = ask(STREET, "Return JSON with keys label, bbox2d.")
+    assert json.loads(text) == {"label": "bus", "bbox2d": [300, 300, 700, 800]}
 
 
 def test_points_and_scores() -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from tests.engines.lite.fakes import ENGLISH, TONGUES, TURKISH, WORLD
 from vidi.domain.errors import Internal
-from vidi.engines.lite.box_relations import CELLS
 from vidi.engines.lite.language.language import Language, language_of
-from vidi.engines.lite.vision.classes import COCO_CLASSES
 from vidi.engines.lite.vision.colours import COLOURS
+from vidi.engines.lite.vision.detector import COCO_CLASSES
+from vidi.engines.lite.world import CELLS
 
 BOTH = pytest.mark.parametrize("language", TONGUES.languages.values(), ids=lambda language: language.id)
 
@@ -49,6 +49,7 @@ def test_it_knows_the_aims_and_wishes_of_the_usual_language(language: Language) 
 
 
 @BOTH
+@pytest.mark.slow
 def test_its_patterns_are_quick_on_hostile_text(language: Language) -> None:
     for text in ("what is " * 500, "a" * 4000, "is the " * 600 + "?", "[" * 4000, " or " * 1000):
         for table in (language.intents, language.manner, language.pronouns):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from vidi.engines.lite.vision.classes import COCO_CLASSES, IMAGENET_CLASSES
+from vidi.engines.lite.vision.detector import COCO_CLASSES
+from vidi.engines.lite.world import IMAGENET_CLASSES
 
 
 def test_every_class_has_a_name_of_its_own() -> None:

@@ -8,10 +8,10 @@ from PIL import Image, ImageDraw, ImageEnhance
 
 from vidi.domain.geometry import Placement
 from vidi.domain.prompt import Picture
-from vidi.engines.lite.vision.classes import IMAGENET_CLASSES
 from vidi.engines.lite.vision.classifier import Classifier
 from vidi.engines.lite.weights.assets import Weights
 from vidi.engines.lite.weights.onnx_graph import GraphWriter
+from vidi.engines.lite.world import IMAGENET_CLASSES
 
 
 def as_picture(image: Image.Image) -> Picture:

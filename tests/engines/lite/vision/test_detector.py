@@ -9,8 +9,7 @@ from PIL import Image, ImageDraw
 
 from vidi.domain.geometry import Box, Placement
 from vidi.domain.prompt import MediaResolution, Picture
-from vidi.engines.lite.vision.classes import COCO_CLASSES
-from vidi.engines.lite.vision.detector import Detection, Detector
+from vidi.engines.lite.vision.detector import COCO_CLASSES, Detection, Detector
 from vidi.engines.lite.weights.assets import Weights
 from vidi.engines.lite.weights.onnx_graph import GraphWriter
 

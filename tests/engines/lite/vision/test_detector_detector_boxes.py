@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vidi.engines.lite.vision.detector import Floats, RawBoxes, decode, join, overlaps, suppress
+from vidi.engines.lite.vision.detector import RawBoxes, decode, join, overlaps, suppress
+from vidi.engines.lite.vision.onnx import Floats
 
 PERSON, CAR = 0, 2
 

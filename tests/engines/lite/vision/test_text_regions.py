@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from vidi.engines.lite.vision.text_regions import Floats, regions
+from vidi.engines.lite.vision.onnx import Floats
+from vidi.engines.lite.vision.text_regions import regions
 
 
 def marked(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (100, 200)) -> Floats:

@@ -13,7 +13,6 @@ import pytest
 
 from vidi.domain.errors import InvalidRequest, Unavailable
 from vidi.engines.base import EngineContext, Progress
-from vidi.engines.lite.weights import converter
 from vidi.engines.lite.weights.assets import PinnedFile, Recipe, Weights, convert, ensure, install, installed
 from vidi.engines.lite.weights.download import Package
 
@@ -228,6 +227,7 @@ def test_threads_that_race_work_once(world: World) -> None:
     assert world.done() == ["classifier", "download", "detector"]
 
 
+@pytest.mark.slow
 def test_processes_that_race_work_once(world: World) -> None:
     spawn = multiprocessing.get_context("spawn")
     processes = [spawn.Process(target=ensure, args=(world.context, world.recipe)) for _ in range(2)]
@@ -245,11 +245,6 @@ def test_a_failed_conversion_leaves_no_model(world: World) -> None:
     with pytest.raises(Unavailable, match="classifier of vidi-lite could not be converted"):
         ensure(world.context, recipe)
     assert not installed(world.context.cache)
-
-
-def test_the_converting_process_knows_two_models(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="another with 0 files"):
-        converter.main(["another", str(tmp_path / "target")])
 
 
 @pytest.mark.weights

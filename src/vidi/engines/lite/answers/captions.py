@@ -7,10 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vidi.domain.geometry import Box
-from vidi.engines.lite import box_relations
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.language import SEVERAL, AnswerText, Language
-from vidi.engines.lite.world import Relation, Room
+from vidi.engines.lite.world import (
+    Relation,
+    Room,
+    apart,
+    at_feet,
+    beside,
+    held,
+    lying_on,
+    mounted,
+    resting_on,
+    touching,
+)
 
 SURE = 0.5
 LIKELY = 0.25
@@ -138,13 +148,13 @@ MOST_OTHERS = 2
 MOST_IN_ROOM = 4
 
 HOW: Mapping[str, Callable[[Box, Box], bool]] = {
-    "touching": box_relations.touching,
-    "at_feet": box_relations.at_feet,
-    "mounted": box_relations.mounted,
-    "held": box_relations.held,
-    "resting_on": box_relations.resting_on,
-    "lying_on": box_relations.lying_on,
-    "apart": lambda one, other: True,  # being in the same picture is enough
+    "touching": touching,
+    "at_feet": at_feet,
+    "mounted": mounted,
+    "held": held,
+    "resting_on": resting_on,
+    "lying_on": lying_on,
+    "apart": apart,
 }
 """The relations that the tables name."""
 
@@ -384,7 +394,7 @@ def _others_in_words(leading: Group, others: Sequence[Group], language: Language
     things = language.listed([in_words(group, language, evidence) for group in others])
     first = others[0]
     near = len(others) == 1 and len(leading.things) == len(first.things) == 1
-    side_by_side = near and box_relations.beside(leading.things[0].box, first.things[0].box)
+    side_by_side = near and beside(leading.things[0].box, first.things[0].box)
     return language.say(
         "next_to" if side_by_side else "with" if len(others) == 1 else "with_more", things=things
     )

@@ -9,12 +9,12 @@ from vidi.domain.geometry import GRID, Box
 from vidi.engines.lite.answers.captions import grouped, in_words, surely, what_it_shows
 from vidi.engines.lite.answers.lists import rewritten
 from vidi.engines.lite.answers.resolve import SHOWN
-from vidi.engines.lite.box_relations import COLUMNS, ROWS, cell, shared
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Intent
 from vidi.engines.lite.language.language import AnswerText, Language
 from vidi.engines.lite.vision import colours
 from vidi.engines.lite.vision.alignment import Alignment, Change, align
+from vidi.engines.lite.world import COLUMNS, ROWS, cell_of, shared
 
 ALIKE = 0.72
 """Cosine of embeddings from which two pictures show much the same scene; unrelated ones stay under .66."""
@@ -134,7 +134,7 @@ def _change(change: Change, one: Evidence, other: Evidence, language: Language) 
     """What happened at one place, and whether a thing came or went there."""
     before = _in_region(one, change.before)
     after = _in_region(other, change.after)
-    place = language.cells[cell(change.after)].at
+    place = language.cells[cell_of(change.after)].at
     if change.recoloured:
         return _dyed(change, one, other, before or after, language), False
     gone, new = _missing(before, after), _missing(after, before)
@@ -154,7 +154,7 @@ def _change(change: Change, one: Evidence, other: Evidence, language: Language) 
 
 def _dyed(change: Change, one: Evidence, other: Evidence, things: Sequence[Thing], language: Language) -> str:
     """That a place has other colours than before."""
-    place = language.cells[cell(change.after)].at
+    place = language.cells[cell_of(change.after)].at
     regions = (one.picture, change.before), (other.picture, change.after)
     old, new = (
         colours.colour_of(picture, box, white=colours.white_point(picture)) for picture, box in regions
@@ -182,7 +182,7 @@ def _repainted(before: Sequence[Thing], after: Sequence[Thing], place: str, lang
 def _rewritten(change: Change, one: Evidence, other: Evidence, language: Language) -> str:
     """How the text at a place changed; "" if it did not, or nobody can read."""
     old, new = rewritten(one, change.before, other, change.after)
-    place = language.cells[cell(change.after)].at
+    place = language.cells[cell_of(change.after)].at
     if old == new or max(len(old), len(new)) < LEGIBLE:
         return ""
     if old and new:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vidi.domain.geometry import GRID, Box
 from vidi.domain.schema import Kind, Property, Schema
+from vidi.engines.grounding.schema import PlaceField, PlaceKind, place_field
 from vidi.engines.lite.answers import captions, lists
 from vidi.engines.lite.answers.captions import indoors, scene_of
 from vidi.engines.lite.answers.dispatch import answer
@@ -34,16 +35,37 @@ class Meaning:
         edge: Which edge of a box it is, for the role box_edge.
         mention: The thing that the name speaks of, if any.
         words: The name as words.
+        place: How the field holds a place, for the roles box and point.
     """
 
     role: str = ""
     edge: str = ""
     mention: Entity | None = None
     words: str = ""
+    place: PlaceField | None = None
 
 
-def meaning_of(name: str, tongues: Languages) -> Meaning:
-    """Read a field's name."""
+_NUMBERS = Schema(kinds=frozenset({Kind.ARRAY}), items=Schema(kinds=frozenset({Kind.INTEGER})))
+"""The usual shape of a place."""
+
+_PLACE_ROLES = {PlaceKind.BOXES: "box", PlaceKind.POINTS: "point"}
+
+
+def meaning_of(name: str, tongues: Languages, schema: Schema = _NUMBERS) -> Meaning:
+    """Read a field's name, and its shape where the name alone leaves doubt.
+
+    The names of places are those that other models are asked for too (`grounding/schema.py`); a language
+    adds its own words for them.
+    """
+    shapes = (schema, _NUMBERS)
+    places = (place_field(Property(name, shape, required=True)) for shape in shapes)
+    place = next((each for each in places if each), None)
+    meaning = _meaning_in_words(name, tongues)
+    role = meaning.role if place is None or place.several else _PLACE_ROLES[place.kind]
+    return replace(meaning, role=role, place=place)
+
+
+def _meaning_in_words(name: str, tongues: Languages) -> Meaning:
     words = plain(name)
     core = _ASKING.sub("", words).strip()
     mention: Entity | None = None
@@ -182,6 +204,14 @@ def truth(meaning: Meaning, description: str, subject: Subject) -> bool | None:
         return None
     said = answer(asked, evidence)
     return {language.say("yes"): True, language.say("no"): False}.get(said.brief)
+
+
+def place_numbers(box: Box, place: PlaceField) -> tuple[float, ...]:
+    """The numbers that a field holds for a box, in the order of its members: y first."""
+    if place.kind is PlaceKind.POINTS:
+        return box.centre().point()
+    ymin, xmin, ymax, xmax = box.box_2d()
+    return (ymin, xmin, ymax - ymin, xmax - xmin) if place.sized else (ymin, xmin, ymax, xmax)
 
 
 def edge(box: Box, name: str, top: float | None) -> float | None:

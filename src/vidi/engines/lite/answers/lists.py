@@ -19,11 +19,11 @@ from vidi.engines.lite.answers.captions import (
     without_things,
 )
 from vidi.engines.lite.answers.resolve import SHOWN, any_of, contradicted, find, kind_in, meant, name_of
-from vidi.engines.lite.box_relations import shared
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
 from vidi.engines.lite.language.language import SEVERAL, AnswerText, Language
 from vidi.engines.lite.vision.ocr import INSTALL, TextLine
+from vidi.engines.lite.world import shared
 
 ON = 0.5
 """Part of a line that lies on a thing for it to be written there."""

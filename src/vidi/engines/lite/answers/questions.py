@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from vidi.engines.lite import box_relations
 from vidi.engines.lite.answers.captions import WORTH_TELLING, grouped, in_words, place_in_words, surely
 from vidi.engines.lite.answers.resolve import (
     KIND_THERE,
@@ -21,10 +20,10 @@ from vidi.engines.lite.answers.resolve import (
     no_such,
     not_seen,
 )
-from vidi.engines.lite.box_relations import touching
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
 from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.world import touching
 
 SURFACES = {"sky": (0.0, 0.3), "ground": (0.75, 1.0), "wall": (0.0, 0.7), "background": (0.0, 1.0)}
 """Where surfaces that the detector does not know lie as a rule: between two heights, 0..1 from the top."""
@@ -218,9 +217,7 @@ def near_anchor(things: Sequence[Thing], anchors: Sequence[Entity], evidence: Ev
         places_found = find(anchor, evidence, THERE)
         if places_found:
             return tuple(
-                thing
-                for thing in things
-                if any(box_relations.touching(thing.box, one.box) for one in places_found)
+                thing for thing in things if any(touching(thing.box, one.box) for one in places_found)
             )
     return tuple(things)
 

@@ -7,32 +7,31 @@ satisfy a limit: a list of things that must be longer than what is seen is refus
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vidi.domain.geometry import GRID
-from vidi.domain.schema import Kind, Property, Scalar, Schema
+from vidi.domain.schema import JsonValue, Kind, Property, Scalar, Schema
+from vidi.engines import schemas
+from vidi.engines.grounding.schema import PlaceKind, flat_place_field
 from vidi.engines.lite.answers import field_values, lists
 from vidi.engines.lite.answers.captions import grouped
-from vidi.engines.lite.answers.field_values import Meaning, Subject, meaning_of
+from vidi.engines.lite.answers.field_values import Meaning, Subject, meaning_of, place_numbers
 from vidi.engines.lite.answers.kinds import SUPPORTED, best_option, plain, score_of
 from vidi.engines.lite.answers.lists import as_things, label_of, wanted
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Intent, Languages
 from vidi.engines.schemas import (
-    LONGEST_TEXT,
-    Unfillable,
-    alternatives,
+    NOTHING,
+    Elements,
+    FilledValue,
+    ValueSource,
     default_kind,
-    element,
-    fits,
-    min_items,
     minimal_value,
-    number,
     options,
     refuse,
 )
-from vidi.engines.validation import JsonValue, satisfies
+from vidi.engines.validation import satisfies
 
 NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
 WHOLE = Meaning(role="answer")
@@ -43,14 +42,6 @@ EDGES = 3
 
 OF_A_THING = frozenset({"label", "box", "point", "box_edge", "score", "position"})
 """Roles by which the objects of a list are known to stand for things."""
-
-
-@dataclass(frozen=True, slots=True)
-class FilledValue:
-    """A value, and whether evidence stands behind it."""
-
-    value: JsonValue
-    known: bool
 
 
 def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues: Languages) -> JsonValue:
@@ -78,78 +69,117 @@ def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues:
 def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues: Languages) -> JsonValue:
     subjects = [Subject(evidence, intent, tongues, index=at) for at, evidence in enumerate(evidences)]
     if len(subjects) > 1 and _for_each_picture(schema, tongues):
-        shape = element(schema, 0)
-        return [_fill(shape, WHOLE, each, f"$[{each.index}]").value for each in subjects]
-    return _fill(schema, WHOLE, subjects[0], "$").value
+        shape = schema.element(0)
+        return [schemas.fill(shape, Known(WHOLE, each), f"$[{each.index}]").value for each in subjects]
+    return schemas.fill(schema, Known(WHOLE, subjects[0])).value
 
 
 def _for_each_picture(schema: Schema, tongues: Languages) -> bool:
     if schema.items is None or Kind.ARRAY not in schema.kinds or not schema.items.properties:
         return False
-    roles = {meaning_of(each.name, tongues).role for each in schema.items.properties}
+    roles = {meaning_of(each.name, tongues, each.schema).role for each in schema.items.properties}
     return not roles & OF_A_THING
 
 
-def _fill(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
-    if schema.any_of:
-        return _fill_alternative(schema, meaning, subject, path)
-    if schema.enum is not None:
-        return _fill_enum(schema, meaning, subject, path)
-    kinds = schema.kinds or {default_kind(schema) if schema.properties or schema.items else Kind.STRING}
-    for kind in Kind:
-        if kind in kinds and kind is not Kind.NULL:
-            filled = _fill_kind(kind, replace(schema, kinds=frozenset({kind})), meaning, subject, path)
-            if filled.known or Kind.NULL not in kinds:
-                return filled
-    return FilledValue(minimal_value(schema, path), known=False)
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The source that knows the evidence.
+
+    Attributes:
+        meaning: What the place in the schema is for.
+        subject: What it is about.
+    """
+
+    meaning: Meaning
+    subject: Subject
+
+    def kinds(self, schema: Schema, /) -> Sequence[Kind]:
+        """Every type that may be known, where null can stand for what is not; else the first alone."""
+        allowed = schema.kinds
+        if not allowed:
+            allowed = frozenset({default_kind(schema) if schema.properties or schema.items else Kind.STRING})
+        known = [kind for kind in Kind if kind in allowed and kind is not Kind.NULL]
+        return [*known, Kind.NULL] if Kind.NULL in allowed else known[:1]
+
+    def scalar(self, kind: Kind, schema: Schema, /) -> Scalar:
+        """The fact that stands here."""
+        if kind is Kind.STRING:
+            return field_values.text(self.meaning, schema.description, self.subject)
+        if kind is Kind.BOOLEAN:
+            return field_values.truth(self.meaning, schema.description, self.subject)
+        top = schema.maximum
+        if self.meaning.role == "score" and kind is Kind.INTEGER and not top:
+            top = 100
+        return field_values.number(self.meaning, top, self.subject)
+
+    def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
+        """The option that fits the picture best, or the number nearest to what is known."""
+        words = [each for each in allowed if isinstance(each, str)]
+        if not words:
+            return _nearest_number(allowed, self.meaning, self.subject)
+        option, supported = _best_word(words, self.meaning, self.subject)
+        if not supported and None in allowed:
+            return FilledValue(None, known=False)
+        return FilledValue(option, known=supported)
+
+    def members(self, schema: Schema, /) -> Sequence[ValueSource]:
+        """What is known about the thing that an object stands for; nothing where that is not seen."""
+        subject = self.subject
+        if self.meaning.mention:
+            thing = _thing_of(self.meaning, subject)
+            if thing is None:
+                return [NOTHING] * len(schema.properties)
+            subject = replace(subject, thing=thing)
+        numbers = _place_members(schema, self.meaning, subject)
+        return [
+            Fact(numbers[each.name])
+            if each.name in numbers
+            else Known(_meaning_in(schema, each, subject), subject)
+            for each in schema.properties
+        ]
+
+    def elements(self, schema: Schema, /) -> Elements:
+        """The numbers of a place, the options that fit, texts, or things."""
+        shape = schema.element(0)
+        kinds = shape.kinds or {default_kind(shape)}
+        limit = self.subject.intent.manner.limit
+        if kinds & NUMBERS and not shape.any_of:
+            return Elements(_numbers(schema, self.meaning, self.subject))
+        if shape.enum is not None:
+            return Elements(_fitting_options(shape, self.subject), limit)
+        if Kind.STRING in kinds:
+            return Elements([Fact(text) for text in _all_texts(self.meaning, self.subject)], limit)
+        return Elements(_things(schema, self.meaning, self.subject), limit, strict=True)
 
 
-def _fill_kind(kind: Kind, schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
-    match kind:
-        case Kind.OBJECT:
-            return _fill_object(schema, meaning, subject, path)
-        case Kind.ARRAY:
-            return _fill_array(schema, meaning, subject, path)
-        case Kind.STRING:
-            text = field_values.text(meaning, schema.description, subject)
-            return _text(text, schema, path)
-        case Kind.BOOLEAN:
-            truth = field_values.truth(meaning, schema.description, subject)
-            return FilledValue(bool(truth), known=truth is not None)
-        case _:
-            top = schema.maximum if kind is Kind.NUMBER or schema.maximum else 100
-            value = field_values.number(meaning, top if meaning.role == "score" else schema.maximum, subject)
-            return FilledValue(number(value or 0, schema, path), known=value is not None)
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """The source that knows one value, such as an element of a list."""
 
+    value: str | float
 
-def _fill_alternative(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
-    for option in alternatives(schema):
-        if option.kinds != {Kind.NULL}:
-            filled = _attempt(option, meaning, subject, path)
-            if filled.known and satisfies(filled.value, schema):
-                return filled
-    return FilledValue(minimal_value(schema, path), known=False)
+    def kinds(self, schema: Schema, /) -> Sequence[Kind]:
+        """The value's own type where the schema allows it."""
+        own = Kind.STRING if isinstance(self.value, str) else Kind.NUMBER
+        allowed = [kind for kind in Kind if kind in schema.kinds]
+        fitting = {own, Kind.INTEGER} if own is Kind.NUMBER else {own}
+        return [kind for kind in allowed if kind in fitting] or [own]
 
+    def scalar(self, _kind: Kind, _schema: Schema, /) -> Scalar:
+        """The value."""
+        return self.value
 
-def _attempt(option: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
-    """One alternative; one that cannot be filled is as good as unknown."""
-    try:
-        return _fill(option, meaning, subject, path)
-    except Unfillable:
-        return FilledValue(None, known=False)
+    def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
+        """The value if it is among the options."""
+        return FilledValue(self.value, known=self.value in allowed)
 
+    def members(self, schema: Schema, /) -> Sequence[ValueSource]:
+        """Nothing."""
+        return [NOTHING] * len(schema.properties)
 
-def _fill_enum(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
-    allowed = options(schema)
-    if not allowed:
-        raise refuse(path, "its enum has no value of its type.")
-    words = [each for each in allowed if isinstance(each, str)]
-    if words:
-        option, supported = _best_word(words, meaning, subject)
-        if supported or None not in allowed:
-            return FilledValue(option, known=supported)
-        return FilledValue(None, known=False)
-    return _nearest_number(allowed, meaning, subject)
+    def elements(self, _schema: Schema, /) -> Elements:
+        """Nothing."""
+        return Elements()
 
 
 def _best_word(words: Sequence[str], meaning: Meaning, subject: Subject) -> tuple[str, bool]:
@@ -181,100 +211,56 @@ def _nearest_number(allowed: Sequence[Scalar], meaning: Meaning, subject: Subjec
     return FilledValue(min(numbers, key=lambda each: abs(each - value)), known=True)
 
 
-def _text(text: str | None, schema: Schema, path: str) -> FilledValue:
-    """A text within the schema's lengths, cut between words and filled up with blanks."""
-    if text is None:
-        return FilledValue(minimal_value(schema, path), known=False)
-    least, most = schema.min_length or 0, schema.max_length
-    if most is not None and len(text) > most:
-        text = text[: most + 1].rpartition(" ")[0] or text[:most]
-    if least > len(text) and least <= LONGEST_TEXT:
-        text = text.ljust(least)
-    if fits(text, schema):
-        return FilledValue(text, known=True)
-    return FilledValue(minimal_value(schema, path), known=False)
-
-
-def _fill_object(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
-    if meaning.mention:
-        found = subject.about(meaning.mention)
-        if not found:
-            return FilledValue(minimal_value(schema, path), known=False)
-        subject = replace(subject, thing=found[0])
-    members: dict[str, JsonValue] = {}
-    known = False
-    for each in schema.properties:
-        filled = _fill(each.schema, _meaning_in(schema, each, subject), subject, f"{path}.{each.name}")
-        if filled.known or each.required:
-            members[each.name] = filled.value
-        known = known or filled.known
-    return FilledValue(members, known)
-
-
 def _meaning_in(schema: Schema, each: Property, subject: Subject) -> Meaning:
     """What a member is for; `width` and `height` are a box's only beside its other edges."""
-    meaning = meaning_of(each.name, subject.tongues)
+    meaning = meaning_of(each.name, subject.tongues, each.schema)
     if meaning.role != "box_edge":
         return meaning
-    roles = [meaning_of(other.name, subject.tongues).role for other in schema.properties]
+    roles = [meaning_of(other.name, subject.tongues, other.schema).role for other in schema.properties]
     if roles.count("box_edge") >= EDGES:
         return meaning
     return replace(meaning, role={"width": "image_width", "height": "image_height"}.get(meaning.words, ""))
 
 
-def _fill_array(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
-    least = min_items(schema, path)
-    shape = element(schema, 0)
-    kinds = shape.kinds or {default_kind(shape)}
-    if kinds & NUMBERS and not shape.any_of:
-        return _numbers(schema, meaning, subject, path)
-    if shape.enum is not None:
-        filled = _fitting_options(shape, subject)
-    elif Kind.STRING in kinds:
-        filled = _texts(shape, meaning, subject, path)
-    else:
-        filled = _objects(schema, meaning, subject, path)
-    most = subject.intent.manner.limit if schema.max_items is None else schema.max_items
-    values = filled[:most]
-    if len(values) < least:
-        values += _missing(schema, len(values), least, bool(filled), path)
-    return FilledValue(list(values), known=bool(filled))
+def _thing_of(meaning: Meaning, subject: Subject) -> Thing | None:
+    """The thing that a field is about: of a place, the one that is spoken of anyway if the name fits it."""
+    mention = meaning.mention
+    own = subject.thing and (mention is None or mention.means(subject.thing))
+    if mention is None or (meaning.place and own):
+        return subject.leading
+    return next(iter(subject.about(mention)), None)
 
 
-def _missing(schema: Schema, have: int, least: int, seen: bool, path: str) -> list[JsonValue]:
-    """What a list lacks: elements that say nothing; things are not made up."""
-    if seen and element(schema, have).properties:
-        raise refuse(path, f"minItems is {least}, but {have} such things are seen in the picture.")
-    return [minimal_value(element(schema, at), f"{path}[{at}]") for at in range(have, least)]
+def _place_members(schema: Schema, meaning: Meaning, subject: Subject) -> Mapping[str, float]:
+    """The numbers of an object that is a place, or has one among its own members, by name."""
+    place = meaning.place if meaning.place and meaning.place.members else flat_place_field(schema)
+    if place is None or subject.leading is None:
+        return {}
+    numbers = place_numbers(subject.leading.box, place)
+    scale = GRID if place.top == 1 else 1
+    return {name: value / scale for name, value in zip(place.members, numbers, strict=True)}
 
 
-def _numbers(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> FilledValue:
+def _numbers(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Fact]:
     """A box or a point, known by the name or by the number of elements."""
-    least = min_items(schema, path)
-    thing = subject.leading
+    thing = _thing_of(meaning, subject) if meaning.role in {"box", "point"} else subject.leading
     pair = meaning.role == "point" or (meaning.role != "box" and 2 in {schema.min_items, schema.max_items})
     if thing is None or not (pair or meaning.role == "box" or 4 in {schema.min_items, schema.max_items}):
-        return FilledValue(minimal_value(schema, path), known=False)
+        return ()
     values = thing.box.centre().point() if pair else thing.box.box_2d()
-    top = element(schema, 0).maximum
-    scaled = [value / GRID if top is not None and top <= 1 else value for value in values]
-    if len(scaled) < least or (schema.max_items is not None and len(scaled) > schema.max_items):
-        return FilledValue(minimal_value(schema, path), known=False)
-    return FilledValue(
-        [number(value, element(schema, at), f"{path}[{at}]") for at, value in enumerate(scaled)], known=True
-    )
+    most = len(values) if schema.max_items is None else schema.max_items
+    if not (schema.min_items or 0) <= len(values) <= most:
+        return ()
+    top = schema.element(0).maximum
+    return [Fact(value / GRID if top is not None and top <= 1 else value) for value in values]
 
 
-def _fitting_options(shape: Schema, subject: Subject) -> list[JsonValue]:
+def _fitting_options(shape: Schema, subject: Subject) -> Sequence[Fact]:
     """The options that evidence supports, best first."""
     words = [each for each in options(shape) if isinstance(each, str) and satisfies(each, shape)]
     scores = {each: score_of(each, subject.evidence, subject.intent.lexicon) for each in words}
-    return [*sorted((each for each in words if scores[each] >= SUPPORTED), key=lambda each: -scores[each])]
-
-
-def _texts(shape: Schema, meaning: Meaning, subject: Subject, path: str) -> list[JsonValue]:
-    filled = [_text(text, shape, path) for text in _all_texts(meaning, subject)]
-    return [each.value for each in filled if each.known]
+    fitting = sorted((each for each in words if scores[each] >= SUPPORTED), key=lambda each: -scores[each])
+    return [Fact(each) for each in fitting]
 
 
 def _all_texts(meaning: Meaning, subject: Subject) -> Sequence[str]:
@@ -299,32 +285,31 @@ def _all_texts(meaning: Meaning, subject: Subject) -> Sequence[str]:
     return tuple(dict.fromkeys(labels))
 
 
-def _objects(schema: Schema, meaning: Meaning, subject: Subject, path: str) -> list[JsonValue]:
+def _things(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Known]:
     """One element for each thing that is meant, or for each class where they are counted."""
     things: Sequence[Thing] = subject.about(meaning.mention)
     if not meaning.mention:
-        lines = _are_lines(element(schema, 0), subject)
+        lines = _are_lines(schema.element(0), subject)
         things = as_things(subject.evidence) if lines else wanted(subject.intent, subject.evidence)
     groups = [(thing, 1) for thing in things]
-    if _counts_classes(element(schema, 0), subject):
+    if _counts_classes(schema.element(0), subject):
         groups = [(group.things[0], len(group.things)) for group in grouped(things)]
-    values: list[JsonValue] = []
-    for at, (thing, count) in enumerate(groups):
-        own = replace(subject, thing=thing, index=at, count=count)
-        filled = _fill(element(schema, at), Meaning(role="box"), own, f"{path}[{at}]")
-        if filled.known:
-            values.append(filled.value)
-    return values
+    points = meaning.place is not None and meaning.place.kind is PlaceKind.POINTS
+    inner = Meaning(role="point" if points else "box")
+    return [
+        Known(inner, replace(subject, thing=thing, index=at, count=count))
+        for at, (thing, count) in enumerate(groups)
+    ]
 
 
 def _are_lines(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list are a text and its place, and no thing is named that it is on."""
-    roles = {meaning_of(each.name, subject.tongues).role for each in shape.properties}
+    roles = {meaning_of(each.name, subject.tongues, each.schema).role for each in shape.properties}
     named = any(mention.labels for mention in subject.intent.mentions)
     return "text" in roles and "label" not in roles and bool(roles & {"box", "box_edge"}) and not named
 
 
 def _counts_classes(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list have a count and no place of their own."""
-    roles = {meaning_of(each.name, subject.tongues).role for each in shape.properties}
+    roles = {meaning_of(each.name, subject.tongues, each.schema).role for each in shape.properties}
     return "count" in roles and not roles & {"box", "point", "box_edge", "score", "position"}

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from vidi.domain.geometry import Box
-from vidi.engines.lite import box_relations
 from vidi.engines.lite.answers.captions import (
     Group,
     doing_in_words,
@@ -32,6 +31,7 @@ from vidi.engines.lite.answers.resolve import (
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.language.intents import Intent
 from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.world import lying_on, resting_on, touching
 
 ONLY = {
     "holding": frozenset({"holding"}),
@@ -77,7 +77,7 @@ def near(intent: Intent, evidence: Evidence) -> AnswerText:
         return not_seen(mention, evidence, language)
     others = [thing for thing in evidence.things(SHOWN) if thing.label not in mention.labels]
     upon = language.matches(language.pronouns, "upon", intent.text)
-    holds = _carried if upon else box_relations.touching
+    holds = _carried if upon else touching
     around = (
         {"person", *evidence.world.groups["furniture"]} if upon and anchors[0].label == "dining table" else ()
     )
@@ -95,7 +95,7 @@ def near(intent: Intent, evidence: Evidence) -> AnswerText:
 
 def _carried(one: Box, other: Box) -> bool:
     """Whether one thing lies or stands on another."""
-    return box_relations.lying_on(one, other) or box_relations.resting_on(one, other)
+    return lying_on(one, other) or resting_on(one, other)
 
 
 def who(intent: Intent, evidence: Evidence) -> AnswerText:
@@ -195,7 +195,7 @@ def _beside(who: Group, groups: Sequence[Group], evidence: Evidence, language: L
         thing
         for group in groups
         for thing in group.things
-        if group.label != who.label and thing.score >= SHOWN and box_relations.touching(thing.box, box)
+        if group.label != who.label and thing.score >= SHOWN and touching(thing.box, box)
     ]
     subject = language.say("the", noun=language.noun(who.label).one)
     text = language.sentence("cannot_doing", subject=subject)

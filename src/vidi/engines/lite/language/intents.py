@@ -10,8 +10,7 @@ from string import ascii_lowercase
 from vidi.domain.prompt import Prompt, Role
 from vidi.engines.lite.evidence import Thing
 from vidi.engines.lite.language.language import Language, Style, language_of, load_languages, style_of
-from vidi.engines.lite.vision.classes import IMAGENET_CLASSES
-from vidi.engines.lite.world import World
+from vidi.engines.lite.world import IMAGENET_CLASSES, World
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from vidi.domain.prompt import Picture
-from vidi.engines.lite.vision.classes import IMAGENET_CLASSES
 from vidi.engines.lite.vision.onnx import Floats, Network
+from vidi.engines.lite.world import IMAGENET_CLASSES
 
 _SIDE = 260
 _SHOWN = 10

@@ -279,6 +279,10 @@ def _saturation(grid: Grid) -> Grid:
 
 def _fineness(brightness: Grid) -> float:
     """How much a cell differs from its neighbours, where it does so most: the 90th percentile."""
-    middle = brightness[1:-1, 1:-1]
+    return float(np.percentile(np.abs(laplacian(brightness)), 90))
+
+
+def laplacian(brightness: Grid) -> Grid:
+    """How much each cell that has four neighbours differs from them: what blur takes away first."""
     around = brightness[:-2, 1:-1] + brightness[2:, 1:-1] + brightness[1:-1, :-2] + brightness[1:-1, 2:]
-    return float(np.percentile(np.abs(around - 4 * middle), 90))
+    return around - 4 * brightness[1:-1, 1:-1]

@@ -12,15 +12,29 @@ from PIL import Image
 
 from vidi.domain.geometry import Box
 from vidi.domain.prompt import MediaResolution, Picture
-from vidi.engines.lite.vision.classes import COCO_CLASSES
-from vidi.engines.lite.vision.onnx import Network, give_back
+from vidi.engines.lite.vision.onnx import Floats, Network, give_back
+
+COCO_CLASSES: tuple[str, ...] = (
+    *("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"),
+    *("traffic light", "fire hydrant", "stop sign", "parking meter", "bench"),
+    *("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"),
+    *("backpack", "umbrella", "handbag", "tie", "suitcase"),
+    *("frisbee", "skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove"),
+    *("skateboard", "surfboard", "tennis racket"),
+    *("bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl"),
+    *("banana", "apple", "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake"),
+    *("chair", "couch", "potted plant", "bed", "dining table", "toilet"),
+    *("tv", "laptop", "mouse", "remote", "keyboard", "cell phone"),
+    *("microwave", "oven", "toaster", "sink", "refrigerator"),
+    *("book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush"),
+)
+"""The detector's 80 classes: COCO's names in COCO's order."""
 
 _STRIDES = (8, 16, 32)
 _BINS = np.arange(11, dtype=np.float32)
 _SAME_THING = 0.6
 _MOST = 1000
 
-Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.intp]
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vidi.engines.lite.vision.onnx import Floats
+
 TEXT = 0.3
 """Probability from which a pixel belongs to a core."""
 
@@ -29,7 +31,6 @@ _STRAIGHT = 1.05
 _ANGLES = np.radians(np.arange(-45, 45, dtype=np.float32))
 _ANGLES = _ANGLES[np.argsort(np.abs(_ANGLES), kind="stable")]
 
-Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.intp]
 
 

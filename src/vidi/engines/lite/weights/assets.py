@@ -52,6 +52,14 @@ def _installed_checkpoint() -> Path | None:
     return Path(folders[0]) / "models" / CHECKPOINT.name if folders else None
 
 
+_CONVERTERS = {
+    # Behind these nodes the export bakes in one picture size.
+    "detector": ("tfjs", *(f"PartitionedCall/transpose_{number}" for number in (99, 105, 111))),
+    "classifier": ("efficientnet",),
+}
+"""The module that converts a model, and what it is told besides the files."""
+
+
 def convert(model: str, sources: tuple[Path, ...], target: Path) -> None:
     """Convert a model in a process of its own, which takes its memory and its libraries with it.
 
@@ -63,8 +71,9 @@ def convert(model: str, sources: tuple[Path, ...], target: Path) -> None:
     Raises:
         Unavailable: The conversion failed, most likely for want of memory or disk space.
     """
+    module, *outputs = _CONVERTERS[model]
     files = [str(path) for path in (*sources, target)]
-    command = [sys.executable, "-P", "-m", "vidi.engines.lite.weights.converter", model, *files]
+    command = [sys.executable, "-P", "-m", f"vidi.engines.lite.weights.{module}", *files, *outputs]
     try:
         subprocess.run(command, capture_output=True, check=True, timeout=_CONVERTING_SECONDS)
     except (OSError, subprocess.SubprocessError) as failure:

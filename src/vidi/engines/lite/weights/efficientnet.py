@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import io
 import pickle
+import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -183,3 +185,13 @@ def _read_storage(file: io.BytesIO, dtype: str) -> npt.NDArray[np.float32]:
     if file.tell() + size > file.getbuffer().nbytes:
         raise EOFError("it ends too early")
     return np.frombuffer(file.read(size), dtype).astype(np.float32)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Convert: CHECKPOINT TARGET."""
+    checkpoint, target = map(Path, arguments)
+    target.write_bytes(to_onnx(checkpoint.read_bytes()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

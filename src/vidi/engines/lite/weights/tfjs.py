@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -295,3 +297,13 @@ def _slide(size: tuple[int, int], kernel: Sequence[int], strides: Sequence[int])
     """Rows and columns that a window leaves of a padded input."""
     rows, columns = ((s - k) // step + 1 for s, k, step in zip(size, kernel, strides, strict=True))
     return (rows, columns)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Convert: TOPOLOGY WEIGHTS TARGET OUTPUT..., where an output is a node at which the graph is cut."""
+    topology, weights, target = (Path(each) for each in arguments[:3])
+    target.write_bytes(to_onnx(topology.read_bytes(), weights.read_bytes(), arguments[3:]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,84 @@
+"""A picture that is still encoded, wherever it comes from: its bytes, its digest and its header.
+
+    inline      the bytes came with the request; digest and header are worked out when first asked for
+    uploaded    digest and header lie in the file's row; the bytes are read when the picture is decoded
+
+So no picture is hashed or parsed twice. Bytes that can be read again are not kept: a prompt may name
+thousands of uploaded pictures, and only those that are being decoded are in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from vidi.domain.prompt import ImageHeader, ImageSource, MediaResolution
+from vidi.images.header import ImageLimits, check_limits, read_header
+
+_LARGE = 256 << 10
+"""A file of more bytes is hashed on a thread; a smaller one takes well under a millisecond."""
+
+
+class PictureSource:
+    """One picture of a prompt, on its way to the decoder. For one event loop."""
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[bytes]],
+        where: str,
+        resolution: MediaResolution = MediaResolution.UNSPECIFIED,
+        *,
+        digest: str = "",
+        header: ImageHeader | None = None,
+    ) -> None:
+        """Say where the bytes come from, and what is known of them already.
+
+        Args:
+            read: Reads the whole encoded file, anew each time.
+            where: Path of the part in the request.
+            resolution: The part's own media resolution.
+            digest: SHA-256 of the file in hex; "" if not known.
+            header: The file's header, checked when it came; None if not known.
+        """
+        self.read = read
+        self.where = where
+        self.resolution = resolution
+        self._digest = digest
+        self._header = header
+
+    @classmethod
+    def inline(cls, image: ImageSource) -> PictureSource:
+        """A picture whose bytes are in memory."""
+
+        async def read() -> bytes:
+            return image.data
+
+        return cls(read, image.where, image.resolution)
+
+    async def digest(self) -> str:
+        """SHA-256 of the encoded file in hex: the same file, the same digest."""
+        if not self._digest:
+            data = await self.read()
+            large = len(data) > _LARGE
+            self._digest = await asyncio.to_thread(_sha256, data) if large else _sha256(data)
+        return self._digest
+
+    async def header(
+        self, limits: ImageLimits, resolution: MediaResolution = MediaResolution.UNSPECIFIED
+    ) -> ImageHeader:
+        """What the file's header says, with the media resolution in force.
+
+        Raises:
+            InvalidImage: As `read_header`.
+        """
+        if self._header is None:
+            self._header = read_header(await self.read(), where=self.where, limits=limits)
+        else:
+            check_limits(self._header, limits, self.where)
+        return replace(self._header, resolution=resolution)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
