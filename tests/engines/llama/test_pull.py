@@ -18,14 +18,14 @@ from tests.engines.llama.tiny import write_text, write_vision
 from vidi.domain.errors import InvalidRequest, NotFound, Unavailable
 from vidi.engines.base import EngineContext
 from vidi.engines.llama import hub as client
-from vidi.engines.llama import memory, sources
+from vidi.engines.llama import memory
 from vidi.engines.llama import pull as pulling
 from vidi.engines.llama.catalog import ResolvedModel
 from vidi.engines.llama.gguf import check_pair
 from vidi.engines.llama.pull import find_pull, other_ways
 from vidi.engines.llama.store import find_pulled, pulled, unfinished_bytes
 from vidi.engines.profile import Model, WeightsFile
-from vidi.engines.weights import Pull, PullRequest
+from vidi.engines.weights import Pull, PullRequest, nearest_existing
 
 TEXT, VISION = "text-Q4.gguf", "mmproj-F16.gguf"
 
@@ -355,4 +355,4 @@ def test_what_ollama_has_is_linked_and_checked(
 
 
 def test_the_disk_is_asked_at_the_cache(context: EngineContext) -> None:
-    assert sources.nearest_existing(context.cache) == context.cache.parent
+    assert nearest_existing(context.cache) == context.cache.parent

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from vidi.domain.errors import InvalidRequest, NotFound, VidiError
-from vidi.engines.llama.sources import LocalFile, copied_bytes, find_local, free_bytes, link_or_copy
-from vidi.engines.weights import PullRequest
+from vidi.engines.llama.sources import LocalFile, copied_bytes, find_local, link_or_copy
+from vidi.engines.weights import PullRequest, free_bytes
 
 MODEL, PROJECTOR = "application/vnd.ollama.image.model", "application/vnd.ollama.image.projector"
 

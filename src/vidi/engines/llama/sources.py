@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,16 +105,6 @@ def copied_bytes(file: LocalFile, folder: Path) -> int:
     allowed = facts.st_uid == os.geteuid() or os.access(source, os.W_OK)
     linked = file.immutable and allowed and facts.st_dev == folder.stat().st_dev
     return 0 if linked else facts.st_size
-
-
-def free_bytes(folder: Path) -> int:
-    """Bytes that are free where a folder is, or will be."""
-    return shutil.disk_usage(nearest_existing(folder)).free
-
-
-def nearest_existing(folder: Path) -> Path:
-    """The folder, or the nearest one above that exists."""
-    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
 
 def _only_vision_beside(text: Path) -> Path:
