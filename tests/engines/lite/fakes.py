@@ -14,7 +14,7 @@ from vidi.domain.geometry import Box, Placement
 from vidi.domain.prompt import Output, Picture, Prompt, Request, Role, Sampling, TextFormat, Turn
 from vidi.domain.schema import Schema
 from vidi.engines.lite.engine import Lite
-from vidi.engines.lite.evidence import Evidence, TextReader, VisionModels, open_senses
+from vidi.engines.lite.evidence import Evidence, ReadsText, VisionModels, open_senses
 from vidi.engines.lite.language.intents import load_languages_of
 from vidi.engines.lite.vision.classifier import Classification
 from vidi.engines.lite.vision.detector import Detection
@@ -118,7 +118,7 @@ class FakeModels:
         return self.scenes.get(picture.digest, Scene())
 
 
-def senses_of(models: FakeModels, reader: TextReader | None = None) -> VisionModels:
+def senses_of(models: FakeModels, reader: ReadsText | None = None) -> VisionModels:
     """The fakes as the engine's senses."""
     return open_senses(models, models, WORLD, reader)
 

@@ -210,7 +210,7 @@ class Classifies(Protocol):
         ...
 
 
-class TextReader(Protocol):
+class ReadsText(Protocol):
     """Reads text: an optional sense."""
 
     def read(self, picture: Picture) -> tuple[TextLine, ...]:
@@ -281,11 +281,11 @@ class VisionModels:
     sights: SharedPictures[Detections]
     classifications: SharedPictures[Classification]
     texts: SharedPictures[tuple[TextLine, ...]]
-    reader: TextReader | None = None
+    reader: ReadsText | None = None
 
 
 def open_senses(
-    detector: Detects, classifier: Classifies, world: World, reader: TextReader | None = None
+    detector: Detects, classifier: Classifies, world: World, reader: ReadsText | None = None
 ) -> VisionModels:
     """Senses with an empty memory."""
     sights = SharedPictures[Detections](REMEMBERED_PICTURES)
