@@ -248,8 +248,8 @@ def describe(evidence: Evidence, language: Language) -> AnswerText:
     if inside is not None:
         side = language.say("indoors" if inside else "outdoors")
         sentences.append(language.sentence("side_is", side=side))
-    colours = [language.colour(name) for name in evidence.sight.palette[:3]]
-    if colours and not evidence.sight.flat:
+    colours = [language.colour(name) for name in evidence.detections.palette[:3]]
+    if colours and not evidence.detections.flat:
         phrase = "main_colours" if len(colours) > 1 else "main_colour"
         sentences.append(
             language.sentence(phrase, colours=language.listed(colours), colour=language.listed(colours))
@@ -259,24 +259,24 @@ def describe(evidence: Evidence, language: Language) -> AnswerText:
 
 def what_it_shows(evidence: Evidence, language: Language) -> str:
     """A caption for the middle of a sentence: "a red bus on a street"."""
-    said = caption(evidence, language)
+    answer = caption(evidence, language)
     if evidence.things(WORTH_GUESSING):
-        text = said.text.rstrip(".")
+        text = answer.text.rstrip(".")
         return text[:1].lower() + text[1:]
-    return language.one(said.brief) if said.brief else language.say("nothing_seen")
+    return language.one(answer.brief) if answer.brief else language.say("nothing_seen")
 
 
 def without_things(evidence: Evidence, language: Language) -> AnswerText:
     """A sentence about a picture in which the detector found nothing."""
-    colours = language.listed([language.colour(name) for name in evidence.sight.palette[:2]])
-    if evidence.sight.flat:
+    colours = language.listed([language.colour(name) for name in evidence.detections.palette[:2]])
+    if evidence.detections.flat:
         return AnswerText(language.sentence("blank", colours=colours), known=False)
     scene = scene_of(evidence)
     if scene:
         word = language.one(language.scenes[scene.id].one)
         return AnswerText(language.sentence("looks_like", thing=word), brief=language.scenes[scene.id].one)
     label, probability = evidence.labels[0] if evidence.labels else ("", 0.0)
-    if probability >= GUESS_LIKELY and SMOOTH < evidence.sight.sharpness < NOISE:
+    if probability >= GUESS_LIKELY and SMOOTH < evidence.detections.sharpness < NOISE:
         phrase = "looks_like" if probability >= GUESS_SURE else "may_be"
         return AnswerText(language.sentence(phrase, thing=language.one(label)), brief=label)
     if colours:
@@ -436,8 +436,8 @@ def _detail(group: Group, language: Language, evidence: Evidence) -> str:
     total = language.counted(group.label, len(things))
     where = spots(things, language)
     together = len({thing.cell for thing in things}) == 1
-    said = language.say("there_are_at", things=total, place=where if together else f": {where}")
-    return said.replace(" :", ":")
+    text = language.say("there_are_at", things=total, place=where if together else f": {where}")
+    return text.replace(" :", ":")
 
 
 def spots(things: Sequence[Thing], language: Language) -> str:

@@ -1,4 +1,4 @@
-"""From an intent and a picture to an answer in words: one function for each aim."""
+"""From an intent and a picture to an answer in words: one function for each kind of intent."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from vidi.engines.lite.language.language import AnswerText
 Answerer = Callable[[Intent, Evidence], AnswerText]
 
 
-def answer(intent: Intent, evidence: Evidence) -> AnswerText:
+def answer_intent(intent: Intent, evidence: Evidence) -> AnswerText:
     """Answer one question about one picture; what no rule knows is said to be unknown."""
-    return ANSWERERS.get(intent.aim, _unknown)(intent, evidence)
+    return ANSWERERS.get(intent.kind, _unknown)(intent, evidence)
 
 
 def _caption(intent: Intent, evidence: Evidence) -> AnswerText:
-    sentences = intent.manner.sentences or 1
-    if (intent.manner.long or sentences > 1) and not intent.manner.short:
+    sentences = intent.style.sentences or 1
+    if (intent.style.long or sentences > 1) and not intent.style.short:
         return captions.describe(evidence, intent.language)
     return captions.caption(evidence, intent.language)
 
 
 def _describe(intent: Intent, evidence: Evidence) -> AnswerText:
-    if intent.manner.short or intent.manner.sentences == 1:
+    if intent.style.short or intent.style.sentences == 1:
         return captions.caption(evidence, intent.language)
     return captions.describe(evidence, intent.language)
 
@@ -42,7 +42,7 @@ def _state(intent: Intent, evidence: Evidence) -> AnswerText:
     if where.names_sport(intent):
         return where.sport(intent, evidence)
     place = kinds.scene_in(intent.text, intent.language)
-    if place and not intent.mentions:
+    if place and not intent.entities:
         return kinds.scene(replace(intent, thing=intent.text), evidence)
     return state(intent, evidence)
 
@@ -79,4 +79,4 @@ ANSWERERS: Mapping[str, Answerer] = {
     "size": kinds.size,
     "choose": kinds.choose,
 }
-"""Which function answers which aim; the others are not about one picture, or cannot be answered."""
+"""Which function answers which intent; the others are not about one picture, or cannot be answered."""

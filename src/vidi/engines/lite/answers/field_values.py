@@ -11,7 +11,7 @@ from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.grounding.schema import PlaceField, PlaceKind, place_field
 from vidi.engines.lite.answers import captions, lists
 from vidi.engines.lite.answers.captions import indoors, scene_of
-from vidi.engines.lite.answers.dispatch import answer
+from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.kinds import BLURRY, plain
 from vidi.engines.lite.answers.lists import label_of, text_on
 from vidi.engines.lite.answers.resolve import KIND_THERE, SHOWN, THERE, find, kind_in
@@ -33,14 +33,14 @@ class Meaning:
     Attributes:
         role: A name of the languages' [fields], or "".
         edge: Which edge of a box it is, for the role box_edge.
-        mention: The thing that the name speaks of, if any.
+        entity: The thing that the name speaks of, if any.
         words: The name as words.
         place: How the field holds a place, for the roles box and point.
     """
 
     role: str = ""
     edge: str = ""
-    mention: Entity | None = None
+    entity: Entity | None = None
     words: str = ""
     place: PlaceField | None = None
 
@@ -51,7 +51,7 @@ _NUMBERS = Schema(kinds=frozenset({Kind.ARRAY}), items=Schema(kinds=frozenset({K
 _PLACE_ROLES = {PlaceKind.BOXES: "box", PlaceKind.POINTS: "point"}
 
 
-def meaning_of(name: str, tongues: Languages, schema: Schema = _NUMBERS) -> Meaning:
+def meaning_of(name: str, languages: Languages, schema: Schema = _NUMBERS) -> Meaning:
     """Read a field's name, and its shape where the name alone leaves doubt.
 
     The names of places are those that other models are asked for too (`grounding/schema.py`); a language
@@ -60,22 +60,22 @@ def meaning_of(name: str, tongues: Languages, schema: Schema = _NUMBERS) -> Mean
     shapes = (schema, _NUMBERS)
     places = (place_field(Property(name, shape, required=True)) for shape in shapes)
     place = next((each for each in places if each), None)
-    meaning = _meaning_in_words(name, tongues)
+    meaning = _meaning_in_words(name, languages)
     role = meaning.role if place is None or place.several else _PLACE_ROLES[place.sought]
     return replace(meaning, role=role, place=place)
 
 
-def _meaning_in_words(name: str, tongues: Languages) -> Meaning:
+def _meaning_in_words(name: str, languages: Languages) -> Meaning:
     words = plain(name)
     core = _ASKING.sub("", words).strip()
-    mention: Entity | None = None
+    entity: Entity | None = None
     role, edge = "", ""
-    for language in tongues.languages.values():
+    for language in languages.by_id.values():
         if not role:
             role, edge = _role(words, language.fields)
-        mentions = tongues.lexicons[language.id].mentions(core or words)
-        mention = mention or next((each for each in mentions if each.labels), None)
-    return Meaning(role, edge, mention, words)
+        entities = languages.lexicons[language.id].entities(core or words)
+        entity = entity or next((each for each in entities if each.labels), None)
+    return Meaning(role, edge, entity, words)
 
 
 def _role(words: str, fields: Patterns) -> tuple[str, str]:
@@ -108,7 +108,7 @@ class Subject:
     Attributes:
         evidence: The picture.
         intent: What the prompt wants.
-        tongues: The words that descriptions are read with.
+        languages: The words that descriptions are read with.
         thing: The thing that an object stands for, if it stands for one.
         index: Its number, from 0.
         count: How many of its class it stands for.
@@ -116,7 +116,7 @@ class Subject:
 
     evidence: Evidence
     intent: Intent
-    tongues: Languages
+    languages: Languages
     thing: Thing | None = None
     index: int = 0
     count: int = 1
@@ -126,17 +126,17 @@ class Subject:
         """The thing it is about, else the first that the prompt means, else the most prominent."""
         if self.thing:
             return self.thing
-        for mention in self.intent.mentions:
-            found = find(mention, self.evidence, THERE)
+        for entity in self.intent.entities:
+            found = find(entity, self.evidence, THERE)
             if found:
                 return found[0]
         return next(iter(self.evidence.things(SHOWN)), None)
 
-    def about(self, mention: Entity | None) -> tuple[Thing, ...]:
+    def about(self, entity: Entity | None) -> tuple[Thing, ...]:
         """The things that a field speaks of: those it names, else those of the prompt, else all."""
-        if mention:
-            return find(mention, self.evidence, SHOWN)
-        named = [each for each in self.intent.mentions if each.labels]
+        if entity:
+            return find(entity, self.evidence, SHOWN)
+        named = [each for each in self.intent.entities if each.labels]
         things = self.evidence.things(SHOWN)
         if not named:
             return things
@@ -146,9 +146,9 @@ class Subject:
         """A field's description read as a question, if it is one."""
         if not description:
             return None
-        intent = self.tongues.read(lowered(description), self.intent.language)
+        intent = self.languages.parse_text(lowered(description), self.intent.language)
         questions = {"count", "colour", "exists", "kind", "scene", "side", "where", "activity", "choose"}
-        return intent if intent.aim in questions else None
+        return intent if intent.kind in questions else None
 
 
 def text(meaning: Meaning, description: str, subject: Subject) -> str | None:
@@ -156,13 +156,13 @@ def text(meaning: Meaning, description: str, subject: Subject) -> str | None:
     told = _text_of_role(meaning, subject)
     if told is not None or meaning.role:
         return told
-    if meaning.mention:
-        found = subject.about(meaning.mention)
+    if meaning.entity:
+        found = subject.about(meaning.entity)
         return subject.intent.language.noun(found[0].label).one if found else None
     asked = subject.asked(description)
     if asked:
-        said = answer(asked, subject.evidence)
-        return (said.brief or said.text) if said.known else None
+        answer = answer_intent(asked, subject.evidence)
+        return (answer.brief or answer.text) if answer.known else None
     return None
 
 
@@ -181,10 +181,10 @@ def number(meaning: Meaning, top: float | None, subject: Subject) -> float | Non
         case "image_height":
             return evidence.picture.placement.source_height
         case "answer":
-            said = answer(subject.intent, evidence)
-            return int(said.brief) if said.brief.isdecimal() else None
-    if meaning.role == "count" or meaning.mention:
-        return subject.count if subject.thing and not meaning.mention else len(subject.about(meaning.mention))
+            answer = answer_intent(subject.intent, evidence)
+            return int(answer.brief) if answer.brief.isdecimal() else None
+    if meaning.role == "count" or meaning.entity:
+        return subject.count if subject.thing and not meaning.entity else len(subject.about(meaning.entity))
     return None
 
 
@@ -195,15 +195,15 @@ def truth(meaning: Meaning, description: str, subject: Subject) -> bool | None:
     if inside is not None:
         return inside == (meaning.role == "indoors")
     if meaning.role == "blurry":
-        return evidence.sight.sharpness < BLURRY
-    if meaning.mention:
-        there = bool(find(meaning.mention, evidence, THERE))
-        return there or kind_in(meaning.mention, evidence) >= KIND_THERE
+        return evidence.detections.sharpness < BLURRY
+    if meaning.entity:
+        there = bool(find(meaning.entity, evidence, THERE))
+        return there or kind_in(meaning.entity, evidence) >= KIND_THERE
     asked = subject.asked(description) or (subject.intent if meaning.role == "answer" else None)
-    if asked is None or asked.aim == UNKNOWN:
+    if asked is None or asked.kind == UNKNOWN:
         return None
-    said = answer(asked, evidence)
-    return {language.say("yes"): True, language.say("no"): False}.get(said.brief)
+    answer = answer_intent(asked, evidence)
+    return {language.say("yes"): True, language.say("no"): False}.get(answer.brief)
 
 
 def place_numbers(box: Box, place: PlaceField) -> tuple[float, ...]:
@@ -245,7 +245,7 @@ def _text_of_role(meaning: Meaning, subject: Subject) -> str | None:
         "scene": lambda: _scene_in_words(evidence, language),
         "tags": lambda: ", ".join(lists.tag_words(evidence, language)),
         "hashtags": lambda: lists.hashtags(intent, evidence).text,
-        "answer": lambda: answer(intent, evidence).text,
+        "answer": lambda: answer_intent(intent, evidence).text,
         "activity": lambda: _activity_in_words(evidence, language),
         "index": lambda: str(subject.index),
     }
@@ -273,15 +273,15 @@ def _activity_in_words(evidence: Evidence, language: Language) -> str | None:
 
 def _text_about_things(meaning: Meaning, subject: Subject) -> str | None:
     language = subject.intent.language
-    things = subject.about(meaning.mention)
+    things = subject.about(meaning.entity)
     if meaning.role == "count":
         return str(subject.count if subject.thing else len(things))
     if meaning.role == "things":
         names = [captions.in_words(group, language, subject.evidence) for group in captions.grouped(things)]
         return language.listed(names) or None
-    thing = things[0] if meaning.mention and things else None if meaning.mention else subject.leading
-    if meaning.role == "colour" and thing is None and not meaning.mention:
-        palette = subject.evidence.sight.palette
+    thing = things[0] if meaning.entity and things else None if meaning.entity else subject.leading
+    if meaning.role == "colour" and thing is None and not meaning.entity:
+        palette = subject.evidence.detections.palette
         return language.colour(palette[0]) if palette else None
     if thing is None:
         return _named_by_classifier(meaning, subject)
@@ -298,7 +298,7 @@ def _text_about_things(meaning: Meaning, subject: Subject) -> str | None:
 def _named_by_classifier(meaning: Meaning, subject: Subject) -> str | None:
     """A label where the detector has none."""
     labels = subject.evidence.labels
-    if meaning.role != "label" or meaning.mention or not labels or labels[0][1] < lists.TAG_LIKELY:
+    if meaning.role != "label" or meaning.entity or not labels or labels[0][1] < lists.TAG_LIKELY:
         return None
     return labels[0][0]
 
@@ -331,13 +331,13 @@ _KINDS = {"count": Kind.INTEGER, "score": Kind.NUMBER, "index": Kind.INTEGER}
 _TRUE_OR_FALSE = re.compile(r"^(is|are|has|have|contains?) ")
 
 
-def shape_in(text: str, tongues: Languages) -> Schema | None:
+def shape_in(text: str, languages: Languages) -> Schema | None:
     """The shape that a text describes: an object, or a list of objects; None if it describes none."""
     text = text[:LONGEST_READ]
     names = _names_in(text)
     if not 0 < len(names) <= MOST_NAMES:
         return None
-    members = tuple(Property(name, _shape_of(meaning_of(name, tongues)), required=True) for name in names)
+    members = tuple(Property(name, _shape_of(meaning_of(name, languages)), required=True) for name in names)
     each = Schema(kinds=frozenset({Kind.OBJECT}), properties=members)
     if _LISTED.search(text):
         return Schema(kinds=frozenset({Kind.ARRAY}), items=each)
@@ -360,7 +360,7 @@ def _shape_of(meaning: Meaning) -> Schema:
     if meaning.role in {"indoors", "outdoors", "blurry"} or _TRUE_OR_FALSE.match(meaning.words):
         return Schema(kinds=frozenset({Kind.BOOLEAN, Kind.NULL}))
     plural = meaning.words.endswith("s") and meaning.role == "colour"
-    things = meaning.role == "" and meaning.mention is not None and not meaning.mention.single
+    things = meaning.role == "" and meaning.entity is not None and not meaning.entity.single
     if meaning.role in _LISTS or plural or things:
         text = Schema(kinds=frozenset({Kind.STRING}))
         return Schema(kinds=frozenset({Kind.ARRAY}), items=text)

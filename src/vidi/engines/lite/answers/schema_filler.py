@@ -45,7 +45,7 @@ OF_A_THING = frozenset({"label", "box", "point", "box_edge", "score", "position"
 """Roles by which the objects of a list are known to stand for things."""
 
 
-def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues: Languages) -> JsonValue:
+def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], languages: Languages) -> JsonValue:
     """Fill a schema.
 
     Args:
@@ -53,12 +53,12 @@ def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues:
         intent: What the prompt wants.
         evidences: What is known about the pictures, at least one. A list whose elements stand for no thing
             gets one element for each picture; other values are about the first.
-        tongues: The words that names and descriptions are read with.
+        languages: The words that names and descriptions are read with.
 
     Raises:
         Unfillable: The schema contradicts itself, or wants more things than are seen.
     """
-    value = _value(schema, intent, evidences, tongues)
+    value = _value(schema, intent, evidences, languages)
     if satisfies(value, schema):
         return value
     least = minimal_value(schema)
@@ -67,18 +67,18 @@ def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues:
     raise refuse("$", "its parts contradict each other.")
 
 
-def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues: Languages) -> JsonValue:
-    subjects = [Subject(evidence, intent, tongues, index=at) for at, evidence in enumerate(evidences)]
-    if len(subjects) > 1 and _for_each_picture(schema, tongues):
+def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], languages: Languages) -> JsonValue:
+    subjects = [Subject(evidence, intent, languages, index=at) for at, evidence in enumerate(evidences)]
+    if len(subjects) > 1 and _for_each_picture(schema, languages):
         shape = element(schema, 0)
         return [schemas.fill(shape, Known(WHOLE, each), f"$[{each.index}]").value for each in subjects]
     return schemas.fill(schema, Known(WHOLE, subjects[0])).value
 
 
-def _for_each_picture(schema: Schema, tongues: Languages) -> bool:
+def _for_each_picture(schema: Schema, languages: Languages) -> bool:
     if schema.items is None or Kind.ARRAY not in schema.kinds or not schema.items.properties:
         return False
-    roles = {meaning_of(each.name, tongues, each.schema).role for each in schema.items.properties}
+    roles = {meaning_of(each.name, languages, each.schema).role for each in schema.items.properties}
     return not roles & OF_A_THING
 
 
@@ -126,7 +126,7 @@ class Known:
     def members(self, schema: Schema, /) -> Sequence[ValueSource]:
         """What is known about the thing that an object stands for; nothing where that is not seen."""
         subject = self.subject
-        if self.meaning.mention:
+        if self.meaning.entity:
             thing = _thing_of(self.meaning, subject)
             if thing is None:
                 return [NOTHING] * len(schema.properties)
@@ -143,7 +143,7 @@ class Known:
         """The numbers of a place, the options that fit, texts, or things."""
         shape = element(schema, 0)
         kinds = shape.kinds or {default_kind(shape)}
-        limit = self.subject.intent.manner.limit
+        limit = self.subject.intent.style.limit
         if kinds & NUMBERS and not shape.any_of:
             return Elements(_numbers(schema, self.meaning, self.subject))
         if shape.enum is not None:
@@ -214,10 +214,10 @@ def _nearest_number(allowed: Sequence[Scalar], meaning: Meaning, subject: Subjec
 
 def _meaning_in(schema: Schema, each: Property, subject: Subject) -> Meaning:
     """What a member is for; `width` and `height` are a box's only beside its other edges."""
-    meaning = meaning_of(each.name, subject.tongues, each.schema)
+    meaning = meaning_of(each.name, subject.languages, each.schema)
     if meaning.role != "box_edge":
         return meaning
-    roles = [meaning_of(other.name, subject.tongues, other.schema).role for other in schema.properties]
+    roles = [meaning_of(other.name, subject.languages, other.schema).role for other in schema.properties]
     if roles.count("box_edge") >= EDGES:
         return meaning
     return replace(meaning, role={"width": "image_width", "height": "image_height"}.get(meaning.words, ""))
@@ -225,11 +225,11 @@ def _meaning_in(schema: Schema, each: Property, subject: Subject) -> Meaning:
 
 def _thing_of(meaning: Meaning, subject: Subject) -> Thing | None:
     """The thing that a field is about: of a place, the one that is spoken of anyway if the name fits it."""
-    mention = meaning.mention
-    own = subject.thing and (mention is None or mention.means(subject.thing))
-    if mention is None or (meaning.place and own):
+    entity = meaning.entity
+    own = subject.thing and (entity is None or entity.means(subject.thing))
+    if entity is None or (meaning.place and own):
         return subject.leading
-    return next(iter(subject.about(mention)), None)
+    return next(iter(subject.about(entity)), None)
 
 
 def _place_members(schema: Schema, meaning: Meaning, subject: Subject) -> Mapping[str, float]:
@@ -276,20 +276,22 @@ def _all_texts(meaning: Meaning, subject: Subject) -> Sequence[str]:
         case "caption" | "description" | "scene" | "activity":
             return [text for text in (field_values.text(meaning, "", subject),) if text]
         case "colour":
-            names = [thing.colour for thing in subject.about(meaning.mention)] if meaning.mention else []
-            return [language.colour(name) for name in dict.fromkeys(names or evidence.sight.palette) if name]
-    if not meaning.mention and meaning.role == "answer" and subject.intent.aim in {"tags", "hashtags"}:
+            names = [thing.colour for thing in subject.about(meaning.entity)] if meaning.entity else []
+            return [
+                language.colour(name) for name in dict.fromkeys(names or evidence.detections.palette) if name
+            ]
+    if not meaning.entity and meaning.role == "answer" and subject.intent.kind in {"tags", "hashtags"}:
         return lists.tags(subject.intent, evidence).items
-    if not meaning.mention and meaning.role not in {"things", "label", "answer"}:
+    if not meaning.entity and meaning.role not in {"things", "label", "answer"}:
         return ()
-    labels = (label_of(thing, subject.intent, evidence) for thing in subject.about(meaning.mention))
+    labels = (label_of(thing, subject.intent, evidence) for thing in subject.about(meaning.entity))
     return tuple(dict.fromkeys(labels))
 
 
 def _things(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Known]:
     """One element for each thing that is meant, or for each class where they are counted."""
-    things: Sequence[Thing] = subject.about(meaning.mention)
-    if not meaning.mention:
+    things: Sequence[Thing] = subject.about(meaning.entity)
+    if not meaning.entity:
         lines = _are_lines(element(schema, 0), subject)
         things = as_things(subject.evidence) if lines else wanted(subject.intent, subject.evidence)
     groups = [(thing, 1) for thing in things]
@@ -305,12 +307,12 @@ def _things(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Know
 
 def _are_lines(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list are a text and its place, and no thing is named that it is on."""
-    roles = {meaning_of(each.name, subject.tongues, each.schema).role for each in shape.properties}
-    named = any(mention.labels for mention in subject.intent.mentions)
+    roles = {meaning_of(each.name, subject.languages, each.schema).role for each in shape.properties}
+    named = any(entity.labels for entity in subject.intent.entities)
     return "text" in roles and "label" not in roles and bool(roles & {"box", "box_edge"}) and not named
 
 
 def _counts_classes(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list have a count and no place of their own."""
-    roles = {meaning_of(each.name, subject.tongues, each.schema).role for each in shape.properties}
+    roles = {meaning_of(each.name, subject.languages, each.schema).role for each in shape.properties}
     return "count" in roles and not roles & {"box", "point", "box_edge", "score", "position"}

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from vidi.domain.errors import Internal
 
-LANGUAGES = ("en", "tr")
+LANGUAGE_IDS = ("en", "tr")
 """The files of `vocabulary/`; the first is the one for prompts in no known language."""
 
 SEVERAL = 5
@@ -95,7 +95,7 @@ class Language:
     cells: Mapping[str, PlacePhrase]
     scenes: Mapping[str, PlacePhrase]
     intents: Patterns
-    manner: Patterns
+    style: Patterns
     pronouns: Patterns
     relations: Mapping[str, str]
     phrases: Mapping[str, str]
@@ -110,10 +110,10 @@ class Language:
     def say(self, phrase: str, **slots: str) -> str:
         """A phrase of the file with its slots filled; slots without a filling close up."""
         try:
-            said = self.phrases[phrase].format(**slots)
+            text = self.phrases[phrase].format(**slots)
         except KeyError as error:
             raise Internal(f"The language {self.id!r} lacks a phrase or slot: {error}.") from error
-        return re.sub(r" +", " ", said).replace(" ,", ",").strip()
+        return re.sub(r" +", " ", text).replace(" ,", ",").strip()
 
     def sentence(self, phrase: str, **slots: str) -> str:
         """A phrase as a sentence: with a capital letter and a full stop."""
@@ -189,9 +189,9 @@ class Language:
         return None
 
 
-def load_languages() -> Mapping[str, Language]:
+def read_languages() -> Mapping[str, Language]:
     """Every language, by id."""
-    return {name: _load(name) for name in LANGUAGES}
+    return {name: _load(name) for name in LANGUAGE_IDS}
 
 
 def language_of(text: str, languages: Mapping[str, Language], usual: Language) -> Language:
@@ -236,7 +236,7 @@ def _load(name: str) -> Language:
         cells=_places(tables["cells"]),
         scenes=_places(tables["scenes"]),
         intents=_patterns(tables["intents"]),
-        manner=_patterns(tables["manner"]),
+        style=_patterns(tables["style"]),
         pronouns=_patterns(tables["pronouns"]),
         relations=tables["relations"],
         phrases=tables["say"],
@@ -335,7 +335,7 @@ def style_of(system: str, text: str, languages: Sequence[Language]) -> Style:
     """Read the wishes in a system instruction and a prompt; the prompt's own come first."""
 
     def wished(name: str) -> bool:
-        return any(each.matches(each.manner, name, source) for each in languages for source in (text, system))
+        return any(each.matches(each.style, name, source) for each in languages for source in (text, system))
 
     return Style(
         form=next((form for form in FORMS if wished(form)), ""),
@@ -351,35 +351,35 @@ def style_of(system: str, text: str, languages: Sequence[Language]) -> Style:
     )
 
 
-def styled(said: AnswerText, manner: Style, language: Language) -> str:
-    """An answer in the manner that is wanted."""
-    text = _shaped(said, manner)
-    if manner.short:
+def styled(answer: AnswerText, style: Style, language: Language) -> str:
+    """An answer in the style that is wanted."""
+    text = _shaped(answer, style)
+    if style.short:
         text = _sentences(text, 1)
-    if manner.sentences:
-        text = _sentences(text, manner.sentences)
-    if manner.words:
-        text = _words(text, manner.words, language)
-    if manner.case == "upper":
+    if style.sentences:
+        text = _sentences(text, style.sentences)
+    if style.words:
+        text = _words(text, style.words, language)
+    if style.case == "upper":
         return text.upper()
-    return text.lower() if manner.case == "lower" else text
+    return text.lower() if style.case == "lower" else text
 
 
-def _shaped(said: AnswerText, manner: Style) -> str:
-    if said.items and manner.form == "bullets":
-        return "\n".join(f"- {item}" for item in said.items)
-    if said.items and manner.form == "commas":
-        return ", ".join(said.items)
-    one_word = manner.brief or (manner.words is not None and manner.words <= 2)
-    if said.brief and said.known and (one_word or manner.yes_no or manner.number):
-        return said.brief
-    return said.text
+def _shaped(answer: AnswerText, style: Style) -> str:
+    if answer.items and style.form == "bullets":
+        return "\n".join(f"- {item}" for item in answer.items)
+    if answer.items and style.form == "commas":
+        return ", ".join(answer.items)
+    one_word = style.brief or (style.words is not None and style.words <= 2)
+    if answer.brief and answer.known and (one_word or style.yes_no or style.number):
+        return answer.brief
+    return answer.text
 
 
 def _amount(name: str, text: str, system: str, languages: Sequence[Language]) -> int | None:
     for source in (text, system):
         for language in languages:
-            match = language.matches(language.manner, name, source)
+            match = language.matches(language.style, name, source)
             amount = language.number_of(match["n"]) if match else None
             if amount:
                 return amount
