@@ -21,7 +21,7 @@ from vidi.engines.lite.answers.schema_filler import fill
 from vidi.engines.lite.catalog import CARD
 from vidi.engines.lite.evidence import Evidence, VisionModels, open_models
 from vidi.engines.lite.language.intents import Intent, Languages, load_languages
-from vidi.engines.lite.language.language import AnswerText, Language, styled
+from vidi.engines.lite.language.language import AnswerForm, AnswerText, IntentKind, Language, styled
 from vidi.engines.lite.vision.classifier import Classifier
 from vidi.engines.lite.vision.detector import Detector
 from vidi.engines.lite.vision.ocr import open_reader
@@ -31,7 +31,7 @@ from vidi.engines.lite.world import load_world
 from vidi.engines.schemas import check_size, minimal_value
 from vidi.engines.validation import JsonValue
 
-YES_NO = frozenset({"exists", "state", "scene", "side"})
+YES_NO = frozenset({IntentKind.EXISTS, IntentKind.STATE, IntentKind.SCENE, IntentKind.SIDE})
 
 
 def over_all(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText | None:
@@ -89,7 +89,10 @@ def _in_both(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
     return AnswerText(language.sentence("all_no", n=only), brief=language.say("no"))
 
 
-COMPARING = frozenset({"compare", "same"})
+COMPARING = frozenset({IntentKind.COMPARE, IntentKind.SAME})
+LISTING = frozenset(
+    {IntentKind.LIST, IntentKind.LIST_FIRST, IntentKind.TAGS, IntentKind.HASHTAGS, IntentKind.READ}
+)
 
 
 def reply(prompt: Prompt, models: VisionModels, languages: Languages) -> Iterator[str]:
@@ -104,11 +107,11 @@ def reply(prompt: Prompt, models: VisionModels, languages: Languages) -> Iterato
     if output.schema is not None:
         return _structured(output.schema, output.format, intent, evidences, languages)
     if not evidences:
-        text = intent.language.sentence("greeting" if intent.kind == "greeting" else "no_picture")
+        text = intent.language.sentence("greeting" if intent.kind is IntentKind.GREETING else "no_picture")
         return _words(_quoted(text) if output.format is TextFormat.JSON else text)
-    if intent.kind in {"detect", "point"}:
+    if intent.kind in {IntentKind.DETECT, IntentKind.POINT}:
         return _located(intent, evidences)
-    if output.format is TextFormat.JSON or intent.style.form == "json":
+    if output.format is TextFormat.JSON or intent.style.form is AnswerForm.JSON:
         shape = _described_shape(prompt, languages)
         if shape is not None and intent.kind not in COMPARING:
             return _structured(shape, TextFormat.JSON, replace(intent, entities=()), evidences, languages)
@@ -148,7 +151,7 @@ def _structured(
 
 def _located(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
     """Boxes or points of the first picture; of several, a list for each."""
-    write = points if intent.kind == "point" else boxes
+    write = points if intent.kind is IntentKind.POINT else boxes
     lists = (write(wanted(intent, evidence), intent, evidence) for evidence in evidences)
     if len(evidences) == 1:
         yield from next(lists)
@@ -174,7 +177,7 @@ def _prose(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
 
 
 def _answer(intent: Intent, evidence: Evidence) -> str:
-    if intent.style.form == "python_list":
+    if intent.style.form is AnswerForm.PYTHON_LIST:
         return python_list(intent, evidence)
     return styled(answer_intent(intent, evidence), intent.style, intent.language)
 
@@ -189,13 +192,13 @@ def _as_json(intent: Intent, evidences: Sequence[Evidence]) -> JsonValue:
 
 def _value(intent: Intent, evidence: Evidence) -> JsonValue:
     answer = answer_intent(intent, evidence)
-    if answer.items and intent.kind in {"list", "list_first", "tags", "hashtags", "read"}:
+    if answer.items and intent.kind in LISTING:
         return list(answer.items)
-    if intent.kind in {"caption", "alt"}:
+    if intent.kind in {IntentKind.CAPTION, IntentKind.ALT}:
         return {"caption": answer.text}
-    if intent.kind == "describe":
+    if intent.kind is IntentKind.DESCRIBE:
         return {"description": answer.text}
-    if intent.kind == "count" and answer.brief.isdecimal():
+    if intent.kind is IntentKind.COUNT and answer.brief.isdecimal():
         return {"count": int(answer.brief)}
     return {"answer": _plain(answer, intent)}
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.engines.lite.fakes import LANGUAGES
 from vidi.engines.lite.answers.field_values import meaning_of
+from vidi.engines.lite.language.language import FieldRole
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ from vidi.engines.lite.answers.field_values import meaning_of
     ],
 )
 def test_roles(name: str, role: str) -> None:
-    assert meaning_of(name, LANGUAGES).role == role
+    assert meaning_of(name, LANGUAGES).role == (FieldRole(role) if role else None)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engines.lite.fakes import ENGLISH, LANGUAGES
-from vidi.engines.lite.language.language import AnswerText, Style, style_of, styled
+from vidi.engines.lite.language.language import AnswerForm, AnswerText, Style, style_of, styled
 
 ALL = tuple(LANGUAGES.by_id.values())
 LONG = AnswerText("There are two red dogs with a cat. They are on the left.", brief="2", items=("dog", "cat"))
@@ -20,9 +20,9 @@ LONG = AnswerText("There are two red dogs with a cat. They are on the left.", br
         ("in two sentences", Style(sentences=2)),
         ("no more than 10 items", Style(limit=10)),
         ("list three things", Style(limit=3)),
-        ("as bullet points", Style(form="bullets")),
-        ("comma-separated", Style(form="commas")),
-        ("return json", Style(form="json")),
+        ("as bullet points", Style(form=AnswerForm.BULLETS)),
+        ("comma-separated", Style(form=AnswerForm.COMMAS)),
+        ("return json", Style(form=AnswerForm.JSON)),
         ("in lowercase", Style(case="lower")),
         ("en fazla 5 nesne", Style(limit=5)),
     ],
@@ -46,8 +46,8 @@ def test_the_prompts_own_number_comes_first() -> None:
         (Style(sentences=1), "There are two red dogs with a cat."),
         (Style(words=7), "There are two red dogs."),
         (Style(words=2), "2"),
-        (Style(form="bullets"), "- dog\n- cat"),
-        (Style(form="commas"), "dog, cat"),
+        (Style(form=AnswerForm.BULLETS), "- dog\n- cat"),
+        (Style(form=AnswerForm.COMMAS), "dog, cat"),
         (Style(case="upper"), LONG.text.upper()),
         (Style(brief=True, case="lower"), "2"),
     ],

@@ -11,7 +11,7 @@ from vidi.engines.lite.answers.lists import rewritten
 from vidi.engines.lite.answers.resolve import SHOWN
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.language.language import AnswerText, IntentKind, Language
 from vidi.engines.lite.vision import colours
 from vidi.engines.lite.vision.alignment import Alignment, Change, align
 from vidi.engines.lite.world import COLUMNS, ROWS, cell_of, shared
@@ -47,7 +47,7 @@ def compare(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
         return _each(evidences, language)
     one, other = evidences
     alignment = align(one.picture, other.picture)
-    asks_same = intent.kind == "same"
+    asks_same = intent.kind is IntentKind.SAME
     if alignment is not None:
         return _edited(_edits(alignment, one, other, language), asks_same, language)
     likeness = float(one.embedding @ other.embedding)

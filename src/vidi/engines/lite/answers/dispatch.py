@@ -10,7 +10,7 @@ from vidi.engines.lite.answers.questions import exists, state
 from vidi.engines.lite.answers.resolve import cannot_tell
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import AnswerText
+from vidi.engines.lite.language.language import AnswerText, IntentKind
 
 Answerer = Callable[[Intent, Evidence], AnswerText]
 
@@ -51,32 +51,32 @@ def _unknown(intent: Intent, evidence: Evidence) -> AnswerText:
     return cannot_tell(evidence, intent.language)
 
 
-ANSWERERS: Mapping[str, Answerer] = {
-    "caption": _caption,
-    "alt": _caption,
-    "describe": _describe,
-    "greeting": _caption,
-    "creative": _creative,
-    "read": lists.read,
-    "list": lists.things_listed,
-    "list_first": lists.things_listed,
-    "who": where.who,
-    "tags": lists.tags,
-    "hashtags": lists.hashtags,
-    "count": questions.count,
-    "exists": exists,
-    "colour": questions.colour,
-    "extreme": questions.extreme,
-    "where": where.where,
-    "where_first": where.where,
-    "near": where.near,
-    "where_part": where.part,
-    "activity": where.activity,
-    "scene": kinds.scene,
-    "side": kinds.side,
-    "kind": kinds.kind,
-    "state": _state,
-    "size": kinds.size,
-    "choose": kinds.choose,
+ANSWERERS: Mapping[IntentKind, Answerer] = {
+    IntentKind.CAPTION: _caption,
+    IntentKind.ALT: _caption,
+    IntentKind.DESCRIBE: _describe,
+    IntentKind.GREETING: _caption,
+    IntentKind.CREATIVE: _creative,
+    IntentKind.READ: lists.read,
+    IntentKind.LIST: lists.things_listed,
+    IntentKind.LIST_FIRST: lists.things_listed,
+    IntentKind.WHO: where.who,
+    IntentKind.TAGS: lists.tags,
+    IntentKind.HASHTAGS: lists.hashtags,
+    IntentKind.COUNT: questions.count,
+    IntentKind.EXISTS: exists,
+    IntentKind.COLOUR: questions.colour,
+    IntentKind.EXTREME: questions.extreme,
+    IntentKind.WHERE: where.where,
+    IntentKind.WHERE_FIRST: where.where,
+    IntentKind.NEAR: where.near,
+    IntentKind.WHERE_PART: where.part,
+    IntentKind.ACTIVITY: where.activity,
+    IntentKind.SCENE: kinds.scene,
+    IntentKind.SIDE: kinds.side,
+    IntentKind.KIND: kinds.kind,
+    IntentKind.STATE: _state,
+    IntentKind.SIZE: kinds.size,
+    IntentKind.CHOOSE: kinds.choose,
 }
 """Which function answers which intent; the others are not about one picture, or cannot be answered."""

@@ -21,7 +21,7 @@ from vidi.engines.lite.answers.captions import (
 from vidi.engines.lite.answers.resolve import SHOWN, any_of, contradicted, find, kind_in, name_of, resolve
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
-from vidi.engines.lite.language.language import SEVERAL, AnswerText, Language
+from vidi.engines.lite.language.language import SEVERAL, AnswerText, IntentKind, Language
 from vidi.engines.lite.vision.ocr import INSTALL, TextLine
 from vidi.engines.lite.world import shared
 
@@ -60,10 +60,13 @@ def read(intent: Intent, evidence: Evidence) -> AnswerText:
     return _answer_of(lines)
 
 
+MAY_MEAN_TEXT = frozenset({IntentKind.DETECT, IntentKind.POINT, IntentKind.READ})
+
+
 def wants_text(intent: Intent) -> bool:
     """Whether a request for boxes or for a list means lines of text rather than things."""
     language = intent.language
-    if intent.kind not in {"detect", "point", "read"} or any(each.labels for each in intent.entities):
+    if intent.kind not in MAY_MEAN_TEXT or any(each.labels for each in intent.entities):
         return False
     return language.matches(language.pronouns, "written", intent.text) is not None
 
@@ -217,7 +220,9 @@ def things_listed(intent: Intent, evidence: Evidence) -> AnswerText:
     if not things:
         return without_things(evidence, language)
     groups = [surely(group) for group in grouped(things)[: intent.style.limit]]
-    painted = bool(intent.colour) or language.matches(language.intents, "colour", intent.text) is not None
+    painted = (
+        bool(intent.colour) or language.matches(language.intents, IntentKind.COLOUR, intent.text) is not None
+    )
     names = tuple(_named_kinds(group, evidence, language, painted=painted) for group in groups)
     nouns = tuple(language.noun(group.label).one for group in groups)
     return AnswerText(
@@ -267,6 +272,6 @@ def tag_words(evidence: Evidence, language: Language) -> tuple[str, ...]:
 def python_list(intent: Intent, evidence: Evidence) -> str:
     """Tags, and the caption where one is asked for too, as a list that Python and JSON both read."""
     words = list(tag_words(evidence, intent.language)[: intent.style.limit or MOST_TAGS])
-    if intent.language.matches(intent.language.intents, "caption", intent.text):
+    if intent.language.matches(intent.language.intents, IntentKind.CAPTION, intent.text):
         words.append(caption(evidence, intent.language).text)
     return json.dumps(words, ensure_ascii=False)

@@ -21,6 +21,7 @@ from vidi.engines.lite.answers.kinds import SUPPORTED, best_option, plain, score
 from vidi.engines.lite.answers.lists import as_things, label_of, wanted
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Intent, Languages
+from vidi.engines.lite.language.language import FieldRole, IntentKind
 from vidi.engines.schemas import (
     NOTHING,
     Elements,
@@ -35,13 +36,17 @@ from vidi.engines.schemas import (
 from vidi.engines.validation import JsonValue, satisfies
 
 NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
-WHOLE = Meaning(role="answer")
+WHOLE = Meaning(role=FieldRole.ANSWER)
 """What the whole value is for: the prompt's answer."""
+
+_SIZES = {"width": FieldRole.IMAGE_WIDTH, "height": FieldRole.IMAGE_HEIGHT}
 
 EDGES = 3
 """So many members that are named like edges make a box."""
 
-OF_A_THING = frozenset({"label", "box", "point", "box_edge", "score", "position"})
+BOXES = frozenset({FieldRole.BOX, FieldRole.BOX_EDGE})
+PLACES = BOXES | {FieldRole.POINT, FieldRole.SCORE, FieldRole.POSITION}
+OF_A_THING = PLACES | {FieldRole.LABEL}
 """Roles by which the objects of a list are known to stand for things."""
 
 
@@ -109,7 +114,7 @@ class Known:
         if kind is Kind.BOOLEAN:
             return field_values.truth(self.meaning, schema.description, self.subject)
         top = schema.maximum
-        if self.meaning.role == "score" and kind is Kind.INTEGER and not top:
+        if self.meaning.role is FieldRole.SCORE and kind is Kind.INTEGER and not top:
             top = 100
         return field_values.number(self.meaning, top, self.subject)
 
@@ -194,7 +199,7 @@ def _best_word(words: Sequence[str], meaning: Meaning, subject: Subject) -> tupl
 
 def _own_facts(meaning: Meaning, subject: Subject) -> Iterator[str | None]:
     """What the field would say if it were free text."""
-    if meaning.role not in {"", "answer", "label"}:
+    if meaning.role not in {None, FieldRole.ANSWER, FieldRole.LABEL}:
         yield field_values.text(meaning, "", subject)
     truth = field_values.truth(meaning, "", subject)
     if truth is not None:
@@ -215,12 +220,12 @@ def _nearest_number(allowed: Sequence[Scalar], meaning: Meaning, subject: Subjec
 def _meaning_in(schema: Schema, each: Property, subject: Subject) -> Meaning:
     """What a member is for; `width` and `height` are a box's only beside its other edges."""
     meaning = meaning_of(each.name, subject.languages, each.schema)
-    if meaning.role != "box_edge":
+    if meaning.role is not FieldRole.BOX_EDGE:
         return meaning
     roles = [meaning_of(other.name, subject.languages, other.schema).role for other in schema.properties]
-    if roles.count("box_edge") >= EDGES:
+    if roles.count(FieldRole.BOX_EDGE) >= EDGES:
         return meaning
-    return replace(meaning, role={"width": "image_width", "height": "image_height"}.get(meaning.words, ""))
+    return replace(meaning, role=_SIZES.get(meaning.words))
 
 
 def _thing_of(meaning: Meaning, subject: Subject) -> Thing | None:
@@ -244,9 +249,10 @@ def _place_members(schema: Schema, meaning: Meaning, subject: Subject) -> Mappin
 
 def _numbers(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Fact]:
     """A box or a point, known by the name or by the number of elements."""
-    thing = _thing_of(meaning, subject) if meaning.role in {"box", "point"} else subject.leading
-    pair = meaning.role == "point" or (meaning.role != "box" and 2 in {schema.min_items, schema.max_items})
-    if thing is None or not (pair or meaning.role == "box" or 4 in {schema.min_items, schema.max_items}):
+    role, sizes = meaning.role, {schema.min_items, schema.max_items}
+    thing = _thing_of(meaning, subject) if role in {FieldRole.BOX, FieldRole.POINT} else subject.leading
+    pair = role is FieldRole.POINT or (role is not FieldRole.BOX and 2 in sizes)
+    if thing is None or not (pair or role is FieldRole.BOX or 4 in sizes):
         return ()
     values = thing.box.centre().point() if pair else thing.box.box_2d()
     most = len(values) if schema.max_items is None else schema.max_items
@@ -267,22 +273,22 @@ def _fitting_options(shape: Schema, subject: Subject) -> Sequence[Fact]:
 def _all_texts(meaning: Meaning, subject: Subject) -> Sequence[str]:
     evidence, language = subject.evidence, subject.intent.language
     match meaning.role:
-        case "tags":
+        case FieldRole.TAGS:
             return lists.tag_words(evidence, language)
-        case "hashtags":
+        case FieldRole.HASHTAGS:
             return lists.hashtags(subject.intent, evidence).items
-        case "text":
+        case FieldRole.TEXT:
             return [line.text for line in evidence.text or ()]
-        case "caption" | "description" | "scene" | "activity":
+        case FieldRole.CAPTION | FieldRole.DESCRIPTION | FieldRole.SCENE | FieldRole.ACTIVITY:
             return [text for text in (field_values.text(meaning, "", subject),) if text]
-        case "colour":
+        case FieldRole.COLOUR:
             names = [thing.colour for thing in subject.about(meaning.entity)] if meaning.entity else []
-            return [
-                language.colour(name) for name in dict.fromkeys(names or evidence.detections.palette) if name
-            ]
-    if not meaning.entity and meaning.role == "answer" and subject.intent.kind in {"tags", "hashtags"}:
+            shown = names or evidence.detections.palette
+            return [language.colour(name) for name in dict.fromkeys(shown) if name]
+    asks_tags = subject.intent.kind in {IntentKind.TAGS, IntentKind.HASHTAGS}
+    if not meaning.entity and meaning.role is FieldRole.ANSWER and asks_tags:
         return lists.tags(subject.intent, evidence).items
-    if not meaning.entity and meaning.role not in {"things", "label", "answer"}:
+    if not meaning.entity and meaning.role not in {FieldRole.THINGS, FieldRole.LABEL, FieldRole.ANSWER}:
         return ()
     labels = (label_of(thing, subject.intent, evidence) for thing in subject.about(meaning.entity))
     return tuple(dict.fromkeys(labels))
@@ -298,7 +304,7 @@ def _things(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Know
     if _counts_classes(element(schema, 0), subject):
         groups = [(group.things[0], len(group.things)) for group in grouped(things)]
     points = meaning.place is not None and meaning.place.sought is PlaceKind.POINTS
-    inner = Meaning(role="point" if points else "box")
+    inner = Meaning(role=FieldRole.POINT if points else FieldRole.BOX)
     return [
         Known(inner, replace(subject, thing=thing, index=at, count=count))
         for at, (thing, count) in enumerate(groups)
@@ -309,10 +315,10 @@ def _are_lines(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list are a text and its place, and no thing is named that it is on."""
     roles = {meaning_of(each.name, subject.languages, each.schema).role for each in shape.properties}
     named = any(entity.labels for entity in subject.intent.entities)
-    return "text" in roles and "label" not in roles and bool(roles & {"box", "box_edge"}) and not named
+    return FieldRole.TEXT in roles and FieldRole.LABEL not in roles and bool(roles & BOXES) and not named
 
 
 def _counts_classes(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list have a count and no place of their own."""
     roles = {meaning_of(each.name, subject.languages, each.schema).role for each in shape.properties}
-    return "count" in roles and not roles & {"box", "point", "box_edge", "score", "position"}
+    return FieldRole.COUNT in roles and not roles & PLACES

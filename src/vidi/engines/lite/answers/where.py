@@ -31,15 +31,15 @@ from vidi.engines.lite.answers.resolve import (
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.language.intents import Intent
 from vidi.engines.lite.language.language import AnswerText, Language
-from vidi.engines.lite.world import lying_on, resting_on, touching
+from vidi.engines.lite.world import Action, lying_on, resting_on, touching
 
 ONLY = {
-    "holding": frozenset({"holding"}),
-    "wearing": frozenset({"wearing"}),
-    "riding": frozenset({"riding", "riding_wave", "skiing", "snowboarding"}),
-    "sitting": frozenset({"sitting_on", "on", "at", "riding"}),
+    "holding": frozenset({Action.HOLDING}),
+    "wearing": frozenset({Action.WEARING}),
+    "riding": frozenset({Action.RIDING, Action.RIDING_WAVE, Action.SKIING, Action.SNOWBOARDING}),
+    "sitting": frozenset({Action.SITTING_ON, Action.ON, Action.AT, Action.RIDING}),
 }
-"""What a question with a verb wants: the phrases of the relations that answer it."""
+"""What a question with a verb wants: the actions that answer it."""
 
 
 def where(intent: Intent, evidence: Evidence) -> AnswerText:

@@ -9,7 +9,14 @@ from string import ascii_lowercase
 
 from vidi.domain.prompt import Prompt, Role
 from vidi.engines.lite.evidence import Thing
-from vidi.engines.lite.language.language import Language, Style, language_of, read_languages, style_of
+from vidi.engines.lite.language.language import (
+    IntentKind,
+    Language,
+    Style,
+    language_of,
+    read_languages,
+    style_of,
+)
 from vidi.engines.lite.world import IMAGENET_CLASSES, World
 
 
@@ -147,25 +154,27 @@ def build_lexicon(language: Language, world: World) -> Lexicon:
     return Lexicon(language, pattern, meanings, colours)
 
 
-UNKNOWN = "unknown"
-"""The kind of a prompt that no pattern knows."""
-
 ABOUT_THINGS = frozenset(
     {
-        "count",
-        "colour",
-        "where",
-        "where_first",
-        "activity",
-        "exists",
-        "state",
-        "kind",
-        "near",
-        "detect",
-        "point",
+        IntentKind.COUNT,
+        IntentKind.COLOUR,
+        IntentKind.WHERE,
+        IntentKind.WHERE_FIRST,
+        IntentKind.ACTIVITY,
+        IntentKind.EXISTS,
+        IntentKind.STATE,
+        IntentKind.KIND,
+        IntentKind.NEAR,
+        IntentKind.DETECT,
+        IntentKind.POINT,
     }
 )
 """Kinds of intent that a pronoun may leave without a thing: it is then the one spoken of before."""
+
+MAY_BE_FOLLOW_UPS = frozenset(
+    {IntentKind.UNKNOWN, IntentKind.EXISTS, IntentKind.CAPTION, IntentKind.KIND, IntentKind.STATE}
+)
+"""Kinds of intent that "what about the dog?" may be read as, by its own words."""
 
 LONGEST_READ = 4000
 """Characters of a prompt that are read, from its beginning and from its end."""
@@ -176,7 +185,7 @@ class Intent:
     """What a prompt wants.
 
     Attributes:
-        kind: A name of the languages' [intents], or UNKNOWN.
+        kind: What it wants to know or to get.
         lexicon: The words of the language that it is answered in.
         style: How it is answered.
         entities: The things it names, in its order.
@@ -186,7 +195,7 @@ class Intent:
         text: The prompt in lower case.
     """
 
-    kind: str
+    kind: IntentKind
     lexicon: Lexicon
     style: Style = field(default_factory=Style)
     entities: tuple[Entity, ...] = ()
@@ -231,7 +240,7 @@ class Languages:
         """Read one text, in lower case, on its own; answers in `language`."""
         for each in (language, *self.by_id.values()):
             intent = self._read_as(text, each)
-            if intent.kind != UNKNOWN:
+            if intent.kind is not IntentKind.UNKNOWN:
                 return replace(intent, lexicon=self.lexicons[language.id])
         return self._read_as(text, language)
 
@@ -243,11 +252,12 @@ class Languages:
         named = match.groupdict() if match else {}
         entities = lexicon.entities(text)
         if entities and language.matches(language.pronouns, "which", text[: entities[0].start]):
-            kind = "kind" if entities[0].group else kind
-        if kind == UNKNOWN and entities and len(text.split()) <= 4 and not _foreign(text, language):
-            kind = "exists"
-        if kind == UNKNOWN and not text.strip():
-            kind = "caption"
+            kind = IntentKind.KIND if entities[0].group else kind
+        unknown = kind is IntentKind.UNKNOWN
+        if unknown and entities and len(text.split()) <= 4 and not _foreign(text, language):
+            kind = IntentKind.EXISTS
+        elif unknown and not text.strip():
+            kind = IntentKind.CAPTION
         return Intent(
             kind=kind,
             lexicon=lexicon,
@@ -265,7 +275,7 @@ class Languages:
         language = intent.language
         before = self._before(spoken, language)
         about = language.matches(language.pronouns, "what_about", intent.text)
-        if about and before and intent.kind in {UNKNOWN, "exists", "caption", "kind", "state"}:
+        if about and before and intent.kind in MAY_BE_FOLLOW_UPS:
             thing = about["thing"].strip(" ?.!")
             return replace(
                 before, entities=intent.entities, thing=thing, text=intent.text, colour=intent.colour
@@ -323,13 +333,13 @@ def _text_of(parts: Sequence[object]) -> str:
     return "\n".join(part for part in parts if isinstance(part, str)).strip()
 
 
-def _kind(text: str, language: Language) -> tuple[str, re.Match[str] | None]:
+def _kind(text: str, language: Language) -> tuple[IntentKind, re.Match[str] | None]:
     for kind, patterns in language.intents.items():
         for pattern in patterns:
             match = pattern.search(text)
             if match:
                 return kind, match
-    return UNKNOWN, None
+    return IntentKind.UNKNOWN, None
 
 
 def _foreign(text: str, language: Language) -> bool:

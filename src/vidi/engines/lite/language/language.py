@@ -6,9 +6,12 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from importlib.resources import files
+from typing import TypeVar
 
 from vidi.domain.errors import Internal
+from vidi.engines.lite.world import Action
 
 LANGUAGE_IDS = ("en", "tr")
 """The files of `vocabulary/`; the first is the one for prompts in no known language."""
@@ -16,7 +19,86 @@ LANGUAGE_IDS = ("en", "tr")
 SEVERAL = 5
 """From so many on a caption says "several": the detector's counts are rough there."""
 
-Patterns = Mapping[str, tuple[re.Pattern[str], ...]]
+Name = TypeVar("Name")
+
+Patterns = Mapping[Name, tuple[re.Pattern[str], ...]]
+"""Patterns by what they stand for."""
+
+
+class IntentKind(Enum):
+    """What a prompt wants: the names of the languages' [intents]."""
+
+    POINT = "point"
+    DETECT = "detect"
+    SAME = "same"
+    COMPARE = "compare"
+    READ = "read"
+    HASHTAGS = "hashtags"
+    TAGS = "tags"
+    CREATIVE = "creative"
+    COUNT = "count"
+    WHERE_FIRST = "where_first"
+    CHOOSE = "choose"
+    ALT = "alt"
+    SIZE = "size"
+    WHO = "who"
+    LIST_FIRST = "list_first"
+    COLOUR = "colour"
+    ACTIVITY = "activity"
+    NEAR = "near"
+    WHERE_PART = "where_part"
+    DAYLIGHT = "daylight"
+    SIDE = "side"
+    SCENE = "scene"
+    WHERE = "where"
+    EXTREME = "extreme"
+    EXISTS = "exists"
+    STATE = "state"
+    KIND = "kind"
+    LIST = "list"
+    DESCRIBE = "describe"
+    CAPTION = "caption"
+    GREETING = "greeting"
+    UNKNOWN = "unknown"
+    """What no pattern knows."""
+
+
+class FieldRole(Enum):
+    """What a field of a schema is for: the names of the languages' [fields]."""
+
+    BOX = "box"
+    POINT = "point"
+    BOX_EDGE = "box_edge"
+    SCORE = "score"
+    INDEX = "index"
+    INDOORS = "indoors"
+    OUTDOORS = "outdoors"
+    BLURRY = "blurry"
+    IMAGE_WIDTH = "image_width"
+    IMAGE_HEIGHT = "image_height"
+    HASHTAGS = "hashtags"
+    TAGS = "tags"
+    COLOUR = "colour"
+    COUNT = "count"
+    TEXT = "text"
+    CAPTION = "caption"
+    DESCRIPTION = "description"
+    SCENE = "scene"
+    POSITION = "position"
+    SIZE = "size"
+    ACTIVITY = "activity"
+    THINGS = "things"
+    LABEL = "label"
+    ANSWER = "answer"
+
+
+class AnswerForm(Enum):
+    """How an answer may be written, besides sentences; the first that matches holds."""
+
+    JSON = "json"
+    PYTHON_LIST = "python_list"
+    BULLETS = "bullets"
+    COMMAS = "commas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +176,17 @@ class Language:
     colours: Mapping[str, Noun]
     cells: Mapping[str, PlacePhrase]
     scenes: Mapping[str, PlacePhrase]
-    intents: Patterns
-    style: Patterns
-    pronouns: Patterns
-    relations: Mapping[str, str]
+    intents: Patterns[IntentKind]
+    style: Patterns[str]
+    pronouns: Patterns[str]
+    relations: Mapping[Action, str]
     phrases: Mapping[str, str]
     themes: Mapping[str, tuple[str, ...]]
     others: Mapping[str, tuple[str, ...]]
-    fields: Patterns
+    fields: Patterns[FieldRole]
     sports: Mapping[str, str]
     sport_words: Mapping[str, str]
-    surfaces: Patterns
+    surfaces: Patterns[str]
     comparisons: Mapping[str, tuple[str, ...]]
 
     def say(self, phrase: str, **slots: str) -> str:
@@ -180,7 +262,7 @@ class Language:
             return int(word)
         return self.numbers.index(word) if word in self.numbers else None
 
-    def matches(self, patterns: Patterns, name: str, text: str) -> re.Match[str] | None:
+    def matches(self, patterns: Patterns[Name], name: Name, text: str) -> re.Match[str] | None:
         """The first match of the named patterns."""
         for pattern in patterns.get(name, ()):
             match = pattern.search(text)
@@ -235,13 +317,13 @@ def _load(name: str) -> Language:
         colours=_nouns(tables["colours"]),
         cells=_places(tables["cells"]),
         scenes=_places(tables["scenes"]),
-        intents=_patterns(tables["intents"]),
+        intents={IntentKind(name): each for name, each in _patterns(tables["intents"]).items()},
         style=_patterns(tables["style"]),
         pronouns=_patterns(tables["pronouns"]),
-        relations=tables["relations"],
+        relations={Action(name): words for name, words in tables["relations"].items()},
         phrases=tables["say"],
         themes={name: tuple(words) for name, words in tables["themes"].items()},
-        fields=_patterns(tables["fields"]),
+        fields={FieldRole(name): each for name, each in _patterns(tables["fields"]).items()},
         sports=tables["sports"],
         sport_words=tables["sport_words"],
         surfaces=_patterns(tables["surfaces"]),
@@ -298,16 +380,12 @@ class AnswerText:
     items: tuple[str, ...] = ()
 
 
-FORMS = ("json", "python_list", "bullets", "commas")
-"""Forms that the languages have patterns for; the first that matches holds."""
-
-
 @dataclass(frozen=True, slots=True)
 class Style:
     """How an answer is wanted.
 
     Attributes:
-        form: One of FORMS, or "" for sentences.
+        form: How it is written; None for sentences.
         brief: Whether a word or two are wanted instead of sentences.
         yes_no: Whether only yes or no is wanted.
         number: Whether only a number is wanted.
@@ -319,7 +397,7 @@ class Style:
         case: "upper", "lower" or "".
     """
 
-    form: str = ""
+    form: AnswerForm | None = None
     brief: bool = False
     yes_no: bool = False
     number: bool = False
@@ -338,7 +416,7 @@ def style_of(system: str, text: str, languages: Sequence[Language]) -> Style:
         return any(each.matches(each.style, name, source) for each in languages for source in (text, system))
 
     return Style(
-        form=next((form for form in FORMS if wished(form)), ""),
+        form=next((form for form in AnswerForm if wished(form.value)), None),
         brief=wished("one_word"),
         yes_no=wished("yes_no"),
         number=wished("number"),
@@ -366,9 +444,9 @@ def styled(answer: AnswerText, style: Style, language: Language) -> str:
 
 
 def _shaped(answer: AnswerText, style: Style) -> str:
-    if answer.items and style.form == "bullets":
+    if answer.items and style.form is AnswerForm.BULLETS:
         return "\n".join(f"- {item}" for item in answer.items)
-    if answer.items and style.form == "commas":
+    if answer.items and style.form is AnswerForm.COMMAS:
         return ", ".join(answer.items)
     one_word = style.brief or (style.words is not None and style.words <= 2)
     if answer.brief and answer.known and (one_word or style.yes_no or style.number):
