@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from vidi.cli.client import Bars
+from vidi.cli.client import ProgressBars
 
 MEGABYTE = 1_000_000
 
@@ -20,7 +20,7 @@ class _Clock:
 
 
 def test_a_log_gets_a_line_a_quarter(capsys: pytest.CaptureFixture[str]) -> None:
-    bars = Bars()
+    bars = ProgressBars()
     for done in range(101):
         bars("Fetching", done, 100)
     bars("Waiting", 0, 0)
@@ -38,7 +38,7 @@ def test_a_person_sees_rate_and_rest_of_what_this_run_brought(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = _Clock()
-    bars = Bars(clock)
+    bars = ProgressBars(clock)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     bars("Fetching", 500 * MEGABYTE, 1000 * MEGABYTE)  # Half of it was there.
     assert "500.0 of 1000.0 MB\033" in capsys.readouterr().err
@@ -57,7 +57,7 @@ def test_a_person_sees_rate_and_rest_of_what_this_run_brought(
 
 def test_hours_are_told_as_hours(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = _Clock()
-    bars = Bars(clock)
+    bars = ProgressBars(clock)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     bars("Fetching", 0, 10_000 * MEGABYTE)
     clock.now += 10

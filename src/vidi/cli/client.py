@@ -29,7 +29,7 @@ RATE_AFTER = 1.0
 """Seconds after which a rate is worth telling."""
 
 
-class Bars:
+class ProgressBars:
     """The `Progress` of engines, drawn as it is told. Safe to call from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -180,7 +180,7 @@ async def connect(settings: Settings, server: str) -> AsyncIterator[Client]:
         return
     with tempfile.TemporaryDirectory(prefix="vidi-") as folder:
         # A server may be using the data directory; here nothing is kept.
-        app = create_app(settings.model_copy(update={"data_dir": Path(folder)}), Bars())
+        app = create_app(settings.model_copy(update={"data_dir": Path(folder)}), ProgressBars())
         inside = httpx2.ASGITransport(app=app)
         async with (
             app.router.lifespan_context(app),

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from vidi.app import context, installed
-from vidi.cli.client import Bars
+from vidi.cli.client import ProgressBars
 from vidi.cli.options import INTERRUPTED, config_option, in_units, settings_from
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
@@ -64,7 +64,7 @@ def pull(model: str, mmproj: Path | None, yes: bool, force: bool, config: Path |
         lm_studio=lm_studio_folders(),
     )
     try:
-        weights = find_weights(installed(settings), context(settings, Bars()), request)
+        weights = find_weights(installed(settings), context(settings, ProgressBars()), request)
         _confirm(weights.plan, yes)
         _run(weights)
     except VidiError as error:
@@ -86,7 +86,7 @@ def fetch_first(settings: Settings, entry: ModelEntry) -> None:
     if entry.ready or not entry.fetcher:
         return
     try:
-        _run(find_published(entry, context(settings, Bars())))
+        _run(find_published(entry, context(settings, ProgressBars())))
     except VidiError as error:
         click.secho(f"{error}\nUntil then every question is answered with 503.", fg="yellow", err=True)
 

@@ -95,11 +95,11 @@ Report = Callable[[int], None]
 """Is told how many bytes of a file the server has acknowledged."""
 
 
-class _Cut(Exception):
+class _ConnectionCut(Exception):
     """The connection broke, or the server was not able to answer: the upload itself may be well."""
 
 
-class _Over(ClientError):
+class _UploadEnded(ClientError):
     """The server takes no more bytes for this upload."""
 
 
@@ -177,7 +177,7 @@ class FilesClient:
             return None
         try:
             return self._send(url, upload, reader, report, asking=True)
-        except _Over:
+        except _UploadEnded:
             return None
 
     def _begin(self, upload: Upload, reader: BinaryIO, report: Report) -> File:
@@ -212,13 +212,13 @@ class FilesClient:
         failures = 0
         while state.file is None:
             if state.status != ACTIVE:
-                raise _Over("The server has ended this upload. The same command starts it anew.")
+                raise _UploadEnded("The server has ended this upload. The same command starts it anew.")
             before = state.received
             try:
                 state = (
                     self._step(url, "query") if asking else self._chunk(url, upload, reader, state.received)
                 )
-            except _Cut as cut:
+            except _ConnectionCut as cut:
                 if failures == len(self._pauses):
                     raise ClientError(
                         f"{cut} {state.received} of {upload.size} bytes have arrived; "
@@ -240,7 +240,7 @@ class FilesClient:
         data = reader.read(min(CHUNK_BYTES, upload.size - offset))
         now = os.fstat(reader.fileno())
         if (now.st_size, now.st_mtime_ns) != (upload.size, upload.modified):
-            with suppress(_Cut, ClientError):
+            with suppress(_ConnectionCut, ClientError):
                 self._step(url, "cancel")
             raise ClientError("The file changed while it was uploaded. The same command starts anew.")
         last = offset + len(data) == upload.size
@@ -250,21 +250,21 @@ class FilesClient:
         """One request of an upload.
 
         Raises:
-            _Cut: It may be worth another try.
-            ClientError: The server refused; `_Over` if it knows no such open upload.
+            _ConnectionCut: It may be worth another try.
+            ClientError: The server refused; `_UploadEnded` if it knows no such open upload.
         """
         headers = {"x-goog-upload-command": command, "x-goog-upload-offset": str(offset)}
         try:
             response = self._http.post(url, content=data, headers=headers)
         except httpx2.TransportError as error:
-            raise _Cut(str(self._unreachable(error))) from None
+            raise _ConnectionCut(str(self._unreachable(error))) from None
         status = response.headers.get("x-goog-upload-status", "")
         if response.is_server_error:
-            raise _Cut(f"{self._http.base_url} answered {response.status_code}.")
+            raise _ConnectionCut(f"{self._http.base_url} answered {response.status_code}.")
         try:
             answer = answer_of(response)
         except ClientError as error:
-            raise (error if status == ACTIVE else _Over(str(error))) from None
+            raise (error if status == ACTIVE else _UploadEnded(str(error))) from None
         received = response.headers.get("x-goog-upload-size-received", "0")
         size = int(received) if received.isdecimal() else 0
         match answer:

@@ -1,4 +1,4 @@
-"""What vidi-lite offers, and how its weights come and go."""
+"""What vidi-lite is, and how its weights come and go."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def _pretend(context: EngineContext) -> Path:
 
 
 def test_it_is_fetched_unasked_and_is_ready_when_both_models_are_there(context: EngineContext) -> None:
-    (offer,) = models(context)
-    assert (offer.ready, offer.auto_download) == (False, True)
-    assert offer.licence is not None
+    (entry,) = models(context)
+    assert (entry.ready, entry.auto_download) == (False, True)
+    assert entry.licence is not None
     _pretend(context)
     assert models(context)[0].ready
 

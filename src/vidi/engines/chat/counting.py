@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import OrderedDict
 from contextlib import closing
 
 from vidi.domain.answer import TokenCount
@@ -15,6 +14,7 @@ from vidi.domain.schema import JsonValue
 from vidi.engines.chat.connection import HttpRefusal, Post
 from vidi.engines.chat.messages import EncodedImage, Message, black_picture, messages
 from vidi.engines.chat.response import error_of
+from vidi.lru import LruCache
 
 _PATH = "/v1/chat/completions/input_tokens"
 _SECONDS = 30.0
@@ -42,7 +42,7 @@ class TokenCounter:
         self._post = post
         self._smallest = smallest
         self._lock = threading.Lock()
-        self._costs: OrderedDict[Size, int] = OrderedDict()
+        self._costs: LruCache[Size, int] = LruCache(_KEPT_SIZES, lambda size, tokens: 1)
         self._stand_in = black_picture(*smallest)
 
     def count(self, request: Request[Size], options: Message) -> TokenCount:
@@ -71,11 +71,8 @@ class TokenCounter:
             alone: Request[EncodedImage] = Request(turns=(Turn(Role.USER, (word,)),))
             beside: Request[EncodedImage] = Request(turns=(Turn(Role.USER, (black_picture(*size), word)),))
             known = max(0, self._tokens_of(beside, {}) - self._tokens_of(alone, {}))
-        with self._lock:
-            self._costs[size] = known
-            self._costs.move_to_end(size)
-            while len(self._costs) > _KEPT_SIZES:
-                self._costs.popitem(last=False)
+            with self._lock:
+                self._costs.put(size, known)
         return known
 
     def _tokens_of(self, request: Request[EncodedImage], options: Message) -> int:
