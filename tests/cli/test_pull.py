@@ -34,7 +34,7 @@ TEXT, VISION = "text-Q4.gguf", "mmproj-F16.gguf"
 
 
 @dataclass
-class AsyncFiles:
+class PullRunner:
     """A person's machine: a home, a cache, and what is in the environment."""
 
     home: Path
@@ -97,21 +97,21 @@ class AsyncFiles:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> AsyncFiles:
+def desk(tmp_path: Path) -> PullRunner:
     write_text(tmp_path / TEXT)
     write_vision(tmp_path / VISION)
     write_family(tmp_path / "mine.toml", member())
-    return AsyncFiles(tmp_path)
+    return PullRunner(tmp_path)
 
 
 @pytest.fixture
-def hub(desk: AsyncFiles) -> Iterator[Hub]:
+def hub(desk: PullRunner) -> Iterator[Hub]:
     with serve(Hub({name: (desk.home / name).read_bytes() for name in (TEXT, VISION)})) as running:
         desk.environment["HF_ENDPOINT"] = running.address
         yield running
 
 
-def test_from_nothing_to_a_pulled_model_and_what_is_shown(desk: AsyncFiles, hub: Hub) -> None:
+def test_from_nothing_to_a_pulled_model_and_what_is_shown(desk: PullRunner, hub: Hub) -> None:
     code, out, err = desk.run_alone("pull", "mine.toml")
     assert (code, "Tiny-1B (tiny-1b)" in out) == (0, True), err
     for shown in (
@@ -150,7 +150,7 @@ def _halt_in_the_text(hub: Hub) -> None:
 
 
 def test_a_killed_pull_leaves_nothing_that_looks_pulled_and_the_next_goes_on(
-    desk: AsyncFiles, hub: Hub
+    desk: PullRunner, hub: Hub
 ) -> None:
     _halt_in_the_text(hub)
     with desk.start("pull", "mine.toml") as process:
@@ -167,7 +167,7 @@ def test_a_killed_pull_leaves_nothing_that_looks_pulled_and_the_next_goes_on(
     assert model.text.read_bytes() == hub.files[TEXT]
 
 
-def test_what_an_unfinished_pull_has_left_can_be_removed(desk: AsyncFiles, hub: Hub) -> None:
+def test_what_an_unfinished_pull_has_left_can_be_removed(desk: PullRunner, hub: Hub) -> None:
     _halt_in_the_text(hub)
     with desk.start("pull", "mine.toml") as process:
         until(lambda: any(part.stat().st_size for part in desk.parts()))
@@ -179,7 +179,7 @@ def test_what_an_unfinished_pull_has_left_can_be_removed(desk: AsyncFiles, hub: 
     assert (code, "There is no model 'tiny-1b'" in err) == (1, True)
 
 
-def test_control_c_stops_cleanly_and_says_that_the_next_pull_goes_on(desk: AsyncFiles, hub: Hub) -> None:
+def test_control_c_stops_cleanly_and_says_that_the_next_pull_goes_on(desk: PullRunner, hub: Hub) -> None:
     _halt_in_the_text(hub)
     with desk.start("pull", "mine.toml") as process:
         until(lambda: any(part.stat().st_size for part in desk.parts()))
@@ -191,7 +191,7 @@ def test_control_c_stops_cleanly_and_says_that_the_next_pull_goes_on(desk: Async
     assert desk.pulled() == ()
 
 
-def test_two_pulls_at_once_fetch_once(desk: AsyncFiles, hub: Hub) -> None:
+def test_two_pulls_at_once_fetch_once(desk: PullRunner, hub: Hub) -> None:
     first, second = desk.start("pull", "mine.toml"), desk.start("pull", "mine.toml")
     for process in (first, second):
         with process:
@@ -209,7 +209,7 @@ def test_two_pulls_at_once_fetch_once(desk: AsyncFiles, hub: Hub) -> None:
     ],
 )
 def test_a_refusal_of_the_hub_is_a_sentence(
-    desk: AsyncFiles, hub: Hub, status: int, code: str, told: str
+    desk: PullRunner, hub: Hub, status: int, code: str, told: str
 ) -> None:
     hub.behave = lambda handler: handler.refuse(status, code, Retry_After="600")
     exit_code, _, err = desk.run("pull", "mine.toml")
@@ -218,13 +218,13 @@ def test_a_refusal_of_the_hub_is_a_sentence(
     assert "Traceback" not in err
 
 
-def test_a_token_and_a_mirror_are_taken_from_the_hubs_own_variables(desk: AsyncFiles, hub: Hub) -> None:
+def test_a_token_and_a_mirror_are_taken_from_the_hubs_own_variables(desk: PullRunner, hub: Hub) -> None:
     desk.environment["HF_TOKEN"] = "hf_mine"
     assert desk.run_alone("pull", "mine.toml")[0] == 0
     assert {asked[3] for asked in hub.asked} == {"Bearer hf_mine"}
 
 
-def test_without_a_hub_the_other_ways_are_told_for_a_built_in_model(desk: AsyncFiles) -> None:
+def test_without_a_hub_the_other_ways_are_told_for_a_built_in_model(desk: PullRunner) -> None:
     desk.environment["HF_HUB_OFFLINE"] = "1"
     code, _, err = desk.run("pull", "gemma-4-e2b")
     assert code == 1
@@ -233,7 +233,7 @@ def test_without_a_hub_the_other_ways_are_told_for_a_built_in_model(desk: AsyncF
     assert "--mmproj" in err
 
 
-def test_a_damaged_file_is_not_pulled(desk: AsyncFiles, hub: Hub) -> None:
+def test_a_damaged_file_is_not_pulled(desk: PullRunner, hub: Hub) -> None:
     hub.digests[TEXT] = "0" * 64
     code, _, err = desk.run("pull", "mine.toml")
     assert code == 1
@@ -241,7 +241,7 @@ def test_a_damaged_file_is_not_pulled(desk: AsyncFiles, hub: Hub) -> None:
     assert desk.pulled() == ()
 
 
-def test_files_of_ones_own_go_by_a_family(desk: AsyncFiles) -> None:
+def test_files_of_ones_own_go_by_a_family(desk: PullRunner) -> None:
     words = ("pull", "my-model", "--from", TEXT, "--mmproj", VISION)
     code, _, err = desk.run(*words)
     assert (code, "--profile" in err, "gemma-4" in err) == (1, True, True)
@@ -253,7 +253,7 @@ def test_files_of_ones_own_go_by_a_family(desk: AsyncFiles) -> None:
     assert (code, "give the language model with --from" in err) == (1, True)
 
 
-def test_what_ollama_and_lm_studio_have_is_taken(desk: AsyncFiles) -> None:
+def test_what_ollama_and_lm_studio_have_is_taken(desk: PullRunner) -> None:
     layers = []
     for name, kind in ((TEXT, "model"), (VISION, "projector")):
         content = (desk.home / name).read_bytes()
@@ -278,7 +278,7 @@ def test_what_ollama_and_lm_studio_have_is_taken(desk: AsyncFiles) -> None:
 
 
 @pytest.mark.parametrize(("answer", "kept"), [("n\n", 0), ("y\n", 1)])
-def test_a_person_is_asked_and_may_say_no(desk: AsyncFiles, hub: Hub, answer: str, kept: int) -> None:
+def test_a_person_is_asked_and_may_say_no(desk: PullRunner, hub: Hub, answer: str, kept: int) -> None:
     inside, outside = pty.openpty()
     with desk.start("pull", "mine.toml", stdin=outside, stdout=outside, stderr=outside) as process:
         os.close(outside)
@@ -298,7 +298,7 @@ def test_a_person_is_asked_and_may_say_no(desk: AsyncFiles, hub: Hub, answer: st
     assert len(desk.pulled()) == kept
 
 
-def test_a_model_that_is_not_on_the_disk_is_not_known_to_be_asked(desk: AsyncFiles) -> None:
+def test_a_model_that_is_not_on_the_disk_is_not_known_to_be_asked(desk: PullRunner) -> None:
     code, _, err = desk.run("pull", "absent")
     assert (code, "There is no model 'absent'" in err) == (1, True)
     code, _, err = desk.run("pull", "absent.toml")
