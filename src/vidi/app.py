@@ -85,7 +85,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         keep=KEPT_PICTURES,
     )
     opened = contextlib.ExitStack()
-    threads = opened.enter_context(contextlib.closing(StorageThreads()))
+    threads = StorageThreads()
     files, interactions = opened.enter_context(storage(settings, threads))
     parts = Parts(registry, decoders, threads, files, interactions, opened)
     page = playground.load()
@@ -119,7 +119,10 @@ def engines(settings: Settings, progress: Progress = quiet) -> Registry:
 
 @contextlib.contextmanager
 def storage(settings: Settings, threads: StorageThreads) -> Iterator[tuple[AsyncFiles, InteractionService]]:
-    """What is kept on the disk: uploaded files and interactions."""
+    """What is kept on the disk: uploaded files and interactions.
+
+    The threads end first: what they still write must lie there before another server may take the directory.
+    """
     lifetime = timedelta(hours=settings.file_hours)
     limits = FileLimits(
         file_bytes=settings.max_file_bytes, total_bytes=settings.max_storage_bytes, lifetime=lifetime
@@ -130,6 +133,7 @@ def storage(settings: Settings, threads: StorageThreads) -> Iterator[tuple[Async
     with (
         open_files(settings.data_dir, limits, threads, inspect=inspect) as files,
         open_interactions(settings.data_dir, InteractionLimits(lifetime=lifetime)) as interactions,
+        contextlib.closing(threads),
     ):
         yield files, interactions
 

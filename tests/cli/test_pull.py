@@ -34,7 +34,7 @@ TEXT, VISION = "text-Q4.gguf", "mmproj-F16.gguf"
 
 
 @dataclass
-class Machine:
+class PullRunner:
     """A person's machine: a home, a cache, and what is in the environment."""
 
     home: Path
@@ -97,22 +97,22 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def runner(tmp_path: Path) -> PullRunner:
     write_text(tmp_path / TEXT)
     write_vision(tmp_path / VISION)
     write_family(tmp_path / "mine.toml", member())
-    return Machine(tmp_path)
+    return PullRunner(tmp_path)
 
 
 @pytest.fixture
-def hub(machine: Machine) -> Iterator[Hub]:
-    with serve(Hub({name: (machine.home / name).read_bytes() for name in (TEXT, VISION)})) as running:
-        machine.environment["HF_ENDPOINT"] = running.address
+def hub(runner: PullRunner) -> Iterator[Hub]:
+    with serve(Hub({name: (runner.home / name).read_bytes() for name in (TEXT, VISION)})) as running:
+        runner.environment["HF_ENDPOINT"] = running.address
         yield running
 
 
-def test_from_nothing_to_a_pulled_model_and_what_is_shown(machine: Machine, hub: Hub) -> None:
-    code, out, err = machine.run_alone("pull", "mine.toml")
+def test_from_nothing_to_a_pulled_model_and_what_is_shown(runner: PullRunner, hub: Hub) -> None:
+    code, out, err = runner.run_alone("pull", "mine.toml")
     assert (code, "Tiny-1B (tiny-1b)" in out) == (0, True), err
     for shown in (
         "someone/tiny-GGUF on the hub, commit 0123456789ab",
@@ -127,12 +127,12 @@ def test_from_nothing_to_a_pulled_model_and_what_is_shown(machine: Machine, hub:
     ):
         assert shown in out
     assert f"Downloading {TEXT}: 100%" in err
-    (model,) = machine.pulled()
+    (model,) = runner.pulled()
     assert model.text.read_bytes() == hub.files[TEXT]
     assert model.profile is not None
-    assert model.profile.read_bytes() == (machine.home / "mine.toml").read_bytes()
+    assert model.profile.read_bytes() == (runner.home / "mine.toml").read_bytes()
     fetched = hub.count("GET")
-    assert machine.run("pull", "mine.toml")[0] == 0
+    assert runner.run("pull", "mine.toml")[0] == 0
     assert hub.count("GET") == fetched
 
 
@@ -150,55 +150,55 @@ def _halt_in_the_text(hub: Hub) -> None:
 
 
 def test_a_killed_pull_leaves_nothing_that_looks_pulled_and_the_next_goes_on(
-    machine: Machine, hub: Hub
+    runner: PullRunner, hub: Hub
 ) -> None:
     _halt_in_the_text(hub)
-    with machine.start("pull", "mine.toml") as process:
-        until(lambda: any(part.stat().st_size for part in machine.parts()))
+    with runner.start("pull", "mine.toml") as process:
+        until(lambda: any(part.stat().st_size for part in runner.parts()))
         process.kill()
-    assert machine.pulled() == ()
-    (part,) = machine.parts()
+    assert runner.pulled() == ()
+    (part,) = runner.parts()
     have = part.stat().st_size
     assert 0 < have < len(hub.files[TEXT])
-    code, _, err = machine.run("pull", "mine.toml")
+    code, _, err = runner.run("pull", "mine.toml")
     assert code == 0, err
     assert ("GET", f"bytes={have}-") in [(asked[0], asked[2]) for asked in hub.asked]
-    (model,) = machine.pulled()
+    (model,) = runner.pulled()
     assert model.text.read_bytes() == hub.files[TEXT]
 
 
-def test_what_an_unfinished_pull_has_left_can_be_removed(machine: Machine, hub: Hub) -> None:
+def test_what_an_unfinished_pull_has_left_can_be_removed(runner: PullRunner, hub: Hub) -> None:
     _halt_in_the_text(hub)
-    with machine.start("pull", "mine.toml") as process:
-        until(lambda: any(part.stat().st_size for part in machine.parts()))
+    with runner.start("pull", "mine.toml") as process:
+        until(lambda: any(part.stat().st_size for part in runner.parts()))
         process.kill()
-    code, out, err = machine.run("models", "rm", "tiny-1b")
+    code, out, err = runner.run("models", "rm", "tiny-1b")
     assert (code, "tiny-1b is removed" in out) == (0, True), err
-    assert not list((machine.cache / "models").glob(".tiny-1b.pulling"))
-    code, _, err = machine.run("models", "rm", "tiny-1b")
+    assert not list((runner.cache / "models").glob(".tiny-1b.pulling"))
+    code, _, err = runner.run("models", "rm", "tiny-1b")
     assert (code, "There is no model 'tiny-1b'" in err) == (1, True)
 
 
-def test_control_c_stops_cleanly_and_says_that_the_next_pull_goes_on(machine: Machine, hub: Hub) -> None:
+def test_control_c_stops_cleanly_and_says_that_the_next_pull_goes_on(runner: PullRunner, hub: Hub) -> None:
     _halt_in_the_text(hub)
-    with machine.start("pull", "mine.toml") as process:
-        until(lambda: any(part.stat().st_size for part in machine.parts()))
+    with runner.start("pull", "mine.toml") as process:
+        until(lambda: any(part.stat().st_size for part in runner.parts()))
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert "The next pull goes on from here" in err
     assert "Traceback" not in err
-    assert machine.pulled() == ()
+    assert runner.pulled() == ()
 
 
-def test_two_pulls_at_once_fetch_once(machine: Machine, hub: Hub) -> None:
-    first, second = machine.start("pull", "mine.toml"), machine.start("pull", "mine.toml")
+def test_two_pulls_at_once_fetch_once(runner: PullRunner, hub: Hub) -> None:
+    first, second = runner.start("pull", "mine.toml"), runner.start("pull", "mine.toml")
     for process in (first, second):
         with process:
             _, err = process.communicate(timeout=HANG_SECONDS)
             assert process.returncode == 0, err
     assert hub.count("GET") == 2
-    assert len(machine.pulled()) == 1
+    assert len(runner.pulled()) == 1
 
 
 @pytest.mark.parametrize(
@@ -209,78 +209,78 @@ def test_two_pulls_at_once_fetch_once(machine: Machine, hub: Hub) -> None:
     ],
 )
 def test_a_refusal_of_the_hub_is_a_sentence(
-    machine: Machine, hub: Hub, status: int, code: str, told: str
+    runner: PullRunner, hub: Hub, status: int, code: str, told: str
 ) -> None:
     hub.behave = lambda handler: handler.refuse(status, code, Retry_After="600")
-    exit_code, _, err = machine.run("pull", "mine.toml")
+    exit_code, _, err = runner.run("pull", "mine.toml")
     assert exit_code == 1
     assert told in err
     assert "Traceback" not in err
 
 
-def test_a_token_and_a_mirror_are_taken_from_the_hubs_own_variables(machine: Machine, hub: Hub) -> None:
-    machine.environment["HF_TOKEN"] = "hf_mine"
-    assert machine.run_alone("pull", "mine.toml")[0] == 0
+def test_a_token_and_a_mirror_are_taken_from_the_hubs_own_variables(runner: PullRunner, hub: Hub) -> None:
+    runner.environment["HF_TOKEN"] = "hf_mine"
+    assert runner.run_alone("pull", "mine.toml")[0] == 0
     assert {asked[3] for asked in hub.asked} == {"Bearer hf_mine"}
 
 
-def test_without_a_hub_the_other_ways_are_told_for_a_built_in_model(machine: Machine) -> None:
-    machine.environment["HF_HUB_OFFLINE"] = "1"
-    code, _, err = machine.run("pull", "gemma-4-e2b")
+def test_without_a_hub_the_other_ways_are_told_for_a_built_in_model(runner: PullRunner) -> None:
+    runner.environment["HF_HUB_OFFLINE"] = "1"
+    code, _, err = runner.run("pull", "gemma-4-e2b")
     assert code == 1
     assert "vidi pull gemma-4-e2b --from ollama:NAME:TAG" in err
     assert "vidi pull gemma-4-e2b --from lmstudio:OWNER/NAME" in err
     assert "--mmproj" in err
 
 
-def test_a_damaged_file_is_not_pulled(machine: Machine, hub: Hub) -> None:
+def test_a_damaged_file_is_not_pulled(runner: PullRunner, hub: Hub) -> None:
     hub.digests[TEXT] = "0" * 64
-    code, _, err = machine.run("pull", "mine.toml")
+    code, _, err = runner.run("pull", "mine.toml")
     assert code == 1
     assert "SHA-256 differs" in err
-    assert machine.pulled() == ()
+    assert runner.pulled() == ()
 
 
-def test_files_of_ones_own_go_by_a_family(machine: Machine) -> None:
+def test_files_of_ones_own_go_by_a_family(runner: PullRunner) -> None:
     words = ("pull", "my-model", "--from", TEXT, "--mmproj", VISION)
-    code, _, err = machine.run(*words)
+    code, _, err = runner.run(*words)
     assert (code, "--profile" in err, "gemma-4" in err) == (1, True, True)
-    code, out, err = machine.run(*words, "--profile", "gemma-4")
+    code, out, err = runner.run(*words, "--profile", "gemma-4")
     assert (code, "my-model is ready" in out) == (0, True), err
-    (model,) = machine.pulled()
+    (model,) = runner.pulled()
     assert (model.model.id, model.family) == ("my-model", "gemma-4")
-    code, _, err = machine.run("pull", "my-model", "--from", VISION, "--mmproj", TEXT, "--profile", "gemma-4")
+    code, _, err = runner.run("pull", "my-model", "--from", VISION, "--mmproj", TEXT, "--profile", "gemma-4")
     assert (code, "give the language model with --from" in err) == (1, True)
 
 
-def test_what_ollama_and_lm_studio_have_is_taken(machine: Machine) -> None:
+def test_what_ollama_and_lm_studio_have_is_taken(runner: PullRunner) -> None:
     layers = []
     for name, kind in ((TEXT, "model"), (VISION, "projector")):
-        content = (machine.home / name).read_bytes()
+        content = (runner.home / name).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
-        blob = machine.home / "ollama" / "blobs" / f"sha256-{digest}"
+        blob = runner.home / "ollama" / "blobs" / f"sha256-{digest}"
         blob.parent.mkdir(parents=True, exist_ok=True)
         blob.write_bytes(content)
         layers.append({"mediaType": f"application/vnd.ollama.image.{kind}", "digest": f"sha256:{digest}"})
-    manifest = machine.home / "ollama/manifests/registry.ollama.ai/library/gemma4/e2b"
+    manifest = runner.home / "ollama/manifests/registry.ollama.ai/library/gemma4/e2b"
     manifest.parent.mkdir(parents=True)
     manifest.write_text(json.dumps({"layers": layers}))
-    machine.environment["OLLAMA_MODELS"] = str(machine.home / "ollama")
-    code, out, err = machine.run("pull", "gemma-4-e2b", "--from", "ollama:gemma4:e2b")
+    runner.environment["OLLAMA_MODELS"] = str(runner.home / "ollama")
+    code, out, err = runner.run("pull", "gemma-4-e2b", "--from", "ollama:gemma4:e2b")
     assert (code, "Ollama's gemma4:e2b" in out, "nothing to write" in out) == (0, True, True), err
-    studio = machine.home / ".lmstudio" / "models" / "owner" / "name"
+    studio = runner.home / ".lmstudio" / "models" / "owner" / "name"
     studio.mkdir(parents=True)
     for name in (TEXT, VISION):
-        (studio / name).write_bytes((machine.home / name).read_bytes())
-    code, _, err = machine.run("pull", "gemma-4-e4b", "--from", "lmstudio:owner/name")
+        (studio / name).write_bytes((runner.home / name).read_bytes())
+    code, _, err = runner.run("pull", "gemma-4-e4b", "--from", "lmstudio:owner/name")
     assert code == 0, err
-    assert [model.model.id for model in machine.pulled()] == ["gemma-4-e2b", "gemma-4-e4b"]
+    assert [model.model.id for model in runner.pulled()] == ["gemma-4-e2b", "gemma-4-e4b"]
 
 
 @pytest.mark.parametrize(("answer", "kept"), [("n\n", 0), ("y\n", 1)])
-def test_a_person_is_asked_and_may_say_no(machine: Machine, hub: Hub, answer: str, kept: int) -> None:
+def test_a_person_is_asked_and_may_say_no(runner: PullRunner, hub: Hub, answer: str, kept: int) -> None:
     inside, outside = pty.openpty()
-    with machine.start("pull", "mine.toml", stdin=outside, stdout=outside, stderr=outside) as process:
+    with runner.start("pull", "mine.toml", stdin=outside, stdout=outside, stderr=outside) as process:
         os.close(outside)
         shown = b""
         while b"[y/N]" not in shown:
@@ -295,11 +295,11 @@ def test_a_person_is_asked_and_may_say_no(machine: Machine, hub: Hub, answer: st
                 break
     os.close(inside)
     assert process.returncode == 1 - kept, shown
-    assert len(machine.pulled()) == kept
+    assert len(runner.pulled()) == kept
 
 
-def test_a_model_that_is_not_on_the_disk_is_not_known_to_be_asked(machine: Machine) -> None:
-    code, _, err = machine.run("pull", "absent")
+def test_a_model_that_is_not_on_the_disk_is_not_known_to_be_asked(runner: PullRunner) -> None:
+    code, _, err = runner.run("pull", "absent")
     assert (code, "There is no model 'absent'" in err) == (1, True)
-    code, _, err = machine.run("pull", "absent.toml")
+    code, _, err = runner.run("pull", "absent.toml")
     assert (code, "absent.toml cannot be read" in err) == (1, True)

@@ -12,7 +12,7 @@ from vidi.domain.errors import VidiError
 from vidi.files.aio import AsyncFiles
 from vidi.files.metadata import UploadRequest
 from vidi.files.service import FileService
-from vidi.files.store import FileLimits, Storage, StoredFile
+from vidi.files.store import FileLimits, FileStorage, StoredFile
 from vidi.files.uploads import Inspect, Uploads, UploadStatus, trust_label
 from vidi.storage.clock import IdMaker
 from vidi.storage.threads import StorageThreads
@@ -52,7 +52,7 @@ class FileServer:
     def __init__(
         self,
         limits: FileLimits | None = None,
-        storage: Storage | None = None,
+        storage: FileStorage | None = None,
         inspect: Inspect = trust_label,
         ids: IdMaker | None = None,
     ) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import BinaryIO
 
-from vidi.files.store import Phase, Position, Session, Storage, StoredFile
+from vidi.files.store import FileStorage, Phase, Position, Session, StoredFile
 
 
 def no_fault(call: str) -> None:
@@ -157,8 +157,8 @@ class MemoryIndex:
             return sum(declared) + sum(file.size_bytes for file in self._files.values())
 
 
-def memory_storage() -> Storage:
-    return Storage(MemoryBlobs(), MemoryIndex())
+def memory_storage() -> FileStorage:
+    return FileStorage(MemoryBlobs(), MemoryIndex())
 
 
 def _checked(key: str) -> str:

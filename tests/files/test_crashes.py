@@ -15,7 +15,7 @@ from tests.files.memory import MemoryIndex, no_fault
 from tests.storage.simulated_disk import Crash, Cut, Fuse, SimulatedDisk
 from vidi.domain.errors import VidiError
 from vidi.files.local import LocalBlobs
-from vidi.files.store import Storage
+from vidi.files.store import FileStorage
 
 
 class World:
@@ -36,8 +36,8 @@ class World:
         self.server.storage = self._storage()
         self.server.restart()
 
-    def _storage(self) -> Storage:
-        return Storage(LocalBlobs(Path("store"), self.disk, spare_bytes=8), self.index)
+    def _storage(self) -> FileStorage:
+        return FileStorage(LocalBlobs(Path("store"), self.disk, spare_bytes=8), self.index)
 
 
 def live(client: ClientModel) -> None:

@@ -24,7 +24,7 @@ from vidi.domain.errors import (
 )
 from vidi.files.local import LocalBlobs
 from vidi.files.metadata import UploadRequest
-from vidi.files.store import FileLimits, Phase, Storage, StoredFile
+from vidi.files.store import FileLimits, FileStorage, Phase, StoredFile
 
 LIMITS = FileLimits(file_bytes=60, total_bytes=200)
 OWNERS = st.sampled_from([ME, YOU])
@@ -57,7 +57,7 @@ class Protocol(RuleBasedStateMachine):
         self.disk = SimulatedDisk()
         self.index = MemoryIndex()
         self.server = FileServer(
-            LIMITS, Storage(LocalBlobs(Path("store"), self.disk, spare_bytes=8), self.index)
+            LIMITS, FileStorage(LocalBlobs(Path("store"), self.disk, spare_bytes=8), self.index)
         )
         self.uploads: dict[str, Model] = {}
         self.cancelled = False
@@ -228,7 +228,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(cut=st.sampled_from(list(Cut)), seed=st.integers(0, 99))
     def server_ends(self, cut: Cut, seed: int) -> None:
         self.disk.end(cut, random.Random(seed))
-        self.server.storage = Storage(LocalBlobs(Path("store"), self.disk, spare_bytes=8), self.index)
+        self.server.storage = FileStorage(LocalBlobs(Path("store"), self.disk, spare_bytes=8), self.index)
         self.server.restart()
 
     @invariant()

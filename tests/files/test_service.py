@@ -9,7 +9,7 @@ from tests.files.memory import MemoryIndex
 from tests.storage.simulated_disk import SimulatedDisk
 from vidi.domain.errors import FailedPrecondition, InvalidImage, InvalidRequest, PermissionDenied, Unavailable
 from vidi.files.local import LocalBlobs
-from vidi.files.store import FileState, Storage, StoredFile
+from vidi.files.store import FileState, FileStorage, StoredFile
 
 
 def test_get_by_any_spelling() -> None:
@@ -195,7 +195,7 @@ def test_reconcile_removes_blobs_without_a_row_and_rows_without_a_blob() -> None
 
 def test_delete_holds_even_if_the_blob_cannot_be_removed() -> None:
     disk = SimulatedDisk()
-    server = FileServer(storage=Storage(LocalBlobs(Path("store"), disk, spare_bytes=8), MemoryIndex()))
+    server = FileServer(storage=FileStorage(LocalBlobs(Path("store"), disk, spare_bytes=8), MemoryIndex()))
     file = server.add(b"bytes")
 
     def fail(call: str) -> None:
@@ -214,7 +214,7 @@ def test_delete_holds_even_if_the_blob_cannot_be_removed() -> None:
 
 def test_a_storage_error_hides_internals() -> None:
     index = MemoryIndex()
-    server = FileServer(storage=Storage(FileServer().storage.blobs, index))
+    server = FileServer(storage=FileStorage(FileServer().storage.blobs, index))
     file = server.add()
 
     def fail(call: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.files.file_server import FileServer
 from tests.files.memory import MemoryBlobs, MemoryIndex
 from vidi.domain.errors import ResourceExhausted
-from vidi.files.store import FileLimits, Storage
+from vidi.files.store import FileLimits, FileStorage
 
 SMALL = FileLimits(file_bytes=100, total_bytes=1000)
 
@@ -99,7 +99,7 @@ def test_quota_survives_a_restart() -> None:
 @pytest.mark.parametrize("declared", [True, False])
 def test_quota_holds_for_racing_uploads(declared: bool) -> None:
     index = MemoryIndex(lambda call: time.sleep(0.001))
-    server = FileServer(FileLimits(file_bytes=100, total_bytes=1000), Storage(MemoryBlobs(), index))
+    server = FileServer(FileLimits(file_bytes=100, total_bytes=1000), FileStorage(MemoryBlobs(), index))
     barrier = threading.Barrier(16)
     done: list[int] = []
 

@@ -23,12 +23,12 @@ from vidi.domain.errors import (
 from vidi.domain.prompt import ImageFormat, ImageHeader
 from vidi.files.local import LocalBlobs
 from vidi.files.metadata import UploadRequest
-from vidi.files.store import FileLimits, FileState, Phase, Session, Storage
+from vidi.files.store import FileLimits, FileState, FileStorage, Phase, Session
 from vidi.files.uploads import ANY_TYPE
 
 
 def on_disk(disk: SimulatedDisk, limits: FileLimits | None = None) -> FileServer:
-    return FileServer(limits, Storage(LocalBlobs(Path("store"), disk, spare_bytes=8), MemoryIndex()))
+    return FileServer(limits, FileStorage(LocalBlobs(Path("store"), disk, spare_bytes=8), MemoryIndex()))
 
 
 def test_upload_in_chunks_becomes_a_file() -> None:
@@ -331,7 +331,7 @@ def test_expire_uploads_spares_one_that_was_touched_meanwhile() -> None:
                 self.touch(session.id, before + timedelta(days=9))
             return idle
 
-    server = FileServer(storage=Storage(MemoryBlobs(), Slow()))
+    server = FileServer(storage=FileStorage(MemoryBlobs(), Slow()))
     upload = server.start(1)
     server.clock.turn(days=3)
     assert server.uploads.expire_uploads() == 0
@@ -465,7 +465,7 @@ def test_failed_sync_cancels_the_upload(number: int) -> None:
 
 def test_finalize_whose_row_cannot_be_written_can_be_repeated() -> None:
     index = MemoryIndex()
-    server = FileServer(storage=Storage(LocalBlobs(Path("store"), SimulatedDisk(), spare_bytes=8), index))
+    server = FileServer(storage=FileStorage(LocalBlobs(Path("store"), SimulatedDisk(), spare_bytes=8), index))
     upload = server.start(3)
     server.append(upload, 0, b"abc")
     index.fault = Fuse(0, OSError(28, "database or disk is full"))

@@ -169,15 +169,19 @@ def test_a_model_that_breaks_in_mid_stream_is_told_as_the_last_event(client: Tes
     assert refusal(whole)[:2] == (503, "service_unavailable")
 
 
+def _client(port: int) -> httpx2.Client:
+    return httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=HANG_SECONDS)
+
+
 @pytest.mark.slow
 def test_who_leaves_in_mid_stream_frees_the_engine_and_leaves_nothing(tmp_path: Path) -> None:
-    with forked(tmp_path) as (port, _), httpx2.Client(base_url=f"http://127.0.0.1:{port}") as http:
+    with forked(tmp_path) as (port, _), _client(port) as http:
         for _ in range(80):  # more than the engine has slots
             body = {"model": "echo", "input": "echo words=100000 sleep=0.05", "stream": True}
             with http.stream("POST", HERE, json=body) as reply:
                 first = next(reply.iter_lines())
         made = json.loads(first.removeprefix("data: "))["interaction"]["id"]
-        assert http.post(HERE, json={"model": "echo", "input": "hi"}, timeout=HANG_SECONDS).status_code == 200
+        assert http.post(HERE, json={"model": "echo", "input": "hi"}).status_code == 200
         assert refusal(http.get(f"{HERE}/{made}"))[:2] == (404, "not_found")
 
 
@@ -385,7 +389,7 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     """Killed right after each answer, plain or streamed; every one is there, and the talk goes on."""
     kept: list[Body] = []
     for streamed in (False, True, False):
-        with forked(tmp_path) as (port, process), httpx2.Client(base_url=f"http://127.0.0.1:{port}") as http:
+        with forked(tmp_path) as (port, process), _client(port) as http:
             for each in kept:
                 assert http.get(f"{HERE}/{each['id']}").json() == each
             previous = {"previous_interaction_id": kept[-1]["id"]} if kept else {}

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.images import drawn, hostile
-from tests.waiting import HANG_SECONDS
+from tests.waiting import HANG_SECONDS, until
 from vidi.domain.errors import InvalidImage, Unavailable
 from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, MediaResolution, Picture
@@ -316,7 +316,7 @@ def test_a_forgotten_pool_leaves_nothing() -> None:
     before = psutil.Process().num_fds()
     asyncio.run(forget())
     gc.collect()
-    assert _decoders() == []
+    until(lambda: not _decoders())
     assert psutil.Process().num_fds() == before
 
 

@@ -301,7 +301,8 @@ def test_a_process_gets_a_key_of_its_own_each_time_and_answers_nobody_else(super
     assert endpoints[0].key != endpoints[1].key
     (endpoint,) = [each for each in supervisor.endpoint() if each is not None]
     for path in ("/tokenize", "/v1/chat/completions", "/slots", "/props", "/"):
-        reply = httpx2.post(f"http://127.0.0.1:{endpoint.port}{path}", json={"content": "x"}, trust_env=False)
+        address = f"http://127.0.0.1:{endpoint.port}{path}"
+        reply = httpx2.post(address, json={"content": "x"}, timeout=HANG_SECONDS, trust_env=False)
         assert reply.status_code in (401, 404), path
     assert b"tokens" in b"".join(post(endpoint, "/tokenize", b'{"content":"x"}'))
 

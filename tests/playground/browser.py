@@ -118,7 +118,7 @@ class Page:
         )
         return names
 
-    def shapes(self) -> list[GroundingShape]:
+    def shapes(self) -> list[DrawnShape]:
         """The boxes and points that are drawn, in thousandths of the picture as it lies on the screen."""
         drawn = self.look(
             """(() => {
@@ -132,7 +132,7 @@ class Page:
               });
             })()"""
         )
-        return [GroundingShape(title, tuple(place)) for title, place in drawn]
+        return [DrawnShape(title, tuple(place)) for title, place in drawn]
 
     def slide(self, value: float) -> None:
         """Set the threshold."""
@@ -150,7 +150,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class GroundingShape:
+class DrawnShape:
     """Something drawn over the picture; `place` is top, left, bottom, right in thousandths."""
 
     title: str

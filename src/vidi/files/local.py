@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from vidi.domain.errors import Unavailable
 from vidi.files.sqlite import SqliteIndex
-from vidi.files.store import Storage
+from vidi.files.store import FileStorage
 from vidi.storage.disk import SPARE_BYTES, Disk, PosixDisk, SpareSpace
 
 _KEY = re.compile(r"[a-z0-9]{1,64}")
@@ -102,7 +102,7 @@ class LocalBlobs:
 
 
 @contextmanager
-def open_local(directory: Path) -> Iterator[Storage]:
+def open_local(directory: Path) -> Iterator[FileStorage]:
     """Open the store in `directory`, made if it is not there, for one server alone.
 
     Raises:
@@ -123,7 +123,7 @@ def open_local(directory: Path) -> Iterator[Storage]:
         except OSError as error:
             raise _unusable(error) from error
         try:
-            yield Storage(blobs, index)
+            yield FileStorage(blobs, index)
         finally:
             index.close()
     finally:

@@ -14,7 +14,7 @@ from typing import BinaryIO, Self
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, PermissionDenied
 from vidi.files.metadata import find_id, parse_name
-from vidi.files.store import BlobStore, FileLimits, FileState, Position, Storage, StoredFile
+from vidi.files.store import BlobStore, FileLimits, FileState, FileStorage, Position, StoredFile
 from vidi.storage.clock import Clock, from_micros, to_micros
 from vidi.storage.errors import storage_faults
 
@@ -41,7 +41,7 @@ class Page:
 class FileService:
     """All files of a server. Every method is safe in any thread; reads take well under a millisecond."""
 
-    def __init__(self, storage: Storage, limits: FileLimits, clock: Clock) -> None:
+    def __init__(self, storage: FileStorage, limits: FileLimits, clock: Clock) -> None:
         self.storage = storage
         self.limits = limits
         self.clock = clock

@@ -286,7 +286,7 @@ class FileIndex(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Storage:
+class FileStorage:
     """Both halves of a store."""
 
     blobs: BlobStore

@@ -103,15 +103,10 @@ class InteractionCall:
     """A new interaction on its way."""
 
     request: Request
+    owner: str
     new: NewInteraction
     conversation: Conversation
     id: str
-
-    @property
-    def owner(self) -> str:
-        """Whose it is."""
-        owner: str = self.request.state.owner
-        return owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +139,8 @@ class InteractionEndpoint:
             body.clear()
             owner: str = request.state.owner
             async with cancel_on_disconnect(receive), self._with_history(new, owner) as conversation:
-                call = InteractionCall(request, new, conversation, self.stored.interactions.new_id())
+                new_id = self.stored.interactions.new_id()
+                call = InteractionCall(request, owner, new, conversation, new_id)
                 response = await self._answer(call, requested_timeout(request.headers, self.seconds))
                 await response(scope, receive, send)
 

@@ -114,7 +114,7 @@ class GenerateEndpoint:
         allowed = requested_timeout(request.headers, self.seconds)
         if method == STREAM:
             framing = EVENTS if request.query_params.get("alt") == "sse" else ARRAY
-            return Stream(lambda: self._messages(request, model, conversation), framing, allowed)
+            return Stream(lambda: self._stream(request, model, conversation), framing, allowed)
         async with deadline(allowed):
             if method == COUNT:
                 cost = await self.service.count(model, conversation, request.state.owner)
@@ -132,7 +132,7 @@ class GenerateEndpoint:
             yield generation
 
     @asynccontextmanager
-    async def _messages(
+    async def _stream(
         self, request: Request, model: str, conversation: Conversation
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         async with self._generate(request, model, conversation) as generation:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
@@ -108,12 +107,16 @@ def test_what_came_together_is_one_portion() -> None:
 
 def test_whoever_waits_gets_a_turn_while_nothing_comes() -> None:
     def wait(connection: socket.socket) -> None:
-        time.sleep(0.35)
+        waited.wait(HANG_SECONDS)
         connection.sendall(HEAD + b"hello world")
 
+    waited = threading.Event()
+    parts = []
     with serving(wait) as server:
-        parts = list(post(server.endpoint, "/", b"the-body"))
-    assert parts.count(b"") >= 2
+        for part in post(server.endpoint, "/", b"the-body"):
+            parts.append(part)
+            if parts.count(b"") == 2:
+                waited.set()
     assert b"".join(parts) == b"hello world"
 
 

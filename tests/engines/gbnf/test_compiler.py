@@ -20,8 +20,9 @@ from vidi.domain.prompt import TextFormat
 from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.gbnf import ThinkingTags, compile_json, compile_schema
 from vidi.engines.gbnf.compiler import MOST_ALTERNATIVES, MOST_OPTIONAL
+from vidi.engines.gbnf.expression import ENDLESS
 from vidi.engines.schemas import LONGEST_TEXT, Unfillable
-from vidi.engines.validation import satisfies, validate
+from vidi.engines.validation import AnswerMismatch, satisfies, validate
 
 SEEDS = st.integers(0, 2**32)
 
@@ -166,6 +167,13 @@ def test_a_contradiction_is_refused_and_its_place_named(schema: Schema, told: st
         compile_schema(_member(schema))
     assert "$.pets" in refusal.value.message
     assert refusal.value.where == "generation_config.response_schema"
+
+
+def test_a_limit_that_no_answer_reaches_is_left_to_validation() -> None:
+    schema = Schema(kinds=STRING, max_length=ENDLESS)
+    assert "char*" in compile_schema(schema)
+    with pytest.raises(AnswerMismatch):
+        validate(f'"{"x" * (ENDLESS + 1)}"', schema)
 
 
 def test_what_cannot_be_is_left_out_where_it_may_be() -> None:

@@ -12,6 +12,7 @@ from vidi.domain.answer import Finish, Piece, fold
 from vidi.domain.geometry import Placement
 from vidi.domain.prompt import Output, Picture, Request, Role, TextFormat, Turn
 from vidi.domain.schema import Kind, Property, Schema
+from vidi.engines.grounding.json_stream import JsonScanner, Token
 from vidi.engines.grounding.request import GroundingRequest, grounding_request, read_places
 from vidi.engines.profile import Dialect, Form, Order
 from vidi.engines.validation import AnswerMismatch
@@ -92,3 +93,25 @@ def test_what_does_not_have_the_callers_form_in_the_end_is_an_error() -> None:
         grounded(requested(dogs), pieces(NATIVE))
     (answer,) = fold(grounded(requested(dogs), pieces(NATIVE.replace("cat", "dog"))))
     assert json.loads(answer.text) == [{**EXPECTED[0], "label": "dog"}]
+
+
+def test_the_answer_is_parsed_once_as_it_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    scanned: list[str] = []
+    token = JsonScanner.token
+
+    def counted(scanner: JsonScanner) -> Token | None:
+        found = token(scanner)
+        scanned.append(found.text if found else "")
+        return found
+
+    def refused(*_: object) -> None:
+        raise AssertionError("an answer is parsed whole")
+
+    asked = requested(Schema(kinds=frozenset({Kind.STRING})))
+    with monkeypatch.context() as patch:
+        patch.setattr(JsonScanner, "token", counted)
+        patch.setattr(json.JSONDecoder, "decode", refused)
+        (answer,) = fold(grounded(asked, pieces(NATIVE)))
+    assert json.loads(answer.text) == EXPECTED
+    # What stands before and behind the only object is passed over.
+    assert "".join(scanned) == NATIVE.strip("[]")

@@ -14,17 +14,17 @@ from vidi.domain.geometry import Box, Placement
 from vidi.domain.prompt import Output, Picture, Prompt, Request, Role, Sampling, TextFormat, Turn
 from vidi.domain.schema import Schema
 from vidi.engines.lite.engine import Lite
-from vidi.engines.lite.evidence import Evidence, TextReader, VisionModels, open_senses
-from vidi.engines.lite.language.intents import load_languages_of
+from vidi.engines.lite.evidence import Evidence, ReadsText, VisionModels, open_models
+from vidi.engines.lite.language.intents import load_languages
 from vidi.engines.lite.vision.classifier import Classification
 from vidi.engines.lite.vision.detector import Detection
 from vidi.engines.lite.vision.ocr import TextLine
 from vidi.engines.lite.world import load_world
 
 WORLD = load_world()
-TONGUES = load_languages_of(WORLD)
-ENGLISH = TONGUES.languages["en"]
-TURKISH = TONGUES.languages["tr"]
+LANGUAGES = load_languages(WORLD)
+ENGLISH = LANGUAGES.by_id["en"]
+TURKISH = LANGUAGES.by_id["tr"]
 
 PAINTS = {
     "black": (10, 10, 10),
@@ -118,21 +118,21 @@ class FakeModels:
         return self.scenes.get(picture.digest, Scene())
 
 
-def senses_of(models: FakeModels, reader: TextReader | None = None) -> VisionModels:
-    """The fakes as the engine's senses."""
-    return open_senses(models, models, WORLD, reader)
+def vision_of(models: FakeModels, reader: ReadsText | None = None) -> VisionModels:
+    """The fakes as the engine's vision models."""
+    return open_models(models, models, WORLD, reader)
 
 
 def evidence_of(scene: Scene, *, reads: bool = False) -> Evidence:
     """What is known about a scene."""
     models = FakeModels()
     picture = models.know(scene)
-    return Evidence(picture, senses_of(models, models if reads else None))
+    return Evidence(picture, vision_of(models, models if reads else None))
 
 
 def lite_of(models: FakeModels, *, reads: bool = False) -> Lite:
     """The engine over the fakes."""
-    return Lite(senses_of(models, models if reads else None), TONGUES, slots=2)
+    return Lite(vision_of(models, models if reads else None), LANGUAGES, slots=2)
 
 
 def ask(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.engines.lite.fakes import PARK, STREET, FakeModels, Scene, evidence_of, picture_of, senses_of
+from tests.engines.lite.fakes import PARK, STREET, FakeModels, Scene, evidence_of, picture_of, vision_of
 from vidi.domain.geometry import Box
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.vision.ocr import TextLine
@@ -15,10 +15,10 @@ from vidi.engines.lite.vision.ocr import TextLine
 def test_each_part_is_found_when_it_is_asked_for_and_only_once() -> None:
     models = FakeModels()
     picture = models.know(replace(STREET, text=(TextLine("42", 0.9, Box(0, 0, 10, 10)),)))
-    senses = senses_of(models, models)
+    vision = vision_of(models, models)
     assert (models.looks, models.classifications, models.readings) == (0, 0, 0)
     for _ in range(2):
-        evidence = Evidence(picture, senses)
+        evidence = Evidence(picture, vision)
         assert len(evidence.things(0.5)) == 3
         assert evidence.labels[0][0] == "trolleybus"
         assert evidence.embedding.shape == (2,)
@@ -28,10 +28,10 @@ def test_each_part_is_found_when_it_is_asked_for_and_only_once() -> None:
 
 def test_the_same_file_at_another_size_is_looked_at_again() -> None:
     models = FakeModels()
-    senses = senses_of(models)
+    vision = vision_of(models)
     small, large = models.know(STREET), models.know(replace(STREET, width=400, height=400))
     for picture in (small, replace(large, digest=small.digest)):
-        assert Evidence(picture, senses).sight
+        assert Evidence(picture, vision).detections
     assert models.looks == 2
 
 
@@ -52,13 +52,13 @@ def test_things_under_the_floor_are_left_out() -> None:
 
 
 def test_a_picture_of_one_colour_is_flat_and_noise_is_sharp() -> None:
-    assert evidence_of(Scene()).sight.flat
+    assert evidence_of(Scene()).detections.flat
     noise = np.random.default_rng(1).integers(0, 255, (300, 300, 3), np.uint8)
-    sight = Evidence(picture_of(noise), senses_of(FakeModels())).sight
-    assert not sight.flat
-    assert sight.sharpness > 1000
+    detections = Evidence(picture_of(noise), vision_of(FakeModels())).detections
+    assert not detections.flat
+    assert detections.sharpness > 1000
 
 
 def test_one_pixel_is_a_picture() -> None:
-    sight = Evidence(picture_of(np.zeros((1, 1, 3), np.uint8)), senses_of(FakeModels())).sight
-    assert (sight.things, sight.palette, sight.sharpness) == ((), ("black",), 0.0)
+    detections = Evidence(picture_of(np.zeros((1, 1, 3), np.uint8)), vision_of(FakeModels())).detections
+    assert (detections.things, detections.palette, detections.sharpness) == ((), ("black",), 0.0)

@@ -161,7 +161,7 @@ class TooLarge(Exception):
 
 
 class Rules:
-    """Collects rules; `root` is written first, the others from the outside in."""
+    """Collects rules; whatever goes beyond a cap raises `TooLarge`."""
 
     def __init__(self) -> None:
         self._bodies: dict[str, str] = {}
@@ -172,11 +172,7 @@ class Rules:
         self._repetitions = 0
 
     def define(self, hint: str, body: Expression) -> Expression:
-        """A reference to a rule with this body: the older one if there is one, else one named after `hint`.
-
-        Raises:
-            TooLarge: There are too many rules.
-        """
+        """A reference to the rule with this body, or to a new one that is named after `hint`."""
         name = self._names.get(body.text)
         if name is None:
             name = self.reserve(hint)
@@ -194,11 +190,7 @@ class Rules:
         return name
 
     def fill(self, name: str, body: Expression) -> None:
-        """Give a reserved name its body.
-
-        Raises:
-            TooLarge: There are too many rules.
-        """
+        """Give a reserved name its body."""
         self._bodies[name] = body.text
         self._names.setdefault(body.text, name)
         self._characters += len(body.text)
@@ -215,11 +207,7 @@ class Rules:
             )
 
     def repeat(self, part: Expression, least: int, most: int | None, hint: str) -> Expression:
-        """At least `least` and at most `most` (None: any number) of these.
-
-        Raises:
-            TooLarge: There are too many rules.
-        """
+        """At least `least` and at most `most` (None: any number) of these."""
         if most is not None and most >= ENDLESS:
             most = None
         highest = max(least, most or 0)
@@ -242,11 +230,7 @@ class Rules:
         return sequence(needed, self.define(f"{hint}-to-{most - least}", choice(fewer, full)))
 
     def text(self, root: Expression) -> str:
-        """The whole grammar: the rules that `root` needs, from the outside in.
-
-        Raises:
-            TooLarge: It is too long.
-        """
+        """The whole grammar: the rules that `root` needs, from the outside in."""
         self.fill("root", root)
         written: dict[str, str] = {}
         waiting = ["root"]

@@ -73,9 +73,11 @@ class ObjectWriter:
 
     def shaped(self, value: JsonObject, shape: GroundingShape) -> Iterator[dict[str, JsonValue]]:
         """The caller's objects of a shape that has places: one for each place in the first of its fields."""
+        # The first field with a value counts the objects; further fields go along with each of them.
         fields = shape.place_fields
         first = next((name for name in fields if value.get(name) is not None), next(iter(fields)))
         if first not in value:
+            # The schema is only held where the engine has a grammar: a model may use a name of its own.
             value = self._renamed(value, first)
         raw = value.get(first)
         if raw is None:

@@ -92,6 +92,7 @@ def place_field(member: Property) -> PlaceField | None:
         return None
     x_first = says_x_first(schema.description)
     for kind in PlaceKind:
+        # "box" is a box with any array of numbers; "location" only with exactly four of them, or two.
         clear = PLACE_FIELD_NAMES[kind].fullmatch(name) is not None
         if clear or _VAGUE.fullmatch(name):
             single = _single(member.name, schema, kind, exact=not clear)
@@ -115,7 +116,7 @@ def says_x_first(text: str) -> bool:
     return _X_FIRST.search(text[:20_000]) is not None
 
 
-def is_number(schema: Schema) -> bool:
+def _is_number(schema: Schema) -> bool:
     """Whether a schema takes numbers and nothing else (but perhaps null)."""
     return bool(schema.kinds) and schema.kinds <= _NUMBERS | {Kind.NULL}
 
@@ -135,8 +136,8 @@ def _single(name: str, schema: Schema, kind: PlaceKind, *, exact: bool) -> Place
 def _holds(schema: Schema, count: int, *, exact: bool) -> bool:
     """Whether an array is one of `count` numbers; `exact` where its name leaves doubt."""
     if schema.prefix_items:
-        return len(schema.prefix_items) == count and all(map(is_number, schema.prefix_items))
-    if schema.items is not None and not is_number(schema.items):
+        return len(schema.prefix_items) == count and all(map(_is_number, schema.prefix_items))
+    if schema.items is not None and not _is_number(schema.items):
         return False
     if exact:
         return schema.max_items == count and schema.min_items == count
@@ -149,7 +150,7 @@ def _by_members(name: str, schema: Schema, kind: PlaceKind) -> PlaceField | None
     """The place whose numbers are an object's members, under any of the names that there are for them."""
     if Kind.OBJECT not in schema.kinds:
         return None
-    numeric = {_snake(each.name): each for each in schema.properties if is_number(_scalar(each.schema))}
+    numeric = {_snake(each.name): each for each in schema.properties if _is_number(_scalar(each.schema))}
     spellings = [(names, False) for names in EDGES] + [(names, True) for names in SIZES]
     for names, sized in [(MIDDLE, False)] if kind is PlaceKind.POINTS else spellings:
         if all(each in numeric for each in names):
@@ -343,6 +344,7 @@ def place_schema(dialect: Dialect, kind: PlaceKind) -> Schema:
 
 
 def _of_alternatives(schema: Schema, dialect: Dialect) -> GroundingShape | None:
+    # The model may choose any of them, so all are translated; its answer is read by the first with places.
     shapes = [shape_of(option, dialect) for option in schema.any_of]
     first = next((shape for shape in shapes if shape), None)
     if first is None:
@@ -354,6 +356,7 @@ def _of_alternatives(schema: Schema, dialect: Dialect) -> GroundingShape | None:
 
 
 def _of_object(schema: Schema, dialect: Dialect) -> GroundingShape | None:
+    # The order of the members stays the caller's: what a model has written steers what it writes next.
     flat = flat_place_field(schema)
     if flat:
         return _of_flat(schema, flat, dialect)

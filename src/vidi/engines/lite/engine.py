@@ -13,15 +13,15 @@ from vidi.domain.schema import JsonValue, Schema
 from vidi.engines.base import EngineContext, ModelCard
 from vidi.engines.limits import bounded, estimate_tokens
 from vidi.engines.lite.answers.compare import compare
-from vidi.engines.lite.answers.dispatch import answer
+from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.field_values import shape_in
 from vidi.engines.lite.answers.lists import array, boxes, points, python_list, wanted
 from vidi.engines.lite.answers.resolve import SHOWN, find
 from vidi.engines.lite.answers.schema_filler import fill
 from vidi.engines.lite.catalog import CARD
-from vidi.engines.lite.evidence import Evidence, VisionModels, open_senses
-from vidi.engines.lite.language.intents import Intent, Languages, load_languages_of
-from vidi.engines.lite.language.language import AnswerText, Language, styled
+from vidi.engines.lite.evidence import Evidence, VisionModels, open_models
+from vidi.engines.lite.language.intents import Intent, Languages, load_languages
+from vidi.engines.lite.language.language import AnswerForm, AnswerText, IntentKind, Language, styled
 from vidi.engines.lite.vision.classifier import Classifier
 from vidi.engines.lite.vision.detector import Detector
 from vidi.engines.lite.vision.ocr import open_reader
@@ -30,7 +30,7 @@ from vidi.engines.lite.weights.assets import ensure
 from vidi.engines.lite.world import load_world
 from vidi.engines.schemas import check_size, minimal_value
 
-YES_NO = frozenset({"exists", "state", "scene", "side"})
+YES_NO = frozenset({IntentKind.EXISTS, IntentKind.STATE, IntentKind.SCENE, IntentKind.SIDE})
 
 
 def over_all(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText | None:
@@ -38,9 +38,9 @@ def over_all(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText | None
     language = intent.language
     if len(evidences) < 2:
         return None
-    if language.matches(language.pronouns, "which_picture", intent.text) and intent.mentions:
+    if language.matches(language.pronouns, "which_picture", intent.text) and intent.entities:
         return _which(intent, evidences)
-    if intent.aim in YES_NO and language.matches(language.pronouns, "both", intent.text):
+    if intent.kind in YES_NO and language.matches(language.pronouns, "both", intent.text):
         return _in_both(intent, evidences)
     return None
 
@@ -54,7 +54,7 @@ def _which(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
     """The pictures in which what is named is seen; the one with most or fewest of it, if that is asked."""
     language = intent.language
     counts = [
-        sum(len(find(mention, evidence, SHOWN)) for mention in intent.mentions[:1]) for evidence in evidences
+        sum(len(find(entity, evidence, SHOWN)) for entity in intent.entities[:1]) for evidence in evidences
     ]
     ranked = language.matches(language.pronouns, "most", intent.text)
     fewest = language.matches(language.pronouns, "fewest", intent.text)
@@ -74,7 +74,7 @@ def _which(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
 def _in_both(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
     """Whether something holds for all pictures."""
     language = intent.language
-    yes = [answer(intent, evidence).brief == language.say("yes") for evidence in evidences]
+    yes = [answer_intent(intent, evidence).brief == language.say("yes") for evidence in evidences]
     if all(yes):
         return AnswerText(
             language.sentence("both_yes" if len(yes) == 2 else "all_yes"), brief=language.say("yes")
@@ -88,38 +88,41 @@ def _in_both(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
     return AnswerText(language.sentence("all_no", n=only), brief=language.say("no"))
 
 
-COMPARING = frozenset({"compare", "same"})
+COMPARING = frozenset({IntentKind.COMPARE, IntentKind.SAME})
+LISTING = frozenset(
+    {IntentKind.LIST, IntentKind.LIST_FIRST, IntentKind.TAGS, IntentKind.HASHTAGS, IntentKind.READ}
+)
 
 
-def reply(prompt: Prompt, senses: VisionModels, tongues: Languages) -> Iterator[str]:
+def reply(prompt: Prompt, models: VisionModels, languages: Languages) -> Iterator[str]:
     """Answer a prompt, stretch by stretch; models run when a stretch needs them.
 
     Raises:
         Unfillable: The response schema cannot be filled.
     """
-    intent = tongues.understand(prompt)
-    evidences = [Evidence(picture, senses) for picture in _pictures(prompt, intent)]
+    intent = languages.parse(prompt)
+    evidences = [Evidence(picture, models) for picture in _pictures(prompt, intent)]
     output = prompt.output
     if output.schema is not None:
-        return _structured(output.schema, output.format, intent, evidences, tongues)
+        return _structured(output.schema, output.format, intent, evidences, languages)
     if not evidences:
-        text = intent.language.sentence("greeting" if intent.aim == "greeting" else "no_picture")
+        text = intent.language.sentence("greeting" if intent.kind is IntentKind.GREETING else "no_picture")
         return _words(_quoted(text) if output.format is TextFormat.JSON else text)
-    if intent.aim in {"detect", "point"}:
+    if intent.kind in {IntentKind.DETECT, IntentKind.POINT}:
         return _located(intent, evidences)
-    if output.format is TextFormat.JSON or intent.manner.form == "json":
-        shape = _described_shape(prompt, tongues)
-        if shape is not None and intent.aim not in COMPARING:
-            return _structured(shape, TextFormat.JSON, replace(intent, mentions=()), evidences, tongues)
+    if output.format is TextFormat.JSON or intent.style.form is AnswerForm.JSON:
+        shape = _described_shape(prompt, languages)
+        if shape is not None and intent.kind not in COMPARING:
+            return _structured(shape, TextFormat.JSON, replace(intent, entities=()), evidences, languages)
         return _words(json.dumps(_as_json(intent, evidences), ensure_ascii=False))
     return _prose(intent, evidences)
 
 
-def _described_shape(prompt: Prompt, tongues: Languages) -> Schema | None:
+def _described_shape(prompt: Prompt, languages: Languages) -> Schema | None:
     """The shape that the last turn, else the system instruction, describes in words."""
     last = prompt.turns[-1].parts if prompt.turns else ()
     asked = "\n".join(part for part in last if isinstance(part, str))
-    return shape_in(asked, tongues) or shape_in(prompt.system, tongues)
+    return shape_in(asked, languages) or shape_in(prompt.system, languages)
 
 
 def _pictures(prompt: Prompt, intent: Intent) -> list[Picture]:
@@ -130,16 +133,16 @@ def _pictures(prompt: Prompt, intent: Intent) -> list[Picture]:
         if turn.role is Role.USER
     ]
     latest = next((pictures for pictures in reversed(by_turn) if pictures), [])
-    if intent.aim in COMPARING and len(latest) < 2:
+    if intent.kind in COMPARING and len(latest) < 2:
         return [picture for pictures in by_turn for picture in pictures]
     return latest
 
 
 def _structured(
-    schema: Schema, form: TextFormat, intent: Intent, evidences: Sequence[Evidence], tongues: Languages
+    schema: Schema, form: TextFormat, intent: Intent, evidences: Sequence[Evidence], languages: Languages
 ) -> Iterator[str]:
     check_size(schema)
-    value = fill(schema, intent, evidences, tongues) if evidences else minimal_value(schema)
+    value = fill(schema, intent, evidences, languages) if evidences else minimal_value(schema)
     if form is TextFormat.ENUM and isinstance(value, str):
         return iter((value,))
     return _words(json.dumps(value, ensure_ascii=False))
@@ -147,7 +150,7 @@ def _structured(
 
 def _located(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
     """Boxes or points of the first picture; of several, a list for each."""
-    write = points if intent.aim == "point" else boxes
+    write = points if intent.kind is IntentKind.POINT else boxes
     lists = (write(wanted(intent, evidence), intent, evidence) for evidence in evidences)
     if len(evidences) == 1:
         yield from next(lists)
@@ -156,13 +159,13 @@ def _located(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
 
 
 def _prose(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
-    if intent.aim in COMPARING:
-        said = compare(intent, evidences)
-        yield from _words(styled(said, intent.manner, intent.language))
+    if intent.kind in COMPARING:
+        answer = compare(intent, evidences)
+        yield from _words(styled(answer, intent.style, intent.language))
         return
     together = over_all(intent, evidences)
     if together:
-        yield from _words(styled(together, intent.manner, intent.language))
+        yield from _words(styled(together, intent.style, intent.language))
         return
     for index, evidence in enumerate(evidences):
         text = _answer(intent, evidence)
@@ -173,34 +176,34 @@ def _prose(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
 
 
 def _answer(intent: Intent, evidence: Evidence) -> str:
-    if intent.manner.form == "python_list":
+    if intent.style.form is AnswerForm.PYTHON_LIST:
         return python_list(intent, evidence)
-    return styled(answer(intent, evidence), intent.manner, intent.language)
+    return styled(answer_intent(intent, evidence), intent.style, intent.language)
 
 
 def _as_json(intent: Intent, evidences: Sequence[Evidence]) -> JsonValue:
     """An answer as JSON where no schema says how: a list for what is listed, else an object of one member."""
-    if intent.aim in COMPARING:
+    if intent.kind in COMPARING:
         return {"answer": compare(intent, evidences).text}
     values = [_value(intent, evidence) for evidence in evidences]
     return values[0] if len(values) == 1 else values
 
 
 def _value(intent: Intent, evidence: Evidence) -> JsonValue:
-    said = answer(intent, evidence)
-    if said.items and intent.aim in {"list", "list_first", "tags", "hashtags", "read"}:
-        return list(said.items)
-    if intent.aim in {"caption", "alt"}:
-        return {"caption": said.text}
-    if intent.aim == "describe":
-        return {"description": said.text}
-    if intent.aim == "count" and said.brief.isdecimal():
-        return {"count": int(said.brief)}
-    return {"answer": _plain(said, intent)}
+    answer = answer_intent(intent, evidence)
+    if answer.items and intent.kind in LISTING:
+        return list(answer.items)
+    if intent.kind in {IntentKind.CAPTION, IntentKind.ALT}:
+        return {"caption": answer.text}
+    if intent.kind is IntentKind.DESCRIBE:
+        return {"description": answer.text}
+    if intent.kind is IntentKind.COUNT and answer.brief.isdecimal():
+        return {"count": int(answer.brief)}
+    return {"answer": _plain(answer, intent)}
 
 
-def _plain(said: AnswerText, intent: Intent) -> str:
-    return styled(said, intent.manner, intent.language)
+def _plain(answer: AnswerText, intent: Intent) -> str:
+    return styled(answer, intent.style, intent.language)
 
 
 def _quoted(text: str) -> str:
@@ -215,10 +218,10 @@ def _words(text: str) -> Iterator[str]:
 class Lite:
     """Answers prompts from evidence."""
 
-    def __init__(self, senses: VisionModels, tongues: Languages, *, slots: int) -> None:
+    def __init__(self, models: VisionModels, languages: Languages, *, slots: int) -> None:
         """Take the models and the words; `slots` prompts are answered at the same time."""
-        self._senses = senses
-        self._tongues = tongues
+        self._models = models
+        self._languages = languages
         self._card = replace(CARD, slots=slots)
 
     @property
@@ -236,7 +239,7 @@ class Lite:
         Raises:
             InvalidRequest: The response schema cannot be filled.
         """
-        texts = reply(prompt, self._senses, self._tongues)
+        texts = reply(prompt, self._models, self._languages)
         yield from bounded(texts, prompt.sampling, limit=self._card.output_token_limit)
 
     def close(self) -> None:
@@ -252,11 +255,11 @@ def open_engine(context: EngineContext) -> Lite:
     share_heap()
     weights = ensure(context)
     world = load_world()
-    senses = open_senses(
+    models = open_models(
         Detector(weights.detector, context.threads),
         Classifier(weights.classifier, context.threads),
         world,
         open_reader(context.threads),
     )
     # One more than a run has threads: it works while another is between two runs (decision 14).
-    return Lite(senses, load_languages_of(world), slots=context.threads + 1)
+    return Lite(models, load_languages(world), slots=context.threads + 1)

@@ -210,8 +210,8 @@ class Classifies(Protocol):
         ...
 
 
-class TextReader(Protocol):
-    """Reads text: an optional sense."""
+class ReadsText(Protocol):
+    """Reads text: `ocr.TextReader`, or a stand-in; may be missing."""
 
     def read(self, picture: Picture) -> tuple[TextLine, ...]:
         """All lines, in reading order."""
@@ -278,20 +278,20 @@ class VisionModels:
     detector: Detects
     classifier: Classifies
     world: World
-    sights: SharedPictures[Detections]
+    detections: SharedPictures[Detections]
     classifications: SharedPictures[Classification]
     texts: SharedPictures[tuple[TextLine, ...]]
-    reader: TextReader | None = None
+    reader: ReadsText | None = None
 
 
-def open_senses(
-    detector: Detects, classifier: Classifies, world: World, reader: TextReader | None = None
+def open_models(
+    detector: Detects, classifier: Classifies, world: World, reader: ReadsText | None = None
 ) -> VisionModels:
-    """Senses with an empty memory."""
-    sights = SharedPictures[Detections](REMEMBERED_PICTURES)
+    """The models, with an empty memory."""
+    detections = SharedPictures[Detections](REMEMBERED_PICTURES)
     classifications = SharedPictures[Classification](REMEMBERED_PICTURES)
     texts = SharedPictures[tuple[TextLine, ...]](REMEMBERED_PICTURES)
-    return VisionModels(detector, classifier, world, sights, classifications, texts, reader)
+    return VisionModels(detector, classifier, world, detections, classifications, texts, reader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,21 +299,21 @@ class Evidence:
     """What is known about one picture; a part is found when it is first asked for."""
 
     picture: Picture
-    senses: VisionModels
+    models: VisionModels
 
     @property
     def world(self) -> World:
         """The tables that tell what belongs to what."""
-        return self.senses.world
+        return self.models.world
 
     @property
     def _key(self) -> Hashable:
         return (self.picture.digest, self.picture.width, self.picture.height)
 
     @property
-    def sight(self) -> Detections:
+    def detections(self) -> Detections:
         """Things, main colours and sharpness."""
-        return self.senses.sights.recall(self._key, self._look)
+        return self.models.detections.recall(self._key, self._look)
 
     @property
     def labels(self) -> tuple[tuple[str, float], ...]:
@@ -328,20 +328,20 @@ class Evidence:
     @property
     def text(self) -> tuple[TextLine, ...] | None:
         """The lines of text; None where nobody here can read."""
-        reader = self.senses.reader
+        reader = self.models.reader
         if reader is None:
             return None
-        return self.senses.texts.recall(self._key, lambda: reader.read(self.picture))
+        return self.models.texts.recall(self._key, lambda: reader.read(self.picture))
 
     @property
     def _classification(self) -> Classification:
-        return self.senses.classifications.recall(
-            self._key, lambda: self.senses.classifier.classify(self.picture)
+        return self.models.classifications.recall(
+            self._key, lambda: self.models.classifier.classify(self.picture)
         )
 
     def things(self, floor: float) -> tuple[Thing, ...]:
         """The things with a score of at least `floor`, most prominent first."""
-        return tuple(thing for thing in self.sight.things if thing.score >= floor)
+        return tuple(thing for thing in self.detections.things if thing.score >= floor)
 
     def colour_around(self, rows: tuple[float, float], floor: float) -> str:
         """The commonest colour between two heights, 0..1 from the top, outside the things found."""
@@ -351,7 +351,7 @@ class Evidence:
 
     def _look(self) -> Detections:
         white = colours.white_point(self.picture)
-        found = self.senses.detector.detect(self.picture)
+        found = self.models.detector.detect(self.picture)
         things = [self._coloured(each, white) for each in distinct(found, self.world)]
         small = _shrunk(self.picture)
         return Detections(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from importlib.resources import files
 
 from vidi.domain.geometry import GRID, Box
@@ -36,6 +37,39 @@ class Room:
     hint: float = 0.0
 
 
+class BoxRelation(Enum):
+    """How one thing's box lies to another's."""
+
+    TOUCHING = "touching"
+    AT_FEET = "at_feet"
+    MOUNTED = "mounted"
+    HELD = "held"
+    RESTING_ON = "resting_on"
+    LYING_ON = "lying_on"
+    APART = "apart"
+
+    def holds(self, one: Box, other: Box) -> bool:
+        """Whether two boxes lie so."""
+        return _HOLDS[self](one, other)
+
+
+class Action(Enum):
+    """What one thing is said to do with another."""
+
+    RIDING_WAVE = "riding_wave"
+    SKIING = "skiing"
+    SNOWBOARDING = "snowboarding"
+    RIDING = "riding"
+    WEARING = "wearing"
+    HOLDING = "holding"
+    USING = "using"
+    PLAYING_WITH = "playing_with"
+    FLYING = "flying"
+    SITTING_ON = "sitting_on"
+    ON = "on"
+    AT = "at"
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """What one thing does with another where their boxes lie so.
@@ -44,13 +78,13 @@ class Relation:
         who: Detector classes that may do it.
         what: Detector classes that it may be done with.
         how: How their boxes must lie.
-        says: The phrase of the languages.
+        says: What it is then said to do.
     """
 
     who: frozenset[str]
     what: frozenset[str]
-    how: str
-    says: str
+    how: BoxRelation
+    says: Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +169,8 @@ def load_world() -> World:
             Relation(
                 who=groups.get(rule["who"], frozenset({rule["who"]})),
                 what=frozenset(rule["what"]),
-                how=rule["how"],
-                says=rule["says"],
+                how=BoxRelation(rule["how"]),
+                says=Action(rule["says"]),
             )
             for rule in tables["relations"]
         ),
@@ -234,6 +268,17 @@ def beside(one: Box, other: Box) -> bool:
     return gap < min(one.xmax - one.xmin, other.xmax - other.xmin) and level > 0.3 * height
 
 
-def apart(_one: Box, _other: Box) -> bool:
-    """Whether two boxes are in the same picture: they are."""
+def _anywhere(_one: Box, _other: Box) -> bool:
+    """Being in the same picture is enough."""
     return True
+
+
+_HOLDS: Mapping[BoxRelation, Callable[[Box, Box], bool]] = {
+    BoxRelation.TOUCHING: touching,
+    BoxRelation.AT_FEET: at_feet,
+    BoxRelation.MOUNTED: mounted,
+    BoxRelation.HELD: held,
+    BoxRelation.RESTING_ON: resting_on,
+    BoxRelation.LYING_ON: lying_on,
+    BoxRelation.APART: _anywhere,
+}

@@ -19,7 +19,7 @@ from tests.engines.lite.fakes import (
     Scene,
     evidence_of,
     picture_of,
-    senses_of,
+    vision_of,
 )
 from vidi.engines.lite.answers.captions import caption, describe
 from vidi.engines.lite.evidence import Evidence
@@ -122,7 +122,7 @@ def drawn(kind: str) -> Evidence:
     models = FakeModels()
     picture = picture_of(pixels, kind)
     models.scenes[picture.digest] = Scene(labels=(("lighthouse", 0.3),))
-    return Evidence(picture, senses_of(models))
+    return Evidence(picture, vision_of(models))
 
 
 def test_without_things_the_classifier_speaks_with_care() -> None:
@@ -130,15 +130,15 @@ def test_without_things_the_classifier_speaks_with_care() -> None:
     textured = drawn("texture")
     models = FakeModels()
     models.scenes[textured.picture.digest] = Scene(labels=(("lighthouse", 0.6),))
-    sure = Evidence(textured.picture, senses_of(models))
+    sure = Evidence(textured.picture, vision_of(models))
     assert caption(sure, ENGLISH).text == "This looks like a lighthouse."
 
 
 @pytest.mark.parametrize("kind", ["noise", "ramp"])
 def test_noise_and_ramps_are_no_things_whatever_the_classifier_says(kind: str) -> None:
-    said = caption(drawn(kind), ENGLISH)
-    assert said.text.startswith("I can't make out any object")
-    assert not said.known
+    answer = caption(drawn(kind), ENGLISH)
+    assert answer.text.startswith("I can't make out any object")
+    assert not answer.known
 
 
 def test_one_colour_is_said_to_be_that() -> None:

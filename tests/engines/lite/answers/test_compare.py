@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from tests.engines.lite.fakes import (
     ENGLISH,
+    LANGUAGES,
     PARK,
     STREET,
-    TONGUES,
     FakeModels,
     Painted,
     Scene,
     ask,
     picture_of,
-    senses_of,
+    vision_of,
 )
 from tests.engines.lite.vision.test_alignment import landscape
 from vidi.domain.geometry import Box
@@ -35,13 +35,13 @@ def compared(
     *pictures: tuple[NDArray[np.uint8], Scene], question: str = DIFFERENT, reads: bool = False
 ) -> str:
     models = FakeModels()
-    senses = senses_of(models, models if reads else None)
+    vision = vision_of(models, models if reads else None)
     evidences = []
     for pixels, scene in pictures:
         picture = picture_of(pixels, repr(scene))
         models.scenes[picture.digest] = scene
-        evidences.append(Evidence(picture, senses))
-    intent: Intent = TONGUES.read(question.lower(), ENGLISH)
+        evidences.append(Evidence(picture, vision))
+    intent: Intent = LANGUAGES.parse_text(question.lower(), ENGLISH)
     return compare(intent, evidences).text
 
 

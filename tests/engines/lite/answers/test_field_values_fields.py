@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engines.lite.fakes import TONGUES
+from tests.engines.lite.fakes import LANGUAGES
 from vidi.engines.lite.answers.field_values import meaning_of
+from vidi.engines.lite.language.language import FieldRole
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ from vidi.engines.lite.answers.field_values import meaning_of
     ],
 )
 def test_roles(name: str, role: str) -> None:
-    assert meaning_of(name, TONGUES).role == role
+    assert meaning_of(name, LANGUAGES).role == (FieldRole(role) if role else None)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,6 @@ def test_roles(name: str, role: str) -> None:
     ],
 )
 def test_things(name: str, thing: str) -> None:
-    mention = meaning_of(name, TONGUES).mention
-    assert mention is not None
-    assert mention.name == thing
+    entity = meaning_of(name, LANGUAGES).entity
+    assert entity is not None
+    assert entity.name == thing

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.engines.lite.fakes import PARK, STREET, TONGUES, ask, ask_json
+from tests.engines.lite.fakes import LANGUAGES, PARK, STREET, ask, ask_json
 from vidi.domain.schema import Kind
 from vidi.engines.lite.answers.field_values import MOST_NAMES, shape_in
 
@@ -27,7 +27,7 @@ from vidi.engines.lite.answers.field_values import MOST_NAMES, shape_in
     ],
 )
 def test_names_are_read(text: str, names: list[str] | None) -> None:
-    shape = shape_in(text, TONGUES)
+    shape = shape_in(text, LANGUAGES)
     found = [each.name for each in shape.properties] if shape and Kind.OBJECT in shape.kinds else None
     if names is None:
         assert found is None or set(found).isdisjoint({"caption"})
@@ -36,7 +36,7 @@ def test_names_are_read(text: str, names: list[str] | None) -> None:
 
 
 def test_a_list_of_objects_is_one() -> None:
-    shape = shape_in('Return [{"label": "...", "box_2d": [0, 0, 0, 0]}]', TONGUES)
+    shape = shape_in('Return [{"label": "...", "box_2d": [0, 0, 0, 0]}]', LANGUAGES)
     assert shape is not None
     assert shape.kinds == {Kind.ARRAY}
     assert shape.items is not None
@@ -61,4 +61,4 @@ def test_the_system_instruction_may_describe_it() -> None:
 
 def test_hostile_text_is_read_quickly() -> None:
     for text in ("{" * 5000, "keys " * 5000, '{"a": ' * 3000, "keys: " + "a, " * 5000):
-        shape_in(text, TONGUES)
+        shape_in(text, LANGUAGES)

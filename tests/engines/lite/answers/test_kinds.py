@@ -39,8 +39,8 @@ BEACH = Scene(labels=(("seashore", 0.5), ("sandbar", 0.2)))
     ],
 )
 def test_answers(scene: Scene, question: str, answer: str) -> None:
-    said = ask(scene, question)
-    assert sorted(said.rstrip(".").split()) == sorted(answer.rstrip(".").split()), said
+    told = ask(scene, question)
+    assert sorted(told.rstrip(".").split()) == sorted(answer.rstrip(".").split()), told
 
 
 def test_a_named_place_in_turkish() -> None:

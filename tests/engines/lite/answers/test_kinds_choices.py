@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.engines.lite.fakes import KITCHEN, NOTHING, PARK, STREET, TONGUES, Scene, evidence_of
+from tests.engines.lite.fakes import KITCHEN, LANGUAGES, NOTHING, PARK, STREET, Scene, evidence_of
 from vidi.domain.geometry import Box
 from vidi.engines.lite.answers.kinds import best_option, plain
 from vidi.engines.lite.vision.ocr import TextLine
 
-LEXICON = TONGUES.lexicons["en"]
+LEXICON = LANGUAGES.lexicons["en"]
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ APART = Painted("person", (0, 950, 100, 1000), "blue")
     ],
 )
 def test_answers(scene: Scene, question: str, answer: str) -> None:
-    said = ask(scene, question)
-    assert said.replace("one bus", "a bus") == answer.replace("one bus", "a bus")
+    told = ask(scene, question)
+    assert told.replace("one bus", "a bus") == answer.replace("one bus", "a bus")
 
 
 def test_the_colour_of_something_unknown_is_not_guessed() -> None:

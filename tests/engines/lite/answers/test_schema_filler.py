@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from tests.conftest import examples
 from tests.engines.lite.fakes import (
     KITCHEN,
+    LANGUAGES,
     NOTHING,
     PARK,
     STREET,
-    TONGUES,
     Painted,
     Scene,
     ask,
@@ -67,9 +67,9 @@ def filled(scene: Scene, schema: Schema, prompt: str = "Describe this.", *, read
 @settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 @given(schemas())
 def test_any_schema_is_filled_validly_or_refused(schema: Schema) -> None:
-    intent = TONGUES.read("what is in this picture?", TONGUES.usual)
+    intent = LANGUAGES.parse_text("what is in this picture?", LANGUAGES.usual)
     try:
-        value = fill(schema, intent, [PARK_EVIDENCE], TONGUES)
+        value = fill(schema, intent, [PARK_EVIDENCE], LANGUAGES)
     except Unfillable as refusal:
         assert "$" in refusal.message
         return

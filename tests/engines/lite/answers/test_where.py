@@ -34,11 +34,11 @@ SHEEP = Scene(tuple(Painted("sheep", (y, x, y + 90, x + 90)) for y in (50, 450, 
     ],
 )
 def test_answers(scene: Scene, question: str, answer: str) -> None:
-    said = ask(scene, question)
+    told = ask(scene, question)
     if "spread" in answer:
-        assert said.startswith("The sheep are spread over the picture")
+        assert told.startswith("The sheep are spread over the picture")
     else:
-        assert said == answer
+        assert told == answer
 
 
 def test_the_one_that_stands_out_is_meant_where_one_is_asked_after() -> None:

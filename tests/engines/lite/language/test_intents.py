@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.engines.lite.fakes import TONGUES
+from tests.engines.lite.fakes import LANGUAGES
 from vidi.domain.prompt import Prompt, Request, Role, Turn
-from vidi.engines.lite.language.intents import LONGEST_READ, UNKNOWN, Intent, lowered
+from vidi.engines.lite.language.intents import LONGEST_READ, Intent, lowered
 
 GUIDE_DETECTION = (
     "Detect the all of the prominent items in the image. "
@@ -16,17 +16,17 @@ GUIDE_DETECTION = (
 )
 
 
-def understand(*texts: str, system: str = "") -> Intent:
+def parse(*texts: str, system: str = "") -> Intent:
     """The intent of a conversation in which user and model take turns."""
     roles = (Role.MODEL if at % 2 else Role.USER for at in range(len(texts)))
     prompt: Prompt = Request(
         turns=tuple(Turn(role, (text,)) for role, text in zip(roles, texts, strict=True)), system=system
     )
-    return TONGUES.understand(prompt)
+    return LANGUAGES.parse(prompt)
 
 
 @pytest.mark.parametrize(
-    ("text", "aim"),
+    ("text", "kind"),
     [
         ("Caption this image.", "caption"),
         ("What is in this picture?", "caption"),
@@ -72,9 +72,9 @@ def understand(*texts: str, system: str = "") -> Intent:
         ("What's happening in this photo?", "caption"),
         ("Who is in the picture?", "who"),
         ("Identify the objects and their colors", "list_first"),
-        ("qwertz uiop", UNKNOWN),
-        ("¿cuántos gatos hay?", UNKNOWN),
-        ("où est le train ?", UNKNOWN),
+        ("qwertz uiop", "unknown"),
+        ("¿cuántos gatos hay?", "unknown"),
+        ("où est le train ?", "unknown"),
         ("Bu resmi açıkla.", "describe"),
         ("Resimde kaç köpek var?", "count"),
         ("Otobüs ne renk?", "colour"),
@@ -83,41 +83,41 @@ def understand(*texts: str, system: str = "") -> Intent:
         ("İki resim arasındaki fark ne?", "compare"),
     ],
 )
-def test_aims(text: str, aim: str) -> None:
-    assert understand(text).aim == aim
+def test_aims(text: str, kind: str) -> None:
+    assert parse(text).kind.value == kind
 
 
 def test_options_are_read() -> None:
-    assert understand("Classify this picture as: beach, street or kitchen.").options == (
+    assert parse("Classify this picture as: beach, street or kitchen.").options == (
         "beach",
         "street",
         "kitchen",
     )
-    assert understand("Is this a cat or a dog?").options == ("cat", "dog")
+    assert parse("Is this a cat or a dog?").options == ("cat", "dog")
 
 
 def test_a_pronoun_is_what_was_asked_after_before() -> None:
-    intent = understand("Is there a bus?", "Yes, there is a bus.", "And what colour is it?")
-    assert (intent.aim, [each.name for each in intent.mentions]) == ("colour", ["bus"])
+    intent = parse("Is there a bus?", "Yes, there is a bus.", "And what colour is it?")
+    assert (intent.kind.value, [each.name for each in intent.entities]) == ("colour", ["bus"])
 
 
 def test_a_pronoun_may_be_what_was_answered() -> None:
-    intent = understand("What is the main subject?", "The most prominent thing is a dog.", "Where is it?")
-    assert [each.name for each in intent.mentions] == ["dog"]
+    intent = parse("What is the main subject?", "The most prominent thing is a dog.", "Where is it?")
+    assert [each.name for each in intent.entities] == ["dog"]
 
 
 def test_what_about_asks_the_same_of_another_thing() -> None:
-    intent = understand("How many cars are there?", "Two.", "And trucks?")
-    assert (intent.aim, [each.name for each in intent.mentions]) == ("count", ["truck"])
-    again = understand(
+    intent = parse("How many cars are there?", "Two.", "And trucks?")
+    assert (intent.kind.value, [each.name for each in intent.entities]) == ("count", ["truck"])
+    again = parse(
         "How many cars are there?", "Two.", "What about buses?", "One.", "And what colour are they?"
     )
-    assert (again.aim, [each.name for each in again.mentions]) == ("colour", ["bus"])
+    assert (again.kind.value, [each.name for each in again.entities]) == ("colour", ["bus"])
 
 
 def test_without_words_the_system_instruction_is_the_question() -> None:
     prompt: Prompt = Request(turns=(Turn(Role.USER, ("",)),), system="Give keywords for the image.")
-    assert TONGUES.understand(prompt).aim == "tags"
+    assert LANGUAGES.parse(prompt).kind.value == "tags"
 
 
 @pytest.mark.parametrize(
@@ -133,16 +133,16 @@ def test_without_words_the_system_instruction_is_the_question() -> None:
 def test_the_answer_is_in_the_language_of_the_question_or_the_one_named(
     text: str, system: str, language: str
 ) -> None:
-    assert understand(text, system=system).language.id == language
+    assert parse(text, system=system).language.id == language
 
 
 def test_a_follow_up_stays_in_its_language() -> None:
-    assert understand("Bu resimde otobüs var mı?", "Evet.", "ok?").language.id == "tr"
+    assert parse("Bu resimde otobüs var mı?", "Evet.", "ok?").language.id == "tr"
 
 
 @given(st.text(max_size=200))
 def test_any_text_is_understood_somehow(text: str) -> None:
-    assert understand(text).aim
+    assert parse(text).kind
 
 
 def test_a_very_long_prompt_is_read_at_both_ends() -> None:

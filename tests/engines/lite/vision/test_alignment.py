@@ -75,7 +75,7 @@ def test_a_copy_of_which_a_third_was_changed_is_a_copy() -> None:
     edited[:160, :120] = landscape(1)[:160, :120]
     found = aligned(edited)
     assert found is not None
-    assert found.tones == ()
+    assert found.lighting == ()
     assert found.changes[0].after.ymax < 700
 
 
@@ -127,7 +127,7 @@ def test_a_pasted_patch_is_found_where_it_lies() -> None:
     found = aligned(edited)
     assert found is not None
     (change,) = found.changes
-    assert found.tones == ()
+    assert found.lighting == ()
     assert change.before == change.after
     assert abs(change.after.ymin - 750) < 25
     assert abs(change.after.xmax - 250) < 25
@@ -156,7 +156,7 @@ def test_light_and_colour(edit: object, tone: str) -> None:
     assert callable(edit)
     found = aligned(np.asarray(edit(ORIGINAL), np.uint8))
     assert found is not None
-    assert tone in found.tones
+    assert tone in found.lighting
     assert found.changes == ()
 
 

@@ -54,7 +54,7 @@ def picture_of(image: Image.Image) -> Picture:
     return Picture(image.width, image.height, pixels, placement, hashlib.sha256(pixels).hexdigest())
 
 
-def said(reader: TextReader, image: Image.Image) -> tuple[str, ...]:
+def lines_of(reader: TextReader, image: Image.Image) -> tuple[str, ...]:
     return tuple(line.text for line in reader.read(picture_of(image)))
 
 
@@ -71,20 +71,20 @@ def test_lines_are_read_in_order_and_boxed(reader: TextReader, size: int) -> Non
 @pytest.mark.parametrize("turn", [90, 180, 270])
 @pytest.mark.slow
 def test_a_page_that_lies_or_stands_on_its_head_is_read(reader: TextReader, turn: int) -> None:
-    assert said(reader, drawn(*LINES)[0].rotate(turn, expand=True)) == LINES
+    assert lines_of(reader, drawn(*LINES)[0].rotate(turn, expand=True)) == LINES
 
 
 @pytest.mark.parametrize("turn", [-12, 7, 30])
 @pytest.mark.slow
 def test_tilted_lines_are_read(reader: TextReader, turn: int) -> None:
     image = drawn(*LINES[:2], at=(60, 80), image=(500, 300))[0]
-    assert said(reader, image.rotate(turn, Image.Resampling.BICUBIC, fillcolor="white")) == LINES[:2]
+    assert lines_of(reader, image.rotate(turn, Image.Resampling.BICUBIC, fillcolor="white")) == LINES[:2]
 
 
 def test_light_text_on_dark_colours_is_read(reader: TextReader) -> None:
     image = Image.new("RGB", (400, 120), (140, 20, 30))
     ImageDraw.Draw(image).text((40, 30), "STOP here", font=ImageFont.load_default(48), fill=(250, 240, 200))
-    assert said(reader, image) == ("STOP here",)
+    assert lines_of(reader, image) == ("STOP here",)
 
 
 def test_boxes_are_on_the_callers_image(reader: TextReader) -> None:
@@ -108,21 +108,21 @@ def test_text_at_the_edge_has_its_box_on_the_picture(reader: TextReader) -> None
 @pytest.mark.parametrize("size", [(1, 1), (5, 300), (640, 480), (20_000, 50), (50, 20_000), (100_000, 7)])
 @pytest.mark.slow
 def test_an_empty_picture_says_nothing(reader: TextReader, size: tuple[int, int]) -> None:
-    assert said(reader, Image.new("RGB", size, (200, 30, 60))) == ()
+    assert lines_of(reader, Image.new("RGB", size, (200, 30, 60))) == ()
 
 
 @pytest.mark.parametrize("grain", [1, 8, 40])
 @pytest.mark.slow
 def test_noise_says_nothing(reader: TextReader, grain: int) -> None:
     dots = np.random.default_rng(grain).integers(0, 256, (480 // grain, 640 // grain, 3), np.uint8)
-    assert said(reader, Image.fromarray(dots).resize((640, 480), Image.Resampling.NEAREST)) == ()
+    assert lines_of(reader, Image.fromarray(dots).resize((640, 480), Image.Resampling.NEAREST)) == ()
 
 
 @pytest.mark.slow
 def test_a_long_strip_is_read_to_its_end(reader: TextReader) -> None:
     sentence = " ".join(["the quick brown fox jumps over the lazy dog"] * 8)
     image, _ = drawn(sentence, at=(10, 10), image=(4200, 50))
-    assert said(reader, image) == (sentence,)
+    assert lines_of(reader, image) == (sentence,)
 
 
 def test_a_column_is_read_before_the_next(reader: TextReader) -> None:
@@ -133,7 +133,7 @@ def test_a_column_is_read_before_the_next(reader: TextReader) -> None:
         for row, text in enumerate(texts):
             at = (column, 30 + row * 50)
             ImageDraw.Draw(image).text(at, text, font=ImageFont.load_default(26), fill="black")
-    assert said(reader, image) == (*left, *right)
+    assert lines_of(reader, image) == (*left, *right)
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ def test_several_threads_read_at_once(reader: TextReader) -> None:
     assert fresh is not None
     pages = [drawn(line)[0] for line in LINES]
     with ThreadPoolExecutor(3) as pool:
-        results = list(pool.map(lambda page: said(fresh, page), pages))
+        results = list(pool.map(lambda page: lines_of(fresh, page), pages))
     assert results == [(line,) for line in LINES]
 
 

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vidi.domain.geometry import Box
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.language import SEVERAL, AnswerText, Language
-from vidi.engines.lite.world import (
-    Relation,
-    Room,
-    apart,
-    at_feet,
-    beside,
-    held,
-    lying_on,
-    mounted,
-    resting_on,
-    touching,
-)
+from vidi.engines.lite.world import Action, BoxRelation, Relation, Room, beside
 
 SURE = 0.5
 LIKELY = 0.25
@@ -147,18 +135,7 @@ PARTICIPANT = 0.5
 MOST_OTHERS = 2
 MOST_IN_ROOM = 4
 
-HOW: Mapping[str, Callable[[Box, Box], bool]] = {
-    "touching": touching,
-    "at_feet": at_feet,
-    "mounted": mounted,
-    "held": held,
-    "resting_on": resting_on,
-    "lying_on": lying_on,
-    "apart": apart,
-}
-"""The relations that the tables name."""
-
-ONE_EACH = frozenset({"at_feet", "mounted", "held"})
+ONE_EACH = frozenset({BoxRelation.AT_FEET, BoxRelation.MOUNTED, BoxRelation.HELD})
 """Relations in which a thing is with one other at most: the most prominent."""
 
 
@@ -248,8 +225,8 @@ def describe(evidence: Evidence, language: Language) -> AnswerText:
     if inside is not None:
         side = language.say("indoors" if inside else "outdoors")
         sentences.append(language.sentence("side_is", side=side))
-    colours = [language.colour(name) for name in evidence.sight.palette[:3]]
-    if colours and not evidence.sight.flat:
+    colours = [language.colour(name) for name in evidence.detections.palette[:3]]
+    if colours and not evidence.detections.flat:
         phrase = "main_colours" if len(colours) > 1 else "main_colour"
         sentences.append(
             language.sentence(phrase, colours=language.listed(colours), colour=language.listed(colours))
@@ -259,24 +236,24 @@ def describe(evidence: Evidence, language: Language) -> AnswerText:
 
 def what_it_shows(evidence: Evidence, language: Language) -> str:
     """A caption for the middle of a sentence: "a red bus on a street"."""
-    said = caption(evidence, language)
+    answer = caption(evidence, language)
     if evidence.things(WORTH_GUESSING):
-        text = said.text.rstrip(".")
+        text = answer.text.rstrip(".")
         return text[:1].lower() + text[1:]
-    return language.one(said.brief) if said.brief else language.say("nothing_seen")
+    return language.one(answer.brief) if answer.brief else language.say("nothing_seen")
 
 
 def without_things(evidence: Evidence, language: Language) -> AnswerText:
     """A sentence about a picture in which the detector found nothing."""
-    colours = language.listed([language.colour(name) for name in evidence.sight.palette[:2]])
-    if evidence.sight.flat:
+    colours = language.listed([language.colour(name) for name in evidence.detections.palette[:2]])
+    if evidence.detections.flat:
         return AnswerText(language.sentence("blank", colours=colours), known=False)
     scene = scene_of(evidence)
     if scene:
         word = language.one(language.scenes[scene.id].one)
         return AnswerText(language.sentence("looks_like", thing=word), brief=language.scenes[scene.id].one)
     label, probability = evidence.labels[0] if evidence.labels else ("", 0.0)
-    if probability >= GUESS_LIKELY and SMOOTH < evidence.sight.sharpness < NOISE:
+    if probability >= GUESS_LIKELY and SMOOTH < evidence.detections.sharpness < NOISE:
         phrase = "looks_like" if probability >= GUESS_SURE else "may_be"
         return AnswerText(language.sentence(phrase, thing=language.one(label)), brief=label)
     if colours:
@@ -285,7 +262,7 @@ def without_things(evidence: Evidence, language: Language) -> AnswerText:
 
 
 def relation_in(
-    whos: Sequence[Group], groups: Sequence[Group], evidence: Evidence, only: frozenset[str] | None = None
+    whos: Sequence[Group], groups: Sequence[Group], evidence: Evidence, only: frozenset[Action] | None = None
 ) -> Doing | None:
     """What some do with the things around them: the first relation of the tables that holds.
 
@@ -293,7 +270,7 @@ def relation_in(
         whos: Those who may do it.
         groups: What they may do it with.
         evidence: Gives the tables.
-        only: Phrases to which the search is limited; None for all.
+        only: Actions to which the search is limited; None for all.
     """
     for rule in evidence.world.relations:
         if only is None or rule.says in only:
@@ -319,10 +296,11 @@ def _doing(rule: Relation, who: Group, what: Group) -> Doing | None:
     """Those of two groups that stand in a relation, if one that stands out is among them."""
     if what.label not in rule.what or what.label == who.label:
         return None
-    holds = HOW[rule.how]
-    if rule.how == "apart" and what.things[0].score < SURE_APART:
+    if rule.how is BoxRelation.APART and what.things[0].score < SURE_APART:
         return None
-    pairs = [(one, other) for other in what.things for one in who.things if holds(one.box, other.box)]
+    pairs = [
+        (one, other) for other in what.things for one in who.things if rule.how.holds(one.box, other.box)
+    ]
     if rule.how in ONE_EACH:
         pairs = [pair for at, pair in enumerate(pairs) if at == 0 or pairs[at - 1][1] is not pair[1]]
     ones = tuple(one for one in who.things if any(one is a for a, _ in pairs))
@@ -436,8 +414,8 @@ def _detail(group: Group, language: Language, evidence: Evidence) -> str:
     total = language.counted(group.label, len(things))
     where = spots(things, language)
     together = len({thing.cell for thing in things}) == 1
-    said = language.say("there_are_at", things=total, place=where if together else f": {where}")
-    return said.replace(" :", ":")
+    text = language.say("there_are_at", things=total, place=where if together else f": {where}")
+    return text.replace(" :", ":")
 
 
 def spots(things: Sequence[Thing], language: Language) -> str:

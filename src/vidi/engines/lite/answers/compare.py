@@ -11,7 +11,7 @@ from vidi.engines.lite.answers.lists import rewritten
 from vidi.engines.lite.answers.resolve import SHOWN
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.language.language import AnswerText, IntentKind, Language
 from vidi.engines.lite.vision import colours
 from vidi.engines.lite.vision.alignment import Alignment, Change, align
 from vidi.engines.lite.world import COLUMNS, ROWS, cell_of, shared
@@ -47,7 +47,7 @@ def compare(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
         return _each(evidences, language)
     one, other = evidences
     alignment = align(one.picture, other.picture)
-    asks_same = intent.aim == "same"
+    asks_same = intent.kind is IntentKind.SAME
     if alignment is not None:
         return _edited(_edits(alignment, one, other, language), asks_same, language)
     likeness = float(one.embedding @ other.embedding)
@@ -101,12 +101,14 @@ def _edits(alignment: Alignment, one: Evidence, other: Evidence, language: Langu
     if alignment.crop is not None:
         phrase = "cropped" if alignment.crop_of_first else "cropped_back"
         sentences.append(language.sentence(phrase, place=_part(alignment.crop, language)))
-    sentences += [language.sentence(tone, colour=language.colour(alignment.tint)) for tone in alignment.tones]
+    sentences += [
+        language.sentence(light, colour=language.colour(alignment.tint)) for light in alignment.lighting
+    ]
     dyed = [each for each in alignment.changes if each.recoloured]
-    if len(dyed) >= MANY_DYED and not alignment.tones:
+    if len(dyed) >= MANY_DYED and not alignment.lighting:
         return [*sentences, language.sentence("recoloured_all_over")]
     told = [_change(each, one, other, language) for each in alignment.changes[:MOST_CHANGES]]
-    if alignment.tones:
+    if alignment.lighting:
         # New light and colour change many places; only things that came or went are worth a sentence.
         told = [(sentence, named) for sentence, named in told if named]
     return sentences + list(dict.fromkeys(sentence for sentence, _ in told))

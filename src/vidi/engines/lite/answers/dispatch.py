@@ -1,4 +1,4 @@
-"""From an intent and a picture to an answer in words: one function for each aim."""
+"""From an intent and a picture to an answer in words: one function for each kind of intent."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from vidi.engines.lite.answers.questions import exists, state
 from vidi.engines.lite.answers.resolve import cannot_tell
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import AnswerText
+from vidi.engines.lite.language.language import AnswerText, IntentKind
 
 Answerer = Callable[[Intent, Evidence], AnswerText]
 
 
-def answer(intent: Intent, evidence: Evidence) -> AnswerText:
+def answer_intent(intent: Intent, evidence: Evidence) -> AnswerText:
     """Answer one question about one picture; what no rule knows is said to be unknown."""
-    return ANSWERERS.get(intent.aim, _unknown)(intent, evidence)
+    return ANSWERERS.get(intent.kind, _unknown)(intent, evidence)
 
 
 def _caption(intent: Intent, evidence: Evidence) -> AnswerText:
-    sentences = intent.manner.sentences or 1
-    if (intent.manner.long or sentences > 1) and not intent.manner.short:
+    sentences = intent.style.sentences or 1
+    if (intent.style.long or sentences > 1) and not intent.style.short:
         return captions.describe(evidence, intent.language)
     return captions.caption(evidence, intent.language)
 
 
 def _describe(intent: Intent, evidence: Evidence) -> AnswerText:
-    if intent.manner.short or intent.manner.sentences == 1:
+    if intent.style.short or intent.style.sentences == 1:
         return captions.caption(evidence, intent.language)
     return captions.describe(evidence, intent.language)
 
@@ -42,7 +42,7 @@ def _state(intent: Intent, evidence: Evidence) -> AnswerText:
     if where.names_sport(intent):
         return where.sport(intent, evidence)
     place = kinds.scene_in(intent.text, intent.language)
-    if place and not intent.mentions:
+    if place and not intent.entities:
         return kinds.scene(replace(intent, thing=intent.text), evidence)
     return state(intent, evidence)
 
@@ -51,32 +51,32 @@ def _unknown(intent: Intent, evidence: Evidence) -> AnswerText:
     return cannot_tell(evidence, intent.language)
 
 
-ANSWERERS: Mapping[str, Answerer] = {
-    "caption": _caption,
-    "alt": _caption,
-    "describe": _describe,
-    "greeting": _caption,
-    "creative": _creative,
-    "read": lists.read,
-    "list": lists.things_listed,
-    "list_first": lists.things_listed,
-    "who": where.who,
-    "tags": lists.tags,
-    "hashtags": lists.hashtags,
-    "count": questions.count,
-    "exists": exists,
-    "colour": questions.colour,
-    "extreme": questions.extreme,
-    "where": where.where,
-    "where_first": where.where,
-    "near": where.near,
-    "where_part": where.part,
-    "activity": where.activity,
-    "scene": kinds.scene,
-    "side": kinds.side,
-    "kind": kinds.kind,
-    "state": _state,
-    "size": kinds.size,
-    "choose": kinds.choose,
+ANSWERERS: Mapping[IntentKind, Answerer] = {
+    IntentKind.CAPTION: _caption,
+    IntentKind.ALT: _caption,
+    IntentKind.DESCRIBE: _describe,
+    IntentKind.GREETING: _caption,
+    IntentKind.CREATIVE: _creative,
+    IntentKind.READ: lists.read,
+    IntentKind.LIST: lists.things_listed,
+    IntentKind.LIST_FIRST: lists.things_listed,
+    IntentKind.WHO: where.who,
+    IntentKind.TAGS: lists.tags,
+    IntentKind.HASHTAGS: lists.hashtags,
+    IntentKind.COUNT: questions.count,
+    IntentKind.EXISTS: exists,
+    IntentKind.COLOUR: questions.colour,
+    IntentKind.EXTREME: questions.extreme,
+    IntentKind.WHERE: where.where,
+    IntentKind.WHERE_FIRST: where.where,
+    IntentKind.NEAR: where.near,
+    IntentKind.WHERE_PART: where.part,
+    IntentKind.ACTIVITY: where.activity,
+    IntentKind.SCENE: kinds.scene,
+    IntentKind.SIDE: kinds.side,
+    IntentKind.KIND: kinds.kind,
+    IntentKind.STATE: _state,
+    IntentKind.SIZE: kinds.size,
+    IntentKind.CHOOSE: kinds.choose,
 }
-"""Which function answers which aim; the others are not about one picture, or cannot be answered."""
+"""Which function answers which intent; the others are not about one picture, or cannot be answered."""

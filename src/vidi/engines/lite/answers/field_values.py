@@ -11,13 +11,13 @@ from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.grounding.schema import PlaceField, PlaceKind, place_field
 from vidi.engines.lite.answers import captions, lists
 from vidi.engines.lite.answers.captions import indoors, scene_of
-from vidi.engines.lite.answers.dispatch import answer
+from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.kinds import BLURRY, plain
 from vidi.engines.lite.answers.lists import label_of, text_on
 from vidi.engines.lite.answers.resolve import KIND_THERE, SHOWN, THERE, find, kind_in
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.intents import LONGEST_READ, UNKNOWN, Entity, Intent, Languages, lowered
-from vidi.engines.lite.language.language import Language, Patterns
+from vidi.engines.lite.language.intents import LONGEST_READ, Entity, Intent, Languages, lowered
+from vidi.engines.lite.language.language import FieldRole, IntentKind, Language, Patterns
 
 _ASKING = re.compile(
     r"^(is|are|has|have|contains?|includes?|shows?|there (is|are)|any)\b"
@@ -26,21 +26,37 @@ _ASKING = re.compile(
 )
 
 
+QUESTIONS = frozenset(
+    {
+        IntentKind.COUNT,
+        IntentKind.COLOUR,
+        IntentKind.EXISTS,
+        IntentKind.KIND,
+        IntentKind.SCENE,
+        IntentKind.SIDE,
+        IntentKind.WHERE,
+        IntentKind.ACTIVITY,
+        IntentKind.CHOOSE,
+    }
+)
+"""Kinds of intent by which a field's description is known to be a question."""
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a field is for.
 
     Attributes:
-        role: A name of the languages' [fields], or "".
+        role: What it holds, if its name says so.
         edge: Which edge of a box it is, for the role box_edge.
-        mention: The thing that the name speaks of, if any.
+        entity: The thing that the name speaks of, if any.
         words: The name as words.
         place: How the field holds a place, for the roles box and point.
     """
 
-    role: str = ""
+    role: FieldRole | None = None
     edge: str = ""
-    mention: Entity | None = None
+    entity: Entity | None = None
     words: str = ""
     place: PlaceField | None = None
 
@@ -48,10 +64,10 @@ class Meaning:
 _NUMBERS = Schema(kinds=frozenset({Kind.ARRAY}), items=Schema(kinds=frozenset({Kind.INTEGER})))
 """The usual shape of a place."""
 
-_PLACE_ROLES = {PlaceKind.BOXES: "box", PlaceKind.POINTS: "point"}
+_PLACE_ROLES = {PlaceKind.BOXES: FieldRole.BOX, PlaceKind.POINTS: FieldRole.POINT}
 
 
-def meaning_of(name: str, tongues: Languages, schema: Schema = _NUMBERS) -> Meaning:
+def meaning_of(name: str, languages: Languages, schema: Schema = _NUMBERS) -> Meaning:
     """Read a field's name, and its shape where the name alone leaves doubt.
 
     The names of places are those that other models are asked for too (`grounding/schema.py`); a language
@@ -60,31 +76,32 @@ def meaning_of(name: str, tongues: Languages, schema: Schema = _NUMBERS) -> Mean
     shapes = (schema, _NUMBERS)
     places = (place_field(Property(name, shape, required=True)) for shape in shapes)
     place = next((each for each in places if each), None)
-    meaning = _meaning_in_words(name, tongues)
+    meaning = _meaning_in_words(name, languages)
     role = meaning.role if place is None or place.several else _PLACE_ROLES[place.kind]
     return replace(meaning, role=role, place=place)
 
 
-def _meaning_in_words(name: str, tongues: Languages) -> Meaning:
+def _meaning_in_words(name: str, languages: Languages) -> Meaning:
     words = plain(name)
     core = _ASKING.sub("", words).strip()
-    mention: Entity | None = None
-    role, edge = "", ""
-    for language in tongues.languages.values():
-        if not role:
+    entity: Entity | None = None
+    role: FieldRole | None = None
+    edge = ""
+    for language in languages.by_id.values():
+        if role is None:
             role, edge = _role(words, language.fields)
-        mentions = tongues.lexicons[language.id].mentions(core or words)
-        mention = mention or next((each for each in mentions if each.labels), None)
-    return Meaning(role, edge, mention, words)
+        entities = languages.lexicons[language.id].entities(core or words)
+        entity = entity or next((each for each in entities if each.labels), None)
+    return Meaning(role, edge, entity, words)
 
 
-def _role(words: str, fields: Patterns) -> tuple[str, str]:
+def _role(words: str, fields: Patterns[FieldRole]) -> tuple[FieldRole | None, str]:
     for role, patterns in fields.items():
         for pattern in patterns:
             match = pattern.fullmatch(words)
             if match:
                 return role, match.groupdict().get("edge") or ""
-    return "", ""
+    return None, ""
 
 
 LARGE = 0.25
@@ -108,7 +125,7 @@ class Subject:
     Attributes:
         evidence: The picture.
         intent: What the prompt wants.
-        tongues: The words that descriptions are read with.
+        languages: The words that descriptions are read with.
         thing: The thing that an object stands for, if it stands for one.
         index: Its number, from 0.
         count: How many of its class it stands for.
@@ -116,7 +133,7 @@ class Subject:
 
     evidence: Evidence
     intent: Intent
-    tongues: Languages
+    languages: Languages
     thing: Thing | None = None
     index: int = 0
     count: int = 1
@@ -126,17 +143,17 @@ class Subject:
         """The thing it is about, else the first that the prompt means, else the most prominent."""
         if self.thing:
             return self.thing
-        for mention in self.intent.mentions:
-            found = find(mention, self.evidence, THERE)
+        for entity in self.intent.entities:
+            found = find(entity, self.evidence, THERE)
             if found:
                 return found[0]
         return next(iter(self.evidence.things(SHOWN)), None)
 
-    def about(self, mention: Entity | None) -> tuple[Thing, ...]:
+    def about(self, entity: Entity | None) -> tuple[Thing, ...]:
         """The things that a field speaks of: those it names, else those of the prompt, else all."""
-        if mention:
-            return find(mention, self.evidence, SHOWN)
-        named = [each for each in self.intent.mentions if each.labels]
+        if entity:
+            return find(entity, self.evidence, SHOWN)
+        named = [each for each in self.intent.entities if each.labels]
         things = self.evidence.things(SHOWN)
         if not named:
             return things
@@ -146,9 +163,8 @@ class Subject:
         """A field's description read as a question, if it is one."""
         if not description:
             return None
-        intent = self.tongues.read(lowered(description), self.intent.language)
-        questions = {"count", "colour", "exists", "kind", "scene", "side", "where", "activity", "choose"}
-        return intent if intent.aim in questions else None
+        intent = self.languages.parse_text(lowered(description), self.intent.language)
+        return intent if intent.kind in QUESTIONS else None
 
 
 def text(meaning: Meaning, description: str, subject: Subject) -> str | None:
@@ -156,13 +172,13 @@ def text(meaning: Meaning, description: str, subject: Subject) -> str | None:
     told = _text_of_role(meaning, subject)
     if told is not None or meaning.role:
         return told
-    if meaning.mention:
-        found = subject.about(meaning.mention)
+    if meaning.entity:
+        found = subject.about(meaning.entity)
         return subject.intent.language.noun(found[0].label).one if found else None
     asked = subject.asked(description)
     if asked:
-        said = answer(asked, subject.evidence)
-        return (said.brief or said.text) if said.known else None
+        answer = answer_intent(asked, subject.evidence)
+        return (answer.brief or answer.text) if answer.known else None
     return None
 
 
@@ -170,40 +186,40 @@ def number(meaning: Meaning, top: float | None, subject: Subject) -> float | Non
     """The number of a field; `top` is the largest that it may be."""
     thing, evidence = subject.leading, subject.evidence
     match meaning.role:
-        case "score":
+        case FieldRole.SCORE:
             return None if thing is None else round(thing.score * (100 if top and top > 1 else 1), 3)
-        case "box_edge":
+        case FieldRole.BOX_EDGE:
             return None if thing is None else edge(thing.box, meaning.edge, top)
-        case "index":
+        case FieldRole.INDEX:
             return subject.index
-        case "image_width":
+        case FieldRole.IMAGE_WIDTH:
             return evidence.picture.placement.source_width
-        case "image_height":
+        case FieldRole.IMAGE_HEIGHT:
             return evidence.picture.placement.source_height
-        case "answer":
-            said = answer(subject.intent, evidence)
-            return int(said.brief) if said.brief.isdecimal() else None
-    if meaning.role == "count" or meaning.mention:
-        return subject.count if subject.thing and not meaning.mention else len(subject.about(meaning.mention))
+        case FieldRole.ANSWER:
+            answer = answer_intent(subject.intent, evidence)
+            return int(answer.brief) if answer.brief.isdecimal() else None
+    if meaning.role is FieldRole.COUNT or meaning.entity:
+        return subject.count if subject.thing and not meaning.entity else len(subject.about(meaning.entity))
     return None
 
 
 def truth(meaning: Meaning, description: str, subject: Subject) -> bool | None:
     """Whether what a field says is so."""
     evidence, language = subject.evidence, subject.intent.language
-    inside = indoors(evidence) if meaning.role in {"indoors", "outdoors"} else None
+    inside = indoors(evidence) if meaning.role in {FieldRole.INDOORS, FieldRole.OUTDOORS} else None
     if inside is not None:
-        return inside == (meaning.role == "indoors")
-    if meaning.role == "blurry":
-        return evidence.sight.sharpness < BLURRY
-    if meaning.mention:
-        there = bool(find(meaning.mention, evidence, THERE))
-        return there or kind_in(meaning.mention, evidence) >= KIND_THERE
-    asked = subject.asked(description) or (subject.intent if meaning.role == "answer" else None)
-    if asked is None or asked.aim == UNKNOWN:
+        return inside == (meaning.role is FieldRole.INDOORS)
+    if meaning.role is FieldRole.BLURRY:
+        return evidence.detections.sharpness < BLURRY
+    if meaning.entity:
+        there = bool(find(meaning.entity, evidence, THERE))
+        return there or kind_in(meaning.entity, evidence) >= KIND_THERE
+    asked = subject.asked(description) or (subject.intent if meaning.role is FieldRole.ANSWER else None)
+    if asked is None or asked.kind is IntentKind.UNKNOWN:
         return None
-    said = answer(asked, evidence)
-    return {language.say("yes"): True, language.say("no"): False}.get(said.brief)
+    answer = answer_intent(asked, evidence)
+    return {language.say("yes"): True, language.say("no"): False}.get(answer.brief)
 
 
 def place_numbers(box: Box, place: PlaceField) -> tuple[float, ...]:
@@ -234,23 +250,38 @@ def size_word(thing: Thing) -> str:
     return "large" if thing.share >= LARGE else "medium" if thing.share >= MEDIUM else "small"
 
 
+_ABOUT_THINGS = frozenset(
+    {
+        *(FieldRole.LABEL, FieldRole.COLOUR, FieldRole.POSITION),
+        *(FieldRole.SIZE, FieldRole.COUNT, FieldRole.THINGS),
+    }
+)
+
+
 def _text_of_role(meaning: Meaning, subject: Subject) -> str | None:
-    if meaning.role in {"label", "colour", "position", "size", "count", "things"}:
+    if meaning.role in {
+        FieldRole.LABEL,
+        FieldRole.COLOUR,
+        FieldRole.POSITION,
+        FieldRole.SIZE,
+        FieldRole.COUNT,
+        FieldRole.THINGS,
+    }:
         return _text_about_things(meaning, subject)
     evidence, intent, language = subject.evidence, subject.intent, subject.intent.language
-    tellers: dict[str, Callable[[], str | None]] = {
-        "text": lambda: _written(subject),
-        "caption": lambda: _thing_in_words(subject) or captions.caption(evidence, language).text,
-        "description": lambda: _thing_in_words(subject) or captions.describe(evidence, language).text,
-        "scene": lambda: _scene_in_words(evidence, language),
-        "tags": lambda: ", ".join(lists.tag_words(evidence, language)),
-        "hashtags": lambda: lists.hashtags(intent, evidence).text,
-        "answer": lambda: answer(intent, evidence).text,
-        "activity": lambda: _activity_in_words(evidence, language),
-        "index": lambda: str(subject.index),
+    tellers: dict[FieldRole, Callable[[], str | None]] = {
+        FieldRole.TEXT: lambda: _written(subject),
+        FieldRole.CAPTION: lambda: _thing_in_words(subject) or captions.caption(evidence, language).text,
+        FieldRole.DESCRIPTION: lambda: _thing_in_words(subject) or captions.describe(evidence, language).text,
+        FieldRole.SCENE: lambda: _scene_in_words(evidence, language),
+        FieldRole.TAGS: lambda: ", ".join(lists.tag_words(evidence, language)),
+        FieldRole.HASHTAGS: lambda: lists.hashtags(intent, evidence).text,
+        FieldRole.ANSWER: lambda: answer_intent(intent, evidence).text,
+        FieldRole.ACTIVITY: lambda: _activity_in_words(evidence, language),
+        FieldRole.INDEX: lambda: str(subject.index),
     }
-    told = tellers[meaning.role]() if meaning.role in tellers else None
-    return told or None
+    teller = tellers.get(meaning.role) if meaning.role else None
+    return teller() or None if teller else None
 
 
 def _written(subject: Subject) -> str:
@@ -273,24 +304,24 @@ def _activity_in_words(evidence: Evidence, language: Language) -> str | None:
 
 def _text_about_things(meaning: Meaning, subject: Subject) -> str | None:
     language = subject.intent.language
-    things = subject.about(meaning.mention)
-    if meaning.role == "count":
+    things = subject.about(meaning.entity)
+    if meaning.role is FieldRole.COUNT:
         return str(subject.count if subject.thing else len(things))
-    if meaning.role == "things":
+    if meaning.role is FieldRole.THINGS:
         names = [captions.in_words(group, language, subject.evidence) for group in captions.grouped(things)]
         return language.listed(names) or None
-    thing = things[0] if meaning.mention and things else None if meaning.mention else subject.leading
-    if meaning.role == "colour" and thing is None and not meaning.mention:
-        palette = subject.evidence.sight.palette
+    thing = things[0] if meaning.entity and things else None if meaning.entity else subject.leading
+    if meaning.role is FieldRole.COLOUR and thing is None and not meaning.entity:
+        palette = subject.evidence.detections.palette
         return language.colour(palette[0]) if palette else None
     if thing is None:
         return _named_by_classifier(meaning, subject)
     match meaning.role:
-        case "colour":
+        case FieldRole.COLOUR:
             return language.colour(thing.colour) if thing.colour else None
-        case "position":
+        case FieldRole.POSITION:
             return language.cells[thing.cell].one
-        case "size":
+        case FieldRole.SIZE:
             return language.say(size_word(thing))
     return label_of(thing, subject.intent, subject.evidence)
 
@@ -298,7 +329,7 @@ def _text_about_things(meaning: Meaning, subject: Subject) -> str | None:
 def _named_by_classifier(meaning: Meaning, subject: Subject) -> str | None:
     """A label where the detector has none."""
     labels = subject.evidence.labels
-    if meaning.role != "label" or meaning.mention or not labels or labels[0][1] < lists.TAG_LIKELY:
+    if meaning.role is not FieldRole.LABEL or meaning.entity or not labels or labels[0][1] < lists.TAG_LIKELY:
         return None
     return labels[0][0]
 
@@ -326,18 +357,19 @@ _LISTED = re.compile(
     r"\[\s*\{|\b(?:array|list) of (?:json )?(?:objects|dictionaries|dicts|records)\b", re.IGNORECASE
 )
 
-_LISTS = frozenset({"things", "tags", "hashtags"})
-_KINDS = {"count": Kind.INTEGER, "score": Kind.NUMBER, "index": Kind.INTEGER}
+_TRUTHS = frozenset({FieldRole.INDOORS, FieldRole.OUTDOORS, FieldRole.BLURRY})
+_LISTS = frozenset({FieldRole.THINGS, FieldRole.TAGS, FieldRole.HASHTAGS})
+_KINDS = {FieldRole.COUNT: Kind.INTEGER, FieldRole.SCORE: Kind.NUMBER, FieldRole.INDEX: Kind.INTEGER}
 _TRUE_OR_FALSE = re.compile(r"^(is|are|has|have|contains?) ")
 
 
-def shape_in(text: str, tongues: Languages) -> Schema | None:
+def shape_in(text: str, languages: Languages) -> Schema | None:
     """The shape that a text describes: an object, or a list of objects; None if it describes none."""
     text = text[:LONGEST_READ]
     names = _names_in(text)
     if not 0 < len(names) <= MOST_NAMES:
         return None
-    members = tuple(Property(name, _shape_of(meaning_of(name, tongues)), required=True) for name in names)
+    members = tuple(Property(name, _shape_of(meaning_of(name, languages)), required=True) for name in names)
     each = Schema(kinds=frozenset({Kind.OBJECT}), properties=members)
     if _LISTED.search(text):
         return Schema(kinds=frozenset({Kind.ARRAY}), items=each)
@@ -357,15 +389,16 @@ def _names_in(text: str) -> tuple[str, ...]:
 
 def _shape_of(meaning: Meaning) -> Schema:
     """The likely shape of a member."""
-    if meaning.role in {"indoors", "outdoors", "blurry"} or _TRUE_OR_FALSE.match(meaning.words):
+    if meaning.role in _TRUTHS or _TRUE_OR_FALSE.match(meaning.words):
         return Schema(kinds=frozenset({Kind.BOOLEAN, Kind.NULL}))
-    plural = meaning.words.endswith("s") and meaning.role == "colour"
-    things = meaning.role == "" and meaning.mention is not None and not meaning.mention.single
+    plural = meaning.words.endswith("s") and meaning.role is FieldRole.COLOUR
+    things = meaning.role is None and meaning.entity is not None and not meaning.entity.single
     if meaning.role in _LISTS or plural or things:
         text = Schema(kinds=frozenset({Kind.STRING}))
         return Schema(kinds=frozenset({Kind.ARRAY}), items=text)
-    if meaning.role in {"box", "point"}:
-        size = 4 if meaning.role == "box" else 2
+    if meaning.role in {FieldRole.BOX, FieldRole.POINT}:
+        size = 4 if meaning.role is FieldRole.BOX else 2
         whole = Schema(kinds=frozenset({Kind.INTEGER}))
         return Schema(kinds=frozenset({Kind.ARRAY}), items=whole, min_items=size, max_items=size)
-    return Schema(kinds=frozenset({_KINDS.get(meaning.role, Kind.STRING), Kind.NULL}))
+    kind = _KINDS.get(meaning.role, Kind.STRING) if meaning.role else Kind.STRING
+    return Schema(kinds=frozenset({kind, Kind.NULL}))

@@ -14,7 +14,7 @@ from vidi.engines.lite.answers.captions import (
     surely,
     what_is_seen,
 )
-from vidi.engines.lite.answers.resolve import SHOWN, cannot_tell, kind_in, meant, not_seen
+from vidi.engines.lite.answers.resolve import SHOWN, cannot_tell, kind_in, not_seen, resolve
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.language.intents import Entity, Intent, Lexicon
 from vidi.engines.lite.language.language import AnswerText, Language
@@ -56,7 +56,7 @@ def best_option(options: Sequence[str], evidence: Evidence, lexicon: Lexicon) ->
 def score_of(option: str, evidence: Evidence, lexicon: Lexicon) -> float:
     """How well one option fits what is seen, 0..1."""
     text = plain(option)
-    scores = [_mention_score(mention, evidence) for mention in lexicon.mentions(text)]
+    scores = [_entity_score(entity, evidence) for entity in lexicon.entities(text)]
     return max(
         0.0,
         *scores,
@@ -73,13 +73,13 @@ def plain(option: str) -> str:
     return re.sub(r"[^\w]+|_", " ", spaced).strip().lower()
 
 
-def _mention_score(mention: Entity, evidence: Evidence) -> float:
-    best = max((thing.score for thing in evidence.sight.things if mention.means(thing)), default=0.0)
-    named = mention.name in mention.kinds
-    kinds = sum(probability for label, probability in evidence.labels if label in mention.kinds)
+def _entity_score(entity: Entity, evidence: Evidence) -> float:
+    best = max((thing.score for thing in evidence.detections.things if entity.means(thing)), default=0.0)
+    named = entity.name in entity.kinds
+    kinds = sum(probability for label, probability in evidence.labels if label in entity.kinds)
     if named:
         return kinds
-    return max(best * HYPERNYM if mention.group else best, kinds)
+    return max(best * HYPERNYM if entity.group else best, kinds)
 
 
 def _scene_score(text: str, evidence: Evidence, language: Language) -> float:
@@ -96,7 +96,7 @@ def _theme_score(text: str, evidence: Evidence, language: Language) -> float:
     seen = scene_of(evidence) if named else None
     best = 0.0
     for theme in named:
-        share = [thing.score for thing in evidence.sight.things[:6] if thing.label in theme.things]
+        share = [thing.score for thing in evidence.detections.things[:6] if thing.label in theme.things]
         best = max(best, *share, SIDE if seen and seen.id in theme.scenes else 0.0, 0.0)
     return best * THEME
 
@@ -112,10 +112,10 @@ def _colour_score(text: str, evidence: Evidence, lexicon: Lexicon) -> float:
     colour = lexicon.colours.get(text)
     if colour is None:
         return 0.0
-    things = evidence.sight.things
+    things = evidence.detections.things
     if things and things[0].colour == colour:
         return COLOUR
-    return COLOUR / 2 if colour in evidence.sight.palette else 0.0
+    return COLOUR / 2 if colour in evidence.detections.palette else 0.0
 
 
 def text_score(option: str, evidence: Evidence) -> float:
@@ -178,23 +178,23 @@ def side(intent: Intent, evidence: Evidence) -> AnswerText:
 def kind(intent: Intent, evidence: Evidence) -> AnswerText:
     """What kind of thing is there: by class within a hypernym, by the classifier within a class."""
     language = intent.language
-    if not intent.mentions:
+    if not intent.entities:
         return _what_is_it(evidence, language)
-    mention = intent.mentions[0]
-    found = meant(intent, mention, evidence)
-    if mention.group:
+    entity = intent.entities[0]
+    found = resolve(intent, entity, evidence)
+    if entity.group:
         if not found:
-            return not_seen(mention, evidence, language)
+            return not_seen(entity, evidence, language)
         names = [in_words(surely(group), language, evidence) for group in grouped(found)[:5]]
         listed = language.listed(names)
         return AnswerText(language.sentence("kind_are", things=listed), brief=listed, items=tuple(names))
-    agreed = kind_in(mention, evidence) > 0
+    agreed = kind_in(entity, evidence) > 0
     for label, probability in evidence.labels:
-        if agreed and label in mention.kinds and probability >= KIND_LIKELY:
+        if agreed and label in entity.kinds and probability >= KIND_LIKELY:
             phrase = "kind_sure" if probability >= KIND_SURE else "kind_is"
             return AnswerText(language.sentence(phrase, thing=language.one(label)), brief=label)
     if not found:
-        return not_seen(mention, evidence, language)
+        return not_seen(entity, evidence, language)
     return AnswerText(language.sentence("kind_unsure", things=what_is_seen(evidence, language)), known=False)
 
 
@@ -203,7 +203,7 @@ def size(intent: Intent, evidence: Evidence) -> AnswerText:
     language = intent.language
     placement = evidence.picture.placement
     if language.matches(language.pronouns, "sharpness", intent.text):
-        blurry = evidence.sight.sharpness < BLURRY
+        blurry = evidence.detections.sharpness < BLURRY
         return AnswerText(
             language.sentence("blurry" if blurry else "sharp"), brief=language.say("yes" if blurry else "no")
         )

@@ -18,10 +18,10 @@ from vidi.engines.lite.answers.captions import (
     what_is_seen,
     without_things,
 )
-from vidi.engines.lite.answers.resolve import SHOWN, any_of, contradicted, find, kind_in, meant, name_of
+from vidi.engines.lite.answers.resolve import SHOWN, any_of, contradicted, find, kind_in, name_of, resolve
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
-from vidi.engines.lite.language.language import SEVERAL, AnswerText, Language
+from vidi.engines.lite.language.language import SEVERAL, AnswerText, IntentKind, Language
 from vidi.engines.lite.vision.ocr import INSTALL, TextLine
 from vidi.engines.lite.world import shared
 
@@ -41,29 +41,32 @@ def read(intent: Intent, evidence: Evidence) -> AnswerText:
     lines = evidence.text
     if lines is None:
         return _cannot(evidence, language)
-    for mention in intent.mentions:
-        found = meant(intent, mention, evidence) if mention.labels else ()
+    for entity in intent.entities:
+        found = resolve(intent, entity, evidence) if entity.labels else ()
         there = tuple(line for line in lines if any(shared(line.box, each.box) >= ON for each in found))
         if there:
-            return _said(there)
+            return _answer_of(there)
         if found:
-            noun = language.noun(name_of(mention, found)).one
+            noun = language.noun(name_of(entity, found)).one
             elsewhere = [language.sentence("text_reads", text=_one_line(lines))] if lines else []
             text = " ".join([language.sentence("no_text_on", noun=noun), *elsewhere])
             return AnswerText(text, brief=language.say("none"))
     if not lines:
         return AnswerText(language.sentence("no_text"), brief=language.say("none"))
-    absent = next((each for each in intent.mentions if each.labels and each.name not in SIGNS), None)
+    absent = next((each for each in intent.entities if each.labels and each.name not in SIGNS), None)
     if absent:
         missing = language.sentence("not_seen", things=any_of(absent, language))
         return AnswerText(f"{missing} {language.sentence('text_reads', text=_one_line(lines))}", known=False)
-    return _said(lines)
+    return _answer_of(lines)
+
+
+MAY_MEAN_TEXT = frozenset({IntentKind.DETECT, IntentKind.POINT, IntentKind.READ})
 
 
 def wants_text(intent: Intent) -> bool:
     """Whether a request for boxes or for a list means lines of text rather than things."""
     language = intent.language
-    if intent.aim not in {"detect", "point", "read"} or any(each.labels for each in intent.mentions):
+    if intent.kind not in MAY_MEAN_TEXT or any(each.labels for each in intent.entities):
         return False
     return language.matches(language.pronouns, "written", intent.text) is not None
 
@@ -100,7 +103,7 @@ def _cannot(evidence: Evidence, language: Language) -> AnswerText:
     return AnswerText(" ".join(sentences), brief=language.say("unknown"), known=False)
 
 
-def _said(lines: tuple[TextLine, ...]) -> AnswerText:
+def _answer_of(lines: tuple[TextLine, ...]) -> AnswerText:
     texts = tuple(line.text for line in lines)
     return AnswerText("\n".join(texts), brief=" ".join(texts), items=texts)
 
@@ -125,21 +128,21 @@ KIND_SURE = 0.2
 def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
     """The things that a request for boxes or points means, most prominent first."""
     if wants_text(intent):
-        return as_things(evidence)[: intent.manner.limit or MOST]
-    named = [mention for mention in intent.mentions if mention.labels]
+        return as_things(evidence)[: intent.style.limit or MOST]
+    named = [entity for entity in intent.entities if entity.labels]
     if not named:
         things = () if _only_unknown(intent) else evidence.things(SHOWN)
     else:
         things = _named(named, evidence)
-    return things[: intent.manner.limit or MOST]
+    return things[: intent.style.limit or MOST]
 
 
-def _named(mentions: Sequence[Entity], evidence: Evidence) -> tuple[Thing, ...]:
+def _named(entities: Sequence[Entity], evidence: Evidence) -> tuple[Thing, ...]:
     """The things named, without those far weaker than the best of their kind; the best of each kind first."""
     found: dict[Box, Thing] = {}
     leading: list[Thing] = []
-    for mention in mentions:
-        things = find(mention, evidence, NAMED)
+    for entity in entities:
+        things = find(entity, evidence, NAMED)
         best = max((thing.score for thing in things), default=0.0)
         fair = [thing for thing in things if thing.score >= FAIR * best]
         leading += fair[:1]
@@ -148,17 +151,17 @@ def _named(mentions: Sequence[Entity], evidence: Evidence) -> tuple[Thing, ...]:
     return tuple(
         sorted(
             found.values(),
-            key=lambda thing: (len(mentions) > 1 and thing.box not in first, -thing.prominence),
+            key=lambda thing: (len(entities) > 1 and thing.box not in first, -thing.prominence),
         )
     )
 
 
 def label_of(thing: Thing, intent: Intent, evidence: Evidence) -> str:
     """What a box is called: the named kind where the classifier agrees, else the class."""
-    for mention in intent.mentions:
-        kinds = mention.kinds if mention.name in mention.kinds else frozenset()
-        if kinds and thing.label in mention.labels and kind_in(mention, evidence) >= KIND_SURE:
-            return mention.name
+    for entity in intent.entities:
+        kinds = entity.kinds if entity.name in entity.kinds else frozenset()
+        if kinds and thing.label in entity.labels and kind_in(entity, evidence) >= KIND_SURE:
+            return entity.name
     return intent.language.noun(thing.label).one
 
 
@@ -195,7 +198,7 @@ def array(objects: Iterable[str]) -> Iterator[str]:
 
 def _only_unknown(intent: Intent) -> bool:
     """Whether a request names things, but none that the detector knows."""
-    return bool(intent.mentions)
+    return bool(intent.entities)
 
 
 TAG_LIKELY = 0.2
@@ -207,7 +210,7 @@ MOST_TAGS = 10
 def things_listed(intent: Intent, evidence: Evidence) -> AnswerText:
     """The things in a picture, or those of the kinds and the colour that are named."""
     language = intent.language
-    labels = frozenset(label for mention in intent.mentions for label in mention.labels)
+    labels = frozenset(label for entity in intent.entities for label in entity.labels)
     things = [thing for thing in evidence.things(SHOWN) if not labels or thing.label in labels]
     if intent.colour and things:
         things = [thing for thing in things if thing.colour == intent.colour]
@@ -216,8 +219,10 @@ def things_listed(intent: Intent, evidence: Evidence) -> AnswerText:
             return AnswerText(language.sentence("none_coloured", colour=colour), brief=language.say("none"))
     if not things:
         return without_things(evidence, language)
-    groups = [surely(group) for group in grouped(things)[: intent.manner.limit]]
-    painted = bool(intent.colour) or language.matches(language.intents, "colour", intent.text) is not None
+    groups = [surely(group) for group in grouped(things)[: intent.style.limit]]
+    painted = (
+        bool(intent.colour) or language.matches(language.intents, IntentKind.COLOUR, intent.text) is not None
+    )
     names = tuple(_named_kinds(group, evidence, language, painted=painted) for group in groups)
     nouns = tuple(language.noun(group.label).one for group in groups)
     return AnswerText(
@@ -234,13 +239,13 @@ def _named_kinds(group: Group, evidence: Evidence, language: Language, *, painte
 
 def tags(intent: Intent, evidence: Evidence) -> AnswerText:
     """Words for things, kind, place and side, the most telling first."""
-    words = tag_words(evidence, intent.language)[: intent.manner.limit or MOST_TAGS]
+    words = tag_words(evidence, intent.language)[: intent.style.limit or MOST_TAGS]
     return AnswerText(", ".join(words), brief=", ".join(words), items=tuple(words), known=bool(words))
 
 
 def hashtags(intent: Intent, evidence: Evidence) -> AnswerText:
     """The tags as hashtags."""
-    words = tag_words(evidence, intent.language)[: intent.manner.limit or MOST_TAGS]
+    words = tag_words(evidence, intent.language)[: intent.style.limit or MOST_TAGS]
     marked = tuple("#" + re.sub(r"[^\w]", "", word.title() if " " in word else word) for word in words)
     return AnswerText(" ".join(marked), brief=" ".join(marked), items=marked, known=bool(words))
 
@@ -260,13 +265,13 @@ def tag_words(evidence: Evidence, language: Language) -> tuple[str, ...]:
     if inside is not None:
         words.append(language.say("indoors" if inside else "outdoors"))
     if words:
-        words += [language.colour(name) for name in evidence.sight.palette[:2]]
+        words += [language.colour(name) for name in evidence.detections.palette[:2]]
     return tuple(dict.fromkeys(word.lower() for word in words))
 
 
 def python_list(intent: Intent, evidence: Evidence) -> str:
     """Tags, and the caption where one is asked for too, as a list that Python and JSON both read."""
-    words = list(tag_words(evidence, intent.language)[: intent.manner.limit or MOST_TAGS])
-    if intent.language.matches(intent.language.intents, "caption", intent.text):
+    words = list(tag_words(evidence, intent.language)[: intent.style.limit or MOST_TAGS])
+    if intent.language.matches(intent.language.intents, IntentKind.CAPTION, intent.text):
         words.append(caption(evidence, intent.language).text)
     return json.dumps(words, ensure_ascii=False)

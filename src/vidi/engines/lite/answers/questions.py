@@ -15,10 +15,10 @@ from vidi.engines.lite.answers.resolve import (
     find,
     kind_in,
     lies_in,
-    meant,
     name_of,
     no_such,
     not_seen,
+    resolve,
 )
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
@@ -35,11 +35,11 @@ UNSURE_FROM = 5
 def count(intent: Intent, evidence: Evidence) -> AnswerText:
     """How many of what is named there are; at the place named, if that is seen."""
     language = intent.language
-    asked = [mention for mention in intent.mentions if not mention.anchor] or list(intent.mentions)
-    anchors = [mention for mention in intent.mentions if mention not in asked]
+    asked = [entity for entity in intent.entities if not entity.anchor] or list(intent.entities)
+    anchors = [entity for entity in intent.entities if entity not in asked]
     if not asked:
         return _count_all(evidence, language) if _asks_for_all(intent) else cannot_tell(evidence, language)
-    answers = [_count_one(mention, anchors, evidence, language) for mention in asked[:4]]
+    answers = [_count_one(entity, anchors, evidence, language) for entity in asked[:4]]
     if len(answers) == 1:
         return answers[0] if anchors or asked[0].colour else _with_doubt(intent, asked[0], answers[0])
     return AnswerText(
@@ -50,20 +50,20 @@ def count(intent: Intent, evidence: Evidence) -> AnswerText:
 def colour(intent: Intent, evidence: Evidence) -> AnswerText:
     """What colour the thing named has; without a thing, the picture's main colours."""
     language = intent.language
-    if not intent.mentions:
+    if not intent.entities:
         return _of_a_surface(intent, evidence) or _main_colours(intent, evidence)
-    mention = intent.mentions[0]
-    found = meant(intent, mention, evidence)
+    entity = intent.entities[0]
+    found = resolve(intent, entity, evidence)
     if not found:
-        return not_seen(mention, evidence, language)
+        return not_seen(entity, evidence, language)
     colours = Counter(thing.colour for thing in found[:6] if thing.colour)
     if not colours:
         return cannot_tell(evidence, language)
     names = [language.colour(name) for name, _ in colours.most_common(3)]
-    noun = language.noun(name_of(mention, found))
+    noun = language.noun(name_of(entity, found))
     phrase = "colour_is" if len(found) == 1 else "colour_are"
-    said = language.listed(names)
-    return AnswerText(language.sentence(phrase, noun=noun.one, nouns=noun.many, colour=said), brief=said)
+    listed = language.listed(names)
+    return AnswerText(language.sentence(phrase, noun=noun.one, nouns=noun.many, colour=listed), brief=listed)
 
 
 def extreme(intent: Intent, evidence: Evidence) -> AnswerText:
@@ -81,28 +81,28 @@ def extreme(intent: Intent, evidence: Evidence) -> AnswerText:
     return AnswerText(language.sentence(phrase, thing=language.one(noun)), brief=noun)
 
 
-def so_many(mention: Entity, number: int, language: Language) -> str:
+def so_many(entity: Entity, number: int, language: Language) -> str:
     """A count in words, with "about" where it is rough."""
     if number == 0:
-        noun = language.noun(mention.name)
+        noun = language.noun(entity.name)
         return f"{language.number(0)} {noun.many if language.plural_after_number else noun.one}"
-    said = language.counted(mention.name, number, mention.colour)
-    return language.say("about", number=said) if number >= UNSURE_FROM else said
+    words = language.counted(entity.name, number, entity.colour)
+    return language.say("about", number=words) if number >= UNSURE_FROM else words
 
 
-def _count_one(mention: Entity, anchors: list[Entity], evidence: Evidence, language: Language) -> AnswerText:
-    if not mention.labels:
+def _count_one(entity: Entity, anchors: list[Entity], evidence: Evidence, language: Language) -> AnswerText:
+    if not entity.labels:
         return cannot_tell(evidence, language)
-    found = find(mention, evidence, SHOWN)
+    found = find(entity, evidence, SHOWN)
     for anchor in anchors:
         at = find(anchor, evidence, SHOWN)
         if at:
             found = tuple(thing for thing in found if any(touching(thing.box, one.box) for one in at))
     if not found:
-        noun = language.noun(mention.name)
+        noun = language.noun(entity.name)
         text = language.sentence("count_none", nouns=noun.many, noun=noun.one)
         return AnswerText(text, brief="0")
-    things = so_many(mention, len(found), language)
+    things = so_many(entity, len(found), language)
     phrase = "count_one" if len(found) == 1 else "count"
     return AnswerText(language.sentence(phrase, things=things), brief=str(len(found)))
 
@@ -134,16 +134,16 @@ def _of_a_surface(intent: Intent, evidence: Evidence) -> AnswerText | None:
     language = intent.language
     for name, rows in SURFACES.items():
         match = language.matches(language.surfaces, name, intent.text)
-        said = language.colour(evidence.colour_around(rows, SHOWN)) if match else ""
-        if match and said:
-            return AnswerText(language.sentence("surface_is", colour=said), brief=said)
+        word = language.colour(evidence.colour_around(rows, SHOWN)) if match else ""
+        if match and word:
+            return AnswerText(language.sentence("surface_is", colour=word), brief=word)
     return None
 
 
 def _main_colours(intent: Intent, evidence: Evidence) -> AnswerText:
     """The picture's colours; where something unknown is asked after, said to be no more than that."""
     language = intent.language
-    names = [language.colour(name) for name in evidence.sight.palette[:3]]
+    names = [language.colour(name) for name in evidence.detections.palette[:3]]
     if not names:
         return cannot_tell(evidence, language)
     listed = language.listed(names)
@@ -164,8 +164,8 @@ def exists(intent: Intent, evidence: Evidence) -> AnswerText:
         return cannot_tell(evidence, language)
     wanted = _number_wanted(intent)
     if wanted:
-        return _whether_so_many(intent, evidence, *wanted)
-    answers = [_whether(mention, evidence, language) for mention in asked]
+        return _yes_no_count(intent, evidence, *wanted)
+    answers = [_yes_no(entity, evidence, language) for entity in asked]
     if len(asked) == 1 and answers[0].brief == language.say("yes"):
         return _with_the_rest(intent, asked[0], anchors, answers[0], evidence)
     every = all(answer.brief == language.say("yes") for answer in answers)
@@ -182,9 +182,9 @@ def state(intent: Intent, evidence: Evidence) -> AnswerText:
     asked, _ = asked_and_anchors(intent)
     if not asked:
         return cannot_tell(evidence, language)
-    found = meant(intent, asked[0], evidence) or find(asked[0], evidence, THERE)
+    found = resolve(intent, asked[0], evidence) or find(asked[0], evidence, THERE)
     if not found:
-        return _whether(asked[0], evidence, language)
+        return _yes_no(asked[0], evidence, language)
     if _is_plain(intent):
         return exists(intent, evidence)
     noun = language.noun(name_of(asked[0], found)).one
@@ -197,7 +197,7 @@ def state(intent: Intent, evidence: Evidence) -> AnswerText:
         holds = any(lies_in(thing, cell) for thing in find(asked[0], evidence, SHOWN) or found)
         own = language.cells[cell].at if holds else place_in_words(found[0], language)
         return _verdict(holds, "where", language, noun=noun, place=own)
-    others = intent.mentions[1:]
+    others = intent.entities[1:]
     if others and others[0].labels:
         return _has(found, others, evidence, language)
     return cannot_tell(evidence, language)
@@ -205,10 +205,10 @@ def state(intent: Intent, evidence: Evidence) -> AnswerText:
 
 def asked_and_anchors(intent: Intent) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
     """The things that a question asks after, and those that say where they should be."""
-    asked = tuple(mention for mention in intent.mentions if not mention.anchor)[:4]
+    asked = tuple(entity for entity in intent.entities if not entity.anchor)[:4]
     if not asked:
-        return intent.mentions[:4], ()
-    return asked, tuple(mention for mention in intent.mentions if mention.anchor)
+        return intent.entities[:4], ()
+    return asked, tuple(entity for entity in intent.entities if entity.anchor)
 
 
 def near_anchor(things: Sequence[Thing], anchors: Sequence[Entity], evidence: Evidence) -> tuple[Thing, ...]:
@@ -225,7 +225,7 @@ def near_anchor(things: Sequence[Thing], anchors: Sequence[Entity], evidence: Ev
 def _is_plain(intent: Intent) -> bool:
     """Whether it asks for no more than that a thing is there: "does a clock hang ...", "is this a dog"."""
     language = intent.language
-    bare = language.matches(language.pronouns, "verbs", intent.text) is None and len(intent.mentions) == 1
+    bare = language.matches(language.pronouns, "verbs", intent.text) is None and len(intent.entities) == 1
     indefinite = language.matches(language.pronouns, "indefinite", intent.text) is not None
     return indefinite or (bare and language.matches(language.pronouns, "plain_is", intent.text) is not None)
 
@@ -259,24 +259,24 @@ def _has(
     return _verdict(bool(close), "together", language, things=listed)
 
 
-def _whether(mention: Entity, evidence: Evidence, language: Language) -> AnswerText:
-    found = find(mention, evidence, THERE)
+def _yes_no(entity: Entity, evidence: Evidence, language: Language) -> AnswerText:
+    found = find(entity, evidence, THERE)
     if found:
-        return _there(mention, found, evidence, language)
-    if not mention.colour and kind_in(mention, evidence) >= KIND_THERE:
-        thing = language.one(language.noun(mention.name).one)
+        return _there(entity, found, evidence, language)
+    if not entity.colour and kind_in(entity, evidence) >= KIND_THERE:
+        thing = language.one(language.noun(entity.name).one)
         return AnswerText(language.sentence("may_see", things=thing), brief=language.say("yes"))
-    return no_such(mention, evidence, language)
+    return no_such(entity, evidence, language)
 
 
-def _there(mention: Entity, found: Sequence[Thing], evidence: Evidence, language: Language) -> AnswerText:
+def _there(entity: Entity, found: Sequence[Thing], evidence: Evidence, language: Language) -> AnswerText:
     sure = [thing for thing in found if thing.score >= WORTH_TELLING] or found[:1]
     groups = [surely(group) for group in grouped(sure)]
     listed = language.listed([in_words(group, language, evidence) for group in groups[:4]])
     plural = len(groups[0].things) > 1 and not listed.startswith(language.phrases["group_of_people"])
     text = language.sentence("yes_are" if plural else "yes_is", things=listed)
-    if mention.narrow:
-        text += " " + language.sentence("not_sure_narrow", word=language.one(mention.word))
+    if entity.narrow:
+        text += " " + language.sentence("not_sure_narrow", word=language.one(entity.word))
     return AnswerText(text, brief=language.say("yes"))
 
 
@@ -288,16 +288,16 @@ def _number_wanted(intent: Intent) -> tuple[str, int] | None:
     return (match["word"], number) if match and number is not None else None
 
 
-def _whether_so_many(intent: Intent, evidence: Evidence, word: str, number: int) -> AnswerText:
+def _yes_no_count(intent: Intent, evidence: Evidence, word: str, number: int) -> AnswerText:
     language = intent.language
-    found = len(find(intent.mentions[0], evidence, SHOWN))
+    found = len(find(intent.entities[0], evidence, SHOWN))
     holds = {
         "more_than": found > number,
         "less_than": found < number,
         "at_least": found >= number,
         "at_most": found <= number,
     }.get(next((name for name, words in language.comparisons.items() if word in words), ""), found == number)
-    return _verdict(holds, "count", language, things=so_many(intent.mentions[0], found, language))
+    return _verdict(holds, "count", language, things=so_many(intent.entities[0], found, language))
 
 
 def _verdict(holds: bool, phrase: str, language: Language, **slots: str) -> AnswerText:

@@ -33,32 +33,32 @@ def cannot_tell(evidence: Evidence, language: Language) -> AnswerText:
     return AnswerText(" ".join(sentences), brief=language.say("unknown"), known=False)
 
 
-def find(mention: Entity, evidence: Evidence, floor: float) -> tuple[Thing, ...]:
-    """The things that a mention means, under the class that it means, most prominent first."""
-    things = (thing for thing in evidence.things(floor) if mention.means(thing))
-    return tuple(replace(thing, label=mention.names(thing)) for thing in things)
+def find(entity: Entity, evidence: Evidence, floor: float) -> tuple[Thing, ...]:
+    """The things that an entity means, under the class that it means, most prominent first."""
+    things = (thing for thing in evidence.things(floor) if entity.means(thing))
+    return tuple(replace(thing, label=entity.names(thing)) for thing in things)
 
 
-def meant(intent: Intent, mention: Entity, evidence: Evidence, *, ranked: bool = True) -> tuple[Thing, ...]:
+def resolve(intent: Intent, entity: Entity, evidence: Evidence, *, ranked: bool = True) -> tuple[Thing, ...]:
     """The things that a question with "the" speaks of.
 
     Of several, one is meant where the question names a side or a rank, unless `ranked` is false, and where it
     speaks of one: the most prominent.
     """
-    found = find(mention, evidence, SHOWN) or find(mention, evidence, THERE) or _mistaken(mention, evidence)
+    found = find(entity, evidence, SHOWN) or find(entity, evidence, THERE) or _mistaken(entity, evidence)
     if len(found) < 2:
         return found
     chosen = _of_the_rank(intent, found) if ranked else None
     if chosen:
         return (chosen,)
-    return found[:1] if mention.single else found
+    return found[:1] if entity.single else found
 
 
-def _mistaken(mention: Entity, evidence: Evidence) -> tuple[Thing, ...]:
+def _mistaken(entity: Entity, evidence: Evidence) -> tuple[Thing, ...]:
     """Who says "the car" sees a car: a truck that the detector sees may be it."""
-    if len(mention.labels) != 1 or mention.colour:
+    if len(entity.labels) != 1 or entity.colour:
         return ()
-    (label,) = mention.labels
+    (label,) = entity.labels
     alike = next((labels for labels in evidence.world.lookalikes if label in labels), frozenset())
     near = (thing for thing in evidence.things(TAKEN) if thing.label in alike)
     return tuple(replace(thing, label=label) for thing in near)
@@ -83,11 +83,11 @@ def _of_the_rank(intent: Intent, found: Sequence[Thing]) -> Thing | None:
     return None
 
 
-def kind_in(mention: Entity, evidence: Evidence) -> float:
-    """The classifier's probability of what a mention names, unless the detector sees something like it."""
-    if any(contradicted(kind, evidence) for kind in mention.kinds):
+def kind_in(entity: Entity, evidence: Evidence) -> float:
+    """The classifier's probability of what an entity names, unless the detector sees something like it."""
+    if any(contradicted(kind, evidence) for kind in entity.kinds):
         return 0.0
-    return sum(share for label, share in evidence.labels if label in mention.kinds)
+    return sum(share for label, share in evidence.labels if label in entity.kinds)
 
 
 def contradicted(kind: str, evidence: Evidence) -> bool:
@@ -100,28 +100,28 @@ def contradicted(kind: str, evidence: Evidence) -> bool:
     return family not in seen and any(world.confusable(family, label) for label in seen)
 
 
-def not_seen(mention: Entity, evidence: Evidence, language: Language) -> AnswerText:
+def not_seen(entity: Entity, evidence: Evidence, language: Language) -> AnswerText:
     """That what is named is not seen, and what is."""
-    if not mention.labels:
+    if not entity.labels:
         return cannot_tell(evidence, language)
     return AnswerText(
-        _and_seen(_unseen(mention, evidence, language), evidence, language),
+        _and_seen(_unseen(entity, evidence, language), evidence, language),
         brief=language.say("unknown"),
         known=False,
     )
 
 
-def no_such(mention: Entity, evidence: Evidence, language: Language) -> AnswerText:
+def no_such(entity: Entity, evidence: Evidence, language: Language) -> AnswerText:
     """No: what is named is not there."""
-    if not mention.labels and not mention.kinds:
+    if not entity.labels and not entity.kinds:
         return cannot_tell(evidence, language)
-    things = any_of(mention, language)
+    things = any_of(entity, language)
     return AnswerText(language.sentence("no_see", things=things), brief=language.say("no"))
 
 
-def any_of(mention: Entity, language: Language) -> str:
+def any_of(entity: Entity, language: Language) -> str:
     """What is named, where there is none: "any dogs"."""
-    noun = language.noun(mention.name)
+    noun = language.noun(entity.name)
     return language.say("any", nouns=noun.many, noun=noun.one)
 
 
@@ -145,21 +145,21 @@ def lies_in(thing: Thing, cell: str) -> bool:
     return thing.cell == cell
 
 
-def name_of(mention: Entity, found: Sequence[Thing]) -> str:
+def name_of(entity: Entity, found: Sequence[Thing]) -> str:
     """What to call the things that were found: the class that was asked for, or the one that they share."""
     labels = {thing.label for thing in found}
-    if not mention.group and mention.labels:
-        return next(iter(mention.labels))
-    return next(iter(labels)) if len(labels) == 1 else mention.name
+    if not entity.group and entity.labels:
+        return next(iter(entity.labels))
+    return next(iter(labels)) if len(labels) == 1 else entity.name
 
 
-def _unseen(mention: Entity, evidence: Evidence, language: Language) -> str:
-    others = tuple(thing for thing in evidence.things(SHOWN) if thing.label in mention.labels)
-    if mention.colour and others:
-        name = others[0].label if len({thing.label for thing in others}) == 1 else mention.name
+def _unseen(entity: Entity, evidence: Evidence, language: Language) -> str:
+    others = tuple(thing for thing in evidence.things(SHOWN) if thing.label in entity.labels)
+    if entity.colour and others:
+        name = others[0].label if len({thing.label for thing in others}) == 1 else entity.name
         things = language.counted(name, len(others))
-        return language.sentence("none_such", things=things, colour=language.colour(mention.colour))
-    return language.sentence("not_seen", things=any_of(mention, language))
+        return language.sentence("none_such", things=things, colour=language.colour(entity.colour))
+    return language.sentence("not_seen", things=any_of(entity, language))
 
 
 def _and_seen(sentence: str, evidence: Evidence, language: Language) -> str:

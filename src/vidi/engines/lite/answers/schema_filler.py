@@ -21,6 +21,7 @@ from vidi.engines.lite.answers.kinds import SUPPORTED, best_option, plain, score
 from vidi.engines.lite.answers.lists import as_things, label_of, wanted
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Intent, Languages
+from vidi.engines.lite.language.language import FieldRole, IntentKind
 from vidi.engines.schemas import (
     NOTHING,
     Elements,
@@ -34,17 +35,21 @@ from vidi.engines.schemas import (
 from vidi.engines.validation import satisfies
 
 NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
-WHOLE = Meaning(role="answer")
+WHOLE = Meaning(role=FieldRole.ANSWER)
 """What the whole value is for: the prompt's answer."""
+
+_SIZES = {"width": FieldRole.IMAGE_WIDTH, "height": FieldRole.IMAGE_HEIGHT}
 
 EDGES = 3
 """So many members that are named like edges make a box."""
 
-OF_A_THING = frozenset({"label", "box", "point", "box_edge", "score", "position"})
+BOXES = frozenset({FieldRole.BOX, FieldRole.BOX_EDGE})
+PLACES = BOXES | {FieldRole.POINT, FieldRole.SCORE, FieldRole.POSITION}
+OF_A_THING = PLACES | {FieldRole.LABEL}
 """Roles by which the objects of a list are known to stand for things."""
 
 
-def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues: Languages) -> JsonValue:
+def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], languages: Languages) -> JsonValue:
     """Fill a schema.
 
     Args:
@@ -52,12 +57,12 @@ def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues:
         intent: What the prompt wants.
         evidences: What is known about the pictures, at least one. A list whose elements stand for no thing
             gets one element for each picture; other values are about the first.
-        tongues: The words that names and descriptions are read with.
+        languages: The words that names and descriptions are read with.
 
     Raises:
         Unfillable: The schema contradicts itself, or wants more things than are seen.
     """
-    value = _value(schema, intent, evidences, tongues)
+    value = _value(schema, intent, evidences, languages)
     if satisfies(value, schema):
         return value
     least = minimal_value(schema)
@@ -66,18 +71,18 @@ def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues:
     raise refuse("$", "its parts contradict each other.")
 
 
-def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], tongues: Languages) -> JsonValue:
-    subjects = [Subject(evidence, intent, tongues, index=at) for at, evidence in enumerate(evidences)]
-    if len(subjects) > 1 and _for_each_picture(schema, tongues):
+def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], languages: Languages) -> JsonValue:
+    subjects = [Subject(evidence, intent, languages, index=at) for at, evidence in enumerate(evidences)]
+    if len(subjects) > 1 and _for_each_picture(schema, languages):
         shape = schema.element(0)
         return [schemas.fill(shape, Known(WHOLE, each), f"$[{each.index}]").value for each in subjects]
     return schemas.fill(schema, Known(WHOLE, subjects[0])).value
 
 
-def _for_each_picture(schema: Schema, tongues: Languages) -> bool:
+def _for_each_picture(schema: Schema, languages: Languages) -> bool:
     if schema.items is None or Kind.ARRAY not in schema.kinds or not schema.items.properties:
         return False
-    roles = {meaning_of(each.name, tongues, each.schema).role for each in schema.items.properties}
+    roles = {meaning_of(each.name, languages, each.schema).role for each in schema.items.properties}
     return not roles & OF_A_THING
 
 
@@ -108,7 +113,7 @@ class Known:
         if kind is Kind.BOOLEAN:
             return field_values.truth(self.meaning, schema.description, self.subject)
         top = schema.maximum
-        if self.meaning.role == "score" and kind is Kind.INTEGER and not top:
+        if self.meaning.role is FieldRole.SCORE and kind is Kind.INTEGER and not top:
             top = 100
         return field_values.number(self.meaning, top, self.subject)
 
@@ -125,7 +130,7 @@ class Known:
     def members(self, schema: Schema, /) -> Sequence[ValueSource]:
         """What is known about the thing that an object stands for; nothing where that is not seen."""
         subject = self.subject
-        if self.meaning.mention:
+        if self.meaning.entity:
             thing = _thing_of(self.meaning, subject)
             if thing is None:
                 return [NOTHING] * len(schema.properties)
@@ -142,7 +147,7 @@ class Known:
         """The numbers of a place, the options that fit, texts, or things."""
         shape = schema.element(0)
         kinds = shape.kinds or {default_kind(shape)}
-        limit = self.subject.intent.manner.limit
+        limit = self.subject.intent.style.limit
         if kinds & NUMBERS and not shape.any_of:
             return Elements(_numbers(schema, self.meaning, self.subject))
         if shape.enum is not None:
@@ -193,7 +198,7 @@ def _best_word(words: Sequence[str], meaning: Meaning, subject: Subject) -> tupl
 
 def _own_facts(meaning: Meaning, subject: Subject) -> Iterator[str | None]:
     """What the field would say if it were free text."""
-    if meaning.role not in {"", "answer", "label"}:
+    if meaning.role not in {None, FieldRole.ANSWER, FieldRole.LABEL}:
         yield field_values.text(meaning, "", subject)
     truth = field_values.truth(meaning, "", subject)
     if truth is not None:
@@ -213,22 +218,22 @@ def _nearest_number(allowed: Sequence[Scalar], meaning: Meaning, subject: Subjec
 
 def _meaning_in(schema: Schema, each: Property, subject: Subject) -> Meaning:
     """What a member is for; `width` and `height` are a box's only beside its other edges."""
-    meaning = meaning_of(each.name, subject.tongues, each.schema)
-    if meaning.role != "box_edge":
+    meaning = meaning_of(each.name, subject.languages, each.schema)
+    if meaning.role is not FieldRole.BOX_EDGE:
         return meaning
-    roles = [meaning_of(other.name, subject.tongues, other.schema).role for other in schema.properties]
-    if roles.count("box_edge") >= EDGES:
+    roles = [meaning_of(other.name, subject.languages, other.schema).role for other in schema.properties]
+    if roles.count(FieldRole.BOX_EDGE) >= EDGES:
         return meaning
-    return replace(meaning, role={"width": "image_width", "height": "image_height"}.get(meaning.words, ""))
+    return replace(meaning, role=_SIZES.get(meaning.words))
 
 
 def _thing_of(meaning: Meaning, subject: Subject) -> Thing | None:
     """The thing that a field is about: of a place, the one that is spoken of anyway if the name fits it."""
-    mention = meaning.mention
-    own = subject.thing and (mention is None or mention.means(subject.thing))
-    if mention is None or (meaning.place and own):
+    entity = meaning.entity
+    own = subject.thing and (entity is None or entity.means(subject.thing))
+    if entity is None or (meaning.place and own):
         return subject.leading
-    return next(iter(subject.about(mention)), None)
+    return next(iter(subject.about(entity)), None)
 
 
 def _place_members(schema: Schema, meaning: Meaning, subject: Subject) -> Mapping[str, float]:
@@ -243,9 +248,10 @@ def _place_members(schema: Schema, meaning: Meaning, subject: Subject) -> Mappin
 
 def _numbers(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Fact]:
     """A box or a point, known by the name or by the number of elements."""
-    thing = _thing_of(meaning, subject) if meaning.role in {"box", "point"} else subject.leading
-    pair = meaning.role == "point" or (meaning.role != "box" and 2 in {schema.min_items, schema.max_items})
-    if thing is None or not (pair or meaning.role == "box" or 4 in {schema.min_items, schema.max_items}):
+    role, sizes = meaning.role, {schema.min_items, schema.max_items}
+    thing = _thing_of(meaning, subject) if role in {FieldRole.BOX, FieldRole.POINT} else subject.leading
+    pair = role is FieldRole.POINT or (role is not FieldRole.BOX and 2 in sizes)
+    if thing is None or not (pair or role is FieldRole.BOX or 4 in sizes):
         return ()
     values = thing.box.centre().point() if pair else thing.box.box_2d()
     most = len(values) if schema.max_items is None else schema.max_items
@@ -266,36 +272,38 @@ def _fitting_options(shape: Schema, subject: Subject) -> Sequence[Fact]:
 def _all_texts(meaning: Meaning, subject: Subject) -> Sequence[str]:
     evidence, language = subject.evidence, subject.intent.language
     match meaning.role:
-        case "tags":
+        case FieldRole.TAGS:
             return lists.tag_words(evidence, language)
-        case "hashtags":
+        case FieldRole.HASHTAGS:
             return lists.hashtags(subject.intent, evidence).items
-        case "text":
+        case FieldRole.TEXT:
             return [line.text for line in evidence.text or ()]
-        case "caption" | "description" | "scene" | "activity":
+        case FieldRole.CAPTION | FieldRole.DESCRIPTION | FieldRole.SCENE | FieldRole.ACTIVITY:
             return [text for text in (field_values.text(meaning, "", subject),) if text]
-        case "colour":
-            names = [thing.colour for thing in subject.about(meaning.mention)] if meaning.mention else []
-            return [language.colour(name) for name in dict.fromkeys(names or evidence.sight.palette) if name]
-    if not meaning.mention and meaning.role == "answer" and subject.intent.aim in {"tags", "hashtags"}:
+        case FieldRole.COLOUR:
+            names = [thing.colour for thing in subject.about(meaning.entity)] if meaning.entity else []
+            shown = names or evidence.detections.palette
+            return [language.colour(name) for name in dict.fromkeys(shown) if name]
+    asks_tags = subject.intent.kind in {IntentKind.TAGS, IntentKind.HASHTAGS}
+    if not meaning.entity and meaning.role is FieldRole.ANSWER and asks_tags:
         return lists.tags(subject.intent, evidence).items
-    if not meaning.mention and meaning.role not in {"things", "label", "answer"}:
+    if not meaning.entity and meaning.role not in {FieldRole.THINGS, FieldRole.LABEL, FieldRole.ANSWER}:
         return ()
-    labels = (label_of(thing, subject.intent, evidence) for thing in subject.about(meaning.mention))
+    labels = (label_of(thing, subject.intent, evidence) for thing in subject.about(meaning.entity))
     return tuple(dict.fromkeys(labels))
 
 
 def _things(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Known]:
     """One element for each thing that is meant, or for each class where they are counted."""
-    things: Sequence[Thing] = subject.about(meaning.mention)
-    if not meaning.mention:
+    things: Sequence[Thing] = subject.about(meaning.entity)
+    if not meaning.entity:
         lines = _are_lines(schema.element(0), subject)
         things = as_things(subject.evidence) if lines else wanted(subject.intent, subject.evidence)
     groups = [(thing, 1) for thing in things]
     if _counts_classes(schema.element(0), subject):
         groups = [(group.things[0], len(group.things)) for group in grouped(things)]
     points = meaning.place is not None and meaning.place.kind is PlaceKind.POINTS
-    inner = Meaning(role="point" if points else "box")
+    inner = Meaning(role=FieldRole.POINT if points else FieldRole.BOX)
     return [
         Known(inner, replace(subject, thing=thing, index=at, count=count))
         for at, (thing, count) in enumerate(groups)
@@ -304,12 +312,12 @@ def _things(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Know
 
 def _are_lines(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list are a text and its place, and no thing is named that it is on."""
-    roles = {meaning_of(each.name, subject.tongues, each.schema).role for each in shape.properties}
-    named = any(mention.labels for mention in subject.intent.mentions)
-    return "text" in roles and "label" not in roles and bool(roles & {"box", "box_edge"}) and not named
+    roles = {meaning_of(each.name, subject.languages, each.schema).role for each in shape.properties}
+    named = any(entity.labels for entity in subject.intent.entities)
+    return FieldRole.TEXT in roles and FieldRole.LABEL not in roles and bool(roles & BOXES) and not named
 
 
 def _counts_classes(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list have a count and no place of their own."""
-    roles = {meaning_of(each.name, subject.tongues, each.schema).role for each in shape.properties}
-    return "count" in roles and not roles & {"box", "point", "box_edge", "score", "position"}
+    roles = {meaning_of(each.name, subject.languages, each.schema).role for each in shape.properties}
+    return FieldRole.COUNT in roles and not roles & PLACES

@@ -24,34 +24,34 @@ from vidi.engines.lite.answers.resolve import (
     cannot_tell,
     cell_in,
     lies_in,
-    meant,
     name_of,
     not_seen,
+    resolve,
 )
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.language.intents import Intent
 from vidi.engines.lite.language.language import AnswerText, Language
-from vidi.engines.lite.world import lying_on, resting_on, touching
+from vidi.engines.lite.world import Action, lying_on, resting_on, touching
 
 ONLY = {
-    "holding": frozenset({"holding"}),
-    "wearing": frozenset({"wearing"}),
-    "riding": frozenset({"riding", "riding_wave", "skiing", "snowboarding"}),
-    "sitting": frozenset({"sitting_on", "on", "at", "riding"}),
+    "holding": frozenset({Action.HOLDING}),
+    "wearing": frozenset({Action.WEARING}),
+    "riding": frozenset({Action.RIDING, Action.RIDING_WAVE, Action.SKIING, Action.SNOWBOARDING}),
+    "sitting": frozenset({Action.SITTING_ON, Action.ON, Action.AT, Action.RIDING}),
 }
-"""What a question with a verb wants: the phrases of the relations that answer it."""
+"""What a question with a verb wants: the actions that answer it."""
 
 
 def where(intent: Intent, evidence: Evidence) -> AnswerText:
     """Where the thing named is, in the nine cells of the picture."""
     language = intent.language
-    if not intent.mentions:
+    if not intent.entities:
         return cannot_tell(evidence, language)
-    mention = intent.mentions[0]
-    found = meant(intent, mention, evidence, ranked=False)
+    entity = intent.entities[0]
+    found = resolve(intent, entity, evidence, ranked=False)
     if not found:
-        return not_seen(mention, evidence, language)
-    noun = language.noun(name_of(mention, found))
+        return not_seen(entity, evidence, language)
+    noun = language.noun(name_of(entity, found))
     cells = Counter(place_in_words(thing, language) for thing in found)
     if len(found) == 1:
         place = place_in_words(found[0], language)
@@ -69,13 +69,13 @@ def where(intent: Intent, evidence: Evidence) -> AnswerText:
 def near(intent: Intent, evidence: Evidence) -> AnswerText:
     """What is on or beside the thing named."""
     language = intent.language
-    if not intent.mentions:
+    if not intent.entities:
         return cannot_tell(evidence, language)
-    mention = intent.mentions[-1]
-    anchors = meant(intent, mention, evidence)
+    entity = intent.entities[-1]
+    anchors = resolve(intent, entity, evidence)
     if not anchors:
-        return not_seen(mention, evidence, language)
-    others = [thing for thing in evidence.things(SHOWN) if thing.label not in mention.labels]
+        return not_seen(entity, evidence, language)
+    others = [thing for thing in evidence.things(SHOWN) if thing.label not in entity.labels]
     upon = language.matches(language.pronouns, "upon", intent.text)
     holds = _carried if upon else touching
     around = (
@@ -136,8 +136,8 @@ def activity(intent: Intent, evidence: Evidence) -> AnswerText:
     groups = grouped(evidence.things(SHOWN if only is None else THERE))
     whos = _whos(intent, groups, evidence)
     if not whos:
-        mention = intent.mentions[0] if intent.mentions else None
-        return not_seen(mention, evidence, language) if mention else cannot_tell(evidence, language)
+        entity = intent.entities[0] if intent.entities else None
+        return not_seen(entity, evidence, language) if entity else cannot_tell(evidence, language)
     who = whos[0]
     doing = relation_in((who,), groups, evidence, only=only)
     if doing is None and only is ONLY["wearing"] and who.label == "person" and who.things[0].colour:
@@ -156,17 +156,17 @@ def activity(intent: Intent, evidence: Evidence) -> AnswerText:
 
 def _whos(intent: Intent, groups: Sequence[Group], evidence: Evidence) -> list[Group]:
     """The groups that a question about doing is about."""
-    if not intent.mentions:
+    if not intent.entities:
         alive = {"person"} | evidence.world.groups["animal"]
         return [group for group in groups if group.label in alive]
-    found = meant(intent, intent.mentions[0], evidence)
+    found = resolve(intent, intent.entities[0], evidence)
     return list(grouped(found))
 
 
 def names_sport(intent: Intent) -> str:
     """The sport that a question names, if it names one and not only its gear."""
     for word, name in intent.language.sport_words.items():
-        gear = any(word in mention.word for mention in intent.mentions if mention.labels)
+        gear = any(word in entity.word for entity in intent.entities if entity.labels)
         if not gear and re.search(rf"\b{re.escape(word)}", intent.text):
             return name
     return ""

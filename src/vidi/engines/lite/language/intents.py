@@ -9,7 +9,14 @@ from string import ascii_lowercase
 
 from vidi.domain.prompt import Prompt, Role
 from vidi.engines.lite.evidence import Thing
-from vidi.engines.lite.language.language import Language, Style, language_of, load_languages, style_of
+from vidi.engines.lite.language.language import (
+    IntentKind,
+    Language,
+    Style,
+    language_of,
+    read_languages,
+    style_of,
+)
 from vidi.engines.lite.world import IMAGENET_CLASSES, World
 
 
@@ -64,7 +71,7 @@ class Lexicon:
     meanings: dict[str, Entity]
     colours: dict[str, str]
 
-    def mentions(self, text: str) -> tuple[Entity, ...]:
+    def entities(self, text: str) -> tuple[Entity, ...]:
         """The things that a text names, in its order, longest words first where they overlap."""
         lowered = text.lower()
         return tuple(self._found(lowered))
@@ -147,25 +154,27 @@ def build_lexicon(language: Language, world: World) -> Lexicon:
     return Lexicon(language, pattern, meanings, colours)
 
 
-UNKNOWN = "unknown"
-"""The aim of a prompt that no pattern knows."""
-
 ABOUT_THINGS = frozenset(
     {
-        "count",
-        "colour",
-        "where",
-        "where_first",
-        "activity",
-        "exists",
-        "state",
-        "kind",
-        "near",
-        "detect",
-        "point",
+        IntentKind.COUNT,
+        IntentKind.COLOUR,
+        IntentKind.WHERE,
+        IntentKind.WHERE_FIRST,
+        IntentKind.ACTIVITY,
+        IntentKind.EXISTS,
+        IntentKind.STATE,
+        IntentKind.KIND,
+        IntentKind.NEAR,
+        IntentKind.DETECT,
+        IntentKind.POINT,
     }
 )
-"""Aims that a pronoun may leave without a thing: it is then the one spoken of before."""
+"""Kinds of intent that a pronoun may leave without a thing: it is then the one spoken of before."""
+
+MAY_BE_FOLLOW_UPS = frozenset(
+    {IntentKind.UNKNOWN, IntentKind.EXISTS, IntentKind.CAPTION, IntentKind.KIND, IntentKind.STATE}
+)
+"""Kinds of intent that "what about the dog?" may be read as, by its own words."""
 
 LONGEST_READ = 4000
 """Characters of a prompt that are read, from its beginning and from its end."""
@@ -176,20 +185,20 @@ class Intent:
     """What a prompt wants.
 
     Attributes:
-        aim: A name of the languages' [intents], or UNKNOWN.
+        kind: What it wants to know or to get.
         lexicon: The words of the language that it is answered in.
-        manner: How it is answered.
-        mentions: The things it names, in its order.
+        style: How it is answered.
+        entities: The things it names, in its order.
         options: What to choose among.
         thing: The words that stand where a thing is named, for answers about unknown things.
         colour: A colour that it names, or "".
         text: The prompt in lower case.
     """
 
-    aim: str
+    kind: IntentKind
     lexicon: Lexicon
-    manner: Style = field(default_factory=Style)
-    mentions: tuple[Entity, ...] = ()
+    style: Style = field(default_factory=Style)
+    entities: tuple[Entity, ...] = ()
     options: tuple[str, ...] = ()
     thing: str = ""
     colour: str = ""
@@ -205,15 +214,15 @@ class Intent:
 class Languages:
     """All languages with their words for things; the first is the usual one."""
 
-    languages: Mapping[str, Language]
+    by_id: Mapping[str, Language]
     lexicons: Mapping[str, Lexicon]
 
     @property
     def usual(self) -> Language:
         """The language for prompts in no known language."""
-        return next(iter(self.languages.values()))
+        return next(iter(self.by_id.values()))
 
-    def understand(self, prompt: Prompt) -> Intent:
+    def parse(self, prompt: Prompt) -> Intent:
         """Read a prompt: its last turn, in the light of those before.
 
         A turn with pictures and no words is read from the system instruction.
@@ -223,15 +232,15 @@ class Languages:
         last = turns[-1][1] if turns else ""
         language = self._language(last or prompt.system, turns, prompt.system)
         spoken = [(role, lowered(text)) for role, text in turns[:-1] if text]
-        read = self.read(lowered(last) or system, language)
-        manner = style_of(system, lowered(last), tuple(self.languages.values()))
-        return replace(self._completed(read, spoken), manner=manner)
+        read = self.parse_text(lowered(last) or system, language)
+        style = style_of(system, lowered(last), tuple(self.by_id.values()))
+        return replace(self._completed(read, spoken), style=style)
 
-    def read(self, text: str, language: Language) -> Intent:
+    def parse_text(self, text: str, language: Language) -> Intent:
         """Read one text, in lower case, on its own; answers in `language`."""
-        for each in (language, *self.languages.values()):
+        for each in (language, *self.by_id.values()):
             intent = self._read_as(text, each)
-            if intent.aim != UNKNOWN:
+            if intent.kind is not IntentKind.UNKNOWN:
                 return replace(intent, lexicon=self.lexicons[language.id])
         return self._read_as(text, language)
 
@@ -239,19 +248,20 @@ class Languages:
         lexicon = self.lexicons[language.id]
         for polite in language.pronouns["polite"]:
             text = polite.sub("", text)
-        aim, match = _aim(text, language)
+        kind, match = _kind(text, language)
         named = match.groupdict() if match else {}
-        mentions = lexicon.mentions(text)
-        if mentions and language.matches(language.pronouns, "which", text[: mentions[0].start]):
-            aim = "kind" if mentions[0].group else aim
-        if aim == UNKNOWN and mentions and len(text.split()) <= 4 and not _foreign(text, language):
-            aim = "exists"
-        if aim == UNKNOWN and not text.strip():
-            aim = "caption"
+        entities = lexicon.entities(text)
+        if entities and language.matches(language.pronouns, "which", text[: entities[0].start]):
+            kind = IntentKind.KIND if entities[0].group else kind
+        unknown = kind is IntentKind.UNKNOWN
+        if unknown and entities and len(text.split()) <= 4 and not _foreign(text, language):
+            kind = IntentKind.EXISTS
+        elif unknown and not text.strip():
+            kind = IntentKind.CAPTION
         return Intent(
-            aim=aim,
+            kind=kind,
             lexicon=lexicon,
-            mentions=mentions,
+            entities=entities,
             options=_options(named),
             thing=(named.get("thing") or "").strip(" ?.!,"),
             colour=lexicon.colour_in(text),
@@ -265,23 +275,23 @@ class Languages:
         language = intent.language
         before = self._before(spoken, language)
         about = language.matches(language.pronouns, "what_about", intent.text)
-        if about and before and intent.aim in {UNKNOWN, "exists", "caption", "kind", "state"}:
+        if about and before and intent.kind in MAY_BE_FOLLOW_UPS:
             thing = about["thing"].strip(" ?.!")
             return replace(
-                before, mentions=intent.mentions, thing=thing, text=intent.text, colour=intent.colour
+                before, entities=intent.entities, thing=thing, text=intent.text, colour=intent.colour
             )
-        if intent.mentions or intent.aim not in ABOUT_THINGS:
+        if intent.entities or intent.kind not in ABOUT_THINGS:
             return intent
-        mentions = before.mentions if before else ()
-        return replace(intent, mentions=mentions or self._answered(spoken, language))
+        entities = before.entities if before else ()
+        return replace(intent, entities=entities or self._answered(spoken, language))
 
     def _before(self, spoken: Sequence[tuple[Role, str]], language: Language) -> Intent | None:
         """The latest question that named a thing, itself completed by those before it."""
         for index in range(len(spoken) - 1, -1, -1):
             role, text = spoken[index]
             if role is Role.USER:
-                intent = self._completed(self.read(text, language), spoken[:index])
-                if intent.mentions:
+                intent = self._completed(self.parse_text(text, language), spoken[:index])
+                if intent.entities:
                     return intent
         return None
 
@@ -289,24 +299,24 @@ class Languages:
         """The first thing that the latest answer names."""
         for role, text in reversed(spoken):
             if role is Role.MODEL:
-                return self.lexicons[language.id].mentions(text)[:1]
+                return self.lexicons[language.id].entities(text)[:1]
         return ()
 
     def _language(self, text: str, turns: Sequence[tuple[Role, str]], system: str) -> Language:
         asked = lowered(f"{system}\n{text}")
-        for language in self.languages.values():
+        for language in self.by_id.values():
             if any(re.search(rf"\b{re.escape(name)}\b", asked) for name in language.names):
                 return language
         usual = self.usual
         for role, earlier in turns[:-1]:
             if role is Role.USER:
-                usual = language_of(lowered(earlier), self.languages, usual)
-        return language_of(lowered(text), self.languages, usual)
+                usual = language_of(lowered(earlier), self.by_id, usual)
+        return language_of(lowered(text), self.by_id, usual)
 
 
-def load_languages_of(world: World) -> Languages:
+def load_languages(world: World) -> Languages:
     """Read every language."""
-    languages = load_languages()
+    languages = read_languages()
     lexicons = {name: build_lexicon(language, world) for name, language in languages.items()}
     return Languages(languages, lexicons)
 
@@ -323,13 +333,13 @@ def _text_of(parts: Sequence[object]) -> str:
     return "\n".join(part for part in parts if isinstance(part, str)).strip()
 
 
-def _aim(text: str, language: Language) -> tuple[str, re.Match[str] | None]:
-    for aim, patterns in language.intents.items():
+def _kind(text: str, language: Language) -> tuple[IntentKind, re.Match[str] | None]:
+    for kind, patterns in language.intents.items():
         for pattern in patterns:
             match = pattern.search(text)
             if match:
-                return aim, match
-    return UNKNOWN, None
+                return kind, match
+    return IntentKind.UNKNOWN, None
 
 
 def _foreign(text: str, language: Language) -> bool:

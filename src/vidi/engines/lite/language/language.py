@@ -6,17 +6,99 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from importlib.resources import files
+from typing import TypeVar
 
 from vidi.domain.errors import Internal
+from vidi.engines.lite.world import Action
 
-LANGUAGES = ("en", "tr")
+LANGUAGE_IDS = ("en", "tr")
 """The files of `vocabulary/`; the first is the one for prompts in no known language."""
 
 SEVERAL = 5
 """From so many on a caption says "several": the detector's counts are rough there."""
 
-Patterns = Mapping[str, tuple[re.Pattern[str], ...]]
+Name = TypeVar("Name")
+
+Patterns = Mapping[Name, tuple[re.Pattern[str], ...]]
+"""Patterns by what they stand for."""
+
+
+class IntentKind(Enum):
+    """What a prompt wants: the names of the languages' [intents]."""
+
+    POINT = "point"
+    DETECT = "detect"
+    SAME = "same"
+    COMPARE = "compare"
+    READ = "read"
+    HASHTAGS = "hashtags"
+    TAGS = "tags"
+    CREATIVE = "creative"
+    COUNT = "count"
+    WHERE_FIRST = "where_first"
+    CHOOSE = "choose"
+    ALT = "alt"
+    SIZE = "size"
+    WHO = "who"
+    LIST_FIRST = "list_first"
+    COLOUR = "colour"
+    ACTIVITY = "activity"
+    NEAR = "near"
+    WHERE_PART = "where_part"
+    DAYLIGHT = "daylight"
+    SIDE = "side"
+    SCENE = "scene"
+    WHERE = "where"
+    EXTREME = "extreme"
+    EXISTS = "exists"
+    STATE = "state"
+    KIND = "kind"
+    LIST = "list"
+    DESCRIBE = "describe"
+    CAPTION = "caption"
+    GREETING = "greeting"
+    UNKNOWN = "unknown"
+    """What no pattern knows."""
+
+
+class FieldRole(Enum):
+    """What a field of a schema is for: the names of the languages' [fields]."""
+
+    BOX = "box"
+    POINT = "point"
+    BOX_EDGE = "box_edge"
+    SCORE = "score"
+    INDEX = "index"
+    INDOORS = "indoors"
+    OUTDOORS = "outdoors"
+    BLURRY = "blurry"
+    IMAGE_WIDTH = "image_width"
+    IMAGE_HEIGHT = "image_height"
+    HASHTAGS = "hashtags"
+    TAGS = "tags"
+    COLOUR = "colour"
+    COUNT = "count"
+    TEXT = "text"
+    CAPTION = "caption"
+    DESCRIPTION = "description"
+    SCENE = "scene"
+    POSITION = "position"
+    SIZE = "size"
+    ACTIVITY = "activity"
+    THINGS = "things"
+    LABEL = "label"
+    ANSWER = "answer"
+
+
+class AnswerForm(Enum):
+    """How an answer may be written, besides sentences; the first that matches holds."""
+
+    JSON = "json"
+    PYTHON_LIST = "python_list"
+    BULLETS = "bullets"
+    COMMAS = "commas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +176,26 @@ class Language:
     colours: Mapping[str, Noun]
     cells: Mapping[str, PlacePhrase]
     scenes: Mapping[str, PlacePhrase]
-    intents: Patterns
-    manner: Patterns
-    pronouns: Patterns
-    relations: Mapping[str, str]
+    intents: Patterns[IntentKind]
+    style: Patterns[str]
+    pronouns: Patterns[str]
+    relations: Mapping[Action, str]
     phrases: Mapping[str, str]
     themes: Mapping[str, tuple[str, ...]]
     others: Mapping[str, tuple[str, ...]]
-    fields: Patterns
+    fields: Patterns[FieldRole]
     sports: Mapping[str, str]
     sport_words: Mapping[str, str]
-    surfaces: Patterns
+    surfaces: Patterns[str]
     comparisons: Mapping[str, tuple[str, ...]]
 
     def say(self, phrase: str, **slots: str) -> str:
         """A phrase of the file with its slots filled; slots without a filling close up."""
         try:
-            said = self.phrases[phrase].format(**slots)
+            text = self.phrases[phrase].format(**slots)
         except KeyError as error:
             raise Internal(f"The language {self.id!r} lacks a phrase or slot: {error}.") from error
-        return re.sub(r" +", " ", said).replace(" ,", ",").strip()
+        return re.sub(r" +", " ", text).replace(" ,", ",").strip()
 
     def sentence(self, phrase: str, **slots: str) -> str:
         """A phrase as a sentence: with a capital letter and a full stop."""
@@ -180,7 +262,7 @@ class Language:
             return int(word)
         return self.numbers.index(word) if word in self.numbers else None
 
-    def matches(self, patterns: Patterns, name: str, text: str) -> re.Match[str] | None:
+    def matches(self, patterns: Patterns[Name], name: Name, text: str) -> re.Match[str] | None:
         """The first match of the named patterns."""
         for pattern in patterns.get(name, ()):
             match = pattern.search(text)
@@ -189,9 +271,9 @@ class Language:
         return None
 
 
-def load_languages() -> Mapping[str, Language]:
+def read_languages() -> Mapping[str, Language]:
     """Every language, by id."""
-    return {name: _load(name) for name in LANGUAGES}
+    return {name: _load(name) for name in LANGUAGE_IDS}
 
 
 def language_of(text: str, languages: Mapping[str, Language], usual: Language) -> Language:
@@ -235,13 +317,13 @@ def _load(name: str) -> Language:
         colours=_nouns(tables["colours"]),
         cells=_places(tables["cells"]),
         scenes=_places(tables["scenes"]),
-        intents=_patterns(tables["intents"]),
-        manner=_patterns(tables["manner"]),
+        intents={IntentKind(name): each for name, each in _patterns(tables["intents"]).items()},
+        style=_patterns(tables["style"]),
         pronouns=_patterns(tables["pronouns"]),
-        relations=tables["relations"],
+        relations={Action(name): words for name, words in tables["relations"].items()},
         phrases=tables["say"],
         themes={name: tuple(words) for name, words in tables["themes"].items()},
-        fields=_patterns(tables["fields"]),
+        fields={FieldRole(name): each for name, each in _patterns(tables["fields"]).items()},
         sports=tables["sports"],
         sport_words=tables["sport_words"],
         surfaces=_patterns(tables["surfaces"]),
@@ -298,16 +380,12 @@ class AnswerText:
     items: tuple[str, ...] = ()
 
 
-FORMS = ("json", "python_list", "bullets", "commas")
-"""Forms that the languages have patterns for; the first that matches holds."""
-
-
 @dataclass(frozen=True, slots=True)
 class Style:
     """How an answer is wanted.
 
     Attributes:
-        form: One of FORMS, or "" for sentences.
+        form: How it is written; None for sentences.
         brief: Whether a word or two are wanted instead of sentences.
         yes_no: Whether only yes or no is wanted.
         number: Whether only a number is wanted.
@@ -319,7 +397,7 @@ class Style:
         case: "upper", "lower" or "".
     """
 
-    form: str = ""
+    form: AnswerForm | None = None
     brief: bool = False
     yes_no: bool = False
     number: bool = False
@@ -335,10 +413,10 @@ def style_of(system: str, text: str, languages: Sequence[Language]) -> Style:
     """Read the wishes in a system instruction and a prompt; the prompt's own come first."""
 
     def wished(name: str) -> bool:
-        return any(each.matches(each.manner, name, source) for each in languages for source in (text, system))
+        return any(each.matches(each.style, name, source) for each in languages for source in (text, system))
 
     return Style(
-        form=next((form for form in FORMS if wished(form)), ""),
+        form=next((form for form in AnswerForm if wished(form.value)), None),
         brief=wished("one_word"),
         yes_no=wished("yes_no"),
         number=wished("number"),
@@ -351,35 +429,35 @@ def style_of(system: str, text: str, languages: Sequence[Language]) -> Style:
     )
 
 
-def styled(said: AnswerText, manner: Style, language: Language) -> str:
-    """An answer in the manner that is wanted."""
-    text = _shaped(said, manner)
-    if manner.short:
+def styled(answer: AnswerText, style: Style, language: Language) -> str:
+    """An answer in the style that is wanted."""
+    text = _shaped(answer, style)
+    if style.short:
         text = _sentences(text, 1)
-    if manner.sentences:
-        text = _sentences(text, manner.sentences)
-    if manner.words:
-        text = _words(text, manner.words, language)
-    if manner.case == "upper":
+    if style.sentences:
+        text = _sentences(text, style.sentences)
+    if style.words:
+        text = _words(text, style.words, language)
+    if style.case == "upper":
         return text.upper()
-    return text.lower() if manner.case == "lower" else text
+    return text.lower() if style.case == "lower" else text
 
 
-def _shaped(said: AnswerText, manner: Style) -> str:
-    if said.items and manner.form == "bullets":
-        return "\n".join(f"- {item}" for item in said.items)
-    if said.items and manner.form == "commas":
-        return ", ".join(said.items)
-    one_word = manner.brief or (manner.words is not None and manner.words <= 2)
-    if said.brief and said.known and (one_word or manner.yes_no or manner.number):
-        return said.brief
-    return said.text
+def _shaped(answer: AnswerText, style: Style) -> str:
+    if answer.items and style.form is AnswerForm.BULLETS:
+        return "\n".join(f"- {item}" for item in answer.items)
+    if answer.items and style.form is AnswerForm.COMMAS:
+        return ", ".join(answer.items)
+    one_word = style.brief or (style.words is not None and style.words <= 2)
+    if answer.brief and answer.known and (one_word or style.yes_no or style.number):
+        return answer.brief
+    return answer.text
 
 
 def _amount(name: str, text: str, system: str, languages: Sequence[Language]) -> int | None:
     for source in (text, system):
         for language in languages:
-            match = language.matches(language.manner, name, source)
+            match = language.matches(language.style, name, source)
             amount = language.number_of(match["n"]) if match else None
             if amount:
                 return amount

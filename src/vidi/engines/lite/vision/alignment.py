@@ -18,7 +18,7 @@ from PIL import Image
 
 from vidi.domain.geometry import GRID, Box
 from vidi.domain.prompt import Picture
-from vidi.engines.lite.vision.colours import Grid, light, robust_line, sharpness, tones
+from vidi.engines.lite.vision.colours import Grid, light, lighting, robust_line, sharpness
 
 SIDE = 64
 """Cells of the grid on each side."""
@@ -87,7 +87,7 @@ class Alignment:
         turned: One of TURNS: what was done to the first.
         crop: The part of the larger picture that the smaller shows, on the larger one's grid.
         crop_of_first: Whether it is the first that was cropped.
-        tones: Names of changes of light and colour over the whole picture.
+        lighting: Names of changes of light and colour over the whole picture.
         tint: The colour that the second is shifted toward, or "".
         changes: Places that differ, the largest first.
     """
@@ -96,7 +96,7 @@ class Alignment:
     turned: str = ""
     crop: Box | None = None
     crop_of_first: bool = True
-    tones: tuple[str, ...] = ()
+    lighting: tuple[str, ...] = ()
     tint: str = ""
     changes: tuple[Change, ...] = ()
 
@@ -115,7 +115,7 @@ def align(one: Picture, other: Picture) -> Alignment | None:
     if min(one.width, one.height, other.width, other.height) < FINE:
         return found
     fine = sharpness(_grid(one, FINE, FINE), _undone(_grid(other, FINE, FINE), turned))
-    return replace(found, tones=(*found.tones, fine)) if fine else found
+    return replace(found, lighting=(*found.lighting, fine)) if fine else found
 
 
 def _grid(picture: Picture, width: int = SIDE, height: int = SIDE, part: Box | None = None) -> Grid:
@@ -174,7 +174,7 @@ def _correlation(one: Grid, other: Grid) -> float:
 
 def _compared(first: Grid, second: Grid, turned: str) -> Alignment:
     """Light, colour and places that differ between two grids that show the same."""
-    names, tint = tones(first, second, ~_changed(first, second, CHANGED))
+    names, tint = lighting(first, second, ~_changed(first, second, CHANGED))
     if {"grey", "coloured_back"} & set(names):
         first, second = (np.repeat(light(grid)[..., None], 3, axis=-1) for grid in (first, second))
     changed = _changed(first, second, CHANGED * (TONED if names else 1))
@@ -187,7 +187,7 @@ def _compared(first: Grid, second: Grid, turned: str) -> Alignment:
         )
         for region in _regions(changed)
     )
-    return Alignment(turned=turned, tones=names, tint=tint, changes=changes)
+    return Alignment(turned=turned, lighting=names, tint=tint, changes=changes)
 
 
 def _changed(first: Grid, second: Grid, least: float) -> NDArray[np.bool_]:

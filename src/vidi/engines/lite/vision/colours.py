@@ -194,7 +194,7 @@ def light(grid: Grid) -> Grid:
     return np.asarray(grid.mean(axis=-1), np.float32)
 
 
-def tones(first: Grid, second: Grid, same: NDArray[np.bool_]) -> tuple[tuple[str, ...], str]:
+def lighting(first: Grid, second: Grid, same: NDArray[np.bool_]) -> tuple[tuple[str, ...], str]:
     """Names of what changed over the whole picture, and the colour it is shifted toward, or "".
 
     Args:

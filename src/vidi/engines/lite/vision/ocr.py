@@ -86,10 +86,10 @@ class TextRecognizer:
         tensor[0, :, :, : pixels.shape[1]] = pixels[:, :, ::-1].transpose(2, 0, 1)
         probabilities = self._network.run(tensor)[0][0]
         likeliest, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
-        said = likeliest != 0
-        said[1:] &= likeliest[1:] != likeliest[:-1]
-        text = "".join(self._signs[likeliest[said]])
-        return Recognition(text.strip(), float(sure[said].mean()) if said.any() else 0.0)
+        written = likeliest != 0
+        written[1:] &= likeliest[1:] != likeliest[:-1]
+        text = "".join(self._signs[likeliest[written]])
+        return Recognition(text.strip(), float(sure[written].mean()) if written.any() else 0.0)
 
 
 def _parts(pixels: Floats) -> list[Floats]:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from tests.engines.lite.vision.test_alignment import landscape
-from vidi.engines.lite.vision.colours import Grid, sharpness, tones
+from vidi.engines.lite.vision.colours import Grid, lighting, sharpness
 
 IMAGE = Image.fromarray(landscape(size=256))
 EVERYWHERE = np.ones((256, 256), bool)
@@ -17,8 +17,8 @@ def _grid(image: Image.Image) -> Grid:
     return np.asarray(image.convert("RGB"), np.float32)
 
 
-def _tones(one: Image.Image, other: Image.Image) -> tuple[str, ...]:
-    return tones(_grid(one), _grid(other), EVERYWHERE)[0]
+def _lighting(one: Image.Image, other: Image.Image) -> tuple[str, ...]:
+    return lighting(_grid(one), _grid(other), EVERYWHERE)[0]
 
 
 @pytest.mark.parametrize(
@@ -32,24 +32,24 @@ def _tones(one: Image.Image, other: Image.Image) -> tuple[str, ...]:
     ids=["contrast", "colour", "light", "grey"],
 )
 def test_a_change_of_the_whole_is_named_both_ways(edited: Image.Image, there: str, back: str) -> None:
-    assert _tones(IMAGE, edited) == (there,)
-    assert _tones(edited, IMAGE) == (back,)
+    assert _lighting(IMAGE, edited) == (there,)
+    assert _lighting(edited, IMAGE) == (back,)
 
 
 def test_nothing_is_named_where_nothing_changed() -> None:
-    assert tones(_grid(IMAGE), _grid(IMAGE), EVERYWHERE) == ((), "")
+    assert lighting(_grid(IMAGE), _grid(IMAGE), EVERYWHERE) == ((), "")
     assert sharpness(_grid(IMAGE), _grid(IMAGE)) == ""
 
 
 def test_a_dark_picture_is_brighter_by_a_part_of_its_light() -> None:
     dark = ImageEnhance.Brightness(IMAGE).enhance(0.2)
-    assert _tones(dark, ImageEnhance.Brightness(dark).enhance(1.3)) == ("brighter",)
+    assert _lighting(dark, ImageEnhance.Brightness(dark).enhance(1.3)) == ("brighter",)
 
 
 def test_something_bright_in_it_does_not_make_it_brighter() -> None:
     edited = IMAGE.copy()
     edited.paste("white", (0, 0, 100, 256))
-    assert "brighter" not in _tones(IMAGE, edited)
+    assert "brighter" not in _lighting(IMAGE, edited)
 
 
 def test_cells_that_show_something_else_do_not_count() -> None:
@@ -57,12 +57,12 @@ def test_cells_that_show_something_else_do_not_count() -> None:
     edited.paste("red", (0, 0, 256, 120))
     same = EVERYWHERE.copy()
     same[:120] = False
-    assert tones(_grid(IMAGE), _grid(edited), same) == ((), "")
+    assert lighting(_grid(IMAGE), _grid(edited), same) == ((), "")
 
 
 def test_a_tint_names_its_colour() -> None:
     warm = np.clip(_grid(IMAGE) + np.array([40, 0, 0], np.float32), 0, 255)
-    names, tint = tones(_grid(IMAGE), warm, EVERYWHERE)
+    names, tint = lighting(_grid(IMAGE), warm, EVERYWHERE)
     assert "tinted" in names
     assert tint == "red"
 
@@ -78,5 +78,5 @@ def test_a_blur_is_told_and_contrast_is_none() -> None:
 @pytest.mark.parametrize("shade", [0, 90, 255])
 def test_plain_pictures_have_no_tones(shade: int) -> None:
     plain = np.full((256, 256, 3), shade, np.float32)
-    assert tones(plain, plain, EVERYWHERE) == ((), "")
+    assert lighting(plain, plain, EVERYWHERE) == ((), "")
     assert sharpness(plain, plain) == ""

@@ -10,9 +10,9 @@ import pytest
 
 from tests.engines.lite.fakes import (
     BUS,
+    LANGUAGES,
     NOTHING,
     STREET,
-    TONGUES,
     FakeModels,
     Scene,
     ask,
@@ -78,8 +78,8 @@ def test_a_limit_holds_for_text() -> None:
     ],
 )
 def test_boxes_of_text_are_not_confused_with_other_wishes(prompt: str, wanted: bool) -> None:
-    language = TONGUES.languages["tr" if "ı" in prompt else "en"]
-    assert wants_text(TONGUES.read(prompt.lower(), language)) is wanted
+    language = LANGUAGES.by_id["tr" if "ı" in prompt else "en"]
+    assert wants_text(LANGUAGES.parse_text(prompt.lower(), language)) is wanted
 
 
 STRING = Schema(kinds=frozenset({Kind.STRING}))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engines.lite.fakes import TONGUES
+from tests.engines.lite.fakes import LANGUAGES
 from vidi.engines.lite.language.intents import Entity
 
-EN, TR = TONGUES.lexicons["en"], TONGUES.lexicons["tr"]
+EN, TR = LANGUAGES.lexicons["en"], LANGUAGES.lexicons["tr"]
 
 
-def names(mentions: tuple[Entity, ...]) -> list[str]:
-    return [each.name for each in mentions]
+def names(entities: tuple[Entity, ...]) -> list[str]:
+    return [each.name for each in entities]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def names(mentions: tuple[Entity, ...]) -> list[str]:
     ],
 )
 def test_english_words(text: str, found: list[str]) -> None:
-    assert names(EN.mentions(text)) == found
+    assert names(EN.entities(text)) == found
 
 
 @pytest.mark.parametrize(
@@ -42,28 +42,28 @@ def test_english_words(text: str, found: list[str]) -> None:
     ],
 )
 def test_turkish_words_with_their_endings(text: str, found: list[str]) -> None:
-    assert names(TR.mentions(text)) == found
+    assert names(TR.entities(text)) == found
 
 
 def test_a_breed_means_its_family() -> None:
-    (mention,) = EN.mentions("golden retriever")
-    assert mention.labels == {"dog"}
+    (entity,) = EN.entities("golden retriever")
+    assert entity.labels == {"dog"}
 
 
 def test_a_hypernym_means_several_classes() -> None:
-    (mention,) = EN.mentions("fruits")
-    assert mention.group
-    assert {"apple", "banana", "orange"} == set(mention.labels)
+    (entity,) = EN.entities("fruits")
+    assert entity.group
+    assert {"apple", "banana", "orange"} == set(entity.labels)
 
 
 def test_a_word_that_says_more_than_can_be_seen_is_marked() -> None:
-    assert [each.narrow for each in EN.mentions("a woman and a person")] == [True, False]
+    assert [each.narrow for each in EN.entities("a woman and a person")] == [True, False]
 
 
 def test_colours_go_with_the_next_noun() -> None:
-    red, orange = EN.mentions("the red car and the orange bus")
+    red, orange = EN.entities("the red car and the orange bus")
     assert [(red.name, red.colour), (orange.name, orange.colour)] == [("car", "red"), ("bus", "orange")]
-    assert names(EN.mentions("an orange")) == ["orange"]
+    assert names(EN.entities("an orange")) == ["orange"]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_colours_go_with_the_next_noun() -> None:
     ],
 )
 def test_one_or_several_are_spoken_of(text: str, single: bool) -> None:
-    assert EN.mentions(text)[0].single == single
+    assert EN.entities(text)[0].single == single
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,11 @@ def test_one_or_several_are_spoken_of(text: str, single: bool) -> None:
     ],
 )
 def test_a_rare_word_is_a_thing_only_where_a_noun_may_stand(text: str, found: list[str]) -> None:
-    assert names(EN.mentions(text)) == found
+    assert names(EN.entities(text)) == found
 
 
 def test_turkish_plurals() -> None:
-    assert [each.single for each in TR.mentions("köpek köpeği köpekler köpekleri")] == [
+    assert [each.single for each in TR.entities("köpek köpeği köpekler köpekleri")] == [
         True,
         True,
         False,
@@ -104,5 +104,5 @@ def test_turkish_plurals() -> None:
 
 
 def test_what_only_says_where_is_an_anchor() -> None:
-    assert [each.anchor for each in EN.mentions("is there a cat on the table")] == [False, True]
-    assert [each.anchor for each in TR.mentions("masada kaç kişi var")] == [True, False]
+    assert [each.anchor for each in EN.entities("is there a cat on the table")] == [False, True]
+    assert [each.anchor for each in TR.entities("masada kaç kişi var")] == [True, False]
