@@ -36,7 +36,8 @@ lint: $(VENV)/.dev
 # Every test, servers and decoders watched too; prints the branches that no test takes, file by file.
 coverage: $(VENV)/.dev
 	$(BIN)/coverage erase
-	-$(BIN)/coverage run -m pytest
+	-$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE)
+	-$(BIN)/coverage run -m pytest -m "slow and not clients"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
