@@ -213,7 +213,7 @@ class Classifies(Protocol):
         ...
 
 
-class TextReader(Protocol):
+class ReadsText(Protocol):
     """Reads text: `ocr.TextReader`, or a stand-in; may be missing."""
 
     def read(self, picture: Picture) -> tuple[TextLine, ...]:
@@ -284,11 +284,11 @@ class VisionModels:
     detections: SharedPictures[Detections]
     classifications: SharedPictures[Classification]
     texts: SharedPictures[tuple[TextLine, ...]]
-    reader: TextReader | None = None
+    reader: ReadsText | None = None
 
 
 def open_models(
-    detector: Detects, classifier: Classifies, world: World, reader: TextReader | None = None
+    detector: Detects, classifier: Classifies, world: World, reader: ReadsText | None = None
 ) -> VisionModels:
     """The models, with an empty memory."""
     detections = SharedPictures[Detections](REMEMBERED_PICTURES)
