@@ -21,4 +21,4 @@ def real_weights() -> Weights:
     try:
         return ensure(EngineContext(cache, threads=1, progress=lambda step, done, total: None))
     except Unavailable as missing:
-        pytest.skip(f"the weights of vidi-lite cannot be had here: {missing.message}")
+        pytest.skip(f"the weights of vidi-lite cannot be fetched here: {missing.message}")

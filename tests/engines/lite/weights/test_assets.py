@@ -50,7 +50,7 @@ def copy(tarball: Path, log: Path, package: Package, target: Path, progress: Pro
 
 @dataclass(frozen=True)
 class World:
-    """A place where everything can be had, and a log of what was done."""
+    """A place where everything can be fetched, and a log of what was done."""
 
     folder: Path
     recipe: Recipe

@@ -20,9 +20,6 @@ TELLING = 0.35
 LARGE = 0.12
 """Part of the picture that is "a good part"."""
 
-SURROUNDINGS = 0.6
-"""Part of the picture that grass or snow must take to be the place."""
-
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -176,11 +173,11 @@ def grouped(things: Sequence[Thing]) -> tuple[Group, ...]:
     return tuple(sorted(groups, key=lambda group: -group.prominence))
 
 
-def in_words(group: Group, language: Language, evidence: Evidence, *, exact: bool = False) -> str:
+def in_words(group: Group, language: Language, evidence: Evidence) -> str:
     """A group as a caption names it: "a red bus", "two dogs", "several cars"."""
     count = len(group.things)
     colour = group.colour if count == 1 and group.label in evidence.world.coloured else ""
-    return (language.counted if exact else language.roughly)(group.label, count, colour)
+    return language.roughly(group.label, count, colour)
 
 
 def what_is_seen(evidence: Evidence, language: Language) -> str:
@@ -196,30 +193,32 @@ def caption(evidence: Evidence, language: Language) -> AnswerText:
         return without_things(evidence, language)
     scene = scene_of(evidence)
     if _doubtful(groups, evidence) and not (scene and scene.sure):
-        thing = language.one(language.noun(groups[0].label).one)
-        return AnswerText(language.sentence("may_be", thing=thing), brief=language.noun(groups[0].label).one)
+        noun = language.noun(groups[0].label).one
+        return AnswerText(language.sentence("may_be", thing=language.one(noun)), brief=noun)
+    # Who does something is what a person would tell, even beside something larger that does nothing.
     doing = relation_in(groups, groups, evidence)
     leading = doing.who if doing else groups[0]
-    room = _room(groups, leading, scene, doing, evidence, language)
+    noun = language.noun(leading.label).one
+    room = _room(groups, leading, scene, evidence, language)
     if room:
-        return AnswerText(language.as_sentence(room), brief=language.noun(leading.label).one)
+        return AnswerText(language.as_sentence(room), brief=noun)
     told = {leading.label, doing.what.label} if doing else {leading.label}
     others = [group for group in groups if group.label not in told][:MOST_OTHERS]
     text = language.say(
         "caption",
         subject=in_words(leading, language, evidence),
-        doing=_doing_in_words(doing, language, evidence),
+        doing=doing_in_words(doing, language, evidence) if doing else "",
         others=_others_in_words(leading, others, language, evidence),
-        place=_place_in_words(scene, leading, language, evidence),
+        place=_place_of(scene, leading, language),
     )
-    return AnswerText(language.as_sentence(text), brief=language.noun(leading.label).one)
+    return AnswerText(language.as_sentence(text), brief=noun)
 
 
 def describe(evidence: Evidence, language: Language) -> AnswerText:
     """A caption, then where each thing is, the place and the colours."""
     first = caption(evidence, language)
     groups = [surely(group) for group in grouped(evidence.things(DETAILS))[:6]]
-    details = (language.as_sentence(_detail(group, language, evidence)) for group in groups)
+    details = (language.as_sentence(_detail(group, language)) for group in groups)
     sentences = [first.text, *details]
     inside = indoors(evidence)
     if inside is not None:
@@ -284,7 +283,7 @@ def relation_in(
 
 def doing_in_words(doing: Doing, language: Language, evidence: Evidence) -> str:
     """A relation as a phrase: "riding a wave on a surfboard"."""
-    return _doing_in_words(doing, language, evidence)
+    return language.relations[doing.rule.says].format(what=in_words(doing.what, language, evidence))
 
 
 def place_in_words(thing: Thing, language: Language) -> str:
@@ -298,10 +297,10 @@ def _doing(rule: Relation, who: Group, what: Group) -> Doing | None:
         return None
     if rule.how is BoxRelation.APART and what.things[0].score < SURE_APART:
         return None
-    pairs = [
-        (one, other) for other in what.things for one in who.things if rule.how.holds(one.box, other.box)
-    ]
+    holds = rule.how.holds
+    pairs = [(one, other) for other in what.things for one in who.things if holds(one.box, other.box)]
     if rule.how in ONE_EACH:
+        # Things stand in the order of prominence: the first pair of each is the one to keep.
         pairs = [pair for at, pair in enumerate(pairs) if at == 0 or pairs[at - 1][1] is not pair[1]]
     ones = tuple(one for one in who.things if any(one is a for a, _ in pairs))
     others = tuple(other for other in what.things if any(other is b for _, b in pairs))
@@ -314,10 +313,9 @@ def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
     """The groups that a caption may state, the leading one first."""
     doubtful = evidence.things(WORTH_GUESSING)
     agreed = _agreed(evidence)
-    told = [thing for thing in doubtful if thing.score >= WORTH_TELLING or thing.label in agreed] or doubtful[
-        :1
-    ]
-    groups = [surely(group) for group in grouped(told)]
+    told = [thing for thing in doubtful if thing.score >= WORTH_TELLING or thing.label in agreed]
+    # Where nothing is worth telling, a guess says more than nothing; `caption` then words it as one.
+    groups = [surely(group) for group in grouped(told or doubtful[:1])]
     if not groups:
         return ()
     sure = [
@@ -325,6 +323,7 @@ def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
         for group in groups
         if group.label in agreed or max(thing.score for thing in group.things) >= LEADING
     ]
+    # People look at people and animals first, however small beside a building or a table.
     living = {"person", *evidence.world.groups["animal"]}
     leading = max(
         sure or groups, key=lambda group: group.prominence * (ALIVE if group.label in living else 1)
@@ -360,12 +359,6 @@ def _notable(group: Group, leading: Group) -> bool:
     return group.prominence >= MINOR * leading.prominence or group.things[0].score > NOTABLE
 
 
-def _doing_in_words(doing: Doing | None, language: Language, evidence: Evidence) -> str:
-    if doing is None:
-        return ""
-    return language.relations[doing.rule.says].format(what=in_words(doing.what, language, evidence))
-
-
 def _others_in_words(leading: Group, others: Sequence[Group], language: Language, evidence: Evidence) -> str:
     if not others:
         return ""
@@ -378,7 +371,7 @@ def _others_in_words(leading: Group, others: Sequence[Group], language: Language
     )
 
 
-def _place_in_words(scene: Scene | None, leading: Group, language: Language, evidence: Evidence) -> str:
+def _place_of(scene: Scene | None, leading: Group, language: Language) -> str:
     if scene is None or language.scenes[scene.id].one == language.noun(leading.label).one:
         return ""
     return language.scenes[scene.id].at
@@ -388,7 +381,6 @@ def _room(
     groups: Sequence[Group],
     leading: Group,
     scene: Scene | None,
-    doing: Doing | None,
     evidence: Evidence,
     language: Language,
 ) -> str:
@@ -401,7 +393,7 @@ def _room(
     return language.say("room", scene=language.scenes[scene.id].room, things=language.listed(words))
 
 
-def _detail(group: Group, language: Language, evidence: Evidence) -> str:
+def _detail(group: Group, language: Language) -> str:
     """Where the things of a group are, with the colour of a single one."""
     things = group.things
     if len(things) == 1:

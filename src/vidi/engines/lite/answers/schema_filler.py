@@ -65,6 +65,7 @@ def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], language
     value = _value(schema, intent, evidences, languages)
     if satisfies(value, schema):
         return value
+    # Facts that each fit their own part may break a rule over the whole, such as an enum of objects.
     least = minimal_value(schema)
     if satisfies(least, schema):
         return least
@@ -82,6 +83,7 @@ def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], langua
 def _for_each_picture(schema: Schema, languages: Languages) -> bool:
     if schema.items is None or Kind.ARRAY not in schema.kinds or not schema.items.properties:
         return False
+    # [{"caption": ...}] can only mean pictures; [{"label": ..., "box_2d": ...}] means things of the first.
     roles = {meaning_of(each.name, languages, each.schema).role for each in schema.items.properties}
     return not roles & OF_A_THING
 
@@ -100,6 +102,7 @@ class Known:
 
     def kinds(self, schema: Schema, /) -> Sequence[Kind]:
         """Every type that may be known, where null can stand for what is not; else the first alone."""
+        # Without null something must be said, and the first type is the likeliest to have been meant.
         allowed = schema.kinds
         if not allowed:
             allowed = frozenset({default_kind(schema) if schema.properties or schema.items else Kind.STRING})

@@ -10,9 +10,9 @@ from string import ascii_lowercase
 from vidi.domain.prompt import Prompt, Role
 from vidi.engines.lite.evidence import Thing
 from vidi.engines.lite.language.language import (
+    AnswerStyle,
     IntentKind,
     Language,
-    Style,
     language_of,
     read_languages,
     style_of,
@@ -197,7 +197,7 @@ class Intent:
 
     kind: IntentKind
     lexicon: Lexicon
-    style: Style = field(default_factory=Style)
+    style: AnswerStyle = field(default_factory=AnswerStyle)
     entities: tuple[Entity, ...] = ()
     options: tuple[str, ...] = ()
     thing: str = ""

@@ -381,7 +381,7 @@ class AnswerText:
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
+class AnswerStyle:
     """How an answer is wanted.
 
     Attributes:
@@ -409,13 +409,13 @@ class Style:
     case: str = ""
 
 
-def style_of(system: str, text: str, languages: Sequence[Language]) -> Style:
+def style_of(system: str, text: str, languages: Sequence[Language]) -> AnswerStyle:
     """Read the wishes in a system instruction and a prompt; the prompt's own come first."""
 
     def wished(name: str) -> bool:
         return any(each.matches(each.style, name, source) for each in languages for source in (text, system))
 
-    return Style(
+    return AnswerStyle(
         form=next((form for form in AnswerForm if wished(form.value)), None),
         brief=wished("one_word"),
         yes_no=wished("yes_no"),
@@ -429,7 +429,7 @@ def style_of(system: str, text: str, languages: Sequence[Language]) -> Style:
     )
 
 
-def styled(answer: AnswerText, style: Style, language: Language) -> str:
+def styled(answer: AnswerText, style: AnswerStyle, language: Language) -> str:
     """An answer in the style that is wanted."""
     text = _shaped(answer, style)
     if style.short:
@@ -443,7 +443,7 @@ def styled(answer: AnswerText, style: Style, language: Language) -> str:
     return text.lower() if style.case == "lower" else text
 
 
-def _shaped(answer: AnswerText, style: Style) -> str:
+def _shaped(answer: AnswerText, style: AnswerStyle) -> str:
     if answer.items and style.form is AnswerForm.BULLETS:
         return "\n".join(f"- {item}" for item in answer.items)
     if answer.items and style.form is AnswerForm.COMMAS:

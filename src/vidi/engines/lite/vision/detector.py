@@ -33,6 +33,8 @@ COCO_CLASSES: tuple[str, ...] = (
 _STRIDES = (8, 16, 32)
 _BINS = np.arange(11, dtype=np.float32)
 _SAME_THING = 0.6
+"""Overlap from which two boxes of one class are one thing."""
+
 _MOST = 1000
 
 Indices = npt.NDArray[np.intp]
@@ -130,7 +132,6 @@ def _area(boxes: Floats) -> Floats:
     return area
 
 
-_DETECTOR_FUSION_SAME_THING = 0.6
 _SMALL, _LARGE = 0.08, 0.4
 """Sizes, as the root of the box's area over the picture's long side, between which trust moves over."""
 
@@ -152,6 +153,8 @@ def fuse(overview: RawBoxes, close_up: RawBoxes, long_side: float) -> RawBoxes:
     Returns:
         Everything found by either, best first.
     """
+    # A small copy shows a large thing whole, a large copy shows small things at all. The shares sum up to
+    # one for the same box, so what only one look has seen keeps only that look's share of its score.
     far, near = _pairs(overview, close_up)
     far_share = overview.scores * (1 - _trust(overview, long_side))
     near_share = close_up.scores * _trust(close_up, long_side)
@@ -183,7 +186,8 @@ def _trust(found: RawBoxes, long_side: float) -> Floats:
 def _pairs(one: RawBoxes, other: RawBoxes) -> tuple[Indices, Indices]:
     """Which of one look show the same thing as which of the other, each in at most one pair."""
     likeness = overlaps(one.corners, other.corners) * (one.labels[:, None] == other.labels)
-    firsts, seconds = np.nonzero(likeness >= _DETECTOR_FUSION_SAME_THING)
+    firsts, seconds = np.nonzero(likeness >= _SAME_THING)
+    # Greedily from the surest pair: an exact assignment costs more and differs only in crowds.
     best_first = np.argsort(-(one.scores[firsts] + other.scores[seconds]), kind="stable")
     pairs: dict[int, int] = {}
     taken: set[int] = set()

@@ -89,6 +89,7 @@ def regions(probability: Floats) -> list[Region]:
     if runs.rows.size == 0:
         return []
     cores = _joined(runs, probability.shape[1])
+    # Running sums give the weight of any run without a look at its pixels.
     sums = np.concatenate([[0.0], np.cumsum(probability, dtype=np.float64)])
     offsets = runs.rows * probability.shape[1]
     weights = sums[offsets + runs.ends] - sums[offsets + runs.starts]
@@ -107,6 +108,8 @@ def _runs(mask: npt.NDArray[np.bool_]) -> _Runs:
 
 def _joined(runs: _Runs, columns: int) -> Indices:
     """A number for each run, the same for all that touch, be it by a corner."""
+    # Runs are sorted by row and column. Laid on one line, with rows a stride apart, those that touch a run
+    # from below lie between two positions, which a binary search finds for all runs at once.
     stride = columns + 2
     below = (runs.rows + 1) * stride
     first = np.searchsorted(runs.rows * stride + runs.ends, below + runs.starts, "left")
@@ -114,6 +117,8 @@ def _joined(runs: _Runs, columns: int) -> Indices:
     touching = np.maximum(last - first, 0)
     upper = np.repeat(np.arange(runs.rows.size), touching)
     lower = np.arange(upper.size) - np.repeat(np.cumsum(touching) - touching, touching) + first[upper]
+    # Every run takes the lowest number among its neighbours, then that number's own number: the second step
+    # halves the way to a core's lowest, so long cores need few rounds.
     numbers = np.arange(runs.rows.size)
     while True:
         lowest = np.minimum(numbers[upper], numbers[lower])
@@ -167,6 +172,8 @@ def reading_order(boxes: Floats) -> list[int]:
     Returns:
         The lines' indices, first to last.
     """
+    # A headline may stand over columns, so each row is tried as the first below it. Columns are looked into
+    # in turn: they may hold columns of their own.
     rows = _rows(boxes, range(len(boxes)))
     for first in range(len(rows) - _LINES + 1):
         rest = [index for row in rows[first:] for index in row]
@@ -197,6 +204,7 @@ def _beside(one: Floats, other: Floats) -> bool:
 
 def _columns(boxes: Floats, indices: list[int]) -> list[list[int]]:
     """The lines left and right of the first gap that runs from top to bottom between columns of prose."""
+    # From left to right, a line that starts beyond all that began before it begins a column.
     ordered = sorted(indices, key=lambda index: float(boxes[index, 0]))
     reach = np.maximum.accumulate(boxes[ordered, 2])
     gap = float(np.median(boxes[ordered, 3] - boxes[ordered, 1])) / 2

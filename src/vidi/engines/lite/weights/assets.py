@@ -122,7 +122,7 @@ def ensure(context: EngineContext, recipe: Recipe = Recipe()) -> Weights:
     Any number of processes may call this at once: one works, the others wait for it.
 
     Raises:
-        Unavailable: They cannot be had; the text says what to do.
+        Unavailable: They cannot be fetched; the text says what to do.
     """
     return _Store(context, recipe).weights(None)
 

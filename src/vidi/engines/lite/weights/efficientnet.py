@@ -110,7 +110,7 @@ class _GraphBuilder:
 
 
 @dataclass(frozen=True, slots=True)
-class _TensorStorage:
+class _TorchStorage:
     """A run of numbers in the file, which several tensors may share."""
 
     key: str
@@ -121,7 +121,7 @@ class _TensorStorage:
 class _View:
     """A tensor: a storage seen through a shape and steps, both counted in numbers."""
 
-    storage: _TensorStorage
+    storage: _TorchStorage
     offset: int
     shape: tuple[int, ...]
     steps: tuple[int, ...]
@@ -137,7 +137,7 @@ class _View:
 
 
 def _rebuild(
-    storage: _TensorStorage, offset: int, shape: tuple[int, ...], steps: tuple[int, ...], *_: object
+    storage: _TorchStorage, offset: int, shape: tuple[int, ...], steps: tuple[int, ...], *_: object
 ) -> _View:
     return _View(storage, offset, shape, steps)
 
@@ -155,9 +155,9 @@ class _Unpickler(pickle.Unpickler):
                 return name
         raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a checkpoint")
 
-    def persistent_load(self, pid: tuple[str, str, str, str, int, None]) -> _TensorStorage:
+    def persistent_load(self, pid: tuple[str, str, str, str, int, None]) -> _TorchStorage:
         _, dtype, key, *_ = pid
-        return _TensorStorage(key, _STORED_TYPES[dtype])
+        return _TorchStorage(key, _STORED_TYPES[dtype])
 
 
 def read_checkpoint(data: bytes) -> Parameters:
