@@ -42,7 +42,7 @@ class TokenCounter:
         self._post = post
         self._smallest = smallest
         self._lock = threading.Lock()
-        self._costs: LruCache[Size, int] = LruCache(_KEPT_SIZES, lambda size, tokens: 1)
+        self._costs: LruCache[Size, int] = LruCache(_KEPT_SIZES)
         self._stand_in = black_picture(*smallest)
 
     def count(self, request: Request[Size], options: Message) -> TokenCount:
