@@ -29,7 +29,7 @@ from vidi.http.files import FileRoutes, UploadRoutes
 from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
 from vidi.http.middleware import AccessPolicy, Gateway, not_found
 from vidi.http.models import GenerateEndpoint, ModelRoutes
-from vidi.http.versions import Endpoints, route_table
+from vidi.http.routes import Endpoints, route_table
 from vidi.images.header import ImageLimits, inspect_upload
 from vidi.images.pool import DECODER_MEMORY, DecoderPool
 from vidi.interactions.service import InteractionService, open_interactions

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from vidi.app import create_app
-from vidi.http.versions import API, PAGE, UPLOAD, VERSIONS, RouteEntry
+from vidi.http.routes import API, PAGE, UPLOAD, VERSIONS, RouteEntry
 from vidi.settings import Settings
 
 PATHS = {
