@@ -8,7 +8,8 @@ from vidi.domain.schema import Kind, Property, Schema
 
 NAMES = st.sampled_from(
     (
-        *("label", "box_2d", "point", "count", "color", "text", "caption", "isIndoor", "has_dog", "dogs"),
+        *("label", "box_2d", "bbox2d", "point", "points", "count", "color", "text", "caption", "isIndoor"),
+        *("has_dog", "dogs"),
         *("width", "x_min", "score", "tags", "objects", "scene", "position", "answer", "zzz", "size", ""),
     )
 )

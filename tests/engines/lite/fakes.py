@@ -14,7 +14,7 @@ from vidi.domain.geometry import Box, Placement
 from vidi.domain.prompt import Output, Picture, Prompt, Request, Role, Sampling, TextFormat, Turn
 from vidi.domain.schema import Schema
 from vidi.engines.lite.engine import Lite
-from vidi.engines.lite.evidence import Evidence, ReadsText, VisionModels, open_models
+from vidi.engines.lite.evidence import Evidence, ReadsText, VisionModels
 from vidi.engines.lite.language.intents import load_languages
 from vidi.engines.lite.vision.classifier import Classification
 from vidi.engines.lite.vision.detector import Detection
@@ -120,7 +120,7 @@ class FakeModels:
 
 def vision_of(models: FakeModels, reader: ReadsText | None = None) -> VisionModels:
     """The fakes as the engine's vision models."""
-    return open_models(models, models, WORLD, reader)
+    return VisionModels(models, models, WORLD, reader)
 
 
 def evidence_of(scene: Scene, *, reads: bool = False) -> Evidence:

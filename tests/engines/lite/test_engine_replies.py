@@ -115,7 +115,7 @@ def test_what_it_cannot_do_it_says() -> None:
     assert ask(NOTHING, "Who painted it?") == "I can't tell that from this picture."
 
 
-def test_the_manner_is_followed() -> None:
+def test_the_style_is_followed() -> None:
     assert ask(STREET, "What color is the bus? Answer in one word.") == "red"
     assert ask(STREET, "Is there a bus?", system="Answer with just yes or no.") == "yes"
     assert ask(STREET, "Caption this image in at most 3 words.") == "A red bus."

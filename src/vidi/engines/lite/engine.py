@@ -19,7 +19,7 @@ from vidi.engines.lite.answers.lists import array, boxes, points, python_list, w
 from vidi.engines.lite.answers.resolve import SHOWN, find
 from vidi.engines.lite.answers.schema_filler import fill
 from vidi.engines.lite.catalog import CARD
-from vidi.engines.lite.evidence import Evidence, VisionModels, open_models
+from vidi.engines.lite.evidence import Evidence, VisionModels
 from vidi.engines.lite.language.intents import Intent, Languages, load_languages
 from vidi.engines.lite.language.language import AnswerForm, AnswerText, IntentKind, Language, styled
 from vidi.engines.lite.vision.classifier import Classifier
@@ -255,7 +255,7 @@ def open_engine(context: EngineContext) -> Lite:
     share_heap()
     weights = ensure(context)
     world = load_world()
-    models = open_models(
+    models = VisionModels(
         Detector(weights.detector, context.threads),
         Classifier(weights.classifier, context.threads),
         world,

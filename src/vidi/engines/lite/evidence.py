@@ -11,7 +11,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -64,36 +64,55 @@ INSIDE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Distinct:
-    """A thing that was found, under its best name.
+class Thing:
+    """One thing in a picture.
 
     Attributes:
-        label: Its class.
+        label: One of the detector's classes.
         score: How sure the detector is, 0..1.
-        box: Where it lies.
-        also: Classes of nearly the same score.
+        box: Where it lies, on the caller's image.
+        colour: One of `colours.COLOURS`, or "".
+        also: Classes that it may be as well: the detector was nearly as sure of them.
     """
 
     label: str
     score: float
     box: Box
+    colour: str = ""
     also: frozenset[str] = frozenset()
 
+    @property
+    def cell(self) -> str:
+        """The cell of the picture that holds its middle."""
+        return cell_of(self.box)
 
-def distinct(found: Sequence[Detection], world: World) -> tuple[Distinct, ...]:
+    @property
+    def share(self) -> float:
+        """The part of the picture that its box takes, 0..1."""
+        return self.box.area() / (GRID * GRID)
+
+    @property
+    def prominence(self) -> float:
+        """How much it stands out: score, size and nearness to the middle."""
+        centre = self.box.centre()
+        off = max(abs(centre.x - GRID / 2), abs(centre.y - GRID / 2)) / (GRID / 2)
+        return self.score * float(np.sqrt(self.share)) * (1 - 0.3 * off)
+
+
+def distinct(found: Sequence[Detection], world: World) -> tuple[Thing, ...]:
     """Join what is one thing; best first."""
-    kept: list[Distinct] = []
+    kept: list[Thing] = []
     for each in sorted(found, key=lambda detection: -detection.score):
         at = next((at for at, other in enumerate(kept) if _same(each, other, world)), None)
         if at is None:
-            kept.append(Distinct(each.label, each.score, each.box))
+            kept.append(Thing(each.label, each.score, each.box))
         elif each.label != kept[at].label and each.score >= NEARLY * kept[at].score:
             kept[at] = replace(kept[at], also=kept[at].also | {each.label})
     whole = [each for each in _wholes(kept) if not _is_feature(each, kept, world)]
     return tuple(_in_its_herd(each, whole, world) for each in whole)
 
 
-def _same(weaker: Detection, stronger: Distinct, world: World) -> bool:
+def _same(weaker: Detection, stronger: Thing, world: World) -> bool:
     overlap = weaker.box.overlap(stronger.box)
     if weaker.label == stronger.label:
         return overlap > SAME_THING or (
@@ -104,7 +123,7 @@ def _same(weaker: Detection, stronger: Distinct, world: World) -> bool:
     return overlap > SAME_THING and world.confusable(weaker.label, stronger.label)
 
 
-def _wholes(found: Sequence[Distinct]) -> list[Distinct]:
+def _wholes(found: Sequence[Thing]) -> list[Thing]:
     """Put the whole in the place of a piece that was found with a better score, as a head for a cat."""
     whole = list(found)
     for outer in found:
@@ -122,7 +141,7 @@ def _wholes(found: Sequence[Distinct]) -> list[Distinct]:
     return whole
 
 
-def _is_feature(one: Distinct, all_found: Sequence[Distinct], world: World) -> bool:
+def _is_feature(one: Thing, all_found: Sequence[Thing], world: World) -> bool:
     """Whether a doubtful small thing is an eye or a nose of an animal that fills the picture."""
     return one.score < FEATURE_SURE and any(
         animal.label in world.groups["animal"]
@@ -134,7 +153,7 @@ def _is_feature(one: Distinct, all_found: Sequence[Distinct], world: World) -> b
     )
 
 
-def _in_its_herd(one: Distinct, all_found: Sequence[Distinct], world: World) -> Distinct:
+def _in_its_herd(one: Thing, all_found: Sequence[Thing], world: World) -> Thing:
     """A doubtful animal of a herd is of the kind that rules the herd."""
     herd = next((kinds for kinds in world.herds if one.label in kinds), frozenset())
     if one.score >= HERD_SURE or not herd:
@@ -190,6 +209,11 @@ class SharedPictures(Generic[Value]):
 REMEMBERED_PICTURES = 512
 """How many pictures' findings are kept; some 20 kB each."""
 
+
+def _memory() -> SharedPictures[Value]:
+    return SharedPictures(REMEMBERED_PICTURES)
+
+
 COLOURED = 0.2
 """Lowest score of a thing whose colour is looked for: of what is less sure no colour is told."""
 
@@ -219,42 +243,6 @@ class ReadsText(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
-    """One thing in a picture.
-
-    Attributes:
-        label: One of the detector's classes.
-        score: How sure the detector is, 0..1.
-        box: Where it lies, on the caller's image.
-        colour: One of `colours.COLOURS`, or "".
-        also: Classes that it may be as well: the detector was nearly as sure of them.
-    """
-
-    label: str
-    score: float
-    box: Box
-    colour: str = ""
-    also: frozenset[str] = frozenset()
-
-    @property
-    def cell(self) -> str:
-        """The cell of the picture that holds its middle."""
-        return cell_of(self.box)
-
-    @property
-    def share(self) -> float:
-        """The part of the picture that its box takes, 0..1."""
-        return self.box.area() / (GRID * GRID)
-
-    @property
-    def prominence(self) -> float:
-        """How much it stands out: score, size and nearness to the middle."""
-        centre = self.box.centre()
-        off = max(abs(centre.x - GRID / 2), abs(centre.y - GRID / 2)) / (GRID / 2)
-        return self.score * float(np.sqrt(self.share)) * (1 - 0.3 * off)
-
-
-@dataclass(frozen=True, slots=True)
 class Detections:
     """What the detector and the pixels told.
 
@@ -278,20 +266,10 @@ class VisionModels:
     detector: Detects
     classifier: Classifies
     world: World
-    detections: SharedPictures[Detections]
-    classifications: SharedPictures[Classification]
-    texts: SharedPictures[tuple[TextLine, ...]]
     reader: ReadsText | None = None
-
-
-def open_models(
-    detector: Detects, classifier: Classifies, world: World, reader: ReadsText | None = None
-) -> VisionModels:
-    """The models, with an empty memory."""
-    detections = SharedPictures[Detections](REMEMBERED_PICTURES)
-    classifications = SharedPictures[Classification](REMEMBERED_PICTURES)
-    texts = SharedPictures[tuple[TextLine, ...]](REMEMBERED_PICTURES)
-    return VisionModels(detector, classifier, world, detections, classifications, texts, reader)
+    detections: SharedPictures[Detections] = field(default_factory=_memory)
+    classifications: SharedPictures[Classification] = field(default_factory=_memory)
+    texts: SharedPictures[tuple[TextLine, ...]] = field(default_factory=_memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,12 +339,12 @@ class Evidence:
             flat=float(small.std()) < 3,
         )
 
-    def _coloured(self, found: Distinct, white: float) -> Thing:
+    def _coloured(self, found: Thing, white: float) -> Thing:
         colour = self.world.known_colours.get(found.label, "")
         if not colour and found.score >= COLOURED:
             upper = found.label == "person"
             colour = colours.colour_of(self.picture, found.box, white=white, upper=upper)
-        return Thing(found.label, found.score, found.box, colour, found.also)
+        return replace(found, colour=colour)
 
 
 def _shrunk(picture: Picture, side: int = 256) -> NDArray[np.float32]:

@@ -83,7 +83,7 @@ def parse(*texts: str, system: str = "") -> Intent:
         ("İki resim arasındaki fark ne?", "compare"),
     ],
 )
-def test_aims(text: str, kind: str) -> None:
+def test_kinds_of_intent(text: str, kind: str) -> None:
     assert parse(text).kind.value == kind
 
 

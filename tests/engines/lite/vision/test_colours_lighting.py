@@ -76,7 +76,7 @@ def test_a_blur_is_told_and_contrast_is_none() -> None:
 
 
 @pytest.mark.parametrize("shade", [0, 90, 255])
-def test_plain_pictures_have_no_tones(shade: int) -> None:
+def test_plain_pictures_show_no_change_of_light(shade: int) -> None:
     plain = np.full((256, 256, 3), shade, np.float32)
     assert lighting(plain, plain, EVERYWHERE) == ((), "")
     assert sharpness(plain, plain) == ""

@@ -65,7 +65,7 @@ def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], language
     value = _value(schema, intent, evidences, languages)
     if satisfies(value, schema):
         return value
-    # Facts that each fit their own part may break a rule over the whole, such as an enum of objects.
+    # Facts that each fit their own part may break what holds for the whole: then nothing is claimed.
     least = minimal_value(schema)
     if satisfies(least, schema):
         return least
