@@ -73,7 +73,6 @@ def _which(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
 
 
 def _in_both(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
-    """Whether something holds for all pictures."""
     language = intent.language
     yes = [answer_intent(intent, evidence).brief == language.say("yes") for evidence in evidences]
     if all(yes):

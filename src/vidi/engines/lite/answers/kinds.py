@@ -235,7 +235,6 @@ def _classified(word: str, probability: float, language: Language) -> AnswerText
 
 
 def _what_is_it(evidence: Evidence, language: Language) -> AnswerText:
-    """What the one thing in the middle of attention is."""
     things = evidence.things(SHOWN)
     label, probability = evidence.labels[0] if evidence.labels else ("", 0.0)
     family = evidence.world.family.get(label)
