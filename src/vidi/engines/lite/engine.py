@@ -15,7 +15,7 @@ from vidi.engines.limits import bounded, estimate_tokens
 from vidi.engines.lite.answers.compare import compare
 from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.field_values import shape_in
-from vidi.engines.lite.answers.lists import array, boxes, points, python_list, wanted
+from vidi.engines.lite.answers.lists import array, located, python_list, wanted
 from vidi.engines.lite.answers.resolve import SHOWN, find
 from vidi.engines.lite.answers.schema_filler import fill
 from vidi.engines.lite.catalog import CARD
@@ -72,7 +72,6 @@ def _which(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
 
 
 def _in_both(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
-    """Whether something holds for all pictures."""
     language = intent.language
     yes = [answer_intent(intent, evidence).brief == language.say("yes") for evidence in evidences]
     if all(yes):
@@ -107,7 +106,9 @@ def reply(prompt: Prompt, models: VisionModels, languages: Languages) -> Iterato
         return _structured(output.schema, output.format, intent, evidences, languages)
     if not evidences:
         text = intent.language.sentence("greeting" if intent.kind is IntentKind.GREETING else "no_picture")
-        return _words(_quoted(text) if output.format is TextFormat.JSON else text)
+        if output.format is TextFormat.JSON:
+            text = json.dumps({"answer": text}, ensure_ascii=False)
+        return _words(text)
     if intent.kind in {IntentKind.DETECT, IntentKind.POINT}:
         return _located(intent, evidences)
     if output.format is TextFormat.JSON or intent.style.form is AnswerForm.JSON:
@@ -150,8 +151,7 @@ def _structured(
 
 def _located(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
     """Boxes or points of the first picture; of several, a list for each."""
-    write = points if intent.kind is IntentKind.POINT else boxes
-    lists = (write(wanted(intent, evidence), intent, evidence) for evidence in evidences)
+    lists = (located(wanted(intent, evidence), intent, evidence) for evidence in evidences)
     if len(evidences) == 1:
         yield from next(lists)
         return
@@ -160,10 +160,9 @@ def _located(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
 
 def _prose(intent: Intent, evidences: Sequence[Evidence]) -> Iterator[str]:
     if intent.kind in COMPARING:
-        answer = compare(intent, evidences)
-        yield from _words(styled(answer, intent.style, intent.language))
-        return
-    together = over_all(intent, evidences)
+        together: AnswerText | None = compare(intent, evidences)
+    else:
+        together = over_all(intent, evidences)
     if together:
         yield from _words(styled(together, intent.style, intent.language))
         return
@@ -199,15 +198,7 @@ def _value(intent: Intent, evidence: Evidence) -> JsonValue:
         return {"description": answer.text}
     if intent.kind is IntentKind.COUNT and answer.brief.isdecimal():
         return {"count": int(answer.brief)}
-    return {"answer": _plain(answer, intent)}
-
-
-def _plain(answer: AnswerText, intent: Intent) -> str:
-    return styled(answer, intent.style, intent.language)
-
-
-def _quoted(text: str) -> str:
-    return json.dumps({"answer": text}, ensure_ascii=False)
+    return {"answer": styled(answer, intent.style, intent.language)}
 
 
 def _words(text: str) -> Iterator[str]:

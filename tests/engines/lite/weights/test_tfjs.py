@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -248,6 +249,16 @@ def test_a_quantised_weight_is_refused() -> None:
     source.manifest[0]["quantization"] = {"dtype": "uint8", "scale": 0.1, "min": 0}
     with pytest.raises(ValueError, match="stored in a way that is not known"):
         tfjs.to_onnx(source.topology(), source.data, [output])
+
+
+def test_the_converting_process_writes_the_same_model(tmp_path: Path) -> None:
+    source = Source()
+    output = source.node("LeakyRelu", "x", alpha={"f": 0.5})
+    topology, weights, target = (tmp_path / name for name in ("model.json", "model.bin", "model.onnx"))
+    topology.write_bytes(source.topology())
+    weights.write_bytes(source.data)
+    tfjs.main([str(topology), str(weights), str(target), output])
+    assert target.read_bytes() == tfjs.to_onnx(source.topology(), source.data, [output])
 
 
 @pytest.mark.weights

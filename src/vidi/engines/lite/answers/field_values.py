@@ -388,7 +388,6 @@ def _names_in(text: str) -> tuple[str, ...]:
 
 
 def _shape_of(meaning: Meaning) -> Schema:
-    """The likely shape of a member."""
     if meaning.role in _TRUTHS or _TRUE_OR_FALSE.match(meaning.words):
         return Schema(kinds=frozenset({Kind.BOOLEAN, Kind.NULL}))
     plural = meaning.words.endswith("s") and meaning.role is FieldRole.COLOUR

@@ -191,8 +191,7 @@ def kind(intent: Intent, evidence: Evidence) -> AnswerText:
     agreed = kind_in(entity, evidence) > 0
     for label, probability in evidence.labels:
         if agreed and label in entity.kinds and probability >= KIND_LIKELY:
-            phrase = "kind_sure" if probability >= KIND_SURE else "kind_is"
-            return AnswerText(language.sentence(phrase, thing=language.one(label)), brief=label)
+            return _classified(label, probability, language)
     if not found:
         return not_seen(entity, evidence, language)
     return AnswerText(language.sentence("kind_unsure", things=what_is_seen(evidence, language)), known=False)
@@ -230,8 +229,12 @@ def scene_in(text: str, language: Language) -> str:
     return ""
 
 
+def _classified(word: str, probability: float, language: Language) -> AnswerText:
+    phrase = "kind_sure" if probability >= KIND_SURE else "kind_is"
+    return AnswerText(language.sentence(phrase, thing=language.one(word)), brief=word)
+
+
 def _what_is_it(evidence: Evidence, language: Language) -> AnswerText:
-    """What the one thing in the middle of attention is."""
     things = evidence.things(SHOWN)
     label, probability = evidence.labels[0] if evidence.labels else ("", 0.0)
     family = evidence.world.family.get(label)
@@ -239,9 +242,7 @@ def _what_is_it(evidence: Evidence, language: Language) -> AnswerText:
         seen = what_is_seen(evidence, language)
         return AnswerText(language.sentence("see", things=seen), brief=language.noun(things[0].label).one)
     if probability >= KIND_LIKELY:
-        phrase = "kind_sure" if probability >= KIND_SURE else "kind_is"
-        return AnswerText(language.sentence(phrase, thing=language.one(label)), brief=label)
+        return _classified(label, probability, language)
     if things:
-        noun = language.noun(things[0].label).one
-        return AnswerText(language.sentence("kind_is", thing=language.one(noun)), brief=noun)
+        return _classified(language.noun(things[0].label).one, KIND_LIKELY, language)
     return cannot_tell(evidence, language)

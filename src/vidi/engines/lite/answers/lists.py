@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vidi.domain.geometry import Box
 from vidi.engines.lite.answers.captions import (
@@ -130,10 +130,8 @@ def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
     if wants_text(intent):
         return as_things(evidence)[: intent.style.limit or MOST]
     named = [entity for entity in intent.entities if entity.labels]
-    if not named:
-        things = () if _only_unknown(intent) else evidence.things(SHOWN)
-    else:
-        things = _named(named, evidence)
+    # Where only things are named that the detector does not know, none is shown.
+    things = _named(named, evidence) if intent.entities else evidence.things(SHOWN)
     return things[: intent.style.limit or MOST]
 
 
@@ -165,26 +163,18 @@ def label_of(thing: Thing, intent: Intent, evidence: Evidence) -> str:
     return intent.language.noun(thing.label).one
 
 
-def boxes(things: Iterable[Thing], intent: Intent, evidence: Evidence) -> Iterator[str]:
-    """Boxes as JSON, object by object."""
+def located(things: Iterable[Thing], intent: Intent, evidence: Evidence) -> Iterator[str]:
+    """Boxes, or their middles where points are asked for, as JSON, object by object."""
     return array(
-        json.dumps(
-            {"box_2d": list(thing.box.box_2d()), "label": label_of(thing, intent, evidence)},
-            ensure_ascii=False,
-        )
+        json.dumps({**_place(thing, intent), "label": label_of(thing, intent, evidence)}, ensure_ascii=False)
         for thing in things
     )
 
 
-def points(things: Iterable[Thing], intent: Intent, evidence: Evidence) -> Iterator[str]:
-    """Middles of the boxes as JSON, object by object."""
-    return array(
-        json.dumps(
-            {"point": list(thing.box.centre().point()), "label": label_of(thing, intent, evidence)},
-            ensure_ascii=False,
-        )
-        for thing in things
-    )
+def _place(thing: Thing, intent: Intent) -> Mapping[str, Sequence[int]]:
+    if intent.kind is IntentKind.POINT:
+        return {"point": thing.box.centre().point()}
+    return {"box_2d": thing.box.box_2d()}
 
 
 def array(objects: Iterable[str]) -> Iterator[str]:
@@ -194,11 +184,6 @@ def array(objects: Iterable[str]) -> Iterator[str]:
         yield before + each
         before = ", "
     yield "]" if before != "[" else "[]"
-
-
-def _only_unknown(intent: Intent) -> bool:
-    """Whether a request names things, but none that the detector knows."""
-    return bool(intent.entities)
 
 
 TAG_LIKELY = 0.2

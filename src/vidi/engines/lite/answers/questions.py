@@ -301,6 +301,5 @@ def _yes_no_count(intent: Intent, evidence: Evidence, word: str, number: int) ->
 
 
 def _verdict(holds: bool, phrase: str, language: Language, **slots: str) -> AnswerText:
-    """Yes or no with what is so."""
     verdict = "yes" if holds else "no"
     return AnswerText(language.sentence(f"{phrase}_{verdict}", **slots), brief=language.say(verdict))

@@ -44,8 +44,10 @@ EDGES = 3
 """So many members that are named like edges make a box."""
 
 BOXES = frozenset({FieldRole.BOX, FieldRole.BOX_EDGE})
-PLACES = BOXES | {FieldRole.POINT, FieldRole.SCORE, FieldRole.POSITION}
-OF_A_THING = PLACES | {FieldRole.LABEL}
+OF_ONE_THING = BOXES | {FieldRole.POINT, FieldRole.SCORE, FieldRole.POSITION}
+"""Roles by which each object of a list is known to stand for one thing, and not for all of a class."""
+
+OF_A_THING = OF_ONE_THING | {FieldRole.LABEL}
 """Roles by which the objects of a list are known to stand for things."""
 
 
@@ -323,4 +325,4 @@ def _are_lines(shape: Schema, subject: Subject) -> bool:
 def _counts_classes(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list have a count and no place of their own."""
     roles = {meaning_of(each.name, subject.languages, each.schema).role for each in shape.properties}
-    return FieldRole.COUNT in roles and not roles & PLACES
+    return FieldRole.COUNT in roles and not roles & OF_ONE_THING

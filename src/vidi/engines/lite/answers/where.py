@@ -94,7 +94,6 @@ def near(intent: Intent, evidence: Evidence) -> AnswerText:
 
 
 def _carried(one: Box, other: Box) -> bool:
-    """Whether one thing lies or stands on another."""
     return lying_on(one, other) or resting_on(one, other)
 
 

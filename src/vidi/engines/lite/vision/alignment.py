@@ -127,7 +127,6 @@ def _grid(picture: Picture, width: int = SIDE, height: int = SIDE, part: Box | N
 
 
 def _undone(grid: Array, turned: str) -> Array:
-    """A grid turned back."""
     if turned == "mirrored":
         return grid[:, ::-1]
     return np.rot90(grid, {"flipped": 2, "turned_right": 1, "turned_left": -1}.get(turned, 0))
@@ -231,7 +230,6 @@ def _flooded(seed: NDArray[np.bool_], within: NDArray[np.bool_]) -> NDArray[np.b
 
 
 def _box(region: NDArray[np.bool_]) -> Box:
-    """The box around a patch, on the caller's image."""
     rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
     height, width = region.shape
     return Box(
@@ -243,7 +241,6 @@ def _box(region: NDArray[np.bool_]) -> Box:
 
 
 def _cropped(one: Picture, other: Picture) -> Alignment | None:
-    """Whether one picture is a part of the other."""
     found = [(*_best_crop(one, other), True), (*_best_crop(other, one), False)]
     fit, crop, of_first = max(found, key=lambda each: each[0])
     if fit < CROP or crop is None:

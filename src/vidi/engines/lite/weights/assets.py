@@ -273,7 +273,6 @@ class _Store:
 
 
 def _seal(model: Path) -> Path:
-    """The file that holds a model's digest."""
     return model.with_suffix(".sha256")
 
 
