@@ -77,6 +77,9 @@ class PictureSource:
             self._header = read_header(await self.read(), where=self.where, limits=limits)
         else:
             check_limits(self._header, limits, self.where)
+        if self._header.resolution is resolution:
+            # Spares a copy, of which a prompt with thousands of pictures would make thousands.
+            return self._header
         return replace(self._header, resolution=resolution)
 
 
