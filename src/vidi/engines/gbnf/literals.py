@@ -171,16 +171,16 @@ def excluding(texts: Collection[str], rules: Rules) -> Expression:
             "set additionalProperties to false"
         )
     anything = repeated(rules.define("plain", in_string(ALL, rules)), 0, None)
-    # A rule for each beginning of an excluded text, longer ones first: it is said as far as this beginning,
+    # A rule for each beginning of an excluded text, longer ones first: a text has come as far as this,
     # and either goes on like such a text, or differs in the next letter and may then be anything.
-    said: dict[str, Expression] = {}
+    made: dict[str, Expression] = {}
     for begin in sorted({"", *after, *short}, reverse=True):
         letters = sorted(after.get(begin, ()))
         endings = [] if begin in short else [EMPTY]
-        endings += [sequence(inner(each), said[begin + each]) for each in letters if begin + each in said]
+        endings += [sequence(inner(each), made[begin + each]) for each in letters if begin + each in made]
         others = in_string(all_but(map(span_of, letters)), rules)
-        said[begin] = rules.define("unlike", choice(*endings, sequence(others, anything)))
-    return said[""]
+        made[begin] = rules.define("unlike", choice(*endings, sequence(others, anything)))
+    return made[""]
 
 
 _BREAKS = 4
