@@ -244,6 +244,13 @@ def supervisor(random_launch: Launch) -> Iterator[Supervisor]:
         yield started
 
 
+def suspend(pid: int) -> None:
+    """Make a process hang. On a busy machine its threads run on for a while after the signal."""
+    process = psutil.Process(pid)
+    process.suspend()
+    until(lambda: process.status() == psutil.STATUS_STOPPED)
+
+
 def test_a_process_that_hangs_is_noticed_and_replaced(
     random_launch: Launch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -251,7 +258,7 @@ def test_a_process_that_hangs_is_noticed_and_replaced(
         assert json.loads(tokens_of(quick))["tokens"]
         pid = quick.pid
         assert pid is not None
-        psutil.Process(pid).suspend()
+        suspend(pid)
         # Asked while it hangs, and answered by its successor.
         with caplog.at_level(logging.ERROR):
             assert json.loads(tokens_of(quick))["tokens"]
@@ -281,7 +288,7 @@ def test_a_hanging_process_ends_with_its_supervisor(random_launch: Launch) -> No
     supervisor = Supervisor(random_launch, "random")
     pid = supervisor.pid
     assert pid is not None
-    psutil.Process(pid).suspend()
+    suspend(pid)
     supervisor.close()
     assert not psutil.pid_exists(pid)
     with pytest.raises(Unavailable, match="random is not running"):
