@@ -55,7 +55,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Llama]:
 
 
 def prompt(*parts: str | Picture, **more: object) -> Prompt:
-    return replace(Request(turns=(Turn(Role.USER, parts),)), **more)  # type: ignore[arg-type]  # fields of Ask
+    return replace(Request(turns=(Turn(Role.USER, parts),)), **more)  # type: ignore[arg-type]  # fields of Request
 
 
 def picture(engine: Llama, header: ImageHeader, pictures: int) -> Picture:
