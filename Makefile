@@ -68,8 +68,10 @@ $(VENV)/.demo: $(VENV)/.base requirements/demo.txt requirements/photos.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/photos.txt
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.base $(VENV)/.llama requirements/dev.txt requirements/photos.txt
+$(VENV)/.dev: $(VENV)/.base $(VENV)/.llama requirements/dev.txt requirements/cluster.txt requirements/traces.txt requirements/photos.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/dev.txt
+	$(PIP) install --require-hashes --no-deps -r requirements/cluster.txt
+	$(PIP) install --require-hashes --no-deps -r requirements/traces.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/photos.txt
 	touch $@
 
@@ -85,6 +87,8 @@ lock:
 	$(LOCK) requirements/dev.in -c requirements/base.txt -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -c requirements/base.txt -o requirements/demo.txt
 	$(LOCK) requirements/llama.in -c requirements/base.txt -c requirements/dev.txt -c requirements/demo.txt -o requirements/llama.txt
+	$(LOCK) requirements/cluster.in -c requirements/base.txt -c requirements/dev.txt -o requirements/cluster.txt
+	$(LOCK) requirements/traces.in -c requirements/base.txt -c requirements/dev.txt -c requirements/llama.txt -o requirements/traces.txt
 	$(LOCK) requirements/text.in --no-deps -o requirements/text.txt
 	$(LOCK) requirements/photos.in --no-deps -o requirements/photos.txt
 	$(LOCK) tools/shapes/requirements.in -o tools/shapes/requirements.txt
