@@ -16,7 +16,7 @@ from vidi.engines.weights import Pull, PullPlan, PullRequest, find_published, fi
 from vidi.settings import Settings, lm_studio_folders, ollama_folders
 
 
-@click.command(short_help="Put a model's weights on this disk.")
+@click.command()
 @click.argument("model")
 @click.option(
     "--from",
