@@ -73,7 +73,7 @@ def traced(folder: Path, own: Sequence[Path], *command: str | Path) -> Seen:
     log = folder / "strace.txt"
     calls = "connect,sendto,sendmsg,sendmmsg,openat,mkdir,mkdirat,rename,renameat,renameat2,link,symlink"
     flags = ["-f", "-qq", "-y", "-s", "4096", "-e", f"trace={calls}", "-o", log]
-    _run(["strace", *flags, *command], folder)
+    _run(["strace", *map(str, flags), *command], folder)
     seen = Seen()
     for line in log.read_text(errors="replace").splitlines():
         for port, host in ADDRESS.findall(line):
