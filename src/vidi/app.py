@@ -87,7 +87,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
     threads = StorageThreads()
     files, interactions = opened.enter_context(storage(settings, threads))
     parts = Parts(registry, decoders, threads, files, interactions, opened)
-    gateway = Middleware(Gateway, policy=access_policy(settings), table=routes(settings, parts))
+    gateway = Middleware(Gateway, policy=access_policy(settings), resolve=routes(settings, parts).resolve)
     return Starlette(middleware=[gateway], lifespan=lifespan(parts))
 
 

@@ -193,6 +193,9 @@ def test_a_whole_upload_in_one_request(client: TestClient) -> None:
     ("content_type", "body"),
     [
         ("multipart/related", b"--b--"),
+        (f"multipart/related; boundary={'b' * 257}", b"--" + b"b" * 257 + b"\r\n\r\n{}\r\n"),
+        ("multipart/related; boundary*=utf-8''%ff", b"--b--"),
+        ('multipart/related; boundary="', b"--b--"),
         ("multipart/related; boundary=b", b"no boundary here"),
         ("multipart/related; boundary=b", b"--b\r\n\r\n{}\r\n--b\r\n\r\nhalf a fi"),
         ("multipart/related; boundary=b", b"--b\r\n\r\n{}\r\n--b--\r\n"),
@@ -412,6 +415,20 @@ def test_a_full_store_is_said_with_429(tmp_path: Path) -> None:
         full = _start(client, header_content_length="600")
         assert full.status_code == 429
         assert full.json()["error"]["status"] == "RESOURCE_EXHAUSTED"
+        assert full.headers["retry-after"] == "60"
+        kinds = [each["@type"].rpartition(".")[2] for each in full.json()["error"]["details"]]
+        assert kinds == ["ErrorInfo", "LocalizedMessage", "QuotaFailure", "RetryInfo"]
+
+
+def test_a_file_that_is_larger_than_any_may_be_is_a_wrong_request(tmp_path: Path) -> None:
+    settings = Settings(model="echo", max_file_bytes=1000, data_dir=tmp_path / "d", cache_dir=tmp_path)
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        declared = _start(client, header_content_length="1001")
+        grown = _send(client, _start(client).headers["x-goog-upload-url"], "upload", b"x" * 1001)
+        raw = client.post(UPLOAD, content=b"x" * 1001, headers={"x-goog-upload-protocol": "raw"})
+        for reply in (declared, grown, raw):
+            assert "at most 1000 bytes" in _refused(reply, 400)
+            assert "retry-after" not in reply.headers
 
 
 def test_two_servers_do_not_share_a_directory(settings: Settings, client: TestClient) -> None:

@@ -43,7 +43,7 @@ def small() -> TestClient:
     endpoints = {"/answer": _answer, "/fail": _fail, "/own": _fail_in_its_own_words}
     policy = AccessPolicy(frozenset(), frozenset({"localhost"}))
     table = RouteTable(RouteEntry(GET, PAGE, path, endpoint) for path, endpoint in endpoints.items())
-    app = Starlette(middleware=[Middleware(Gateway, policy=policy, table=table)])
+    app = Starlette(middleware=[Middleware(Gateway, policy=policy, resolve=table.resolve)])
     return TestClient(app, base_url="http://localhost")
 
 

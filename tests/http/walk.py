@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,7 +43,9 @@ class Reply:
 
 def table_of(app: Starlette) -> RouteTable:
     """The table that an application answers by."""
-    table = app.user_middleware[0].kwargs["table"]
+    resolve = app.user_middleware[0].kwargs["resolve"]
+    assert inspect.ismethod(resolve)
+    table = resolve.__self__
     assert isinstance(table, RouteTable)
     return table
 

@@ -12,15 +12,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vidi.domain.errors import InvalidRequest, PermissionDenied
+from vidi.domain.errors import InvalidRequest, NotFound, PermissionDenied
 from vidi.wire.errors import invalid_key, missing_key, several_keys
 
 CALLER = "caller"
@@ -51,6 +52,30 @@ class Access(Enum):
     UPLOAD_URL = auto()
     PUBLIC = auto()
     LOCAL_OR_KEY = auto()
+
+
+async def not_found(scope: Scope, _receive: Receive, _send: Send) -> None:
+    """What answers an unknown path or verb."""
+    raise NotFound(f"There is no {scope['method']} {scope['path'][:200]} here.")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What a request comes to.
+
+    Attributes:
+        app: What answers it.
+        access: What its caller needs.
+        path: Of the entry, without version and with the parameters' names; "" where there is none.
+        takes_files: Whether files come under this path.
+        scope: What its endpoint is told beside the request: the values of the path's parameters.
+    """
+
+    app: ASGIApp = not_found
+    access: Access = Access.KEY
+    path: str = ""
+    takes_files: bool = False
+    scope: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,7 +277,7 @@ class MultipartRelated:
         """Read `chunks` by the boundary in `content_type`.
 
         Raises:
-            InvalidRequest: There is no boundary.
+            InvalidRequest: There is no boundary, or a longer one than the parser takes.
         """
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
@@ -291,17 +291,20 @@ class MultipartRelated:
         self._value = b""
         self.mime_type = ""
         """The second part's Content-Type, once `metadata` has been read."""
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._on_part_begin,
-                "on_header_field": self._on_header_field,
-                "on_header_value": self._on_header_value,
-                "on_header_end": self._on_header_end,
-                "on_part_data": self._on_part_data,
-                "on_end": self._on_end,
-            },
-        )
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._on_part_begin,
+                    "on_header_field": self._on_header_field,
+                    "on_header_value": self._on_header_value,
+                    "on_header_end": self._on_header_end,
+                    "on_part_data": self._on_part_data,
+                    "on_end": self._on_end,
+                },
+            )
+        except FormParserError:
+            raise InvalidRequest("The boundary of a multipart upload has at most 256 bytes.") from None
 
     async def metadata(self) -> bytes:
         """The first part: JSON.

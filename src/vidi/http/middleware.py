@@ -9,16 +9,15 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.datastructures import URL, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.domain.errors import Cancelled, Internal, VidiError
-from vidi.http.access import CALLER, OWNER, AccessPolicy
+from vidi.http.access import CALLER, OWNER, AccessPolicy, Destination
 from vidi.http.response import ADDED_HEADERS, ERROR_ENCODER, JSON
-from vidi.http.routes import Destination, RouteTable
 from vidi.wire.encode import array_error, encode_error
 from vidi.wire.errors import status_of
 
@@ -40,11 +39,11 @@ EXPOSED_HEADERS = (
 class Gateway:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, policy: AccessPolicy, table: RouteTable) -> None:
-        """Answer requests by `table`; `app` gets all that is no request."""
+    def __init__(self, app: ASGIApp, policy: AccessPolicy, resolve: Callable[[Scope], Destination]) -> None:
+        """Send each request where `resolve` says; `app` gets all that is no request."""
         self._app = app
         self._policy = policy
-        self._table = table
+        self._resolve = resolve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,7 +51,7 @@ class Gateway:
             return
         body = _RequestBody(receive)
         added: dict[str, str] = {}
-        to = self._table.resolve(scope)
+        to = self._resolve(scope)
         if to.takes_files:
             # Refused before anyone asks which upload: there is nothing that a client could continue.
             added["x-goog-upload-status"] = "final"

@@ -7,16 +7,15 @@ among each other does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
-from vidi.domain.errors import NotFound
-from vidi.http.access import Access
+from vidi.http.access import Access, Destination
 from vidi.http.files import FileRoutes, UploadRoutes, refuse_missing_bytes
 from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
 from vidi.http.models import GenerateEndpoint, ModelRoutes
@@ -80,30 +79,6 @@ class RouteEntry:
         """The entry under each of its spellings."""
         for spelling in self.spellings:
             yield Route(spelling + self.path, self.endpoint, methods=self.methods)
-
-
-async def not_found(scope: Scope, _receive: Receive, _send: Send) -> None:
-    """What answers an unknown path or verb."""
-    raise NotFound(f"There is no {scope['method']} {scope['path'][:200]} here.")
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """What a request comes to.
-
-    Attributes:
-        app: What answers it.
-        access: What its caller needs.
-        path: Of the entry, without version and with the parameters' names; "" where there is none.
-        takes_files: Whether files come under this path.
-        scope: What its endpoint is told beside the request: the values of the path's parameters.
-    """
-
-    app: ASGIApp = not_found
-    access: Access = Access.KEY
-    path: str = ""
-    takes_files: bool = False
-    scope: Mapping[str, object] = field(default_factory=dict)
 
 
 class RouteTable:
