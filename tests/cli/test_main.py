@@ -116,7 +116,7 @@ def test_several_photos_are_asked_about_together(photo: Path) -> None:
     assert done.output == "Echo: 2 images (2 of 320x200), text: Which is larger?\n"
 
 
-@pytest.mark.parametrize("words", [["ask", "What is it?"], ["ask", "absent.png", "What is it?"], ["caption"]])
+@pytest.mark.parametrize("words", [["ask", "What is it?"], ["ask", __file__], ["caption"]])
 def test_a_wrong_command_line_says_how_it_goes(words: list[str]) -> None:
     done = _run(*words)
     assert done.exit_code == 2
