@@ -33,7 +33,7 @@ from vidi.images.header import ImageLimits, inspect_upload
 from vidi.images.pool import DECODER_MEMORY, DecoderPool
 from vidi.interactions.service import InteractionService, open_interactions
 from vidi.interactions.store import InteractionLimits
-from vidi.settings import Settings
+from vidi.settings import Settings, child_environment
 from vidi.storage.threads import StorageThreads
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,12 @@ def quiet(step: str, done: int, total: int) -> None:
 
 def context(settings: Settings, progress: Progress = quiet) -> EngineContext:
     """What the engines get."""
-    return EngineContext(cache=settings.cache_dir, threads=settings.threads, progress=progress)
+    return EngineContext(
+        cache=settings.cache_dir,
+        threads=settings.threads,
+        progress=progress,
+        environment=child_environment(),
+    )
 
 
 def installed(settings: Settings) -> Mapping[str, ModelEntry]:
@@ -82,6 +87,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         deadline=settings.decode_seconds,
         memory_limit=DECODER_MEMORY,
         keep=KEPT_PICTURES,
+        environment=child_environment(),
     )
     opened = contextlib.ExitStack()
     threads = StorageThreads()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -128,6 +129,18 @@ def ollama_folders() -> tuple[Path, ...]:
 def lm_studio_folders() -> tuple[Path, ...]:
     """Where LM Studio may keep its models: its folder of today, and that of before 2025."""
     return (Path.home() / ".lmstudio" / "models", Path.home() / ".cache" / "lm-studio" / "models")
+
+
+CHILD_VARIABLES = re.compile(
+    r"PATH|HOME|TMPDIR|LANG|LC_\w+|TZ|PYTHON\w+|LD_LIBRARY_PATH|VIRTUAL_ENV|COVERAGE_\w+"
+    r"|(CUDA|NVIDIA|HIP|HSA|ROCR|GGML|OMP|VK|MESA)_\w+"
+)
+"""Names that a program needs to run at all, that tell where libraries lie, or that choose a graphics card."""
+
+
+def child_environment() -> dict[str, str]:
+    """What processes for decoders and models get of this process's environment: no keys and no tokens."""
+    return {name: value for name, value in os.environ.items() if CHILD_VARIABLES.fullmatch(name)}
 
 
 def load(flags: Mapping[str, object], config: Path | None = None) -> Settings:

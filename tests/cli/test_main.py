@@ -170,7 +170,7 @@ def test_an_open_address_without_keys_is_refused_at_start() -> None:
 def test_a_taken_port_is_said(tmp_path: Path) -> None:
     with live(tmp_path) as server:
         done = _run("serve", "--port", server.port, "--model", "echo")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "--port" in done.output
 
 

@@ -23,6 +23,7 @@ from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, MediaResol
 from vidi.images.header import ImageLimits, read_header
 from vidi.images.pool import DecoderPool
 from vidi.images.source import PictureSource
+from vidi.settings import child_environment
 
 WHERE = "contents[0].parts[1].inline_data"
 LIMITS = ImageLimits(max_scans=100_000)
@@ -342,3 +343,28 @@ def _shared_sizes() -> list[int]:
     links = Path("/proc/self/fd")
     names = list(links.iterdir()) if links.exists() else []
     return [name.stat().st_size for name in names if name.exists() and "vidi-picture" in str(name.readlink())]
+
+
+def _status(process: psutil.Process) -> dict[str, str]:
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_a_decoder_has_no_keys_no_new_rights_and_few_system_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDI_API_KEYS", "a-secret-of-the-owner")
+    monkeypatch.setenv("HF_TOKEN", "a-secret-of-the-owner")
+
+    async def story(pool: DecoderPool) -> None:
+        await _goes_on(pool)
+        (decoder,) = psutil.Process().children()
+        assert "a-secret-of-the-owner" not in decoder.environ().values()
+        status = _status(decoder)
+        assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+
+    _run(
+        story,
+        lambda: DecoderPool(
+            size=1, deadline=HANG_SECONDS, memory_limit=1 << 30, environment=child_environment()
+        ),
+    )

@@ -19,7 +19,7 @@ from vidi.images.draw import Labelled, draw_boxes
 from vidi.images.header import ImageLimits
 from vidi.images.pool import DECODER_MEMORY, DecoderPool
 from vidi.images.source import PictureSource
-from vidi.settings import Settings
+from vidi.settings import Settings, child_environment
 
 DRAWN_PIXELS = 4_000_000
 """A larger picture is drawn smaller: enough for any screen."""
@@ -64,7 +64,12 @@ class PictureDecoder:
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[PictureDecoder]:
         """A decoder that ends with the block."""
-        pool = DecoderPool(size=1, deadline=settings.decode_seconds, memory_limit=DECODER_MEMORY)
+        pool = DecoderPool(
+            size=1,
+            deadline=settings.decode_seconds,
+            memory_limit=DECODER_MEMORY,
+            environment=child_environment(),
+        )
         try:
             yield cls(pool, ImageLimits(max_pixels=settings.max_image_pixels))
         finally:

@@ -43,6 +43,12 @@ class ClientError(Exception):
     """The question was not answered; the text says why."""
 
 
+class StartError(click.ClickException):
+    """A command that cannot even begin; the text names what is wrong and what to do."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Common:
     """What every command that asks a model may be told."""
@@ -54,11 +60,11 @@ class Common:
 
 
 def settings_from(config: Path | None, flags: dict[str, object]) -> Settings:
-    """The settings, flags first; a wrong one ends the program with a usage error."""
+    """The settings, flags first; a wrong one ends the program."""
     try:
         return load(flags, config)
     except SettingsError as error:
-        raise click.UsageError(str(error)) from None
+        raise StartError(str(error)) from None
 
 
 config_option = click.option(

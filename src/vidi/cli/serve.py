@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import socket
 from pathlib import Path
 
 import click
 
 from vidi import __version__
 from vidi.app import create_app, default_model
-from vidi.cli.options import config_option, settings_from
+from vidi.cli.options import StartError, config_option, settings_from
 from vidi.cli.pull import fetch_first, refuse_unpulled
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
@@ -42,11 +44,11 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
     try:
         entry = default_model(settings)
         refuse_unpulled(entry)
-        listener = server.listen(settings.host, settings.port)
-    except (VidiError, OSError) as error:
-        raise click.ClickException(_reason(error, settings)) from None
-    fetch_first(settings, entry)
-    app = create_app(settings)
+        listener = _listen(settings)
+        fetch_first(settings, entry)
+        app = create_app(settings)
+    except VidiError as error:
+        raise StartError(error.message) from None
     click.echo(_greeting(settings, entry, listener.getsockname()[1]), err=True)
     server.serve(app, listener)
 
@@ -64,7 +66,13 @@ def _greeting(settings: Settings, entry: ModelEntry, port: int) -> str:
     )
 
 
-def _reason(error: VidiError | OSError, settings: Settings) -> str:
-    if isinstance(error, VidiError):
-        return error.message
-    return f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Try another --port."
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        return server.listen(settings.host, settings.port)
+    except OSError as error:
+        why = (error.strerror or str(error)).partition(" (while")[0]
+        advice = {
+            errno.EADDRINUSE: "Stop what listens there, or choose another port with --port or VIDI_PORT",
+            errno.EACCES: "Low ports need a right of their own; choose another with --port or VIDI_PORT",
+        }.get(error.errno or 0, "Choose an address of this machine with --host or VIDI_HOST")
+        raise StartError(f"Cannot listen on {settings.host}:{settings.port}: {why}. {advice}.") from None

@@ -28,8 +28,8 @@ The factory, `(EngineContext) -> Engine`, is imported when the model is first as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -154,12 +154,14 @@ class EngineContext:
         threads: How many threads the engine may keep busy.
         progress: Called during downloads and conversions.
         model: Id of the model to open or to fetch; "" while models are listed.
+        environment: Of processes that the engine starts, the whole of it: without anybody's keys.
     """
 
     cache: Path
     threads: int
     progress: Progress
     model: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 import pi_heif
-from PIL import Image, ImageFile, PngImagePlugin
+from PIL import Image, ImageFile, PngImagePlugin, TiffImagePlugin
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
@@ -28,6 +28,7 @@ from vidi.domain.geometry import place
 from vidi.domain.prompt import ImageFormat
 from vidi.images.pipeline import Frame, prepare, whole
 from vidi.images.protocol import JOB_SIZE, DecodeResult, Job, Verdict, write_at
+from vidi.sandbox import confine
 
 _CHANNEL = 0
 _GRACE = 2.0
@@ -148,7 +149,11 @@ def serve(shared: int, deadline: float) -> None:
 
 
 def _harden(memory: int) -> None:
-    """Bound what a picture can do, and leave interrupts to the server."""
+    """Bound what a picture can do, and leave interrupts to the server.
+
+    Whoever takes this process over through a native decoder finds no key in its environment, and can open no
+    file, reach nobody and run nothing: what is needed is open already.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A crash is expected here, and a core would put a caller's picture on the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -157,12 +162,15 @@ def _harden(memory: int) -> None:
     # The header reader has held the limit already; this is for what it may have missed.
     Image.MAX_IMAGE_PIXELS = 1 << 28
     ImageFile.LOAD_TRUNCATED_IMAGES = False
+    # Pillow imports its reader of EXIF when it first meets some, and then no file can be opened any more.
+    assert TiffImagePlugin
     # Pillow refuses a PNG whose text or colour profile is longer than 1 MB when unpacked; such files exist.
     PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
     warnings.simplefilter("ignore")
     pi_heif.options.THUMBNAILS = False
     pi_heif.options.DEPTH_IMAGES = False
     pi_heif.options.AUX_IMAGES = False
+    confine()
 
 
 def main() -> None:

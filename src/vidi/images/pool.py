@@ -22,7 +22,9 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import Fit, canvas, place
@@ -34,6 +36,8 @@ from vidi.lru import LruCache
 
 DECODER_MEMORY = 2_000_000_000
 """Address space of one decoder process in bytes: a 64-megapixel WEBP with alpha takes one gigabyte of it."""
+
+NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
 
 _START_SECONDS = 30.0
 _IDLE_SECONDS = 60.0
@@ -61,14 +65,20 @@ def _shared_file() -> int:
         return os.dup(file.fileno())
 
 
-def _spawn(channel: int, shared: int, memory_limit: int, deadline: float) -> subprocess.Popen[bytes]:
+def _spawn(
+    channel: int, shared: int, memory_limit: int, deadline: float, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     """A new interpreter, not a fork: after a fork a lock that another thread held stays locked for good.
 
     `-P` keeps the working directory out of its import path: files there are none of ours.
     """
     arguments = ["-P", "-m", "vidi.images.decoder", str(shared), str(memory_limit), str(deadline)]
     return subprocess.Popen(
-        [sys.executable, *arguments], stdin=channel, stdout=subprocess.DEVNULL, pass_fds=[shared]
+        [sys.executable, *arguments],
+        stdin=channel,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[shared],
+        env=environment,
     )
 
 
@@ -88,7 +98,7 @@ def _abandon(process: subprocess.Popen[bytes], channel: socket.socket, shared: i
 class _DecoderProcess:
     """One decoder process, with its socket and its shared memory file."""
 
-    def __init__(self, memory_limit: int, deadline: float) -> None:
+    def __init__(self, memory_limit: int, deadline: float, environment: Mapping[str, str]) -> None:
         """Start the process. Raises OSError."""
         with contextlib.ExitStack() as undo:
             self._channel, theirs = socket.socketpair()
@@ -97,7 +107,7 @@ class _DecoderProcess:
                 self._channel.setblocking(False)
                 self._shared = _shared_file()
                 undo.callback(os.close, self._shared)
-                self._process = _spawn(theirs.fileno(), self._shared, memory_limit, deadline)
+                self._process = _spawn(theirs.fileno(), self._shared, memory_limit, deadline, environment)
             undo.pop_all()
         # Whoever is torn down without `close`, as tests and interrupts do, must leave no process behind.
         self._abandoned = weakref.finalize(self, _abandon, self._process, self._channel, self._shared)
@@ -173,6 +183,7 @@ class DecoderPool:
         memory_limit: int,
         idle_seconds: float = _IDLE_SECONDS,
         keep: int = 0,
+        environment: Mapping[str, str] = NO_ENVIRONMENT,
     ) -> None:
         """Start nothing yet.
 
@@ -182,10 +193,12 @@ class DecoderPool:
             memory_limit: Most address space of a decoder process, in bytes.
             idle_seconds: After so long without a picture, all decoders but one are let go.
             keep: Most bytes of prepared pixels that are kept for the next request with the same file.
+            environment: Of the decoder processes, the whole of it.
         """
         self._deadline = deadline
         self._memory_limit = memory_limit
         self._idle_seconds = idle_seconds
+        self._environment = environment
         self._cache = LruCache[tuple[str, Job], Picture](
             keep, lambda _, picture: len(picture.rgb), largest_part=_LARGEST_KEPT
         )
@@ -294,7 +307,7 @@ class DecoderPool:
 
     async def _start(self) -> _DecoderProcess:
         try:
-            decoder = _DecoderProcess(self._memory_limit, self._deadline)
+            decoder = _DecoderProcess(self._memory_limit, self._deadline, self._environment)
         except OSError:
             raise Unavailable("No picture decoder can be started; the system is out of resources.") from None
         self._busy.add(decoder)
