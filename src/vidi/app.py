@@ -25,6 +25,7 @@ from vidi.generate import GenerateOptions, GenerateService
 from vidi.http import playground
 from vidi.http.access import AccessPolicy
 from vidi.http.body import BodyReader
+from vidi.http.cors import Cors
 from vidi.http.files import FileRoutes, UploadRoutes
 from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
 from vidi.http.middleware import Gateway
@@ -94,8 +95,9 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
     )
     files, interactions = opened.enter_context(storage(settings, threads))
     parts = Parts(registry, decoders, threads, urls, files, interactions, opened)
-    gateway = Middleware(Gateway, policy=access_policy(settings), resolve=routes(settings, parts).resolve)
-    return Starlette(middleware=[gateway], lifespan=lifespan(parts))
+    policy = access_policy(settings)
+    gateway = Middleware(Gateway, policy=policy, resolve=routes(settings, parts).resolve)
+    return Starlette(middleware=[Middleware(Cors, policy=policy), gateway], lifespan=lifespan(parts))
 
 
 @dataclass(frozen=True, slots=True)
