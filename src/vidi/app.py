@@ -19,16 +19,19 @@ from vidi.engines.answer_cache import AnswerCache
 from vidi.engines.base import EngineContext, ModelEntry, Progress
 from vidi.engines.registry import Registry, best_model, installed_models
 from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, open_files
+from vidi.files.metadata import find_id
 from vidi.files.store import FileLimits
 from vidi.generate import GenerateOptions, GenerateService
 from vidi.http import playground
 from vidi.http.access import AccessPolicy
 from vidi.http.body import BodyReader
+from vidi.http.cors import Cors
 from vidi.http.files import FileRoutes, UploadRoutes
 from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
 from vidi.http.middleware import Gateway
 from vidi.http.models import GenerateEndpoint, ModelRoutes
 from vidi.http.routes import Endpoints, RouteTable, route_table
+from vidi.images.fetch import UrlFetcher
 from vidi.images.header import ImageLimits, inspect_upload
 from vidi.images.pool import DECODER_MEMORY, DecoderPool
 from vidi.interactions.service import InteractionService, open_interactions
@@ -91,10 +94,16 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
     )
     opened = contextlib.ExitStack()
     threads = StorageThreads()
+    urls = opened.enter_context(
+        contextlib.closing(
+            UrlFetcher(allowed=settings.urls_allowed, is_file=lambda uri: find_id(uri) is not None)
+        )
+    )
     files, interactions = opened.enter_context(storage(settings, threads))
-    parts = Parts(registry, decoders, threads, files, interactions, opened)
-    gateway = Middleware(Gateway, policy=access_policy(settings), resolve=routes(settings, parts).resolve)
-    return Starlette(middleware=[gateway], lifespan=lifespan(parts))
+    parts = Parts(registry, decoders, threads, urls, files, interactions, opened)
+    policy = access_policy(settings)
+    gateway = Middleware(Gateway, policy=policy, resolve=routes(settings, parts).resolve)
+    return Starlette(middleware=[Middleware(Cors, policy=policy), gateway], lifespan=lifespan(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,7 @@ class Parts:
     registry: Registry
     decoders: DecoderPool
     threads: StorageThreads
+    urls: UrlFetcher
     files: AsyncFiles
     interactions: InteractionService
     opened: contextlib.ExitStack
@@ -145,6 +155,7 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
         parts.registry,
         parts.decoders,
         parts.files,
+        parts.urls,
         AnswerCache(settings.answer_cache_bytes),
         GenerateOptions(_image_limits(settings), settings.grounding),
     )

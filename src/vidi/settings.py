@@ -62,6 +62,11 @@ class Settings(BaseModel):
         100 * MEGABYTE, ge=1000, description="Largest request body, after decompression, in bytes."
     )
     max_images: int = Field(3600, ge=1, description="Most pictures in one request.")
+    allow_urls: bool | None = Field(
+        None,
+        description="Whether pictures are fetched from https addresses that requests name; "
+        "if not said, only by a server without api_keys on loopback.",
+    )
     max_image_pixels: int = Field(
         64 * 2**20, ge=1, description="Largest picture, by the width and height in its header."
     )
@@ -101,6 +106,13 @@ class Settings(BaseModel):
                 f"{PREFIX}API_KEYS=some-long-secret, or keep the host at 127.0.0.1"
             )
         return self
+
+    @property
+    def urls_allowed(self) -> bool:
+        """Whether https pictures are fetched: as chosen, else where no stranger can ask for them."""
+        if self.allow_urls is not None:
+            return self.allow_urls
+        return not self.api_keys and is_loopback(self.host)
 
     @property
     def key_digests(self) -> frozenset[bytes]:

@@ -34,6 +34,7 @@ class Client:
         by_default: Whether plain `make test` runs it.
         barred: Why it cannot work today; its flows are expected to fail.
         note: What its users should know, for the docs.
+        browser: Which browser's page it runs in; nothing for a program of its own.
     """
 
     name: str
@@ -47,6 +48,12 @@ class Client:
     by_default: bool = False
     barred: str = ""
     note: str = ""
+    browser: str = ""
+
+    @property
+    def id(self) -> str:
+        """What tells it from the others in the table and in the names of tests."""
+        return f"{self.folder}-{self.browser}" if self.browser else self.folder
 
     @property
     def source(self) -> Path:
@@ -88,6 +95,21 @@ def _venv(folder: str, name: str, package: str, flows: tuple[str, ...] = THREE, 
     lock = f"tests/clients/{folder}/requirements.txt"
     return Client(name, "Python", folder, "venv", package, lock, flows, note=note)
 
+
+def _browser(name: str, program: str) -> Client:
+    flows = tuple(flow for flow in TALKING if flow != "fetched")
+    lock = "tests/sdk/js/package-lock.json"
+    return Client(
+        f"@google/genai in {name}", "JavaScript", "browser", "npm", "@google/genai", lock, flows,
+        "client.mjs", note=PAGES, browser=program,
+    )  # fmt: skip
+
+
+PAGES = """
+A server without keys answers pages that this machine serves, at any port of `localhost`, `127.0.0.1` and
+`[::1]`; pages of other sites need a server with keys, and one of them. A page shows its key to whoever opens
+it. Files are uploaded as `Blob`s. [examples/caption.html](../examples/caption.html) is a whole page.
+"""
 
 CURL = """
 The guide's own commands run as printed, apart from key, host and file name. Some put the picture on curl's
@@ -138,6 +160,7 @@ CLIENTS = (
         "@google/genai", "JavaScript", "javascript", "npm", "@google/genai",
         "tests/sdk/js/package-lock.json", TALKING, "client.mjs", by_default=True,
     ),
+    *(_browser(name, program) for name, program in (("Chromium", "chromium"), ("Firefox", "firefox-esr"))),
     Client(
         "google.golang.org/genai", "Go", "go", "go", "google.golang.org/genai", "tests/clients/go/go.mod",
         GUIDE, "main.go", by_default=True,
@@ -165,4 +188,4 @@ CLIENTS = (
     ),
 )  # fmt: skip
 
-BY_FOLDER = {client.folder: client for client in CLIENTS}
+BY_ID = {client.id: client for client in CLIENTS}

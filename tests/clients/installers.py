@@ -66,7 +66,7 @@ def _venv(client: Client) -> tuple[str, ...]:
 
 
 def _npm(client: Client) -> tuple[str, ...]:
-    _need("node", "npm")
+    _need("node", "npm", *filter(None, [client.browser]))
     lock = ROOT / client.lock
     files = [lock, lock.with_name("package.json")]
     room = _room(client, files, "")

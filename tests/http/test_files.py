@@ -305,9 +305,7 @@ def test_a_file_is_found_under_every_spelling(client: TestClient, spelling: str)
         assert client.get(f"{FILES}/{text}").json()["name"] == file["name"]
 
 
-@pytest.mark.parametrize(
-    "uri", ["gs://bucket/cat.png", "https://site.example/cat.png", "file:///etc/passwd", "../x", "x" * 5000]
-)
+@pytest.mark.parametrize("uri", ["gs://bucket/cat.png", "file:///etc/passwd", "../x", "x" * 5000])
 def test_other_uris_are_refused(client: TestClient, uri: str) -> None:
     reply = client.post(f"{CALL}:generateContent", json=_prompt(uri))
     assert "Unsupported file URI type" in _refused(reply, 400, upload=False)

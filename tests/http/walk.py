@@ -43,7 +43,7 @@ class Reply:
 
 def table_of(app: Starlette) -> RouteTable:
     """The table that an application answers by."""
-    resolve = app.user_middleware[0].kwargs["resolve"]
+    resolve = app.user_middleware[-1].kwargs["resolve"]
     assert inspect.ismethod(resolve)
     table = resolve.__self__
     assert isinstance(table, RouteTable)

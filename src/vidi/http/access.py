@@ -108,6 +108,10 @@ class AccessPolicy:
         """Whether callers need keys."""
         return bool(self.key_digests)
 
+    def is_own(self, origin: str) -> bool:
+        """Whether a page of this origin comes from a name under which an open server may be called."""
+        return _hostname(origin) in self.hosts
+
     def admit(self, access: Access, scope: Scope) -> Caller:
         """Who calls a route that needs `access`.
 
@@ -163,7 +167,7 @@ class AccessPolicy:
                 "This server is open only to its own machine and was called under another name. "
                 "Set VIDI_API_KEYS to open it to others, or VIDI_ALLOWED_HOSTS to allow this name."
             )
-        if any(_hostname(origin) not in self.hosts for origin in headers.getlist("origin")):
+        if not all(map(self.is_own, headers.getlist("origin"))):
             raise PermissionDenied(
                 "Pages of other sites may not call this server. Set VIDI_API_KEYS and send a key."
             )

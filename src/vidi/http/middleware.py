@@ -1,4 +1,4 @@
-"""Around every request: its way to its endpoint, what other sites are granted, and how an error is answered.
+"""Around every request: its way to its endpoint, and how an error is answered.
 
 Every request passes through `Gateway`, and every error leaves through it, in Google's shape.
 """
@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 
 from starlette.datastructures import URL, MutableHeaders
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.domain.errors import Cancelled, Internal, VidiError
@@ -25,15 +24,6 @@ log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 20.0
 """How long the rest of a refused body is read and forgotten."""
-
-GRANTED_HEADERS = (
-    "api-revision, authorization, content-type, x-goog-api-client, x-goog-api-key, x-goog-upload-command, "
-    "x-goog-upload-file-name, x-goog-upload-header-content-length, x-goog-upload-header-content-type, "
-    "x-goog-upload-offset, x-goog-upload-protocol, x-server-timeout"
-)
-EXPOSED_HEADERS = (
-    "x-goog-upload-chunk-granularity, x-goog-upload-size-received, x-goog-upload-status, x-goog-upload-url"
-)
 
 
 class Gateway:
@@ -56,7 +46,7 @@ class Gateway:
             # Refused before anyone asks which upload: there is nothing that a client could continue.
             added["x-goog-upload-status"] = "final"
         scope.setdefault("state", {})[ADDED_HEADERS] = added
-        reply = _Response(send, added, cors=self._policy.locked)
+        reply = _Response(send, added)
         began = time.perf_counter()
         try:
             await self._serve(to, scope, body, reply)
@@ -73,9 +63,6 @@ class Gateway:
             log.info("%s %s %d %.1f ms", scope["method"], scope["path"], reply.status, took)
 
     async def _serve(self, to: Destination, scope: Scope, receive: Receive, reply: _Response) -> None:
-        if scope["method"] == "OPTIONS" and self._policy.locked:
-            await Response(status_code=204)(scope, receive, reply)
-            return
         caller = self._policy.admit(to.access, scope)
         scope["state"][CALLER] = caller
         if caller.owner is not None:
@@ -105,12 +92,11 @@ class _RequestBody:
 
 
 class _Response:
-    """The way out: remembers whether the answer has begun, and grants other sites what keys allow."""
+    """The way out: remembers whether the answer has begun."""
 
-    def __init__(self, send: Send, added: Mapping[str, str], *, cors: bool) -> None:
+    def __init__(self, send: Send, added: Mapping[str, str]) -> None:
         self._send = send
         self._added = added
-        self._cors = cors
         self._begun = False
         self.status = 0
 
@@ -122,11 +108,6 @@ class _Response:
             headers["x-content-type-options"] = "nosniff"
             for name, value in self._added.items():
                 headers[name] = value
-            if self._cors:
-                headers["access-control-allow-origin"] = "*"
-                headers["access-control-allow-methods"] = "GET, POST, PUT, DELETE, OPTIONS"
-                headers["access-control-allow-headers"] = GRANTED_HEADERS
-                headers["access-control-expose-headers"] = EXPOSED_HEADERS
         await self._send(message)
 
     async def error(self, scope: Scope, body: _RequestBody, error: VidiError) -> None:
