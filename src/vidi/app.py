@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from vidi.byte_budget import ByteBudget
 from vidi.domain.errors import Unavailable
 from vidi.engines.answer_cache import AnswerCache
 from vidi.engines.base import EngineContext, ModelEntry, Progress
@@ -78,7 +79,9 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         Unavailable: No model is installed, or another server uses the data directory.
     """
     registry = engines(settings, progress)
+    budget = ByteBudget(settings.memory_bytes)
     decoders = DecoderPool(
+        budget=budget,
         size=settings.decoders,
         deadline=settings.decode_seconds,
         memory_limit=DECODER_MEMORY,
@@ -87,7 +90,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
     opened = contextlib.ExitStack()
     threads = StorageThreads()
     files, interactions = opened.enter_context(storage(settings, threads))
-    parts = Parts(registry, decoders, threads, files, interactions, opened)
+    parts = Parts(budget, registry, decoders, threads, files, interactions, opened)
     page = playground.load()
     return Starlette(
         routes=routes(settings, parts, page),
@@ -101,6 +104,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
 class Parts:
     """What runs as long as the server does; `opened` closes what lies on the disk."""
 
+    budget: ByteBudget
     registry: Registry
     decoders: DecoderPool
     threads: StorageThreads
@@ -140,13 +144,13 @@ def storage(settings: Settings, threads: StorageThreads) -> Iterator[tuple[Async
 
 def routes(settings: Settings, parts: Parts, page: playground.Playground) -> list[BaseRoute]:
     """The endpoints, built and put behind their paths."""
-    body_reader = BodyReader(settings.max_request_bytes)
+    body_reader = BodyReader(settings.max_request_bytes, parts.budget)
     service = GenerateService(
         parts.registry,
         parts.decoders,
         parts.files,
         AnswerCache(settings.answer_cache_bytes),
-        GenerateOptions(_image_limits(settings), settings.grounding),
+        GenerateOptions(_image_limits(settings), parts.budget, settings.grounding),
     )
     generate = GenerateEndpoint(
         service=service,
@@ -169,7 +173,7 @@ def routes(settings: Settings, parts: Parts, page: playground.Playground) -> lis
             models=ModelRoutes(parts.registry),
             generate=generate,
             interact=interact,
-            interaction=InteractionLookup(stored, body_reader),
+            interaction=InteractionLookup(stored, parts.budget),
             interactions=stored,
             files=FileRoutes(parts.files),
             uploads=UploadRoutes(parts.files, body_reader),

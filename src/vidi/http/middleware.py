@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.domain.errors import Cancelled, Internal, NotFound, PermissionDenied, VidiError
 from vidi.http.response import ADDED_HEADERS, ERROR_ENCODER, JSON
+from vidi.http.stream import PIECE_BYTES, pieces_of
 from vidi.wire.encode import array_error, encode_error
 from vidi.wire.errors import invalid_key, missing_key, several_keys, status_of
 
@@ -200,6 +201,10 @@ class _Response:
                 headers["access-control-allow-methods"] = "GET, POST, PUT, DELETE, OPTIONS"
                 headers["access-control-allow-headers"] = GRANTED_HEADERS
                 headers["access-control-expose-headers"] = EXPOSED_HEADERS
+        elif len(message.get("body", b"")) > PIECE_BYTES:
+            for piece in pieces_of(message["body"]):
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            message = {**message, "body": b""}
         await self._send(message)
 
     async def error(self, scope: Scope, body: _RequestBody, error: VidiError) -> None:

@@ -24,6 +24,7 @@ import tempfile
 import weakref
 from dataclasses import replace
 
+from vidi.byte_budget import ByteBudget
 from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import Fit, canvas, place
 from vidi.domain.prompt import ImageFormat, ImageHeader, Picture
@@ -44,6 +45,8 @@ _KEPT_FILE_BYTES = 16 << 20
 """A shared file larger than this many bytes gives its memory back after the job."""
 _HEAVY_PIXELS = 1 << 24
 """Pictures with more pixels are decoded one at a time, since each may need up to a gigabyte."""
+_HEAVY_BYTES = 16 << 20
+"""So are files with more bytes: one is in memory twice, as it is read and as the decoder sees it."""
 _LARGEST_KEPT = 4
 """A picture over this part of the room for kept ones is not kept."""
 _CLOSED = "The server is shutting down."
@@ -171,6 +174,7 @@ class DecoderPool:
         size: int,
         deadline: float,
         memory_limit: int,
+        budget: ByteBudget | None = None,
         idle_seconds: float = _IDLE_SECONDS,
         keep: int = 0,
     ) -> None:
@@ -180,11 +184,13 @@ class DecoderPool:
             size: Most decoder processes at the same time.
             deadline: Most seconds that one picture may take to decode; waiting for a turn is not counted.
             memory_limit: Most address space of a decoder process, in bytes.
+            budget: Where the bytes of files that are being decoded are taken from; None has no end.
             idle_seconds: After so long without a picture, all decoders but one are let go.
             keep: Most bytes of prepared pixels that are kept for the next request with the same file.
         """
         self._deadline = deadline
         self._memory_limit = memory_limit
+        self._budget = budget or ByteBudget(sys.maxsize)
         self._idle_seconds = idle_seconds
         self._cache = LruCache[tuple[str, Job], Picture](
             keep, lambda _, picture: len(picture.rgb), largest_part=_LARGEST_KEPT
@@ -207,17 +213,21 @@ class DecoderPool:
 
         Raises:
             InvalidImage: The file is broken, takes too long or too much memory, or crashed the decoder.
-            Unavailable: The pool is closed, or no decoder process can be started; or the file cannot be read.
+            Unavailable: The pool is closed, or no decoder process can be started; the file cannot be read, or
+                there is no memory left for it.
         """
         digest = await source.digest()
         job = Job(header.format, header.orientation, header.width, header.height, fit)
         kept = self._cache.get((digest, job))
         if kept is not None:
             return replace(kept, resolution=header.resolution)
-        data = await source.read()
+        size = source.stored or len(await source.read())
+        heavy = _is_heavy(job) or size > _HEAVY_BYTES
         # First the lock, then a slot: a heavy picture that waits for another must not keep a decoder idle.
-        async with self._heavy_lock if _is_heavy(job) else contextlib.nullcontext(), self._slots:
-            result, rgb = await self._decode(data, source.where, job)
+        # A stored file is read when its turn has come: those that wait take no memory.
+        async with self._heavy_lock if heavy else contextlib.nullcontext(), self._slots:
+            with self._budget.hold(size + source.stored):
+                result, rgb = await self._decode(await source.read(), source.where, job)
         picture = Picture(
             result.width,
             result.height,
