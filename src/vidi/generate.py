@@ -202,7 +202,8 @@ class GenerateService:
                 await asyncio.sleep(0)
             own = source.resolution
             resolution = sources.resolution if own is MediaResolution.UNSPECIFIED else own
-            headers.append(await source.header(self._options.limits, resolution))
+            with self._budget.hold(0 if source.has_header else source.stored):
+                headers.append(await source.header(self._options.limits, resolution))
         return sources.with_images(headers)
 
     async def _decode(

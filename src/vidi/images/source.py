@@ -60,6 +60,11 @@ class PictureSource:
 
         return cls(read, image.where, image.resolution)
 
+    @property
+    def has_header(self) -> bool:
+        """Whether `header` needs no reading."""
+        return self._header is not None
+
     async def digest(self) -> str:
         """SHA-256 of the encoded file in hex: the same file, the same digest."""
         if not self._digest:
