@@ -6,6 +6,7 @@
     python -m bench lite             time and memory of the built-in engine, on photographs
     python -m bench engine           open models, beside llama.cpp's own server
     python -m bench page             the page at /, in Chromium
+    python -m bench hostile          what hostile callers cost the others; minutes
     python -m bench uploads          the Files API; minutes and gigabytes, less with --scale 0.01
     python -m bench quality ...      how well a model answers (-h for its flags)
 
@@ -21,7 +22,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from bench import engine, lite, memory, page, quality, speed, uploads
+from bench import engine, hostile, lite, memory, page, quality, speed, uploads
 from bench.servers import Broken
 from bench.table import Row, as_json, table
 
@@ -30,7 +31,11 @@ BENCHMARKS: Mapping[str, Callable[[], Iterable[Row]]] = {
     "memory": memory.run,
     "lite": lite.run,
 }
-BY_NAME: Mapping[str, Callable[[], Iterable[Row]]] = {"engine": engine.run, "page": page.run}
+BY_NAME: Mapping[str, Callable[[], Iterable[Row]]] = {
+    "engine": engine.run,
+    "page": page.run,
+    "hostile": hostile.run,
+}
 """Run only when named."""
 SCALED: Mapping[str, Callable[[float], Iterable[Row]]] = {"uploads": uploads.run}
 """Run only when named, in the size that `--scale` asks for."""
@@ -53,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [options.name] if options.name else list(BENCHMARKS)
     if not options.name:
         print(
-            "speed, memory, lite; by name only: engine, page, uploads, quality (python -m bench quality -h)",
+            "speed, memory, lite; by name only: engine, page, hostile, uploads, "
+            "quality (python -m bench quality -h)",
             file=sys.stderr,
         )
     found: list[Row] = []

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
+import platformdirs
 import pytest
 from PIL import Image, ImageDraw
 from starlette.testclient import TestClient
 
 from tests.waiting import HANG_SECONDS
 from vidi.app import create_app
+from vidi.domain.errors import Unavailable
+from vidi.engines.base import EngineContext
+from vidi.engines.lite.weights.assets import Weights, ensure
 from vidi.settings import Settings
 
 # Timings never fail a test: on a busy machine an example may take any time.
@@ -75,3 +80,14 @@ def client(settings: Settings) -> Iterator[TestClient]:
     """A client of an echo server in this process."""
     with TestClient(create_app(settings), base_url="http://localhost") as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def real_weights() -> Weights:
+    """The published weights, in the user's own cache; fetched there by whichever test asks first."""
+    named = os.environ.get("VIDI_CACHE_DIR")
+    cache = Path(named) if named else platformdirs.user_cache_path("vidi")
+    try:
+        return ensure(EngineContext(cache, threads=1, progress=lambda step, done, total: None))
+    except Unavailable as missing:
+        pytest.skip(f"the weights of vidi-lite cannot be fetched here: {missing.message}")

@@ -14,6 +14,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
 from vidi.cli.main import main
+from vidi.cli.serve import serve
 from vidi.settings import PREFIX, Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -69,7 +70,7 @@ PAGES = {DOCS / "settings.md": settings_page, DOCS / "cli.md": cli_page}
 
 
 def _setting(name: str, field: FieldInfo) -> str:
-    flags = {parameter.name: parameter.opts[0] for parameter in main.commands["serve"].params}
+    flags = {parameter.name: parameter.opts[0] for parameter in serve.params}
     flag = f"`{flags[name]}`" if name in flags else ""
     about = " ".join(filter(None, [field.description, _range(field)]))
     return f"| `{name}` | `{PREFIX}{name.upper()}` | {flag} | {_default(name, field)} | {about} |"
@@ -109,7 +110,9 @@ def _commands(name: str, command: click.Command, parent: click.Context | None = 
     yield "\n".join(["", f"## {context.command_path}", "", "```", *lines, "```"])
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
-            yield from _commands(below, command.commands[below], context)
+            found = command.get_command(context, below)
+            assert found is not None
+            yield from _commands(below, found, context)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,11 @@
 """Vidi: Google's Gemini API for image understanding, served from your own machine."""
 
+import os
+
 __version__ = "0.1.0"
+
+# Here, because every process imports this first. onnxruntime reports its use, and writes a device id when it
+# is imported: its `disable_telemetry_events` comes too late for that. The hub's library heeds the other two.
+os.environ.update(  # noqa: TID251  # written for what is imported later, not read
+    ORT_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1"
+)

@@ -12,9 +12,7 @@ from datetime import timedelta
 from functools import partial
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
 
 from vidi.byte_budget import ByteBudget
 from vidi.domain.errors import Unavailable
@@ -25,12 +23,13 @@ from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, open_files
 from vidi.files.store import FileLimits
 from vidi.generate import GenerateOptions, GenerateService
 from vidi.http import playground
+from vidi.http.access import AccessPolicy
 from vidi.http.body import BodyReader
 from vidi.http.files import FileRoutes, UploadRoutes
 from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
-from vidi.http.middleware import AccessPolicy, Gateway, not_found
+from vidi.http.middleware import Gateway
 from vidi.http.models import GenerateEndpoint, ModelRoutes
-from vidi.http.routes import Endpoints, route_table
+from vidi.http.routes import Endpoints, RouteTable, route_table
 from vidi.images.header import ImageLimits, inspect_upload
 from vidi.images.pool import DECODER_MEMORY, DecoderPool
 from vidi.interactions.service import InteractionService, open_interactions
@@ -91,13 +90,8 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
     threads = StorageThreads()
     files, interactions = opened.enter_context(storage(settings, threads))
     parts = Parts(budget, registry, decoders, threads, files, interactions, opened)
-    page = playground.load()
-    return Starlette(
-        routes=routes(settings, parts, page),
-        middleware=[Middleware(Gateway, policy=access_policy(settings, page.paths))],
-        exception_handlers={HTTPException: not_found},
-        lifespan=lifespan(parts),
-    )
+    gateway = Middleware(Gateway, policy=access_policy(settings), table=routes(settings, parts))
+    return Starlette(middleware=[gateway], lifespan=lifespan(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +136,7 @@ def storage(settings: Settings, threads: StorageThreads) -> Iterator[tuple[Async
         yield files, interactions
 
 
-def routes(settings: Settings, parts: Parts, page: playground.Playground) -> list[BaseRoute]:
+def routes(settings: Settings, parts: Parts) -> RouteTable:
     """The endpoints, built and put behind their paths."""
     body_reader = BodyReader(settings.max_request_bytes, parts.budget)
     service = GenerateService(
@@ -168,7 +162,7 @@ def routes(settings: Settings, parts: Parts, page: playground.Playground) -> lis
         max_images=settings.max_images,
         seconds=settings.request_seconds,
     )
-    table = route_table(
+    return route_table(
         Endpoints(
             models=ModelRoutes(parts.registry),
             generate=generate,
@@ -177,16 +171,15 @@ def routes(settings: Settings, parts: Parts, page: playground.Playground) -> lis
             interactions=stored,
             files=FileRoutes(parts.files),
             uploads=UploadRoutes(parts.files, body_reader),
-            page=page,
+            page=playground.load(),
         )
     )
-    return [route for entry in table for route in entry.routes()]
 
 
-def access_policy(settings: Settings, public: frozenset[str]) -> AccessPolicy:
-    """Who may call; the paths in `public` are for everybody."""
+def access_policy(settings: Settings) -> AccessPolicy:
+    """Who may call."""
     hosts = (*LOCAL_HOSTS, settings.host, *settings.allowed_hosts)
-    return AccessPolicy(settings.key_digests, frozenset(name.lower() for name in hosts), public)
+    return AccessPolicy(settings.key_digests, frozenset(name.lower() for name in hosts))
 
 
 def lifespan(parts: Parts) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:

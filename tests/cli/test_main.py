@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,45 @@ def test_help_teaches_and_version_is_told() -> None:
         assert _run(command, "--help").exit_code == 0
         assert command in told.output
     assert __version__ in _run("--version").output
+
+
+LOADED = """
+import atexit, sys
+atexit.register(lambda: print(*sorted(name for name in sys.modules if name.startswith("vidi."))))
+from vidi.cli.main import main
+main(sys.argv[1:], prog_name="vidi")
+"""
+"""Runs a command, then prints which of Vidi's modules it took."""
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "first"),
+    [
+        (["--help"], {}, "Usage: vidi [OPTIONS] COMMAND [ARGS]..."),
+        (
+            [],
+            {"_VIDI_COMPLETE": "bash_complete", "COMP_WORDS": "vidi cap", "COMP_CWORD": "1"},
+            "plain,caption",
+        ),
+    ],
+)
+def test_help_and_completion_load_no_command(
+    words: list[str], environment: dict[str, str], first: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *words],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    lines = done.stdout.splitlines()
+    assert (lines[0], lines[-1]) == (first, "vidi.cli vidi.cli.main")
+
+
+def test_a_command_that_is_nearly_right_is_guessed() -> None:
+    wrong = _run("captoin")
+    assert wrong.exit_code == 2
+    assert "Did you mean 'caption'?" in wrong.output
 
 
 def test_one_photo_is_captioned_plainly_and_several_by_name(photo: Path) -> None:

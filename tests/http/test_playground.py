@@ -15,7 +15,7 @@ from vidi.http import playground
 from vidi.settings import Settings
 
 KEY = "a-long-secret"
-PATHS = sorted(playground.load().paths)
+PATHS = sorted(playground.load().assets)
 FIRST_PAINT = 100_000
 """Most bytes of all files together, unpacked."""
 

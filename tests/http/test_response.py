@@ -10,13 +10,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.testclient import TestClient
 
 import vidi
 from vidi.domain.errors import Unavailable
-from vidi.http.middleware import AccessPolicy, Gateway
+from vidi.http.access import AccessPolicy
+from vidi.http.middleware import Gateway
 from vidi.http.response import add_header, encode_errors_with, json_response
+from vidi.http.routes import GET, PAGE, RouteEntry, RouteTable
 
 SOURCE = Path(vidi.__file__).parent
 
@@ -40,10 +41,9 @@ async def _fail_in_its_own_words(request: Request) -> Response:
 def small() -> TestClient:
     """A client of three endpoints behind the middleware."""
     endpoints = {"/answer": _answer, "/fail": _fail, "/own": _fail_in_its_own_words}
-    gateway = Middleware(Gateway, policy=AccessPolicy(frozenset(), frozenset({"localhost"})))
-    app = Starlette(
-        routes=[Route(path, endpoint) for path, endpoint in endpoints.items()], middleware=[gateway]
-    )
+    policy = AccessPolicy(frozenset(), frozenset({"localhost"}))
+    table = RouteTable(RouteEntry(GET, PAGE, path, endpoint) for path, endpoint in endpoints.items())
+    app = Starlette(middleware=[Middleware(Gateway, policy=policy, table=table)])
     return TestClient(app, base_url="http://localhost")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from tests.http.walk import table_of
 from vidi.app import create_app
 from vidi.http.routes import API, PAGE, UPLOAD, VERSIONS, RouteEntry
 from vidi.settings import Settings
@@ -28,9 +28,9 @@ PATHS = {
 
 
 def _served(settings: Settings) -> Iterator[tuple[str, str]]:
-    for route in create_app(settings).routes:
-        assert isinstance(route, Route)
-        yield from ((route.path, method) for method in (route.methods or ()) if method != "HEAD")
+    for entry in table_of(create_app(settings)).entries:
+        for route in entry.routes():
+            yield from ((route.path, method) for method in (route.methods or ()) if method != "HEAD")
 
 
 def test_the_api_is_served_under_every_version_and_files_come_under_every_upload_path(
@@ -54,7 +54,7 @@ def test_an_entry_has_a_route_for_each_of_its_spellings() -> None:
     async def endpoint(_: object) -> None: ...
 
     entry = RouteEntry(("GET",), (*PAGE, *API), "/x", endpoint)  # type: ignore[arg-type]  # never called
-    routes = [route for route in entry.routes() if isinstance(route, Route)]
+    routes = list(entry.routes())
     assert [route.path for route in routes] == ["/x", "/v1/x", "/v1alpha/x", "/v1beta/x"]
     assert all(route.endpoint is endpoint for route in routes)
 

@@ -29,7 +29,7 @@ IN_FLIGHT = 4
 Show = Callable[[Path, ApiResponse], Awaitable[None]]
 
 
-@click.command(short_help="Say what is in each photo.")
+@click.command()
 @photos_argument
 @common_options
 def caption(photos: tuple[Path, ...], common: Common) -> None:
@@ -50,7 +50,7 @@ def caption(photos: tuple[Path, ...], common: Common) -> None:
     _each(common, files, CAPTION, show)
 
 
-@click.command(short_help="Ask one question about one or several photos.")
+@click.command()
 @click.argument("words", nargs=-1, required=True, metavar="PHOTO... QUESTION")
 @common_options
 def ask(words: tuple[str, ...], common: Common) -> None:
@@ -81,7 +81,7 @@ def ask(words: tuple[str, ...], common: Common) -> None:
         click.echo(response.text)
 
 
-@click.command(short_help="Box the objects in each photo, and draw them.")
+@click.command()
 @photos_argument
 @click.option(
     "--draw",

@@ -68,7 +68,7 @@ class PictureReport:
         )
 
 
-@click.command(short_help="Show format, size, token cost and sharpness.")
+@click.command()
 @photos_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 @config_option

@@ -1,28 +1,83 @@
-"""`vidi`: flags become Settings, nothing more."""
+"""`vidi`: the commands by name, each loaded when it is called."""
 
 from __future__ import annotations
 
-import logging
+import difflib
+import pkgutil
 import sys
-from pathlib import Path
+from collections.abc import Mapping
 
 import click
+from click.shell_completion import CompletionItem
+from typing_extensions import override
 
 from vidi import __version__
-from vidi.app import create_app, default_model
-from vidi.cli.ask import ask, caption, detect
-from vidi.cli.files import files
-from vidi.cli.inspect import inspect
-from vidi.cli.models import models
-from vidi.cli.options import config_option, settings_from
-from vidi.cli.pull import fetch_first, pull, refuse_unpulled
-from vidi.domain.errors import VidiError
-from vidi.engines.base import ModelEntry
-from vidi.http import server
-from vidi.settings import Settings
+
+COMMANDS = {
+    "ask": ("vidi.cli.ask:ask", "Ask one question about one or several photos."),
+    "caption": ("vidi.cli.ask:caption", "Say what is in each photo."),
+    "detect": ("vidi.cli.ask:detect", "Box the objects in each photo, and draw them."),
+    "files": ("vidi.cli.files:files", "Upload files to a running server, and see what is there."),
+    "inspect": ("vidi.cli.inspect:inspect", "Show format, size, token cost and sharpness."),
+    "models": ("vidi.cli.models:models", "List the models; remove one; check a profile."),
+    "pull": ("vidi.cli.pull:pull", "Put a model's weights on this disk."),
+    "serve": ("vidi.cli.serve:serve", "Serve the Gemini API until Ctrl-C."),
+}
+"""Where each command lies, and what it is for. Loading one costs half a second, so help and Tab load none."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class LazyGroup(click.Group):
+    """A group that knows its commands by name, and imports the one that is called."""
+
+    def __init__(self, *, lazy: Mapping[str, tuple[str, str]], **settings: object) -> None:
+        """Take the commands: name -> (where it lies, as module:attribute; what it is for)."""
+        super().__init__(**settings)  # type: ignore[arg-type]  # what click's decorator collects
+        self._lazy = lazy
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every name, sorted."""
+        return sorted(self._lazy)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, loaded; None if there is none."""
+        if cmd_name not in self._lazy:
+            return None
+        command: click.Command = pkgutil.resolve_name(self._lazy[cmd_name][0])
+        return command
+
+    @override
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names that may be meant; options are completed as click does."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        if not incomplete.startswith("-"):
+            return [CompletionItem(name, help=self._lazy[name][1]) for name in names]
+        return click.Command.shell_complete(self, ctx, incomplete)
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but a name that is nearly right gets a hint."""
+        if args and not args[0].startswith("-") and args[0] not in self._lazy:
+            near = difflib.get_close_matches(args[0], self._lazy, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table, so that none is loaded."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._lazy[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="vidi")
 def main() -> None:
     """Google's Gemini API for image understanding, served from this machine.
@@ -42,63 +97,6 @@ def main() -> None:
 
     Every setting can also be given in the environment (VIDI_PORT=9000) or in a TOML file (--config).
     """
-
-
-@main.command()
-@click.option("--host", help="Address to listen on [127.0.0.1]; another needs VIDI_API_KEYS.")
-@click.option("--port", type=int, help="Port to listen on [8484]; 0 takes a free one.")
-@click.option("--model", metavar="ID", help="Model behind every Gemini name [the best one on the disk].")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where uploaded files live.")
-@click.option("--cache-dir", type=click.Path(path_type=Path), help="Where weights live.")
-@click.option("--max-request-bytes", type=int, metavar="N", help="Largest request body [100 MB].")
-@click.option("--max-images", type=int, metavar="N", help="Most pictures in a request [3600].")
-@click.option("--max-image-pixels", type=int, metavar="N", help="Largest picture [64 megapixels].")
-@click.option("--queue", type=int, metavar="N", help="How many prompts may wait for a model [64].")
-@click.option("--threads", type=int, metavar="N", help="Threads that one answer may keep busy [cores - 1].")
-@click.option("-v", "--verbose", is_flag=True, help="Log every request.")
-@config_option
-def serve(verbose: bool, config: Path | None, **flags: object) -> None:
-    """Serve the Gemini API until Ctrl-C.
-
-    Without --model the best model on the disk answers, else vidi-lite, which fetches its weights once.
-    """
-    settings = settings_from(config, flags)
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    try:
-        entry = default_model(settings)
-        refuse_unpulled(entry)
-        listener = server.listen(settings.host, settings.port)
-    except (VidiError, OSError) as error:
-        raise click.ClickException(_reason(error, settings)) from None
-    fetch_first(settings, entry)
-    app = create_app(settings)
-    click.echo(_greeting(settings, entry, listener.getsockname()[1]), err=True)
-    server.serve(app, listener)
-
-
-for command in (caption, ask, detect, inspect, files, models, pull):
-    main.add_command(command)
-
-
-def _greeting(settings: Settings, entry: ModelEntry, port: int) -> str:
-    why = "as chosen" if settings.model else "the best model on this disk"
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    key = "one of VIDI_API_KEYS" if settings.api_keys else "any"
-    return (
-        f"Vidi {__version__} answers with {click.style(entry.card.id, bold=True)} ({why}; "
-        f"`vidi models` shows the others).\n"
-        f"  export GOOGLE_GEMINI_BASE_URL=http://{host}:{port}\n"
-        f"  export GEMINI_API_KEY={key!r}\n"
-        f"Ctrl-C stops."
-    )
-
-
-def _reason(error: VidiError | OSError, settings: Settings) -> str:
-    if isinstance(error, VidiError):
-        return error.message
-    return f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Try another --port."
 
 
 if __name__ == "__main__":

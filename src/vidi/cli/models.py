@@ -92,7 +92,7 @@ def _model(model: Model) -> str:
     return f"{model.id}: {model.text.name} and {model.vision.name} from {where}, {known}, rank {model.rank}"
 
 
-@click.group(invoke_without_command=True, short_help="List the models; remove one; check a profile.")
+@click.group(invoke_without_command=True)
 @click.option("--all", "everything", is_flag=True, help="Also those that `vidi pull` can fetch.")
 @click.pass_context
 @common_options

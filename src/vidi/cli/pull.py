@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 
 from vidi.app import context, installed
-from vidi.cli.client import ProgressBars
 from vidi.cli.options import INTERRUPTED, config_option, in_units, settings_from
+from vidi.cli.progress import ProgressBars
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
 from vidi.engines.weights import Pull, PullPlan, PullRequest, find_published, find_weights
 from vidi.settings import Settings, lm_studio_folders, ollama_folders
 
 
-@click.command(short_help="Put a model's weights on this disk.")
+@click.command()
 @click.argument("model")
 @click.option(
     "--from",

@@ -21,6 +21,7 @@ from vidi.files.aio import AsyncFiles
 from vidi.files.metadata import UploadRequest
 from vidi.files.store import WRONG_OFFSET, WRONG_SIZE, Phase
 from vidi.files.uploads import UploadStatus
+from vidi.http.access import caller_of
 from vidi.http.body import BodyReader
 from vidi.http.response import JSON, add_header, json_response
 from vidi.wire.file import decode_file, encode_file, encode_files, encode_uploaded
@@ -85,7 +86,8 @@ class UploadRoutes:
             raise
 
     async def _receive(self, request: Request) -> Response:
-        upload_id = request.query_params.get("upload_id", "")
+        # Read where the caller was let in, and nowhere again: this id is all that it may touch.
+        upload_id = caller_of(request).upload_id
         if upload_id:
             return await self._step(request, upload_id)
         # Until `_start` has made an upload, an error leaves nothing that a client could continue.

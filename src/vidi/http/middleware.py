@@ -1,37 +1,29 @@
-"""Around every request: who may call, what other sites are granted, and how an error is answered.
+"""Around every request: its way to its endpoint, what other sites are granted, and how an error is answered.
 
-Every request passes through `Gateway`, and every error leaves through it, in Google's shape. Without keys
-the server is open, but only to this machine: a foreign Host or Origin is refused (DNS rebinding), and no
-other site is granted anything.
+Every request passes through `Gateway`, and every error leaves through it, in Google's shape.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from starlette.datastructures import URL, Headers, MutableHeaders, QueryParams
-from starlette.requests import Request
+from starlette.datastructures import URL, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vidi.domain.errors import Cancelled, Internal, NotFound, PermissionDenied, VidiError
+from vidi.domain.errors import Cancelled, Internal, VidiError
+from vidi.http.access import CALLER, OWNER, AccessPolicy
 from vidi.http.response import ADDED_HEADERS, ERROR_ENCODER, JSON
+from vidi.http.routes import Destination, RouteTable
 from vidi.http.stream import PIECE_BYTES, pieces_of
 from vidi.wire.encode import array_error, encode_error
-from vidi.wire.errors import invalid_key, missing_key, several_keys, status_of
+from vidi.wire.errors import status_of
 
 log = logging.getLogger(__name__)
-
-UPLOAD_SEGMENT = "/upload/"
-"""Part of every path under which files come."""
 
 DRAIN_SECONDS = 20.0
 """How long the rest of a refused body is read and forgotten."""
@@ -46,76 +38,14 @@ EXPOSED_HEADERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AccessPolicy:
-    """Who may come in.
-
-    Attributes:
-        key_digests: SHA-256 of each valid key; none means that the server is open to this machine.
-        hosts: Names under which an open server may be called, lower case, without port.
-        public: Paths that need no key: the page's own files.
-    """
-
-    key_digests: frozenset[bytes]
-    hosts: frozenset[str]
-    public: frozenset[str] = frozenset()
-
-    def owner(self, headers: Headers, query: QueryParams, path: str) -> str:
-        """Who calls: a digest of the key, or "" on an open server.
-
-        An upload's URL holds a secret of its own and needs no key: most clients send none with the bytes.
-
-        Raises:
-            PermissionDenied: No key; or an open server is called under a foreign name or from a foreign page.
-            InvalidRequest: A wrong key, or several.
-        """
-        if not self.key_digests:
-            self._check_local(headers)
-            return ""
-        if path in self.public or (UPLOAD_SEGMENT in path and "upload_id" in query):
-            return ""
-        shown = [headers.get("x-goog-api-key", ""), query.get("key", ""), _bearer(headers)]
-        keys = [key for key in shown if key]
-        if not keys:
-            raise missing_key()
-        if len(keys) > 1:
-            raise several_keys()
-        digest = hashlib.sha256(keys[0].encode()).digest()
-        if not any(hmac.compare_digest(digest, known) for known in self.key_digests):
-            raise invalid_key()
-        return digest.hex()[:16]
-
-    def _check_local(self, headers: Headers) -> None:
-        if _hostname(f"//{headers.get('host', '')}") not in self.hosts:
-            raise PermissionDenied(
-                "This server is open only to its own machine and was called under another name. "
-                "Set VIDI_API_KEYS to open it to others, or VIDI_ALLOWED_HOSTS to allow this name."
-            )
-        origin = headers.get("origin")
-        if origin is not None and _hostname(origin) not in self.hosts:
-            raise PermissionDenied(
-                "Pages of other sites may not call this server. Set VIDI_API_KEYS and send a key."
-            )
-
-
-def _bearer(headers: Headers) -> str:
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _hostname(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""
-
-
 class Gateway:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, policy: AccessPolicy) -> None:
+    def __init__(self, app: ASGIApp, policy: AccessPolicy, table: RouteTable) -> None:
+        """Answer requests by `table`; `app` gets all that is no request."""
         self._app = app
         self._policy = policy
+        self._table = table
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -123,14 +53,15 @@ class Gateway:
             return
         body = _RequestBody(receive)
         added: dict[str, str] = {}
-        if UPLOAD_SEGMENT in scope["path"]:
+        to = self._table.resolve(scope)
+        if to.takes_files:
             # Refused before anyone asks which upload: there is nothing that a client could continue.
             added["x-goog-upload-status"] = "final"
         scope.setdefault("state", {})[ADDED_HEADERS] = added
-        reply = _Response(send, added, cors=bool(self._policy.key_digests))
+        reply = _Response(send, added, cors=self._policy.locked)
         began = time.perf_counter()
         try:
-            await self._serve(scope, body, reply)
+            await self._serve(to, scope, body, reply)
         except Cancelled:
             reply.status = 499
         except VidiError as error:
@@ -143,19 +74,16 @@ class Gateway:
             took = (time.perf_counter() - began) * 1000
             log.info("%s %s %d %.1f ms", scope["method"], scope["path"], reply.status, took)
 
-    async def _serve(self, scope: Scope, receive: Receive, reply: _Response) -> None:
-        headers = Headers(scope=scope)
-        if scope["method"] == "OPTIONS" and self._policy.key_digests:
+    async def _serve(self, to: Destination, scope: Scope, receive: Receive, reply: _Response) -> None:
+        if scope["method"] == "OPTIONS" and self._policy.locked:
             await Response(status_code=204)(scope, receive, reply)
             return
-        query = QueryParams(scope["query_string"])
-        scope["state"]["owner"] = self._policy.owner(headers, query, scope["path"])
-        await self._app(scope, receive, reply)
-
-
-async def not_found(request: Request, error: Exception) -> Response:
-    """Starlette's answer to an unknown path or verb, in Google's shape."""
-    raise NotFound(f"There is no {request.method} {request.url.path[:200]} here.") from error
+        caller = self._policy.admit(to.access, scope)
+        scope["state"][CALLER] = caller
+        if caller.owner is not None:
+            scope["state"][OWNER] = caller.owner
+        scope.update(to.scope)
+        await to.app(scope, receive, reply)
 
 
 class _RequestBody:

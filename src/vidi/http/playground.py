@@ -88,11 +88,6 @@ class Playground:
 
     assets: Mapping[str, Asset]
 
-    @property
-    def paths(self) -> frozenset[str]:
-        """Where the page is; whoever reaches the server may read these."""
-        return frozenset(self.assets)
-
 
 def load() -> Playground:
     """Read the page out of the package."""

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from vidi.cli.client import ProgressBars
+from vidi.cli.progress import ProgressBars
 
 MEGABYTE = 1_000_000
 

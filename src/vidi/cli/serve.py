@@ -1,0 +1,70 @@
+"""`vidi serve`: flags become Settings, nothing more."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from vidi import __version__
+from vidi.app import create_app, default_model
+from vidi.cli.options import config_option, settings_from
+from vidi.cli.pull import fetch_first, refuse_unpulled
+from vidi.domain.errors import VidiError
+from vidi.engines.base import ModelEntry
+from vidi.http import server
+from vidi.settings import Settings
+
+
+@click.command()
+@click.option("--host", help="Address to listen on [127.0.0.1]; another needs VIDI_API_KEYS.")
+@click.option("--port", type=int, help="Port to listen on [8484]; 0 takes a free one.")
+@click.option("--model", metavar="ID", help="Model behind every Gemini name [the best one on the disk].")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where uploaded files live.")
+@click.option("--cache-dir", type=click.Path(path_type=Path), help="Where weights live.")
+@click.option("--max-request-bytes", type=int, metavar="N", help="Largest request body [100 MB].")
+@click.option("--max-images", type=int, metavar="N", help="Most pictures in a request [3600].")
+@click.option("--max-image-pixels", type=int, metavar="N", help="Largest picture [64 megapixels].")
+@click.option("--queue", type=int, metavar="N", help="How many prompts may wait for a model [64].")
+@click.option("--threads", type=int, metavar="N", help="Threads that one answer may keep busy [cores - 1].")
+@click.option("-v", "--verbose", is_flag=True, help="Log every request.")
+@config_option
+def serve(verbose: bool, config: Path | None, **flags: object) -> None:
+    """Serve the Gemini API until Ctrl-C.
+
+    Without --model the best model on the disk answers, else vidi-lite, which fetches its weights once.
+    """
+    settings = settings_from(config, flags)
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        entry = default_model(settings)
+        refuse_unpulled(entry)
+        listener = server.listen(settings.host, settings.port)
+    except (VidiError, OSError) as error:
+        raise click.ClickException(_reason(error, settings)) from None
+    fetch_first(settings, entry)
+    app = create_app(settings)
+    click.echo(_greeting(settings, entry, listener.getsockname()[1]), err=True)
+    server.serve(app, listener)
+
+
+def _greeting(settings: Settings, entry: ModelEntry, port: int) -> str:
+    why = "as chosen" if settings.model else "the best model on this disk"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    key = "one of VIDI_API_KEYS" if settings.api_keys else "any"
+    return (
+        f"Vidi {__version__} answers with {click.style(entry.card.id, bold=True)} ({why}; "
+        f"`vidi models` shows the others).\n"
+        f"  export GOOGLE_GEMINI_BASE_URL=http://{host}:{port}\n"
+        f"  export GEMINI_API_KEY={key!r}\n"
+        f"Ctrl-C stops."
+    )
+
+
+def _reason(error: VidiError | OSError, settings: Settings) -> str:
+    if isinstance(error, VidiError):
+        return error.message
+    return f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Try another --port."

@@ -1,0 +1,175 @@
+"""Who may do what: every route declares what it needs, and one function decides whether a caller has it.
+
+The route is found first (`routes.RouteTable`). What it declares decides, never the looks of the URL, so
+that no spelling of a path can reach an endpoint by another door than the endpoint's own.
+
+Without keys the server is open, but only to this machine: a foreign Host or Origin is refused (DNS
+rebinding), and no other site is granted anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from dataclasses import dataclass
+from enum import Enum, auto
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import Request
+from starlette.types import Scope
+
+from vidi.domain.errors import InvalidRequest, PermissionDenied
+from vidi.wire.errors import invalid_key, missing_key, several_keys
+
+CALLER = "caller"
+"""Key in a request's state: the `Caller` that the door let in."""
+
+OWNER = "owner"
+"""Key in a request's state: whose things the caller may see; not there if it may see nobody's."""
+
+UPLOAD_ID = "upload_id"
+"""The query parameter that holds an upload's secret."""
+
+FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+"""Headers that say that a request comes from further away than the connection does."""
+
+
+class Access(Enum):
+    """What a route needs.
+
+    Attributes:
+        KEY: A valid key.
+        UPLOAD_URL: The id of an upload in the query, which is a secret and opens that upload alone; a valid
+            key to begin one.
+        PUBLIC: Nothing.
+        LOCAL_OR_KEY: To be called from this machine under its own name, or a valid key.
+    """
+
+    KEY = auto()
+    UPLOAD_URL = auto()
+    PUBLIC = auto()
+    LOCAL_OR_KEY = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who was let in.
+
+    Attributes:
+        owner: Whose things it may see: the key's own id, "" on an open server; None: nobody's.
+        upload_id: The one upload that the request speaks of; "" if it speaks of none.
+    """
+
+    owner: str | None = None
+    upload_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """Who may come in.
+
+    Attributes:
+        key_digests: SHA-256 of each valid key; none means that the server is open to this machine.
+        hosts: Names under which an open server may be called, lower case, without port.
+    """
+
+    key_digests: frozenset[bytes]
+    hosts: frozenset[str]
+
+    @property
+    def locked(self) -> bool:
+        """Whether callers need keys."""
+        return bool(self.key_digests)
+
+    def admit(self, access: Access, scope: Scope) -> Caller:
+        """Who calls a route that needs `access`.
+
+        Raises:
+            PermissionDenied: No key; or an open server is called under a foreign name or from a foreign page.
+            InvalidRequest: A wrong key, several, or several uploads.
+        """
+        headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
+        uploads = query.getlist(UPLOAD_ID) if access is Access.UPLOAD_URL else []
+        if not self.locked:
+            return self._admit_to_open(access, scope, uploads)
+        if len(uploads) == 1 and uploads[0]:
+            return Caller(upload_id=uploads[0])
+        if access is Access.PUBLIC or (access is Access.LOCAL_OR_KEY and self._is_local(scope)):
+            return Caller()
+        return Caller(self._owner(headers, query), _upload_id(uploads))
+
+    def _admit_to_open(self, access: Access, scope: Scope, uploads: list[str]) -> Caller:
+        self._check_names(Headers(scope=scope))
+        if access is Access.LOCAL_OR_KEY and not self._is_local(scope):
+            raise PermissionDenied("This is shown only to callers on the server's own machine.")
+        return Caller("", _upload_id(uploads))
+
+    def _owner(self, headers: Headers, query: QueryParams) -> str:
+        """Every place where a key may stand is looked at, so that no two readers see different ones."""
+        bearers = [_bearer(value) for value in headers.getlist("authorization")]
+        shown = [*headers.getlist("x-goog-api-key"), *query.getlist("key"), *bearers]
+        keys = [key for key in shown if key]
+        if not keys:
+            raise missing_key()
+        if len(keys) > 1:
+            raise several_keys()
+        digest = hashlib.sha256(keys[0].encode()).digest()
+        if not any(hmac.compare_digest(digest, known) for known in self.key_digests):
+            raise invalid_key()
+        return digest.hex()[:16]
+
+    def _is_local(self, scope: Scope) -> bool:
+        """Whether this machine calls itself: no proxy calls through it, and no page of another site."""
+        headers = Headers(scope=scope)
+        client = scope.get("client")
+        if client is None or not _is_loopback(client[0]) or any(name in headers for name in FORWARDED):
+            return False
+        try:
+            self._check_names(headers)
+        except PermissionDenied:
+            return False
+        return True
+
+    def _check_names(self, headers: Headers) -> None:
+        if any(_hostname(f"//{host}") not in self.hosts for host in headers.getlist("host") or [""]):
+            raise PermissionDenied(
+                "This server is open only to its own machine and was called under another name. "
+                "Set VIDI_API_KEYS to open it to others, or VIDI_ALLOWED_HOSTS to allow this name."
+            )
+        if any(_hostname(origin) not in self.hosts for origin in headers.getlist("origin")):
+            raise PermissionDenied(
+                "Pages of other sites may not call this server. Set VIDI_API_KEYS and send a key."
+            )
+
+
+def caller_of(request: Request) -> Caller:
+    """Whom the door let in."""
+    caller: Caller = request.scope["state"][CALLER]
+    return caller
+
+
+def _upload_id(uploads: list[str]) -> str:
+    if len(uploads) > 1:
+        raise InvalidRequest("Name one upload: upload_id is there more than once.", where=UPLOAD_ID)
+    return uploads[0] if uploads else ""
+
+
+def _bearer(value: str) -> str:
+    scheme, _, token = value.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _hostname(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,234 @@
+"""Every route by every spelling: without a key nothing is shown or done, whatever the URL looks like."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, closing
+from itertools import product
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+
+from tests.conftest import picture
+from tests.http.walk import VERBS, Place, Reply, ask, places, table_of
+from vidi.app import create_app
+from vidi.domain.errors import PermissionDenied
+from vidi.http.access import Access, AccessPolicy, Caller
+from vidi.settings import Settings
+
+KEY, OTHER = "the-first-of-the-keys", "the-other-of-the-keys"
+MINE, THEIRS = {"x-goog-api-key": KEY}, {"x-goog-api-key": OTHER}
+UPLOAD, FILES = "/upload/v1beta/files", "/v1beta/files"
+
+VALUES = {"model": "echo", "call": "echo:generateContent", "id": "0" * 32, "name": "abcdefghijkl"}
+
+QUERIES = (
+    "",
+    "upload_id=",
+    "upload_id=x",
+    "upload_id=&upload_id=x",
+    "upload_id=x&upload_id=",
+    "upload_id=x&upload_id=x",
+    "UPLOAD_ID=x",
+    "a=b;upload_id=x",
+    "%75pload_id=x",
+    "key=",
+    "key=&upload_id=",
+)
+ONE_UPLOAD = {"upload_id=x", "%75pload_id=x"}
+
+NO_KEYS: tuple[dict[str, str], ...] = (
+    {},
+    {"x-http-method-override": "GET", "x-original-url": "/", "x-rewrite-url": "/", "x-forwarded-uri": "/"},
+    {"host": "localhost", "x-forwarded-for": "127.0.0.1", "forwarded": "for=127.0.0.1", "origin": "null"},
+    {"x-goog-api-key": "", "authorization": "Bearer "},
+    {"authorization": f"Basic {KEY}"},
+    {"x-goog-upload-protocol": "raw"},
+    {"x-goog-upload-command": "start", "x-goog-upload-protocol": "resumable"},
+    {"content-type": "multipart/related; boundary=b", "x-goog-upload-protocol": "multipart"},
+)
+
+
+@asynccontextmanager
+async def _locked(folder: Path) -> AsyncIterator[Starlette]:
+    """An application with two keys."""
+    settings = Settings(
+        host="0.0.0.0",
+        model="echo",
+        api_keys=(KEY, OTHER),
+        data_dir=folder / "data",
+        cache_dir=folder / "cache",
+        decoders=1,
+    )
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+def _run(work: Coroutine[object, object, None]) -> None:
+    asyncio.run(work)
+
+
+def _is_capability(place: Place, verb: str, query: str) -> bool:
+    return place.access is Access.UPLOAD_URL and verb in place.methods and query in ONE_UPLOAD
+
+
+def _error(reply: Reply) -> tuple[int, str, str]:
+    error = json.loads(reply.body)["error"]
+    return reply.status, error["status"], error["message"]
+
+
+async def _check_unknown(app: Starlette, place: Place, verb: str, query: str, sent: dict[str, str]) -> None:
+    reply = await ask(app, verb, place.raw, query, sent)
+    shown = verb, place.raw, query, sent, reply
+    if place.access is Access.PUBLIC and verb in place.methods:
+        assert reply.status == 200, shown
+    elif _is_capability(place, verb, query):
+        assert reply.status in (400, 404), shown
+        assert reply.headers["x-goog-upload-status"] == "final", shown
+    else:
+        assert _error(reply)[:2] == (403, "PERMISSION_DENIED"), shown
+        assert "unregistered callers" in _error(reply)[2], shown
+
+
+def test_without_a_key_no_spelling_of_any_route_shows_or_does_anything(tmp_path: Path) -> None:
+    async def walk() -> None:
+        async with _locked(tmp_path) as app:
+            walked = list(places(table_of(app), VALUES))
+            for place, verb, query in product(walked, VERBS, QUERIES):
+                await _check_unknown(app, place, verb, query, {})
+            for place, query, sent in product(walked, QUERIES[:5], NO_KEYS):
+                await _check_unknown(app, place, "POST", query, sent)
+
+    _run(walk())
+    with closing(sqlite3.connect(tmp_path / "data" / "index.sqlite3")) as stored:
+        assert not stored.execute("SELECT id FROM files UNION ALL SELECT id FROM sessions").fetchall()
+
+
+def test_a_wrong_key_is_told_so_at_every_route(tmp_path: Path) -> None:
+    async def walk() -> None:
+        async with _locked(tmp_path) as app:
+            for place in places(table_of(app), VALUES):
+                for verb in VERBS:
+                    reply = await ask(app, verb, place.raw, headers={"x-goog-api-key": "wrong"})
+                    if not (place.access is Access.PUBLIC and verb in place.methods):
+                        status, name, message = _error(reply)
+                        assert (status, name) == (400, "INVALID_ARGUMENT"), (verb, place.raw, reply)
+                        assert message.startswith("API key not valid")
+
+    _run(walk())
+
+
+def test_with_a_key_each_route_is_reached_and_what_is_none_is_not_found(tmp_path: Path) -> None:
+    async def walk() -> None:
+        async with _locked(tmp_path) as app:
+            for place in places(table_of(app), VALUES):
+                for verb in VERBS:
+                    reply = await ask(app, verb, place.raw, headers=MINE, body=b"{")
+                    if verb in place.methods:
+                        assert reply.status in (200, 400, 403, 404), (verb, place.raw, reply)
+                        assert b"There is no" not in reply.body or b"interaction" in reply.body
+                    elif place.access is not None:
+                        assert _error(reply)[:2] == (404, "NOT_FOUND"), (verb, place.raw, reply)
+
+    _run(walk())
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ((("x-goog-api-key", KEY), ("x-goog-api-key", OTHER)), ""),
+        ((("x-goog-api-key", KEY), ("x-goog-api-key", "wrong")), ""),
+        ((("x-goog-api-key", KEY),), f"key={OTHER}"),
+        ((), f"key={KEY}&key=wrong"),
+        ((("authorization", f"Bearer {KEY}"), ("authorization", "Bearer wrong")), ""),
+    ],
+)
+def test_of_several_keys_none_is_picked(
+    tmp_path: Path, headers: tuple[tuple[str, str], ...], query: str
+) -> None:
+    async def walk() -> None:
+        async with _locked(tmp_path) as app:
+            reply = await ask(app, "GET", FILES, query, headers)
+            assert "Multiple authentication credentials" in _error(reply)[2]
+
+    _run(walk())
+
+
+def test_an_uploads_url_opens_that_upload_and_nothing_else(tmp_path: Path) -> None:
+    async def walk() -> None:
+        async with _locked(tmp_path) as app:
+            begun = await ask(app, "POST", UPLOAD, headers={**MINE, "x-goog-upload-command": "start"})
+            query = begun.headers["x-goog-upload-url"].partition("?")[2]
+            secret = query.partition("upload_id=")[2].partition("&")[0]
+            assert len(secret) > 30
+            for place in places(table_of(app), VALUES):
+                for verb in VERBS:
+                    reply = await ask(app, verb, place.raw, query, {"x-goog-upload-command": "query"})
+                    if place.access is Access.UPLOAD_URL and verb in place.methods:
+                        assert reply.headers["x-goog-upload-status"] == "active", (verb, place.raw)
+                    elif not (place.access is Access.PUBLIC and verb in place.methods):
+                        assert _error(reply)[:2] == (403, "PERMISSION_DENIED"), (verb, place.raw)
+            for twice in (f"upload_id=&{query}", f"{query}&upload_id={secret}", f"{query}&upload_id=x"):
+                done = {"x-goog-upload-command": "upload, finalize", "x-goog-upload-offset": "0"}
+                assert (await ask(app, "POST", UPLOAD, twice, done, picture(8, 8))).status == 403
+                both = await ask(app, "POST", UPLOAD, twice, {**MINE, **done}, picture(8, 8))
+                assert "more than once" in _error(both)[2]
+            finished = await ask(app, "POST", UPLOAD, query, done, picture(8, 8))
+            assert finished.status == 200
+            assert FILES.encode() in finished.body
+            mine = json.loads((await ask(app, "GET", FILES, headers=MINE)).body)
+            assert len(mine["files"]) == 1
+            assert json.loads((await ask(app, "GET", FILES, headers=THEIRS)).body) == {}
+
+    _run(walk())
+
+
+def _scope(client: str, headers: tuple[tuple[str, str], ...]) -> dict[str, object]:
+    pairs = [(name.encode(), value.encode()) for name, value in headers]
+    return {"type": "http", "headers": pairs, "query_string": b"", "client": (client, 1)}
+
+
+POLICIES = [
+    AccessPolicy(frozenset(), frozenset({"localhost", "vidi.home"})),
+    AccessPolicy(frozenset({b"x"}), frozenset({"localhost", "vidi.home"})),
+]
+HERE = (("host", "localhost:8484"),)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    ("client", "headers", "local"),
+    [
+        ("127.0.0.1", HERE, True),
+        ("::1", HERE, True),
+        ("192.0.2.1", HERE, False),
+        ("127.0.0.1", (("host", "evil.example"),), False),
+        ("127.0.0.1", (("host", "localhost"), ("host", "evil.example")), False),
+        ("127.0.0.1", (*HERE, ("origin", "https://evil.example")), False),
+        ("127.0.0.1", (*HERE, ("origin", "http://localhost"), ("origin", "https://evil.example")), False),
+        ("127.0.0.1", (*HERE, ("x-forwarded-for", "127.0.0.1")), False),
+        ("127.0.0.1", (*HERE, ("forwarded", "for=192.0.2.1")), False),
+        ("", HERE, False),
+    ],
+)
+def test_a_local_route_is_open_to_this_machine_itself(
+    policy: AccessPolicy, client: str, headers: tuple[tuple[str, str], ...], local: bool
+) -> None:
+    if local:
+        assert policy.admit(Access.LOCAL_OR_KEY, _scope(client, headers)).owner in ("", None)
+    else:
+        with pytest.raises(PermissionDenied):
+            policy.admit(Access.LOCAL_OR_KEY, _scope(client, headers))
+
+
+@pytest.mark.parametrize("access", list(Access))
+def test_an_open_server_asks_every_route_for_its_own_name(access: Access) -> None:
+    assert POLICIES[0].admit(access, _scope("127.0.0.1", HERE)) == Caller("")
+    for header in ("host", "origin"):
+        with pytest.raises(PermissionDenied):
+            POLICIES[0].admit(access, _scope("127.0.0.1", (*HERE, (header, "http://evil.example"))))

@@ -1,0 +1,116 @@
+"""Requests made from the route table: every path under every spelling, straight into the application."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from starlette.applications import Starlette
+from starlette.types import Message
+
+from vidi.http.access import Access
+from vidi.http.routes import RouteTable
+
+VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path as a client may write it.
+
+    Attributes:
+        raw: As it stands in the request line.
+        access: What its entry declares; None if this spelling is nothing's.
+        methods: The verbs of all entries that it is a spelling of.
+    """
+
+    raw: str
+    access: Access | None
+    methods: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def table_of(app: Starlette) -> RouteTable:
+    """The table that an application answers by."""
+    table = app.user_middleware[0].kwargs["table"]
+    assert isinstance(table, RouteTable)
+    return table
+
+
+def spellings(path: str) -> Iterator[str]:
+    """Ways to write a path in a request line, itself first."""
+    yield path
+    yield path.replace("/", "%2f")
+    yield path.replace("/", "//")
+    yield path[:-1] + f"%{ord(path[-1]):02x}"
+    yield path + "%0a"
+    yield path + "/"
+    yield "/." + path
+    yield "/x/%2e%2e" + path
+    yield path + ";x"
+    yield path.upper()
+
+
+def places(table: RouteTable, values: Mapping[str, str]) -> Iterator[Place]:
+    """Every path of the table in every spelling, with `values` in the place of its parameters."""
+    known: dict[str, tuple[Access, frozenset[str]]] = {}
+    for entry in table.entries:
+        for route in entry.routes():
+            path = re.sub(r"{(\w+)(?::\w+)?}", lambda found: values[found[1]], route.path)
+            access, methods = known.get(path, (entry.access, frozenset()))
+            assert access is entry.access, "one path, one need"
+            known[path] = access, methods | (route.methods or set())
+    for path, (access, methods) in known.items():
+        for raw in spellings(path):
+            # A pattern's `$` also matches before a line feed at the end.
+            itself = unquote(raw).removesuffix("\n") == path
+            yield Place(raw, access if itself else None, methods if itself else frozenset())
+
+
+async def ask(
+    app: Starlette,
+    method: str,
+    raw: str,
+    query: str = "",
+    headers: Mapping[str, str] | tuple[tuple[str, str], ...] = (),
+    body: bytes = b"",
+    client: str = "203.0.113.7",
+) -> Reply:
+    """The answer to one request, as the server would hand it over."""
+    pairs = tuple(headers.items()) if isinstance(headers, Mapping) else headers
+    pairs = (*(() if any(name == "host" for name, _ in pairs) else (("host", "vidi.example"),)), *pairs)
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote(raw),
+        "raw_path": raw.encode(),
+        "root_path": "",
+        "query_string": query.encode(),
+        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs],
+        "client": (client, 1),
+        "server": ("127.0.0.1", 8484),
+    }
+    sent: list[Message] = []
+    incoming = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> Message:
+        return next(incoming, {"type": "http.disconnect"})
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    told = {name.decode(): value.decode() for name, value in sent[0].get("headers", [])}
+    return Reply(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))
