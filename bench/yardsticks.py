@@ -26,6 +26,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vidi.byte_budget import ByteBudget
 from vidi.http.body import BodyReader
 
 BARE = "bare Starlette handler"
@@ -88,7 +89,7 @@ def pillow_size(data: bytes) -> tuple[int, int]:
 
 def application(answer: bytes) -> Starlette:
     """The handlers."""
-    bodies = BodyReader(LARGEST_BODY)
+    bodies = BodyReader(LARGEST_BODY, ByteBudget(4 * LARGEST_BODY))
     response = Response(answer, media_type="application/json")
 
     async def parse(request: Request) -> Response:

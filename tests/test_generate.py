@@ -8,8 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import threading
+import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any, BinaryIO
 
@@ -17,6 +20,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.conftest import inline, picture
+from tests.waiting import HANG_SECONDS, until
 from vidi.app import create_app
 from vidi.domain.answer import Finish, Piece, TokenCount
 from vidi.domain.errors import Unavailable
@@ -25,7 +29,9 @@ from vidi.domain.schema import Kind, Schema
 from vidi.engines.base import EngineContext, ModelCard, ModelEntry
 from vidi.engines.grounding.schema import GroundingShape, shape_of
 from vidi.engines.profile import Dialect, Form, Order
+from vidi.engines.worker import PREPARED
 from vidi.files.local import LocalBlobs
+from vidi.http.body import UPLOAD_BUFFER
 from vidi.settings import Settings
 
 DIALECT = Dialect(Form.JSON, Order.XYXY, box_key="bbox_2d", boxes_prompt="Locate {targets}.")
@@ -39,13 +45,17 @@ class Drawing:
         self.card = card
         self.asked: list[Prompt] = []
         self.fails = False
+        self.gate = threading.Event()
+        self.gate.set()
 
     def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         return TokenCount(text=3)
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
         self.asked.append(prompt)
-        text = f"number {len(self.asked)}"
+        number = len(self.asked)
+        self.gate.wait(HANG_SECONDS)
+        text = f"number {number}"
         if "Locate" in " ".join(prompt.texts()):
             text = '[{"bbox_2d":[100,200,300,400],"label":"cat"}]'
         yield Piece(text[:4], tokens=1)
@@ -329,3 +339,77 @@ def test_an_inline_picture_is_hashed_once_a_prompt(
     with serving(settings) as client:
         ask(client, inline(PHOTO), **config)
         assert (work["reads"], work["hashes"]) == (0, 1)
+
+
+def test_a_file_that_is_named_eight_times_is_read_and_prepared_once(
+    engines: Mapping[str, Drawing], settings: Settings, work: Counter[str]
+) -> None:
+    with serving(settings) as client:
+        ask(client, *[uploaded(client, work)] * 8, temperature=1)
+        assert work["reads"] == 1
+    (asked,) = engines["one"].asked
+    assert len({id(image.rgb) for image in asked.images()}) == 1
+
+
+def test_a_file_that_is_no_picture_counts_while_its_header_is_looked_for(
+    engines: Mapping[str, Drawing], settings: Settings
+) -> None:
+    text = bytes(UPLOAD_BUFFER + 100)
+    with serving(settings, memory_bytes=len(text) - 1) as client:
+        reply = client.post("/upload/v1beta/files", content=text, headers={"content-type": "text/plain"})
+        part = {"fileData": {"fileUri": reply.json()["file"]["uri"]}}
+        reply = client.post("/v1beta/models/one:generateContent", json={"contents": [{"parts": [part]}]})
+        assert (reply.status_code, reply.headers.get("retry-after")) == (503, "1")
+
+
+def test_prepared_pictures_count_before_the_first_one_is_decoded(
+    engines: Mapping[str, Drawing], settings: Settings, work: Counter[str]
+) -> None:
+    """Each is 64 x 48: 9,216 bytes of RGB."""
+    body = {"contents": [{"parts": [CAT] * 3}]}
+    with serving(settings, memory_bytes=len(json.dumps(body)) + 3 * 9216 - 1) as client:
+        reply = client.post("/v1beta/models/one:generateContent", json=body)
+        assert (reply.status_code, reply.headers.get("retry-after")) == (503, "1")
+        assert reply.json()["error"]["details"][0]["retryDelay"] == "1s"
+        assert ask(client, CAT) == "number 1"
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_whom_the_queue_has_no_place_for_is_refused_before_anything_is_done(
+    engines: Mapping[str, Drawing], settings: Settings, work: Counter[str], temperature: int
+) -> None:
+    engines["one"].gate.clear()
+    with serving(settings, queue=0) as client, ThreadPoolExecutor(1) as thread:
+        photo = uploaded(client, work)
+        running = thread.submit(ask, client, {"text": "hi"}, temperature=temperature)
+        until(lambda: engines["one"].asked)
+        body = {"contents": [{"parts": [photo, inline(PHOTO)]}], "generationConfig": {"temperature": 1}}
+        for method in ("generateContent", "streamGenerateContent"):
+            reply = client.post(f"/v1beta/models/one:{method}", json=body)
+            assert (reply.status_code, reply.headers.get("retry-after")) == (503, "2")
+        counted = client.post("/v1beta/models/one:countTokens", json={"contents": body["contents"]})
+        assert counted.status_code == 200
+        interaction = client.post(
+            "/v1beta/interactions", json={"model": "one", "input": [{"type": "text", "text": "hi"}]}
+        )
+        assert (interaction.status_code, interaction.headers.get("retry-after")) == (503, "2")
+        assert work == Counter()
+        engines["one"].gate.set()
+        assert running.result(HANG_SECONDS) == "number 1"
+
+
+def test_few_of_those_that_wait_have_their_pictures_prepared(
+    engines: Mapping[str, Drawing], settings: Settings, work: Counter[str]
+) -> None:
+    engines["one"].gate.clear()
+    with serving(settings, queue=20) as client, ThreadPoolExecutor(12) as threads:
+        photo = uploaded(client, work)
+        replies = [
+            threads.submit(ask, client, photo, {"text": f"{index}"}, temperature=1, mediaResolution=level)
+            for index, level in enumerate(("MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_HIGH") * 6)
+        ]
+        until(lambda: work["reads"] and engines["one"].asked)
+        time.sleep(0.5)
+        assert work["reads"] <= PREPARED
+        engines["one"].gate.set()
+        assert len({reply.result(HANG_SECONDS) for reply in replies}) == 12

@@ -27,6 +27,7 @@ DEPENDS = {
     "cache_dir": "the user's cache folder",
     "decoders": "cores, at most 4",
     "threads": "cores - 1",
+    "memory_bytes": "4 x `max_request_bytes` + 500 MB",
 }
 """Defaults that are another on each machine, in words."""
 

@@ -14,6 +14,7 @@ from functools import partial
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from vidi.byte_budget import ByteBudget
 from vidi.domain.errors import Unavailable
 from vidi.engines.answer_cache import AnswerCache
 from vidi.engines.base import EngineContext, ModelEntry, Progress
@@ -33,7 +34,7 @@ from vidi.http.models import GenerateEndpoint, ModelRoutes
 from vidi.http.routes import Endpoints, RouteTable, route_table
 from vidi.images.fetch import UrlFetcher
 from vidi.images.header import ImageLimits, inspect_upload
-from vidi.images.pool import DECODER_MEMORY, DecoderPool
+from vidi.images.pool import DECODER_MEMORY, DecoderLimits, DecoderPool
 from vidi.interactions.service import InteractionService, open_interactions
 from vidi.interactions.store import InteractionLimits
 from vidi.settings import Settings, child_environment
@@ -85,12 +86,12 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         Unavailable: No model is installed, or another server uses the data directory.
     """
     registry = engines(settings, progress)
+    budget = ByteBudget(settings.memory_bytes)
     decoders = DecoderPool(
+        budget=budget,
         size=settings.decoders,
-        deadline=settings.decode_seconds,
-        memory_limit=DECODER_MEMORY,
+        limits=DecoderLimits(settings.decode_seconds, DECODER_MEMORY, child_environment()),
         keep=KEPT_PICTURES,
-        environment=child_environment(),
     )
     opened = contextlib.ExitStack()
     threads = StorageThreads()
@@ -100,7 +101,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
         )
     )
     files, interactions = opened.enter_context(storage(settings, threads))
-    parts = Parts(registry, decoders, threads, urls, files, interactions, opened)
+    parts = Parts(budget, registry, decoders, threads, urls, files, interactions, opened)
     policy = access_policy(settings)
     gateway = Middleware(Gateway, policy=policy, resolve=routes(settings, parts).resolve)
     return Starlette(middleware=[Middleware(Cors, policy=policy), gateway], lifespan=lifespan(parts))
@@ -110,6 +111,7 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
 class Parts:
     """What runs as long as the server does; `opened` closes what lies on the disk."""
 
+    budget: ByteBudget
     registry: Registry
     decoders: DecoderPool
     threads: StorageThreads
@@ -150,14 +152,14 @@ def storage(settings: Settings, threads: StorageThreads) -> Iterator[tuple[Async
 
 def routes(settings: Settings, parts: Parts) -> RouteTable:
     """The endpoints, built and put behind their paths."""
-    body_reader = BodyReader(settings.max_request_bytes)
+    body_reader = BodyReader(settings.max_request_bytes, parts.budget)
     service = GenerateService(
         parts.registry,
         parts.decoders,
         parts.files,
         parts.urls,
         AnswerCache(settings.answer_cache_bytes),
-        GenerateOptions(_image_limits(settings), settings.grounding),
+        GenerateOptions(_image_limits(settings), parts.budget, settings.grounding),
     )
     generate = GenerateEndpoint(
         service=service,
@@ -180,7 +182,7 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
             models=ModelRoutes(parts.registry),
             generate=generate,
             interact=interact,
-            interaction=InteractionLookup(stored, body_reader),
+            interaction=InteractionLookup(stored, parts.budget),
             interactions=stored,
             files=FileRoutes(parts.files),
             uploads=UploadRoutes(parts.files, body_reader),

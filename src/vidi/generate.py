@@ -1,13 +1,14 @@
 """The story on one page: from a conversation to pieces of an answer.
 
     Conversation  image references, as decoded from the wire
-      -> find the engine
+      -> find the engine, and a place in its queue
       -> boxes or points wanted? ask in the model's own terms  -> GroundingRequest
       -> fetch pictures from https addresses
       -> lease the files that are named                        -> PictureSource, PictureSource, ...
       -> read the pictures' headers                            -> PromptHeaders
       -> asked before, with nothing left to chance?            -> the same answer at the same cost
       -> count tokens, refuse what is too long
+      -> wait for its turn
       -> decode, turn upright, fit each picture to the model   -> Prompt
       -> run the engine, candidate after candidate             -> Piece, Piece, ...
       -> bring places back to the caller's upright image
@@ -18,12 +19,14 @@ Nothing here knows HTTP or JSON.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Hashable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
+from vidi.byte_budget import ByteBudget
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import InvalidRequest
+from vidi.domain.geometry import Fit, canvas, place
 from vidi.domain.prompt import (
     Conversation,
     FileReference,
@@ -80,10 +83,12 @@ class GenerateOptions:
 
     Attributes:
         limits: Of pictures.
+        budget: Where the memory of prepared pictures is taken from.
         grounding: Whether a request for boxes or points is put into the model's own terms.
     """
 
     limits: ImageLimits
+    budget: ByteBudget
     grounding: bool = True
 
 
@@ -106,6 +111,7 @@ class GenerateService:
         self._urls = urls
         self._answers = answers
         self._options = options
+        self._budget = options.budget
 
     async def count(self, model: str, conversation: Conversation, owner: str) -> TokenCount:
         """What a conversation costs as a prompt, from the pictures' headers alone.
@@ -133,25 +139,50 @@ class GenerateService:
             Unavailable: The model cannot be opened or has too much to do.
         """
         resolved = await self._registry.open(model)
-        card = resolved.worker.card
-        grounded = self._grounded(conversation, card)
-        async with self._sources(grounded.native if grounded else conversation, owner) as sources:
-            headers = await self._headers(sources)
-            key = await _cache_key(conversation, sources, headers, card)
-            cached = self._answers.get(key) if key else None
-            if cached:
-                count, pieces = cached.cost, cached.replay()
-            else:
-                count = await resolved.worker.count_tokens(headers)
-                _check_length(count, card)
-                prompt = await self._decode(sources, headers, card)
-                pieces = _candidates(resolved.worker, prompt)
-                if grounded:
-                    pieces = read_places(pieces, grounded, tuple(prompt.images()))
-                if key:
-                    pieces = self._answers.keep(key, count, pieces)
-        # The pictures are in the prompt now: their files may go while the engine answers.
-        yield Generation(card, _price(resolved, count, headers), pieces, grounded.summary if grounded else "")
+        grounded = self._grounded(conversation, resolved.worker.card)
+        # The place in the queue and the memory of the pictures, until the answer's end.
+        async with AsyncExitStack() as held:
+            async with self._sources(grounded.native if grounded else conversation, owner) as sources:
+                generation = await self._prepare(resolved, conversation, sources, grounded, held)
+            # The pictures are in the prompt now: their files may go while the engine answers.
+            yield generation
+
+    def check_room(self, model: str) -> None:
+        """Refuse a request before it is read, if there will be no place for it. Raises as `generate`."""
+        self._registry.check_room(model)
+
+    async def _prepare(
+        self,
+        resolved: Resolved,
+        conversation: Conversation,
+        sources: Sources,
+        grounded: GroundingRequest[ImageSource | FileReference] | None,
+        held: AsyncExitStack,
+    ) -> Generation:
+        """All up to the engine; what has to be kept until the answer's end goes into `held`."""
+        worker = resolved.worker
+        card = worker.card
+        known = is_deterministic(card, sources.sampling)
+        if not known:
+            held.enter_context(worker.admit())
+        headers = await self._headers(sources)
+        summary = grounded.summary if grounded else ""
+        key = await _cache_key(conversation, sources, headers, card) if known else None
+        cached = self._answers.get(key) if key else None
+        if cached:
+            return Generation(card, _price(resolved, cached.cost, headers), cached.replay(), summary)
+        if known:
+            held.enter_context(worker.admit())
+        count = await worker.count_tokens(headers)
+        _check_length(count, card)
+        await held.enter_async_context(worker.turn())
+        prompt = await self._decode(sources, headers, card, held)
+        pieces = _candidates(worker, prompt)
+        if grounded:
+            pieces = read_places(pieces, grounded, tuple(prompt.images()))
+        if key:
+            pieces = self._answers.keep(key, count, pieces)
+        return Generation(card, _price(resolved, count, headers), pieces, summary)
 
     def _grounded(
         self, conversation: Conversation, card: ModelCard
@@ -178,27 +209,46 @@ class GenerateService:
                 await asyncio.sleep(0)
             own = source.resolution
             resolution = sources.resolution if own is MediaResolution.UNSPECIFIED else own
-            headers.append(await source.header(self._options.limits, resolution))
+            with self._budget.hold(0 if source.has_header else source.stored):
+                headers.append(await source.header(self._options.limits, resolution))
         return sources.with_images(headers)
 
-    async def _decode(self, sources: Sources, headers: PromptHeaders, card: ModelCard) -> Prompt:
-        """Decode every picture; few are read or wait for a decoder at the same time."""
+    async def _decode(
+        self, sources: Sources, headers: PromptHeaders, card: ModelCard, held: AsyncExitStack
+    ) -> Prompt:
+        """Decode every picture, an uploaded one that is named again only once; few at the same time.
+
+        Their memory is taken before the first one is decoded.
+        """
         pairs = list(zip(sources.images(), headers.images(), strict=True))
         turns = asyncio.Semaphore(PICTURES_AT_ONCE)
 
-        async def prepare(source: PictureSource, header: ImageHeader) -> Picture:
-            fit = card.pixels.fit(header.resolution, len(pairs))
+        async def prepare(source: PictureSource, header: ImageHeader, fit: Fit) -> Picture:
             async with turns:
                 return await self._decoders.prepare(source, header, fit)
 
-        tasks = [asyncio.create_task(prepare(source, header)) for source, header in pairs]
+        tasks: dict[Hashable, asyncio.Task[Picture]] = {}
+        chosen: list[asyncio.Task[Picture]] = []
         try:
-            return sources.with_images([await task for task in tasks])
+            for source, header in pairs:
+                key = (await source.digest(), header.resolution) if source.stored else source
+                if key not in tasks:
+                    fit = card.pixels.fit(header.resolution, len(pairs))
+                    held.enter_context(self._budget.hold(_pixel_bytes(header, fit)))
+                    tasks[key] = asyncio.create_task(prepare(source, header, fit))
+                chosen.append(tasks[key])
+            return sources.with_images([await task for task in chosen])
         finally:
             # The first picture that cannot be used ends the request; no decoder works on for the others.
-            for task in tasks:
+            for task in tasks.values():
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def _pixel_bytes(header: ImageHeader, fit: Fit) -> int:
+    """How much memory the prepared picture takes."""
+    width, height = canvas(place(*header.upright_size, fit), fit)
+    return width * height * 3
 
 
 def _source(image: ImageSource | LeasedImage) -> PictureSource:
@@ -206,7 +256,14 @@ def _source(image: ImageSource | LeasedImage) -> PictureSource:
     if isinstance(image, ImageSource):
         return PictureSource.inline(image)
     file = image.file
-    return PictureSource(image.read, image.where, image.resolution, digest=file.sha256, header=file.header)
+    return PictureSource(
+        image.read,
+        image.where,
+        image.resolution,
+        stored=file.size_bytes,
+        digest=file.sha256,
+        header=file.header,
+    )
 
 
 async def _cache_key(

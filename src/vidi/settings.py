@@ -20,6 +20,9 @@ PREFIX = "VIDI_"
 MEGABYTE = 1_000_000
 GIBIBYTE = 1 << 30
 
+BESIDE_A_BODY = 500 * MEGABYTE
+"""Memory that one request may need beside its body: 192 MB of pictures, and files while they are decoded."""
+
 
 def _cores() -> int:
     """How many cores this process may use, which a container may make fewer than there are."""
@@ -61,6 +64,12 @@ class Settings(BaseModel):
     max_request_bytes: int = Field(
         100 * MEGABYTE, ge=1000, description="Largest request body, after decompression, in bytes."
     )
+    memory_bytes: int = Field(
+        default_factory=lambda given: 4 * given["max_request_bytes"] + BESIDE_A_BODY,
+        ge=0,
+        description="Most memory in bytes that all requests together may hold: bodies, files that are read, "
+        "pictures, interactions.",
+    )
     max_images: int = Field(3600, ge=1, description="Most pictures in one request.")
     allow_urls: bool | None = Field(
         None,
@@ -97,6 +106,9 @@ class Settings(BaseModel):
         description="Room for answers to give again at temperature 0 or with a seed; 0: off.",
     )
     request_seconds: float = Field(600.0, gt=0, description="How long one request may take in all.")
+    drain_seconds: float = Field(
+        30.0, ge=0, description="How long running answers may take to end after Ctrl-C or SIGTERM."
+    )
 
     @model_validator(mode="after")
     def _check_open_server(self) -> Self:
@@ -105,6 +117,13 @@ class Settings(BaseModel):
                 f"host {self.host} can be reached by others, so api_keys must be set: "
                 f"{PREFIX}API_KEYS=some-long-secret, or keep the host at 127.0.0.1"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_memory(self) -> Self:
+        least = self.max_request_bytes + BESIDE_A_BODY
+        if self.memory_bytes < least:
+            raise ValueError(f"memory_bytes must be {least} or more, so that the largest request fits")
         return self
 
     @property

@@ -60,8 +60,9 @@ class Scripted:
 
 
 async def _answer(worker: Worker) -> str:
-    async with worker.stream(PROMPT) as pieces:
-        return fold([piece async for piece in pieces])[0].text
+    with worker.admit():
+        async with worker.turn(), worker.stream(PROMPT) as pieces:
+            return fold([piece async for piece in pieces])[0].text
 
 
 async def _until(condition: Any) -> None:

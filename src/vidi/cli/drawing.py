@@ -17,7 +17,7 @@ from vidi.domain.geometry import Box, Fit
 from vidi.domain.prompt import ImageHeader, ImageSource, Picture
 from vidi.images.draw import Labelled, draw_boxes
 from vidi.images.header import ImageLimits
-from vidi.images.pool import DECODER_MEMORY, DecoderPool
+from vidi.images.pool import DECODER_MEMORY, DecoderLimits, DecoderPool
 from vidi.images.source import PictureSource
 from vidi.settings import Settings, child_environment
 
@@ -66,9 +66,7 @@ class PictureDecoder:
         """A decoder that ends with the block."""
         pool = DecoderPool(
             size=1,
-            deadline=settings.decode_seconds,
-            memory_limit=DECODER_MEMORY,
-            environment=child_environment(),
+            limits=DecoderLimits(settings.decode_seconds, DECODER_MEMORY, child_environment()),
         )
         try:
             yield cls(pool, ImageLimits(max_pixels=settings.max_image_pixels))

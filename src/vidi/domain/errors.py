@@ -4,8 +4,8 @@ VidiError
 ├── InvalidRequest         the request is wrong; says what to change
 │   ├── MalformedJson      the body is no JSON, even read leniently
 │   ├── InvalidImage       a picture cannot be used; `where` names the part
-│   ├── RequestTooLarge    more bytes than the limit
-│   └── SlowRequest        the body drips
+│   └── RequestTooLarge    more bytes than the limit
+├── SlowRequest            the body drips or stands still
 ├── FailedPrecondition     right request, wrong moment (a file not ready)
 ├── Unauthenticated        no valid key
 ├── PermissionDenied       not yours, or not there
@@ -62,7 +62,7 @@ class RequestTooLarge(InvalidRequest):
     """The body holds more bytes than the server takes."""
 
 
-class SlowRequest(InvalidRequest):
+class SlowRequest(VidiError):
     """The body came too slowly to wait for its end."""
 
 

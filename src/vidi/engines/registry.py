@@ -123,6 +123,17 @@ class Registry:
         worker = await asyncio.shield(opening)
         return Resolved(worker, alias=_is_alias(model))
 
+    def check_room(self, model: str) -> None:
+        """Refuse what the model behind a name would refuse; one that is not open yet refuses nothing.
+
+        Raises:
+            NotFound: If the name is unknown.
+            Unavailable: If too many prompts are waiting already.
+        """
+        opening = self._opening.get(self.find(model).card.id)
+        if opening and opening.done() and not (opening.cancelled() or opening.exception()):
+            opening.result().check_room()
+
     async def _open(self, entry: ModelEntry) -> Worker:
         with missing_packages_named():
             factory: EngineFactory = resolve_name(entry.factory)

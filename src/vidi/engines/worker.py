@@ -1,7 +1,12 @@
 """The one bridge between asynchronous callers and a synchronous engine.
 
 Who runs where: callers live on the event loop; each running prompt has a thread of its own, as many as
-the engine has slots; more prompts wait in a bounded queue, and beyond it they are refused at once.
+the engine has slots; more prompts wait in a bounded queue, and beyond it they are refused at once. A caller
+goes through three gates, so that nothing is prepared for whom there is no place, and little for who waits:
+
+    admit    a place in the queue, asked for before any work is done
+    turn     near its head: time to prepare the prompt
+    stream   a slot
 """
 
 from __future__ import annotations
@@ -11,8 +16,8 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Internal, Unavailable, VidiError
@@ -26,6 +31,9 @@ PENDING_PIECES = 256
 
 CLOSE_SECONDS = 5.0
 """How long a closing worker waits for engines to notice."""
+
+PREPARED = 2
+"""How many prompts may be prepared or running, for each slot: one that runs, and the next one."""
 
 RETRY_AFTER_S = 2.0
 """What a refused caller is told to wait."""
@@ -43,7 +51,9 @@ class Worker:
         """
         self._engine = engine
         self._queue = queue
-        self._waiting = 0
+        self._admitted = 0
+        self._left_behind = 0
+        self._turns = asyncio.Semaphore(PREPARED * engine.card.slots)
         self._slots = asyncio.Semaphore(engine.card.slots)
         self._running: set[asyncio.Future[None]] = set()
 
@@ -56,16 +66,37 @@ class Worker:
         """What a prompt costs under the model's own id; an engine may have to ask another process."""
         return await asyncio.to_thread(self._engine.count_tokens, headers)
 
+    def check_room(self) -> None:
+        """Raise Unavailable if `admit` would."""
+        if self._admitted + self._left_behind >= self.card.slots + self._queue:
+            raise Unavailable("The model is overloaded. Please try again later.", retry_after=RETRY_AFTER_S)
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """A place in the queue until the block is left; a prompt that is streamed needs one.
+
+        Raises:
+            Unavailable: Too many prompts are waiting already.
+        """
+        self.check_room()
+        self._admitted += 1
+        try:
+            yield
+        finally:
+            self._admitted -= 1
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait until it is time to prepare the prompt; it counts as prepared until the block is left."""
+        return self._turns
+
     @asynccontextmanager
     async def stream(self, prompt: Prompt) -> AsyncIterator[AsyncIterator[Piece]]:
         """Run a prompt; leaving the block cancels what still runs.
 
-        The slot comes back when the engine's loop has really ended: at its next piece after a cancel.
-
-        Raises:
-            Unavailable: If too many prompts are waiting already.
+        The slot comes back when the engine's loop has really ended: at its next piece after a cancel. Until
+        then it takes the place of a prompt that waits.
         """
-        await self._take_slot()
+        await self._slots.acquire()
         channel = _Channel(asyncio.get_running_loop())
         self._running.add(channel.over)
         channel.over.add_done_callback(self._free_slot)
@@ -78,15 +109,12 @@ class Worker:
             if channel.ended:
                 # The thread is on its last instruction: the slot is free when the caller goes on.
                 await asyncio.wait({channel.over})
+            elif not channel.over.done():
+                self._left_behind += 1
+                channel.over.add_done_callback(self._catch_up)
 
-    async def _take_slot(self) -> None:
-        if self._slots.locked() and self._waiting >= self._queue:
-            raise Unavailable("The model is overloaded. Please try again later.", retry_after=RETRY_AFTER_S)
-        self._waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._waiting -= 1
+    def _catch_up(self, _over: asyncio.Future[None]) -> None:
+        self._left_behind -= 1
 
     def _free_slot(self, over: asyncio.Future[None]) -> None:
         self._running.discard(over)

@@ -1,7 +1,8 @@
 """Request bodies: read as a stream into one buffer, limited while reading, parsed once.
 
-A body may not be larger than the limit, all bodies in flight together not larger than a budget, and none
-may drip: after a grace of 10 s it must have come at 1 kB/s or more.
+A body may not be larger than the limit, and counts in the server's one budget of bytes. None may drip or
+stall: it comes at 1 kB/s or more over any 10 s, and where memory is short sooner gives its place to others
+(`byte_budget.py`).
 """
 
 from __future__ import annotations
@@ -9,26 +10,32 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import TypeVar
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
-from vidi.domain.errors import Cancelled, InvalidRequest, SlowRequest, Unavailable
+from vidi.byte_budget import RETRY_AFTER_S, ByteBudget, Transfer
+from vidi.domain.errors import Cancelled, InvalidRequest, SlowRequest
+from vidi.files.aio import BLOCK_BYTES
 from vidi.wire.errors import body_too_large
 
 GRACE_S = 10.0
-"""How long a body may take before its rate is looked at."""
+"""How long a body may pause at most, at its begin too."""
 
 MIN_BYTES_PER_S = 1000
-"""Slowest rate at which a body may come, after the grace."""
+"""Slowest rate at which a body may come; what came faster earns it no pause over the grace."""
 
 LONGEST_PAUSE_S = 60.0
 """How long an upload may pause; it may take as long as it wants in all."""
 
-BODIES_IN_FLIGHT = 4
-"""How many bodies of the largest size may be held at the same time, or more of smaller ones."""
+UPLOAD_BUFFER = 2 * BLOCK_BYTES
+"""Most bytes of an upload that are in memory at once: the rest is on the disk."""
+
+PARSED_AT_ONCE = 2
+"""Large bodies that are parsed at the same time: parsing takes twice their size beside them."""
 
 PARSED_ON_THE_LOOP = 256_000
 """Bodies of up to so many bytes are parsed where they are, in about a millisecond; others on a thread."""
@@ -42,10 +49,11 @@ _PIECE = 1 << 20
 class BodyReader:
     """Reads request bodies within the server's limits."""
 
-    def __init__(self, limit: int) -> None:
-        """Allow bodies of up to `limit` bytes each, after decompression."""
+    def __init__(self, limit: int, budget: ByteBudget) -> None:
+        """Allow bodies of up to `limit` bytes each, after decompression, all of them within `budget`."""
         self.limit = limit
-        self._free = BODIES_IN_FLIGHT * limit
+        self.budget = budget
+        self._parsing = asyncio.Semaphore(PARSED_AT_ONCE)
 
     @asynccontextmanager
     async def read(self, scope: Scope, receive: Receive) -> AsyncIterator[bytearray]:
@@ -53,54 +61,59 @@ class BodyReader:
 
         Raises:
             RequestTooLarge: Longer than the limit, whatever its header says.
-            SlowRequest: It dripped.
+            SlowRequest: It dripped, or stood still while others needed the memory.
             InvalidRequest: It is compressed in a way that is not read, or wrongly.
             Unavailable: Too many bytes are held for other requests.
             Cancelled: The client went away before the end.
         """
         body = bytearray()
-        held = 0
-        try:
-            self._check_declared_size(scope)
-            async for chunk in decompress(scope, receive_chunks(receive, may_pause=False)):
-                if held + len(chunk) > self.limit:
-                    raise body_too_large(self.limit)
-                self._take(len(chunk))
-                held += len(chunk)
-                body += chunk
-            yield body
-        finally:
-            self._free += held
+        with self.budget.transfer() as transfer:
+            try:
+                self._make_room(scope, transfer)
+                async for chunk in decompress(scope, receive_chunks(receive, transfer, may_pause=False)):
+                    if len(body) + len(chunk) > self.limit:
+                        raise body_too_large(self.limit)
+                    transfer.add(len(chunk))
+                    body += chunk
+                self.budget.complete(transfer)
+                yield body
+            finally:
+                # An error on its way out may keep this frame, and the frame the body, for as long as the
+                # client reads the refusal. A reader that failed may still look at it: then both go together.
+                with suppress(BufferError):
+                    body.clear()
+
+    async def decode(self, body: bytearray, decode: Callable[[bytearray], Result]) -> Result:
+        """What `decode` makes of a body, without keeping other requests waiting while it works."""
+        if len(body) <= PARSED_ON_THE_LOOP:
+            return decode(body)
+        async with self._parsing:
+            return await asyncio.to_thread(decode, body)
 
     @contextmanager
-    def hold(self, size: int) -> Iterator[None]:
-        """Count `size` bytes from elsewhere, as those of earlier requests, as held until the block is left.
+    def upload(self, scope: Scope, receive: Receive) -> Iterator[AsyncIterator[bytes]]:
+        """A body that is stored while it comes, and may pause; its buffers count until the block is left.
 
-        Raises:
-            Unavailable: Too many bytes are held for other requests.
+        Reading it raises SlowRequest, InvalidRequest, Unavailable and Cancelled, as `read`; what was stored
+        stays.
         """
-        self._take(size)
-        try:
-            yield
-        finally:
-            self._free += size
+        with self.budget.transfer() as transfer:
+            yield self._buffered(
+                transfer, decompress(scope, receive_chunks(receive, transfer, may_pause=True))
+            )
 
-    def _take(self, size: int) -> None:
-        if size > self._free:
-            raise Unavailable("The server holds too many large requests. Please try again.", retry_after=1.0)
-        self._free -= size
+    async def _buffered(self, transfer: Transfer, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            transfer.add(len(chunk), most=UPLOAD_BUFFER)
+            yield chunk
 
-    def _check_declared_size(self, scope: Scope) -> None:
+    def _make_room(self, scope: Scope, transfer: Transfer) -> None:
+        """Refuse at once what is too long by its own word, or has no room now."""
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared[:20]) > self.limit:
+        length = int(declared[:20]) if declared.isdecimal() else 0
+        if length > self.limit:
             raise body_too_large(self.limit)
-
-
-async def decode_body(body: bytearray, decode: Callable[[bytearray], Result]) -> Result:
-    """What `decode` makes of a body, without keeping other requests waiting while it works."""
-    if len(body) <= PARSED_ON_THE_LOOP:
-        return decode(body)
-    return await asyncio.to_thread(decode, body)
+        self.budget.require(length, transfer)
 
 
 async def decompress(scope: Scope, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -135,31 +148,45 @@ async def _inflate(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise InvalidRequest("The compressed body ends too early.")
 
 
-async def receive_chunks(receive: Receive, *, may_pause: bool) -> AsyncIterator[bytes]:
+async def receive_chunks(receive: Receive, transfer: Transfer, *, may_pause: bool) -> AsyncIterator[bytes]:
     """The body as it comes.
 
-    What is held in memory until its end must keep up a rate on the whole. What is stored as it comes may
+    What is held in memory until its end must keep up a rate all the time. What is stored as it comes may
     pause, so that a slow line can bring a large file.
 
     Raises:
-        SlowRequest: The next bytes were not here in time.
+        SlowRequest: The next bytes were not here in time, or the memory was needed for others.
         Cancelled: The client went away before the end.
     """
     clock = asyncio.get_running_loop().time
-    began = clock()
-    received = 0
+    pause = LONGEST_PAUSE_S if may_pause else GRACE_S
+    due = clock() + pause
     while True:
         try:
-            due = clock() + LONGEST_PAUSE_S if may_pause else began + GRACE_S + received / MIN_BYTES_PER_S
-            async with asyncio.timeout_at(due):
+            async with asyncio.timeout_at(due) as limit:
+                transfer.interrupt = partial(limit.reschedule, 0.0)
                 message = await receive()
         except TimeoutError:
-            raise SlowRequest("The request body came too slowly. Send it faster, or in parts.") from None
+            raise _too_slow(transfer) from None
+        finally:
+            transfer.interrupt = None
         if message["type"] == "http.disconnect":
             raise Cancelled("The client went away before the end of its request.")
+        if transfer.put_out:
+            raise _too_slow(transfer)
         chunk: bytes = message.get("body", b"")
         if chunk:
-            received += len(chunk)
+            earned = clock() + pause if may_pause else due + len(chunk) / MIN_BYTES_PER_S
+            due = min(earned, clock() + pause)
             yield chunk
         if not message.get("more_body", False):
             return
+
+
+def _too_slow(transfer: Transfer) -> SlowRequest:
+    if transfer.put_out:
+        return SlowRequest(
+            "The request body stood still while the server needed its memory for others. Please try again.",
+            retry_after=RETRY_AFTER_S,
+        )
+    return SlowRequest("The request body came too slowly. Send it faster, or in parts.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
@@ -21,7 +22,7 @@ from vidi.files.metadata import UploadRequest
 from vidi.files.store import WRONG_OFFSET, WRONG_SIZE, Phase
 from vidi.files.uploads import UploadStatus
 from vidi.http.access import caller_of
-from vidi.http.body import BodyReader, decompress, receive_chunks
+from vidi.http.body import BodyReader
 from vidi.http.response import JSON, add_header, json_response
 from vidi.wire.file import decode_file, encode_file, encode_files, encode_uploaded
 
@@ -141,10 +142,10 @@ class UploadRoutes:
         match _commands(request):
             case ["upload", *rest] if rest in ([], ["finalize"]):
                 offset = _whole_number(request, _OFFSET)
-                chunk = _content(request)
-                return await self.files.receive_chunk(
-                    upload_id, offset, chunk, _length(request), finalize=bool(rest)
-                )
+                with self._content(request) as chunk:
+                    return await self.files.receive_chunk(
+                        upload_id, offset, chunk, _length(request), finalize=bool(rest)
+                    )
             case ["finalize"]:
                 return await self.files.run_in_thread(uploads.finalize, upload_id)
             case ["query"]:
@@ -168,21 +169,26 @@ class UploadRoutes:
             _add_state(request, state)
 
     async def _multipart(self, request: Request) -> Response:
-        related = MultipartRelated(request.headers.get("content-type", ""), _content(request))
-        fields = decode_file(await related.metadata())
-        upload = UploadRequest(
-            owner=request.state.owner,
-            name=fields.name,
-            display_name=fields.display_name,
-            mime_type=fields.mime_type or related.mime_type,
-        )
-        return await self._whole(request, upload, related.content())
+        with self._content(request) as content:
+            related = MultipartRelated(request.headers.get("content-type", ""), content)
+            fields = decode_file(await related.metadata())
+            upload = UploadRequest(
+                owner=request.state.owner,
+                name=fields.name,
+                display_name=fields.display_name,
+                mime_type=fields.mime_type or related.mime_type,
+            )
+            return await self._whole(request, upload, related.content())
 
     async def _raw(self, request: Request) -> Response:
         mime_type = request.headers.get("x-goog-upload-header-content-type", "")
         declared = request.headers.get("content-type", "")
         upload = UploadRequest(request.state.owner, mime_type=mime_type or declared, length=_length(request))
-        return await self._whole(request, upload, _content(request))
+        with self._content(request) as content:
+            return await self._whole(request, upload, content)
+
+    def _content(self, request: Request) -> AbstractContextManager[AsyncIterator[bytes]]:
+        return self.body_reader.upload(request.scope, request.receive)
 
     async def _whole(
         self, request: Request, upload: UploadRequest, content: AsyncIterator[bytes]
@@ -251,10 +257,6 @@ def _length(request: Request) -> int | None:
     declared = request.headers.get("content-length", "")
     plain = request.headers.get("content-encoding", "identity").lower() in ("", "identity")
     return int(declared) if declared.isdecimal() and plain else None
-
-
-def _content(request: Request) -> AsyncIterator[bytes]:
-    return decompress(request.scope, receive_chunks(request.receive, may_pause=True))
 
 
 async def refuse_missing_bytes(_: Request) -> Response:

@@ -15,13 +15,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from vidi.byte_budget import ByteBudget
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound
 from vidi.domain.prompt import Conversation
 from vidi.engines.registry import Registry
 from vidi.generate import GenerateService, Generation
-from vidi.http.body import BodyReader, decode_body
+from vidi.http.body import BodyReader
 from vidi.http.response import LONGEST_NAME, add_grounding_header, encode_errors_with, json_response
-from vidi.http.stream import Framing, Stream, cancel_on_disconnect, deadline, requested_timeout
+from vidi.http.stream import (
+    Framing,
+    Stream,
+    cancel_on_disconnect,
+    deadline,
+    requested_timeout,
+    send_content,
+)
 from vidi.interactions.service import History, InteractionService
 from vidi.storage.threads import StorageThreads
 from vidi.wire.encode import sse_event
@@ -74,10 +82,10 @@ class InteractionRoutes:
 
 @dataclass(frozen=True, slots=True)
 class InteractionLookup:
-    """GetInteraction; an ASGI application, so that an input counts as held until it is sent."""
+    """GetInteraction; an ASGI application, so that an interaction counts as held until it is sent."""
 
     stored: InteractionRoutes
-    body_reader: BodyReader
+    budget: ByteBudget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send an interaction byte for byte as it was answered; with its input if that is asked for."""
@@ -89,13 +97,17 @@ class InteractionLookup:
             )
         run, interactions = self.stored.threads.run_in_thread, self.stored.interactions
         owner, wanted = request.state.owner, request.path_params["id"]
-        if request.query_params.get("include_input", "false") != "true":
-            answer = await run(interactions.answer, owner, wanted)
-            await json_response(answer)(scope, receive, send)
-            return
-        with self.body_reader.hold(await run(interactions.size, owner, wanted)):
-            found = await run(interactions.get, owner, wanted)
-            await json_response(with_input(found.answer, found.input))(scope, receive, send)
+        with self.budget.transfer() as transfer:
+            if request.query_params.get("include_input", "false") != "true":
+                content = await run(interactions.answer, owner, wanted)
+                transfer.add(len(content))
+            else:
+                # Twice: as it is read, and as it is written.
+                transfer.add(2 * await run(interactions.size, owner, wanted))
+                found = await run(interactions.get, owner, wanted)
+                content = with_input(found.answer, found.input)
+                del found
+            await send_content(content, transfer, send)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +146,16 @@ class InteractionEndpoint:
         request = Request(scope, receive)
         encode_errors_with(request, encode_interaction_error)
         async with self.body_reader.read(scope, receive) as body:
-            new = await decode_body(body, partial(decode_interaction, max_images=self.max_images))
+            new = await self.body_reader.decode(body, partial(decode_interaction, max_images=self.max_images))
             self._check_model(new.model, request)
             body.clear()
             owner: str = request.state.owner
-            async with cancel_on_disconnect(receive), self._with_history(new, owner) as conversation:
-                new_id = self.stored.interactions.new_id()
-                call = InteractionCall(request, owner, new, conversation, new_id)
-                response = await self._answer(call, requested_timeout(request.headers, self.seconds))
-                await response(scope, receive, send)
+            with self.body_reader.budget.hold(len(new.input)):
+                async with cancel_on_disconnect(receive), self._with_history(new, owner) as conversation:
+                    new_id = self.stored.interactions.new_id()
+                    call = InteractionCall(request, owner, new, conversation, new_id)
+                    response = await self._answer(call, requested_timeout(request.headers, self.seconds))
+                    await response(scope, receive, send)
 
     def _check_model(self, model: str, request: Request) -> None:
         try:
@@ -159,7 +172,8 @@ class InteractionEndpoint:
             return
         run, interactions = self.stored.threads.run_in_thread, self.stored.interactions
         history = await run(interactions.history, owner, new.previous, self.body_reader.limit)
-        with self.body_reader.hold(history.size):
+        # Twice: as they were kept, and as pictures.
+        with self.body_reader.budget.hold(2 * history.size):
             yield await run(self._after, history, new.conversation, owner)
 
     def _after(self, history: History, conversation: Conversation, owner: str) -> Conversation:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from vidi.domain.errors import Cancelled, Internal, VidiError
 from vidi.http.access import CALLER, OWNER, AccessPolicy, Destination
 from vidi.http.response import ADDED_HEADERS, ERROR_ENCODER, JSON
+from vidi.http.stream import PIECE_BYTES, pieces_of
 from vidi.wire.encode import array_error, encode_error
 from vidi.wire.errors import status_of
 
@@ -108,6 +109,10 @@ class _Response:
             headers["x-content-type-options"] = "nosniff"
             for name, value in self._added.items():
                 headers[name] = value
+        elif len(message.get("body", b"")) > PIECE_BYTES:
+            for piece in pieces_of(message["body"]):
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            message = {**message, "body": b""}
         await self._send(message)
 
     async def error(self, scope: Scope, body: _RequestBody, error: VidiError) -> None:

@@ -18,7 +18,7 @@ from vidi.domain.prompt import Conversation
 from vidi.engines.base import ModelCard, ModelEntry
 from vidi.engines.registry import Registry
 from vidi.generate import GenerateService, Generation
-from vidi.http.body import BodyReader, decode_body
+from vidi.http.body import BodyReader
 from vidi.http.response import LONGEST_NAME, add_grounding_header, json_response
 from vidi.http.stream import ARRAY, EVENTS, Stream, cancel_on_disconnect, deadline, requested_timeout
 from vidi.wire.decode import RequestLimits, decode_count, decode_generate
@@ -92,10 +92,12 @@ class GenerateEndpoint:
         if not self._serves(model, method):
             version = request.url.path.split("/")[1]
             raise unknown_model(_shortened(model or method), version, _shortened(method))
+        if method != COUNT:
+            self.service.check_room(model)
         async with self.body_reader.read(scope, receive) as body:
             decode = decode_count if method == COUNT else decode_generate
             limits = RequestLimits(model=model, max_images=self.max_images)
-            conversation = await decode_body(body, partial(decode, limits=limits))
+            conversation = await self.body_reader.decode(body, partial(decode, limits=limits))
             body.clear()
             async with cancel_on_disconnect(receive):
                 response = await self._answer(request, model, method, conversation)

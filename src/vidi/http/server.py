@@ -1,7 +1,8 @@
 """The listening socket: uvicorn, with limits where it has none.
 
-uvicorn waits for ever for a header block that drips, takes one of any size, and answers broken HTTP in
-plain text. All three are mended here; `body.py` limits the time that bodies may take.
+uvicorn waits for ever for a header block that drips and for a client that does not read, takes headers of
+any size, and answers broken HTTP in plain text. All of it is mended here; `body.py` limits the time that
+bodies may take.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ HEADER_SECONDS = 30.0
 LINGER_SECONDS = 30.0
 """How long a refused body may go on coming, so that the client finds time to read the refusal."""
 
+WRITE_SECONDS = 30.0
+"""How long a client may take to read what its connection holds for it, which is 128 kB at most."""
+
 MAX_HEADER_BYTES = 64 * 1024
 """Longest header block, request line included."""
 
@@ -34,12 +38,14 @@ BACKLOG = 1024
 class Protocol(HttpToolsProtocol):
     """One connection: bytes from the socket go to the parser, whose callbacks are the `on_...` methods.
 
-    One timer runs at a time, and closes the connection when it ends. It runs while nothing else protects the
+    `_timer` runs alone, and closes the connection when it ends. It runs while nothing else protects the
     server from a silent client: from the connection or a request's first byte to the end of its headers, and
     from an early answer to the end of the refused body. In between `body.py` and the answer's deadline watch.
+    `_write_timer` runs while a client has not read what it was sent, and cuts the connection.
     """
 
     _timer: asyncio.TimerHandle | None = None
+    _write_timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _in_headers = True
     _in_message = False
@@ -50,6 +56,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._stop_write_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -64,6 +71,9 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_headers = self._in_message = True
         self._header_bytes = 0
+        if not self.flow.write_paused:
+            # What was left of the answer before has been looked at long enough: this client is alive.
+            self._stop_write_timer()
         # A first request shares the connection's timer, so that opening one gains a client no time.
         if self._timer is None:
             self._start_timer(HEADER_SECONDS)
@@ -91,10 +101,32 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self._write_timer is None and self.transport.get_write_buffer_size():
+            self._write_timer = self.loop.call_later(WRITE_SECONDS, self._cut_unread)
         if self._in_message:
             # Closing at once would reset the connection under a client that still sends, before it could read
             # why it was refused.
             self._start_timer(LINGER_SECONDS)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stop_write_timer()
+        self._write_timer = self.loop.call_later(WRITE_SECONDS, self._cut_unread)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_write_timer()
+
+    def _cut_unread(self) -> None:
+        """Cut the connection: to close it would wait until the client has read what is left."""
+        self._write_timer = None
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def send_400_response(self, msg: str) -> None:
         """Answer broken HTTP in Google's shape, and close."""

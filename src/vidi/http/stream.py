@@ -7,7 +7,7 @@ first. An error before the first byte is a plain HTTP error; after it, a line th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +15,13 @@ from functools import partial
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
+from vidi.byte_budget import Transfer
 from vidi.domain.errors import Cancelled, DeadlineExceeded, VidiError
+from vidi.http.response import JSON
 from vidi.wire.encode import ARRAY_END, array_element, array_error, sse_error, sse_event
+
+PIECE_BYTES = 64 << 10
+"""How much is handed to a connection at once: as much as it holds for a slow reader before it says so."""
 
 Messages = Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]]
 """Opens an answer as encoded messages; leaving the block cancels what still runs."""
@@ -76,6 +81,33 @@ def requested_timeout(headers: Headers, most: float) -> float:
     except ValueError:
         return most
     return min(wanted, most) if wanted > 0 else most
+
+
+async def send_content(content: bytes, transfer: Transfer, send: Send) -> None:
+    """Send a reply of JSON that counts in the budget of bytes for as long as the client takes.
+
+    Raises:
+        Cancelled: The client stood still while the memory was needed for others.
+    """
+    headers = [(b"content-type", JSON.encode()), (b"content-length", b"%d" % len(content))]
+    try:
+        async with asyncio.timeout(None) as limit:
+            transfer.interrupt = partial(limit.reschedule, 0.0)
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            for piece in pieces_of(content):
+                await send(_body(piece))
+                transfer.moved(len(piece))
+    except TimeoutError:
+        raise Cancelled("The client read too slowly.") from None
+    finally:
+        transfer.interrupt = None
+    await send(_body(b"", more=False))
+
+
+def pieces_of(content: bytes) -> Iterator[bytes]:
+    """Content in pieces, of which each is sent when the client has taken most of those before."""
+    for at in range(0, len(content), PIECE_BYTES):
+        yield content[at : at + PIECE_BYTES]
 
 
 @dataclass(frozen=True, slots=True)

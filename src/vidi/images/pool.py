@@ -23,9 +23,10 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from vidi.byte_budget import ByteBudget
 from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import Fit, canvas, place
 from vidi.domain.prompt import ImageFormat, ImageHeader, Picture
@@ -48,6 +49,8 @@ _KEPT_FILE_BYTES = 16 << 20
 """A shared file larger than this many bytes gives its memory back after the job."""
 _HEAVY_PIXELS = 1 << 24
 """Pictures with more pixels are decoded one at a time, since each may need up to a gigabyte."""
+_HEAVY_BYTES = 16 << 20
+"""So are files with more bytes: one is in memory twice, as it is read and as the decoder sees it."""
 _LARGEST_KEPT = 4
 """A picture over this part of the room for kept ones is not kept."""
 _CLOSED = "The server is shutting down."
@@ -65,20 +68,33 @@ def _shared_file() -> int:
         return os.dup(file.fileno())
 
 
-def _spawn(
-    channel: int, shared: int, memory_limit: int, deadline: float, environment: Mapping[str, str]
-) -> subprocess.Popen[bytes]:
+@dataclass(frozen=True, slots=True)
+class DecoderLimits:
+    """What a decoder process may have.
+
+    Attributes:
+        seconds: Most that one picture may take to decode; waiting for a turn is not counted.
+        memory: Most address space in bytes.
+        environment: The whole of its environment.
+    """
+
+    seconds: float
+    memory: int
+    environment: Mapping[str, str] = field(default_factory=lambda: NO_ENVIRONMENT)
+
+
+def _spawn(channel: int, shared: int, limits: DecoderLimits) -> subprocess.Popen[bytes]:
     """A new interpreter, not a fork: after a fork a lock that another thread held stays locked for good.
 
     `-P` keeps the working directory out of its import path: files there are none of ours.
     """
-    arguments = ["-P", "-m", "vidi.images.decoder", str(shared), str(memory_limit), str(deadline)]
+    arguments = ["-P", "-m", "vidi.images.decoder", str(shared), str(limits.memory), str(limits.seconds)]
     return subprocess.Popen(
         [sys.executable, *arguments],
         stdin=channel,
         stdout=subprocess.DEVNULL,
         pass_fds=[shared],
-        env=environment,
+        env=limits.environment,
     )
 
 
@@ -98,7 +114,7 @@ def _abandon(process: subprocess.Popen[bytes], channel: socket.socket, shared: i
 class _DecoderProcess:
     """One decoder process, with its socket and its shared memory file."""
 
-    def __init__(self, memory_limit: int, deadline: float, environment: Mapping[str, str]) -> None:
+    def __init__(self, limits: DecoderLimits) -> None:
         """Start the process. Raises OSError."""
         with contextlib.ExitStack() as undo:
             self._channel, theirs = socket.socketpair()
@@ -107,7 +123,7 @@ class _DecoderProcess:
                 self._channel.setblocking(False)
                 self._shared = _shared_file()
                 undo.callback(os.close, self._shared)
-                self._process = _spawn(theirs.fileno(), self._shared, memory_limit, deadline, environment)
+                self._process = _spawn(theirs.fileno(), self._shared, limits)
             undo.pop_all()
         # Whoever is torn down without `close`, as tests and interrupts do, must leave no process behind.
         self._abandoned = weakref.finalize(self, _abandon, self._process, self._channel, self._shared)
@@ -179,26 +195,23 @@ class DecoderPool:
         self,
         *,
         size: int,
-        deadline: float,
-        memory_limit: int,
+        limits: DecoderLimits,
+        budget: ByteBudget | None = None,
         idle_seconds: float = _IDLE_SECONDS,
         keep: int = 0,
-        environment: Mapping[str, str] = NO_ENVIRONMENT,
     ) -> None:
         """Start nothing yet.
 
         Args:
             size: Most decoder processes at the same time.
-            deadline: Most seconds that one picture may take to decode; waiting for a turn is not counted.
-            memory_limit: Most address space of a decoder process, in bytes.
+            limits: Of each of these processes.
+            budget: Where the bytes of files that are being decoded are taken from; None has no end.
             idle_seconds: After so long without a picture, all decoders but one are let go.
             keep: Most bytes of prepared pixels that are kept for the next request with the same file.
-            environment: Of the decoder processes, the whole of it.
         """
-        self._deadline = deadline
-        self._memory_limit = memory_limit
+        self._limits = limits
+        self._budget = budget or ByteBudget(sys.maxsize)
         self._idle_seconds = idle_seconds
-        self._environment = environment
         self._cache = LruCache[tuple[str, Job], Picture](
             keep, lambda _, picture: len(picture.rgb), largest_part=_LARGEST_KEPT
         )
@@ -220,17 +233,21 @@ class DecoderPool:
 
         Raises:
             InvalidImage: The file is broken, takes too long or too much memory, or crashed the decoder.
-            Unavailable: The pool is closed, or no decoder process can be started; or the file cannot be read.
+            Unavailable: The pool is closed, or no decoder process can be started; the file cannot be read, or
+                there is no memory left for it.
         """
         digest = await source.digest()
         job = Job(header.format, header.orientation, header.width, header.height, fit)
         kept = self._cache.get((digest, job))
         if kept is not None:
             return replace(kept, resolution=header.resolution)
-        data = await source.read()
+        size = source.stored or len(await source.read())
+        heavy = _is_heavy(job) or size > _HEAVY_BYTES
         # First the lock, then a slot: a heavy picture that waits for another must not keep a decoder idle.
-        async with self._heavy_lock if _is_heavy(job) else contextlib.nullcontext(), self._slots:
-            result, rgb = await self._decode(data, source.where, job)
+        # A stored file is read when its turn has come: those that wait take no memory.
+        async with self._heavy_lock if heavy else contextlib.nullcontext(), self._slots:
+            with self._budget.hold(size + source.stored):
+                result, rgb = await self._decode(await source.read(), source.where, job)
         picture = Picture(
             result.width,
             result.height,
@@ -260,13 +277,14 @@ class DecoderPool:
         decoder = await self._acquire()
         reusable = False
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(self._limits.seconds):
                 result = await decoder.run(data, job)
             rgb = decoder.read_pixels(_pixel_bytes(result, job))
             reusable = True
         except TimeoutError:
             raise broken_image(
-                where, f"it took longer than {self._deadline:g} s to decode; save it anew or scale it down"
+                where,
+                f"it took longer than {self._limits.seconds:g} s to decode; save it anew or scale it down",
             ) from None
         except _DecoderDied:
             if self._closed:
@@ -285,7 +303,7 @@ class DecoderPool:
     def _reason(self, verdict: Verdict) -> str:
         """Why the picture cannot be used and what to do, to complete `broken_image`."""
         if verdict is Verdict.TOO_MUCH_MEMORY:
-            return f"it needs more than {self._memory_limit >> 20:,} MB of memory to decode; scale it down"
+            return f"it needs more than {self._limits.memory >> 20:,} MB of memory to decode; scale it down"
         if verdict is Verdict.NOT_AS_ANNOUNCED:
             return "its data do not have the size that its header announces; save it anew"
         return "its data are broken or cut short; send the whole, unaltered file"
@@ -307,7 +325,7 @@ class DecoderPool:
 
     async def _start(self) -> _DecoderProcess:
         try:
-            decoder = _DecoderProcess(self._memory_limit, self._deadline, self._environment)
+            decoder = _DecoderProcess(self._limits)
         except OSError:
             raise Unavailable("No picture decoder can be started; the system is out of resources.") from None
         self._busy.add(decoder)

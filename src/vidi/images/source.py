@@ -30,6 +30,7 @@ class PictureSource:
         where: str,
         resolution: MediaResolution = MediaResolution.UNSPECIFIED,
         *,
+        stored: int = 0,
         digest: str = "",
         header: ImageHeader | None = None,
     ) -> None:
@@ -39,12 +40,14 @@ class PictureSource:
             read: Reads the whole encoded file, anew each time.
             where: Path of the part in the request.
             resolution: The part's own media resolution.
+            stored: How many bytes `read` fetches into memory; 0 where they are there already.
             digest: SHA-256 of the file in hex; "" if not known.
             header: The file's header, checked when it came; None if not known.
         """
         self.read = read
         self.where = where
         self.resolution = resolution
+        self.stored = stored
         self._digest = digest
         self._header = header
 
@@ -56,6 +59,11 @@ class PictureSource:
             return image.data
 
         return cls(read, image.where, image.resolution)
+
+    @property
+    def has_header(self) -> bool:
+        """Whether `header` needs no reading."""
+        return self._header is not None
 
     async def digest(self) -> str:
         """SHA-256 of the encoded file in hex: the same file, the same digest."""

@@ -23,6 +23,7 @@ from vidi.domain.errors import (
     PermissionDenied,
     RequestTooLarge,
     ResourceExhausted,
+    SlowRequest,
     Unauthenticated,
     Unavailable,
     VidiError,
@@ -186,6 +187,7 @@ class Status:
 
 _STATUSES: tuple[tuple[type[VidiError], Status], ...] = (
     (InvalidRequest, Status(400, "INVALID_ARGUMENT")),
+    (SlowRequest, Status(408, "DEADLINE_EXCEEDED")),
     (FailedPrecondition, Status(400, "FAILED_PRECONDITION")),
     (Unauthenticated, Status(401, "UNAUTHENTICATED")),
     (PermissionDenied, Status(403, "PERMISSION_DENIED")),
