@@ -51,7 +51,8 @@ def quiet(step: str, done: int, total: int) -> None:
 
 def context(settings: Settings, progress: Progress = quiet) -> EngineContext:
     """What the engines get."""
-    return EngineContext(cache=settings.cache_dir, threads=settings.threads, progress=progress)
+    backends = tuple(each.backend() for each in settings.backend)
+    return EngineContext(settings.cache_dir, settings.threads, progress, backends=backends)
 
 
 def installed(settings: Settings) -> Mapping[str, ModelEntry]:
