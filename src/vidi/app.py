@@ -60,6 +60,7 @@ def context(settings: Settings, progress: Progress = quiet) -> EngineContext:
         threads=settings.threads,
         progress=progress,
         environment=child_environment(),
+        backends=tuple(each.backend() for each in settings.backend),
     )
 
 

@@ -10,9 +10,20 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path, user_config_path, user_data_path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from vidi.engines.base import Backend
 
 PREFIX = "VIDI_"
 """A setting `port` is read from the environment as VIDI_PORT."""
@@ -43,6 +54,58 @@ def _comma_separated(value: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
 
 
+BACKEND_KEY = PREFIX + "BACKEND_KEY"
+"""Variable that holds a backend's key where the settings name no other."""
+
+
+class BackendSettings(BaseModel):
+    """One backend; `vidi.engines.base.Backend` says what each field means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Names = Field(min_length=1)
+    id: str = Field("", pattern=r"^([a-z0-9][a-z0-9._-]{0,62})?$")
+    key_env: str = BACKEND_KEY
+    model: str = ""
+    profile: str = ""
+    slots: int = Field(64, ge=1, le=1024)
+    kind: str = "auto"
+    affinity_header: str = Field("x-session-id", pattern=r"^[A-Za-z0-9-]*$")
+
+    @field_validator("url")
+    @classmethod
+    def _check_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            try:
+                parts = urlsplit(url)
+                wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+            except ValueError:
+                wrong = True
+            if wrong or not url.isascii() or parts.query or parts.fragment:
+                raise ValueError(f"{url!r} is no address of a server, as http://gpu:8000/v1")
+            if parts.username or parts.password:
+                raise ValueError("an address holds no password; key_env names the variable for it")
+        return urls
+
+    @model_validator(mode="after")
+    def _check_key(self) -> Self:
+        if self.key_env != BACKEND_KEY and self.key_env not in os.environ:
+            raise ValueError(f"key_env names {self.key_env}, which is not set")
+        return self
+
+    def backend(self) -> Backend:
+        """The backend, with its key out of the environment."""
+        told = self.model_dump(exclude={"url", "key_env"})
+        return Backend(self.url, key=os.environ.get(self.key_env, ""), **told)
+
+
+def _as_backends(value: object) -> object:
+    """A URL, or several with commas between them, is one backend."""
+    if isinstance(value, str):
+        return ({"url": value},) if value.strip() else ()
+    return (value,) if isinstance(value, dict) else value
+
+
 class Settings(BaseModel):
     """What the owner of the server may choose."""
 
@@ -54,6 +117,11 @@ class Settings(BaseModel):
     api_keys: Names = Field((), description="Keys that callers must show, separated by commas; none: open.")
     allowed_hosts: Names = Field(
         (), description="Host names under which an open server may be called, beside loopback's."
+    )
+    backend: Annotated[tuple[BackendSettings, ...], BeforeValidator(_as_backends)] = Field(
+        (),
+        description="Server elsewhere that runs models, as http://gpu:8000/v1; several with commas are "
+        "copies of one. Its key: VIDI_BACKEND_KEY. More in a file: docs/backends.md.",
     )
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("vidi"), description="Where uploaded files live."

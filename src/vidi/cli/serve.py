@@ -35,7 +35,8 @@ from vidi.settings import Settings
 def serve(verbose: bool, config: Path | None, **flags: object) -> None:
     """Serve the Gemini API until Ctrl-C.
 
-    Without --model the best model on the disk answers, else vidi-lite, which fetches its weights once.
+    Without --model a backend's model answers, if there is a backend (VIDI_BACKEND=http://gpu:8000/v1), else
+    the best model on the disk, else vidi-lite, which fetches its weights once.
     """
     settings = settings_from(config, flags)
     logging.basicConfig(
@@ -55,6 +56,8 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
 
 def _greeting(settings: Settings, entry: ModelEntry, port: int) -> str:
     why = "as chosen" if settings.model else "the best model on this disk"
+    if entry.runs_at:
+        why = f"at {entry.runs_at}"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     key = "one of VIDI_API_KEYS" if settings.api_keys else "any"
     return (

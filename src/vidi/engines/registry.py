@@ -27,7 +27,9 @@ def installed_models(context: EngineContext) -> dict[str, ModelEntry]:
     for point in entry_points(group=GROUP):
         list_models: ModelLister = point.load()
         found.extend(list_models(context))
-    return {entry.card.id: entry for entry in sorted(found, key=lambda entry: -entry.rank)}
+    # Of two with one name the better one is meant.
+    ranked = sorted(found, key=lambda entry: entry.rank)
+    return dict(reversed({entry.card.id: entry for entry in ranked}.items()))
 
 
 def best_model(entries: Mapping[str, ModelEntry]) -> ModelEntry:
@@ -133,6 +135,15 @@ class Registry:
         opening = self._opening.get(self.find(model).card.id)
         if opening and opening.done() and not (opening.cancelled() or opening.exception()):
             opening.result().check_room()
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong with the models that are open, by id; empty if all is well."""
+        opened = {
+            model: opening.result()
+            for model, opening in self._opening.items()
+            if opening.done() and not opening.cancelled() and opening.exception() is None
+        }
+        return {model: worker.problem for model, worker in opened.items() if worker.problem}
 
     async def _open(self, entry: ModelEntry) -> Worker:
         with missing_packages_named():
