@@ -17,7 +17,7 @@ from vidi.domain.errors import Unavailable
 from vidi.http.access import AccessPolicy
 from vidi.http.middleware import Gateway
 from vidi.http.response import add_header, encode_errors_with, json_response
-from vidi.http.routes import GET, PAGE, RouteEntry, RouteTable
+from vidi.http.routes import GET, RouteEntry, RouteTable
 
 SOURCE = Path(vidi.__file__).parent
 
@@ -42,7 +42,7 @@ def small() -> TestClient:
     """A client of three endpoints behind the middleware."""
     endpoints = {"/answer": _answer, "/fail": _fail, "/own": _fail_in_its_own_words}
     policy = AccessPolicy(frozenset(), frozenset({"localhost"}))
-    table = RouteTable(RouteEntry(GET, PAGE, path, endpoint) for path, endpoint in endpoints.items())
+    table = RouteTable(RouteEntry(GET, path, endpoint) for path, endpoint in endpoints.items())
     app = Starlette(middleware=[Middleware(Gateway, policy=policy, resolve=table.resolve)])
     return TestClient(app, base_url="http://localhost")
 

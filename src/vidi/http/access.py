@@ -21,8 +21,8 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vidi.domain.errors import InvalidRequest, NotFound, PermissionDenied
-from vidi.wire.errors import invalid_key, missing_key, several_keys
+from vidi.domain.errors import InvalidRequest, PermissionDenied
+from vidi.wire.errors import invalid_key, missing_key, no_such_path, several_keys
 
 CALLER = "caller"
 """Key in a request's state: the `Caller` that the door let in."""
@@ -56,7 +56,8 @@ class Access(Enum):
 
 async def not_found(scope: Scope, _receive: Receive, _send: Send) -> None:
     """What answers an unknown path or verb."""
-    raise NotFound(f"There is no {scope['method']} {scope['path'][:200]} here.")
+    base = f"{scope['scheme']}://{Headers(scope=scope).get('host', '')}"
+    raise no_such_path(scope["method"], scope["path"], base)
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,6 +264,14 @@ async def refuse_missing_bytes(_: Request) -> Response:
     raise InvalidRequest("A file comes with its bytes: send them to /upload/v1beta/files.")
 
 
+async def refuse_registration(_: Request) -> Response:
+    """Files of Google Cloud Storage, which nothing here can read."""
+    raise InvalidRequest(
+        "files:register is not served by Vidi, which cannot read gs:// files. Upload the bytes to "
+        "/upload/v1beta/files, or give a picture's https address as file_uri."
+    )
+
+
 MAX_METADATA = 1_000_000
 """Longest first part of a multipart upload in bytes."""
 

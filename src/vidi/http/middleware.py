@@ -120,7 +120,7 @@ class _Response:
         if self._begun:
             return
         url = URL(scope=scope)
-        in_array = url.path.endswith(":streamGenerateContent") and "alt=sse" not in url.query
+        in_array = url.path.rstrip("/").endswith(":streamGenerateContent") and "alt=sse" not in url.query
         encode = scope["state"].get(ERROR_ENCODER, encode_error)
         content = array_error(error) if in_array else encode(error)
         headers = [(b"content-type", JSON.encode()), (b"content-length", b"%d" % len(content))]
