@@ -28,6 +28,9 @@ from vidi.engines.base import Backend
 PREFIX = "VIDI_"
 """A setting `port` is read from the environment as VIDI_PORT."""
 
+SHORTEST_KEY = 16
+"""Fewest characters of a key where strangers can try to guess it."""
+
 MEGABYTE = 1_000_000
 GIBIBYTE = 1 << 30
 
@@ -52,6 +55,9 @@ def _comma_separated(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
+Networks = Annotated[
+    tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], BeforeValidator(_comma_separated)
+]
 
 
 BACKEND_KEY = PREFIX + "BACKEND_KEY"
@@ -123,6 +129,10 @@ class Settings(BaseModel):
         description="Server elsewhere that runs models, as http://gpu:8000/v1; several with commas are "
         "copies of one. Its key: VIDI_BACKEND_KEY. More in a file: docs/backends.md.",
     )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Addresses or networks of the reverse proxies whose X-Forwarded-* headers are believed.",
+    )
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("vidi"), description="Where uploaded files live."
     )
@@ -192,6 +202,16 @@ class Settings(BaseModel):
         least = self.max_request_bytes + BESIDE_A_BODY
         if self.memory_bytes < least:
             raise ValueError(f"memory_bytes must be {least} or more, so that the largest request fits")
+        return self
+
+    @model_validator(mode="after")
+    def _check_short_keys(self) -> Self:
+        reachable = not is_loopback(self.host) or self.trusted_proxies
+        if reachable and any(len(key) < SHORTEST_KEY for key in self.api_keys):
+            raise ValueError(
+                f"api_keys: strangers can reach this server, so a key has {SHORTEST_KEY} characters or more; "
+                "`openssl rand -hex 24` makes a good one"
+            )
         return self
 
     @property

@@ -15,7 +15,7 @@ from starlette.datastructures import URL, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.domain.errors import Cancelled, Internal, VidiError
-from vidi.http.access import CALLER, OWNER, AccessPolicy, Destination
+from vidi.http.access import ADDRESS, CALLER, OWNER, AccessPolicy, Destination
 from vidi.http.response import ADDED_HEADERS, ERROR_ENCODER, JSON
 from vidi.http.stream import PIECE_BYTES, pieces_of
 from vidi.wire.encode import array_error, encode_error
@@ -64,8 +64,9 @@ class Gateway:
             log.info("%s %s %d %.1f ms", scope["method"], scope["path"], reply.status, took)
 
     async def _serve(self, to: Destination, scope: Scope, receive: Receive, reply: _Response) -> None:
-        caller = self._policy.admit(to.access, scope)
-        scope["state"][CALLER] = caller
+        address = self._policy.address(scope)
+        caller = self._policy.admit(to.access, scope, address)
+        scope["state"][ADDRESS], scope["state"][CALLER] = address, caller
         if caller.owner is not None:
             scope["state"][OWNER] = caller.owner
         scope.update(to.scope)
