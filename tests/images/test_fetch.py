@@ -104,9 +104,9 @@ def test_an_interaction_names_its_part(client: TestClient) -> None:
     [
         ({}, True),
         ({"allow_urls": False}, False),
-        ({"api_keys": ("k",)}, False),
-        ({"api_keys": ("k",), "host": "0.0.0.0"}, False),
-        ({"api_keys": ("k",), "allow_urls": True}, True),
+        ({"api_keys": ("a-key-of-sixteen",)}, False),
+        ({"api_keys": ("a-key-of-sixteen",), "host": "0.0.0.0"}, False),
+        ({"api_keys": ("a-key-of-sixteen",), "allow_urls": True}, True),
     ],
 )
 def test_strangers_have_nothing_fetched_unless_the_owner_says_so(
@@ -114,7 +114,7 @@ def test_strangers_have_nothing_fetched_unless_the_owner_says_so(
 ) -> None:
     settings = Settings(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache", model="echo", **chosen)
     with TestClient(
-        create_app(settings), base_url="http://localhost", headers={"x-goog-api-key": "k"}
+        create_app(settings), base_url="http://localhost", headers={"x-goog-api-key": "a-key-of-sixteen"}
     ) as client:
         error = _post(client, "https://10.0.0.1/a.png").json()["error"]
     assert error["code"] == 400

@@ -34,19 +34,18 @@ _SPELLINGS = (
         ),
         "/v1beta/",
     ),
-    (re.compile(rf"/+(?:{_VERSION}/)?(?:resumable/)?upload/(?:{_VERSION}/)?(?=files$)"), "/upload/v1beta/"),
+    (re.compile(rf"/+(?:{_VERSION}/)?(?:resumable/)?upload/(?:{_VERSION}/)?(?=files/*$)"), "/upload/v1beta/"),
 )
 
 
 def canonical(path: str) -> str:
     """The spelling of a path that stands in the table, if it is one of those that clients are known to make.
 
-    A slash at the end does not matter.
+    A slash at the end of a path of the API does not matter.
     """
-    path = path.rstrip("/") or "/"
     for spelling, instead in _SPELLINGS:
         if found := spelling.match(path):
-            return instead + path[found.end() :]
+            return instead + path[found.end() :].rstrip("/")
     return path
 
 
