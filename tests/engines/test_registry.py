@@ -59,6 +59,12 @@ def test_without_a_ready_model_the_best_is_fetched_and_a_test_engine_never_is() 
         best_model({"fake": _entry("fake", rank=-1)})
 
 
+def test_an_engine_that_claims_no_rank_is_no_default_by_being_installed() -> None:
+    plain = ModelEntry(ModelCard("plain", "plain", ""), factory="any:where", ready=True)
+    entries = {"plain": plain, "far": _entry("far", ready=False, rank=0)}
+    assert best_model(entries).card.id == "far"
+
+
 def test_gemini_names_mean_the_default_model_and_unknown_names_nothing(tmp_path: Path) -> None:
     entries = {"near": _entry("near"), "far": _entry("far")}
     registry = Registry(entries, default="near", context=_context(tmp_path), queue=1)

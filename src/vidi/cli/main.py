@@ -18,6 +18,7 @@ COMMANDS = {
     "caption": ("vidi.cli.ask:caption", "Say what is in each photo."),
     "chat": ("vidi.cli.chat:chat", "Talk about photos, question after question."),
     "detect": ("vidi.cli.ask:detect", "Box the objects in each photo, and draw them."),
+    "doctor": ("vidi.cli.doctor:doctor", "Say what this machine has, and what to do."),
     "files": ("vidi.cli.files:files", "Upload files to a running server, and see what is there."),
     "inspect": ("vidi.cli.inspect:inspect", "Show format, size, token cost and sharpness."),
     "models": ("vidi.cli.models:models", "List the models; remove one; check a profile."),

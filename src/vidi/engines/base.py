@@ -225,7 +225,8 @@ class ModelEntry:
         factory: `module:function` of an EngineFactory; imported on first use.
         fetcher: `module:function` of a WeightsFetcher; "" where nothing has to be fetched.
         ready: Whether its weights are on the disk, so that it opens without a network.
-        rank: Which ready model `vidi serve` takes by default: the highest; below 0 is never taken.
+        rank: Which ready model `vidi serve` takes by default: the highest. One below 0 has to be asked for:
+            installing a package changes no answers.
         remover: `module:function` of a WeightsRemover; "" where nothing is to be removed.
         auto_download: Whether missing weights may be fetched when they are first needed; otherwise only by
             `vidi pull`, which shows what that takes and asks.
@@ -238,7 +239,7 @@ class ModelEntry:
     factory: str
     ready: bool
     fetcher: str = ""
-    rank: int = 0
+    rank: int = -1
     remover: str = ""
     auto_download: bool = True
     size: int = 0
