@@ -82,7 +82,9 @@ def to_json_schema(schema: Schema) -> dict[str, JsonValue]:
     """Write a schema as JSON Schema 2020-12, without what is open and without unreadable patterns."""
     written: dict[str, JsonValue] = {}
     if schema.kinds:
-        written["type"] = [kind.value for kind in Kind if kind in schema.kinds]
+        # One type stands alone: not every server reads a list of one.
+        kinds: list[JsonValue] = [kind.value for kind in Kind if kind in schema.kinds]
+        written["type"] = kinds[0] if len(kinds) == 1 else kinds
     if schema.enum is not None:
         written["enum"] = list(schema.enum)
     if schema.any_of:

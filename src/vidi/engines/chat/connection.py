@@ -139,8 +139,9 @@ class Links:
             surplus.close()
 
     def close(self) -> None:
-        """Close those that are idle."""
+        """Close those that are idle, and keep none from now on."""
         with self._lock:
+            self.keep = 0
             idle, self._idle = self._idle, deque()
         for link, _ in idle:
             link.close()

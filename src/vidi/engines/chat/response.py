@@ -87,6 +87,9 @@ def _stream_once(post: Post, body: bytes, style: ChatStyle) -> Generator[Piece, 
                     break  # Nothing more is to come, although the server keeps the connection open.
     except HttpRefusal as error:
         raise error_of(error, style.explain) from None
+    except BackendFailure:
+        if not events.done:
+            raise
     except (ValueError, RecursionError):
         raise BackendFailure(
             "The model's server sent what is no answer. Please try again.", retry_after=1.0

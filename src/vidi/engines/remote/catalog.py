@@ -168,10 +168,12 @@ def models_of(context: EngineContext, backend: Backend) -> tuple[RemoteModel, ..
             retry_after=RETRY_SECONDS,
         )
     # Of two names that become one id the first is meant.
-    named = {backend.id or slug(each.name): each for each in reversed(chosen)}
+    named: dict[str, Served] = {}
+    for each in chosen:
+        named.setdefault(backend.id or slug(each.name), each)
     return tuple(
         RemoteModel(name, backend, kind, each, _profile(context, backend, each))
-        for name, each in reversed(named.items())
+        for name, each in named.items()
     )
 
 

@@ -130,7 +130,7 @@ class RemoteEngine:
 
     def _request(self, prompt: Prompt, limit: int) -> Message:
         encoded = prompt.with_images(self._encoded(picture) for picture in prompt.images())
-        sampling = sampling_options(prompt.sampling, limit)
+        sampling = sampling_options(replace(prompt.sampling, max_output_tokens=limit), limit)
         name, kind = self._model.served.name, self._kind
         thinking = self._thinking(prompt)
         if kind.native_chat:
@@ -199,7 +199,7 @@ class RemoteEngine:
         """Most tokens of the answer: what is asked for, as far as the window has room for it."""
         asked = prompt.sampling.max_output_tokens
         most = self._card.output_token_limit
-        wanted = most if asked is None else min(asked, most)
+        wanted = most if asked is None else max(1, min(asked, most))
         window = self._card.input_token_limit
         # No text has more tokens than bytes; only where that does not settle it the server is asked.
         pictures = list(prompt.images())

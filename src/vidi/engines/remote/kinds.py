@@ -201,6 +201,4 @@ class Failures:
                 )
             case _ if 300 <= code < 400:
                 log.error("%s sends on to another address: give that one", self.name)
-        return Internal(
-            "The model's server does not take this server's requests. The server's log says more."
-        )
+        return Internal("The model's server refuses this server. The log says more.")
