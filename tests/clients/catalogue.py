@@ -182,7 +182,7 @@ CLIENTS = (
         GUIDE, "main.go", by_default=True,
     ),
     Client(
-        "com.google.genai", "Java", "java", "maven", "google-genai", "tests/clients/java/pom.xml", GUIDE,
+        "com.google.genai", "Java", "java", "maven", "google-genai", "tests/clients/java/pom.xml", TALKING,
         "Main.java",
     ),
     Client(

@@ -3,6 +3,12 @@
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.google.genai.Client;
 import com.google.genai.errors.ApiException;
+import com.google.genai.gaos.models.interactions.CreateModelInteraction;
+import com.google.genai.gaos.models.interactions.ImageContent;
+import com.google.genai.gaos.models.interactions.ImageContentMimeType;
+import com.google.genai.gaos.models.interactions.Interaction;
+import com.google.genai.gaos.models.interactions.InteractionsInput;
+import com.google.genai.gaos.models.operations.CreateInteractionRequestBody;
 import com.google.genai.types.Content;
 import com.google.genai.types.GenerateContentConfig;
 import com.google.genai.types.HttpOptions;
@@ -17,6 +23,7 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 
@@ -73,6 +80,14 @@ public class Main {
         .required("kind", "items").build();
   }
 
+  static Interaction continued(InteractionsInput input, String previous) {
+    var asked = CreateModelInteraction.builder().model(MODEL).input(input);
+    if (previous != null) {
+      asked.previousInteractionId(previous);
+    }
+    return CLIENT.interactions.create(CreateInteractionRequestBody.of(asked.build())).interaction().get();
+  }
+
   static Map<String, Object> run(String flow) throws Exception {
     GenerateContentConfig json = GenerateContentConfig.builder().responseMimeType("application/json").build();
     Content detect = contents(photo(), Part.fromText(ENV.get("DETECT")));
@@ -106,6 +121,13 @@ public class Main {
         int counted = CLIENT.models.countTokens(MODEL, List.of(caption()), null).totalTokens().get();
         var usage = CLIENT.models.generateContent(MODEL, caption(), PLAIN).usageMetadata().get();
         return Map.of("value", List.of(counted, usage.promptTokenCount().get()));
+      case "interaction":
+        ImageContent image = ImageContent.builder().mimeType(ImageContentMimeType.IMAGE_JPEG)
+            .data(Base64.getEncoder().encodeToString(Files.readAllBytes(Path.of(ENV.get("PHOTO"))))).build();
+        var first = continued(InteractionsInput.ofContent(List.of(image)), null);
+        var again = continued(InteractionsInput.of("Caption this image."), first.id().get());
+        CLIENT.interactions.delete(first.id().get());
+        return Map.of("text", again.outputText().get());
       case "refused":
         try {
           CLIENT.models.generateContent("no-such-model", caption(), PLAIN);
