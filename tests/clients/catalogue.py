@@ -26,7 +26,7 @@ class Client:
         name: As people call it.
         language: What its users write.
         folder: Where its program is, under this one; also its identifier.
-        manager: What installs it: `venv`, `npm`, `go`, or nothing (`checks`, `system`).
+        manager: What installs it: `venv`, `npm`, `go`, `maven`, or nothing (`checks`, `system`).
         package: Whose version is the client's.
         lock: The file that pins it, under the repository's root.
         flows: What its program can do.
@@ -83,11 +83,18 @@ def _of_go(lock: Path, package: str) -> str:
     return found[1]
 
 
+def _of_maven(lock: Path, package: str) -> str:
+    found = re.search(rf"<artifactId>{re.escape(package)}</artifactId>\s*<version>([^<]+)", lock.read_text())
+    assert found, f"{lock} does not name {package}"
+    return found[1]
+
+
 _READERS: dict[str, Callable[[Path, str], str]] = {
     "requirements.txt": _of_requirements,
     "dev.txt": _of_requirements,
     "package-lock.json": _of_npm,
     "go.mod": _of_go,
+    "pom.xml": _of_maven,
 }
 
 
@@ -104,6 +111,11 @@ def _browser(name: str, program: str) -> Client:
         "client.mjs", note=PAGES, browser=program,
     )  # fmt: skip
 
+
+VERTEX = """
+Any client in its Vertex mode finds its models here, with a key or with a project and a place; what these are
+called does not matter. That mode of the SDKs has no Files and no Interactions.
+"""
 
 PAGES = """
 A server without keys answers pages that this machine serves, at any port of `localhost`, `127.0.0.1` and
@@ -160,10 +172,18 @@ CLIENTS = (
         "@google/genai", "JavaScript", "javascript", "npm", "@google/genai",
         "tests/sdk/js/package-lock.json", TALKING, "client.mjs", by_default=True,
     ),
+    Client(
+        "google-genai, Vertex express", "Python", "python-vertex", "checks", "google-genai",
+        "requirements/dev.txt", (*THREE, "boxes", "tokens", "refused"), note=VERTEX,
+    ),
     *(_browser(name, program) for name, program in (("Chromium", "chromium"), ("Firefox", "firefox-esr"))),
     Client(
         "google.golang.org/genai", "Go", "go", "go", "google.golang.org/genai", "tests/clients/go/go.mod",
         GUIDE, "main.go", by_default=True,
+    ),
+    Client(
+        "com.google.genai", "Java", "java", "maven", "google-genai", "tests/clients/java/pom.xml", TALKING,
+        "Main.java",
     ),
     Client(
         "curl and jq", "shell", "curl", "system", "curl", "", TALKING, "client.sh", by_default=True,
@@ -184,7 +204,8 @@ CLIENTS = (
     ),
     Client(
         "gemini-cli", "shell", "gemini-cli", "npm", "@google/gemini-cli",
-        "tests/clients/gemini-cli/package-lock.json", ("caption", "stream"), "client.sh", note=GEMINI_CLI,
+        "tests/clients/gemini-cli/package-lock.json", ("caption", "stream", "vertex"), "client.sh",
+        note=GEMINI_CLI,
     ),
 )  # fmt: skip
 

@@ -97,6 +97,7 @@ CHECKS: dict[str, dict[str, Callable[[Answer], None]]] = {
         "fetched": _says_echo,
         "upload": _says_echo,
         "interaction": _says_echo,
+        "vertex": _says_echo,
         "stream": _streams_echo,
         "structured": _is_an_empty_scene,
         "several": _saw_both_sizes,
