@@ -8,6 +8,7 @@ the process; when the server is gone in the middle of a job, the alarm does.
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import signal
@@ -26,7 +27,9 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from vidi.domain.geometry import place
 from vidi.domain.prompt import ImageFormat
-from vidi.images.pipeline import Frame, prepare, whole
+from vidi.images import heif
+from vidi.images.formats import Unreadable, without_notes
+from vidi.images.pipeline import Frame, prepare, upright, whole
 from vidi.images.protocol import JOB_SIZE, DecodeResult, Job, Verdict, write_at
 from vidi.sandbox import confine
 
@@ -44,12 +47,17 @@ DECODER_ERRORS = (
     RuntimeError,
     SyntaxError,
     TypeError,
+    Unreadable,
     ValueError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
 )
 """What Pillow, its plugins and pi-heif were seen to raise for broken files."""
+
+
+_ROUNDED = 1
+"""Pixels by which a side may be longer than the header reader makes it of a crop."""
 
 
 class _NotAsAnnounced(Exception):
@@ -61,7 +69,12 @@ def _open_png(file: BinaryIO) -> Image.Image:
 
 
 def _open_jpeg(file: BinaryIO) -> Image.Image:
-    return JpegImageFile(file)
+    """Pillow reads notes that libjpeg, which decodes, does not look at, and gives up on odd ones."""
+    try:
+        return JpegImageFile(file)
+    except DECODER_ERRORS:
+        file.seek(0)
+        return JpegImageFile(io.BytesIO(without_notes(file.read())))
 
 
 def _open_webp(file: BinaryIO) -> Image.Image:
@@ -69,8 +82,21 @@ def _open_webp(file: BinaryIO) -> Image.Image:
 
 
 def _open_heif(file: BinaryIO) -> Image.Image:
-    """The primary picture; libheif has turned it upright."""
-    picture: Image.Image = pi_heif.HeifFile(file).to_pillow()
+    """The primary picture, cropped and turned upright, by libheif where it does that.
+
+    It decodes no more pixels than remain after the crop and 64 a side, and so refuses a good picture of which
+    little remains. How large the whole one is, the header reader has checked.
+    """
+    try:
+        picture: Image.Image = pi_heif.HeifFile(file).to_pillow()
+    except RuntimeError:
+        file.seek(0)
+        whole_one = heif.uncropped(file.read())
+        if whole_one is None:
+            raise
+        picture = pi_heif.HeifFile(io.BytesIO(whole_one.data)).to_pillow()
+        for step in whole_one.steps:
+            picture = upright(picture, step) if isinstance(step, int) else picture.crop(step)
     return picture
 
 
@@ -98,9 +124,11 @@ def decode(file: BinaryIO, job: Job) -> tuple[Image.Image, tuple[int, int]]:
     image = _OPENERS[job.format](file)
     width, height = image.size
     if job.format in _TURNED_BY_DECODER:
-        # libheif has cropped and turned it, so its sides may be shorter and the other way round.
+        # libheif has cropped and turned it, so its sides may be the other way round, and it rounds a crop by
+        # its own rules.
         orientation = 1
-        fits = width * height <= job.width * job.height
+        sides = sorted((job.width, job.height))
+        fits = all(side <= most + _ROUNDED for side, most in zip(sorted((width, height)), sides, strict=True))
     else:
         orientation = job.orientation
         fits = (width, height) == (job.width, job.height)
