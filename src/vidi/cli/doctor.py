@@ -28,7 +28,7 @@ LITTLE_DISK = 2_000_000_000
 """Free bytes below which uploads and the smallest models may fail."""
 
 
-class Verdict(Enum):
+class Mark(Enum):
     """How something stands; the value is how it is shown."""
 
     GOOD = ("ok", "green")
@@ -42,7 +42,7 @@ class Finding:
 
     about: str
     text: str
-    verdict: Verdict = Verdict.GOOD
+    verdict: Mark = Mark.GOOD
     advice: str = ""
 
 
@@ -60,7 +60,7 @@ def doctor(config: Path | None) -> None:
         click.echo(f"{click.style(f'{word:4}', fg=colour)}  {finding.about:10}  {finding.text}")
         if finding.advice:
             click.echo(f"{'':18}{finding.advice}")
-    sys.exit(any(finding.verdict is Verdict.BAD for finding in found))
+    sys.exit(any(finding.verdict is Mark.BAD for finding in found))
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -86,7 +86,7 @@ def _packages() -> Finding:
     return Finding(
         "packages",
         text,
-        Verdict.NOTE,
+        Mark.NOTE,
         "Open models need llama.cpp: install Vidi with its extra, `vidi[llama]`.",
     )
 
@@ -112,7 +112,7 @@ def _graphics() -> Finding:
     return Finding(
         "graphics",
         f"there is a card ({', '.join(seen)}), but the llama.cpp that is installed cannot use it",
-        Verdict.NOTE,
+        Mark.NOTE,
         "xllamacpp has wheels for CUDA, ROCm and Vulkan; docs/models/gpu.md says which.",
     )
 
@@ -123,9 +123,9 @@ def _folder(about: str, folder: Path) -> Finding:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         advice = f"Give this user {place}, or choose another with VIDI_{about.upper()}_DIR."
-        return Finding(about, f"{folder} cannot be written", Verdict.BAD, advice)
+        return Finding(about, f"{folder} cannot be written", Mark.BAD, advice)
     free = shutil.disk_usage(place).free
-    verdict = Verdict.GOOD if free > LITTLE_DISK else Verdict.NOTE
+    verdict = Mark.GOOD if free > LITTLE_DISK else Mark.NOTE
     return Finding(about, f"{folder}, {in_units(free)} free", verdict)
 
 
@@ -135,13 +135,13 @@ def _models(settings: Settings) -> Iterator[Finding]:
     try:
         entry = default_model(settings)
     except VidiError as error:
-        yield Finding("default", error.message, Verdict.BAD)
+        yield Finding("default", error.message, Mark.BAD)
         return
     if entry.ready:
         yield Finding("default", entry.card.id)
     else:
         advice = f"Fetch it: vidi pull {entry.card.id}"
-        yield Finding("default", f"{entry.card.id}, not on this disk yet", Verdict.NOTE, advice)
+        yield Finding("default", f"{entry.card.id}, not on this disk yet", Mark.NOTE, advice)
 
 
 def _reachable(settings: Settings) -> Finding:
