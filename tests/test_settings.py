@@ -43,6 +43,10 @@ def test_the_users_own_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("colour = 1", "colour"),
         ("port = ", "vidi.toml"),
         ('host = "0.0.0.0"', "VIDI_API_KEYS"),
+        ('host = "0.0.0.0"\napi_keys = "sixteen-letters!,k"', "16 characters"),
+        ('trusted_proxies = "10.0.0.1"\napi_keys = "k"', "16 characters"),
+        ('trusted_proxies = "10.0.0.300"', "trusted_proxies"),
+        ('trusted_proxies = "everyone"', "trusted_proxies"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, says: str) -> None:
@@ -56,15 +60,15 @@ def test_a_missing_file_is_an_error_when_it_was_named(tmp_path: Path) -> None:
 
 
 def test_keys_open_other_addresses_and_are_kept_as_digests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIDI_API_KEYS", "one, two,")
+    monkeypatch.setenv("VIDI_API_KEYS", "one-of-the-keys-, two-of-the-keys-,")
     settings = load({"host": "0.0.0.0"})
-    assert settings.api_keys == ("one", "two")
+    assert settings.api_keys == ("one-of-the-keys-", "two-of-the-keys-")
     assert len(settings.key_digests) == 2
     assert not any(b"one" in digest for digest in settings.key_digests)
 
 
 def test_there_are_few_settings_and_each_says_what_it_is() -> None:
-    assert len(Settings.model_fields) <= 24
+    assert len(Settings.model_fields) <= 30
     assert all(field.description for field in Settings.model_fields.values())
 
 

@@ -194,7 +194,9 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
 def access_policy(settings: Settings) -> AccessPolicy:
     """Who may call."""
     hosts = (*LOCAL_HOSTS, settings.host, *settings.allowed_hosts)
-    return AccessPolicy(settings.key_digests, frozenset(name.lower() for name in hosts))
+    return AccessPolicy(
+        settings.key_digests, frozenset(name.lower() for name in hosts), settings.trusted_proxies
+    )
 
 
 def lifespan(parts: Parts) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:

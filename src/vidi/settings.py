@@ -17,6 +17,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 PREFIX = "VIDI_"
 """A setting `port` is read from the environment as VIDI_PORT."""
 
+SHORTEST_KEY = 16
+"""Fewest characters of a key where strangers can try to guess it."""
+
 MEGABYTE = 1_000_000
 GIBIBYTE = 1 << 30
 
@@ -41,6 +44,9 @@ def _comma_separated(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
+Networks = Annotated[
+    tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], BeforeValidator(_comma_separated)
+]
 
 
 class Settings(BaseModel):
@@ -54,6 +60,10 @@ class Settings(BaseModel):
     api_keys: Names = Field((), description="Keys that callers must show, separated by commas; none: open.")
     allowed_hosts: Names = Field(
         (), description="Host names under which an open server may be called, beside loopback's."
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Addresses or networks of the reverse proxies whose X-Forwarded-* headers are believed.",
     )
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("vidi"), description="Where uploaded files live."
@@ -124,6 +134,16 @@ class Settings(BaseModel):
         least = self.max_request_bytes + BESIDE_A_BODY
         if self.memory_bytes < least:
             raise ValueError(f"memory_bytes must be {least} or more, so that the largest request fits")
+        return self
+
+    @model_validator(mode="after")
+    def _check_short_keys(self) -> Self:
+        reachable = not is_loopback(self.host) or self.trusted_proxies
+        if reachable and any(len(key) < SHORTEST_KEY for key in self.api_keys):
+            raise ValueError(
+                f"api_keys: strangers can reach this server, so a key has {SHORTEST_KEY} characters or more; "
+                "`openssl rand -hex 24` makes a good one"
+            )
         return self
 
     @property

@@ -13,7 +13,7 @@ from vidi.settings import Settings
 
 MODELS = "/v1beta/models"
 UPLOAD = "/upload/v1beta/files"
-KEY = "a-long-secret"
+KEY = "a-long-enough-secret"
 SITE = "https://site.example"
 
 LOCAL = (

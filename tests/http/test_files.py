@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -369,15 +370,23 @@ def test_a_listing_is_walked_page_by_page(client: TestClient) -> None:
         _refused(client.get(f"{FILES}?{wrong}"), 400, upload=False)
 
 
-def test_the_proxys_names_are_used_in_urls(client: TestClient) -> None:
+@pytest.mark.parametrize(
+    ("proxy", "url"), [("10.0.0.1", "https://vidi.example/ai"), ("9.0.0.1", "http://localhost")]
+)
+def test_a_trusted_proxys_names_are_used_in_urls(settings: Settings, proxy: str, url: str) -> None:
+    behind = settings.model_copy(
+        update={"trusted_proxies": (ip_network("10.0.0.0/8"),), "allowed_hosts": ("vidi.example",)}
+    )
     headers = {
         "x-goog-upload-command": "start",
         "x-forwarded-proto": "https",
         "x-forwarded-host": "vidi.example",
         "x-forwarded-prefix": "/ai/",
     }
-    url = client.post(UPLOAD, headers=headers).headers["x-goog-upload-url"]
-    assert url.startswith("https://vidi.example/ai/upload/v1beta/files?upload_id=")
+    app = create_app(behind)
+    with TestClient(app, base_url="http://localhost", client=(proxy, 1)) as client:
+        told = client.post(UPLOAD, headers=headers).headers["x-goog-upload-url"]
+    assert told.startswith(f"{url}/upload/v1beta/files?upload_id=")
 
 
 @pytest.fixture

@@ -13,14 +13,18 @@ from vidi.app import create_app
 from vidi.settings import Settings
 
 MODELS = "/v1beta/models"
-KEY = "a-long-secret"
+KEY = "a-long-enough-secret"
 
 
 @pytest.fixture
 def locked(tmp_path: Path) -> Iterator[TestClient]:
     """A client of a server with keys."""
     settings = Settings(
-        host="0.0.0.0", model="echo", api_keys=(KEY, "another"), data_dir=tmp_path, cache_dir=tmp_path
+        host="0.0.0.0",
+        model="echo",
+        api_keys=(KEY, "another-long-secret"),
+        data_dir=tmp_path,
+        cache_dir=tmp_path,
     )
     with TestClient(create_app(settings), base_url="http://vidi.example") as client:
         yield client
@@ -62,9 +66,7 @@ def test_an_open_server_answers_under_its_own_names(client: TestClient, host: st
     assert client.get(MODELS, headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "[", "a b"]
-)
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", ""])
 def test_an_open_server_refuses_foreign_names(client: TestClient, host: str) -> None:
     reply = client.get(MODELS, headers={"host": host})
     assert reply.status_code == 403

@@ -14,7 +14,7 @@ from vidi.app import create_app
 from vidi.http import playground
 from vidi.settings import Settings
 
-KEY = "a-long-secret"
+KEY = "a-long-enough-secret"
 PATHS = sorted(playground.load().assets)
 FIRST_PAINT = 100_000
 """Most bytes of all files together, unpacked."""

@@ -21,7 +21,7 @@ from vidi.files.aio import AsyncFiles
 from vidi.files.metadata import UploadRequest
 from vidi.files.store import WRONG_OFFSET, WRONG_SIZE, Phase
 from vidi.files.uploads import UploadStatus
-from vidi.http.access import caller_of
+from vidi.http.access import base_url, caller_of
 from vidi.http.body import BodyReader
 from vidi.http.response import JSON, add_header, json_response
 from vidi.wire.file import decode_file, encode_file, encode_files, encode_uploaded
@@ -197,22 +197,6 @@ class UploadRoutes:
         if done.file is None:
             raise NotFound("The file was deleted while it was uploaded.")
         return json_response(encode_uploaded(done.file, base_url(request)))
-
-
-def base_url(request: Request) -> str:
-    """Scheme, host and path prefix under which the client knows this server, without a slash at the end.
-
-    A proxy tells them in X-Forwarded-Proto, -Host and -Prefix.
-    """
-    headers = request.headers
-    scheme = _first(headers.get("x-forwarded-proto", "")) or request.url.scheme
-    host = _first(headers.get("x-forwarded-host", "")) or headers.get("host", "") or request.url.netloc
-    prefix = _first(headers.get("x-forwarded-prefix", "")).strip("/")
-    return f"{scheme}://{host}" + (f"/{prefix}" if prefix else "")
-
-
-def _first(value: str) -> str:
-    return value.partition(",")[0].strip()
 
 
 def _add_status(request: Request, phase: Phase) -> None:

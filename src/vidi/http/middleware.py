@@ -11,11 +11,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from starlette.datastructures import URL, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.domain.errors import Cancelled, Internal, VidiError
-from vidi.http.access import CALLER, OWNER, AccessPolicy, Destination
+from vidi.http.access import ADDRESS, CALLER, OWNER, AccessPolicy, Destination
 from vidi.http.response import ADDED_HEADERS, ERROR_ENCODER, JSON
 from vidi.http.stream import PIECE_BYTES, pieces_of
 from vidi.wire.encode import array_error, encode_error
@@ -64,8 +64,9 @@ class Gateway:
             log.info("%s %s %d %.1f ms", scope["method"], scope["path"], reply.status, took)
 
     async def _serve(self, to: Destination, scope: Scope, receive: Receive, reply: _Response) -> None:
-        caller = self._policy.admit(to.access, scope)
-        scope["state"][CALLER] = caller
+        address = self._policy.address(scope)
+        caller = self._policy.admit(to.access, scope, address)
+        scope["state"][ADDRESS], scope["state"][CALLER] = address, caller
         if caller.owner is not None:
             scope["state"][OWNER] = caller.owner
         scope.update(to.scope)
@@ -119,8 +120,8 @@ class _Response:
         """Send an error, unless an answer has begun."""
         if self._begun:
             return
-        url = URL(scope=scope)
-        in_array = url.path.endswith(":streamGenerateContent") and "alt=sse" not in url.query
+        is_stream = scope["path"].endswith(":streamGenerateContent")
+        in_array = is_stream and b"alt=sse" not in scope["query_string"]
         encode = scope["state"].get(ERROR_ENCODER, encode_error)
         content = array_error(error) if in_array else encode(error)
         headers = [(b"content-type", JSON.encode()), (b"content-length", b"%d" % len(content))]

@@ -168,6 +168,8 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        # `access.py` decides which proxies are believed; uvicorn would believe any on this machine.
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listener])
