@@ -28,6 +28,9 @@ from vidi.wire.errors import invalid_key, missing_key, no_such_path, several_key
 ADDRESS = "address"
 """Key in a request's state: the `Address` at which it was sent."""
 
+ADDRESS = "address"
+"""Key in a request's state: the `Address` at which it was sent."""
+
 CALLER = "caller"
 """Key in a request's state: the `Caller` that the door let in."""
 

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from starlette.datastructures import URL, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.domain.errors import Cancelled, Internal, VidiError
@@ -120,8 +120,8 @@ class _Response:
         """Send an error, unless an answer has begun."""
         if self._begun:
             return
-        url = URL(scope=scope)
-        in_array = url.path.rstrip("/").endswith(":streamGenerateContent") and "alt=sse" not in url.query
+        is_stream = scope["path"].rstrip("/").endswith(":streamGenerateContent")
+        in_array = is_stream and b"alt=sse" not in scope["query_string"]
         encode = scope["state"].get(ERROR_ENCODER, encode_error)
         content = array_error(error) if in_array else encode(error)
         headers = [(b"content-type", JSON.encode()), (b"content-length", b"%d" % len(content))]
