@@ -16,10 +16,6 @@ from vidi.settings import Settings, SettingsError, load
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".heic", ".heif")
 """What is taken from a folder; a file that is named itself is taken whatever it is called."""
 
-INTERRUPTED = 130
-"""Exit code of a program that Ctrl-C ended, as shells have it."""
-
-
 CONNECT_SECONDS = 10.0
 
 

@@ -19,11 +19,14 @@ from vidi.domain.errors import Cancelled, Internal, VidiError
 from vidi.http.access import CALLER, OWNER, AccessPolicy
 from vidi.http.response import ADDED_HEADERS, ERROR_ENCODER, JSON
 from vidi.http.routes import Destination, RouteTable
-from vidi.http.stream import PIECE_BYTES, pieces_of
+from vidi.http.stream import DRAIN, PIECE_BYTES, Drain, pieces_of
 from vidi.wire.encode import array_error, encode_error
 from vidi.wire.errors import status_of
 
 log = logging.getLogger(__name__)
+
+PROBES = frozenset({"/health", "/ready", "/metrics"})
+"""Paths that a server answers to its very end, and does not wait for."""
 
 DRAIN_SECONDS = 20.0
 """How long the rest of a refused body is read and forgotten."""
@@ -41,11 +44,12 @@ EXPOSED_HEADERS = (
 class Gateway:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, policy: AccessPolicy, table: RouteTable) -> None:
-        """Answer requests by `table`; `app` gets all that is no request."""
+    def __init__(self, app: ASGIApp, policy: AccessPolicy, table: RouteTable, drain: Drain) -> None:
+        """Answer requests by `table` until `drain` begins; `app` gets all that is no request."""
         self._app = app
         self._policy = policy
         self._table = table
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,11 +61,14 @@ class Gateway:
         if to.takes_files:
             # Refused before anyone asks which upload: there is nothing that a client could continue.
             added["x-goog-upload-status"] = "final"
-        scope.setdefault("state", {})[ADDED_HEADERS] = added
+        scope.setdefault("state", {}).update({ADDED_HEADERS: added, DRAIN: self._drain})
+        if self._drain.begun:
+            added["connection"] = "close"
         reply = _Response(send, added, cors=self._policy.locked)
         began = time.perf_counter()
         try:
-            await self._serve(to, scope, body, reply)
+            with contextlib.nullcontext() if to.path in PROBES else self._drain.request():
+                await self._serve(to, scope, body, reply)
         except Cancelled:
             reply.status = 499
         except VidiError as error:
