@@ -32,6 +32,7 @@ from vidi.http.interactions import InteractionEndpoint, InteractionLookup, Inter
 from vidi.http.middleware import Gateway
 from vidi.http.models import GenerateEndpoint, ModelRoutes
 from vidi.http.routes import Endpoints, RouteTable, route_table
+from vidi.http.stream import Drain
 from vidi.images.fetch import UrlFetcher
 from vidi.images.header import ImageLimits, inspect_upload
 from vidi.images.pool import DECODER_MEMORY, DecoderLimits, DecoderPool
@@ -79,8 +80,13 @@ def default_model(settings: Settings) -> ModelEntry:
     return engines(settings).default
 
 
-def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
+def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | None = None) -> Starlette:
     """The server as an ASGI application; what it opens is closed when its lifespan ends.
+
+    Args:
+        settings: What the owner chose.
+        progress: Told about long work.
+        drain: Who ends the server tells it; None if nobody does.
 
     Raises:
         NotFound: The chosen model is unknown.
@@ -104,7 +110,12 @@ def create_app(settings: Settings, progress: Progress = quiet) -> Starlette:
     files, interactions = opened.enter_context(storage(settings, threads))
     parts = Parts(budget, registry, decoders, threads, urls, files, interactions, opened)
     policy = access_policy(settings)
-    gateway = Middleware(Gateway, policy=policy, resolve=routes(settings, parts).resolve)
+    gateway = Middleware(
+        Gateway,
+        policy=policy,
+        resolve=routes(settings, parts).resolve,
+        drain=drain or Drain(settings.drain_seconds),
+    )
     return Starlette(middleware=[Middleware(Cors, policy=policy), gateway], lifespan=lifespan(parts))
 
 
@@ -210,17 +221,20 @@ def lifespan(parts: Parts) -> Callable[[Starlette], contextlib.AbstractAsyncCont
             asyncio.create_task(parts.interactions.run_janitor(parts.threads)),
         ]
         default = parts.registry.default
-        if default.ready:
-            try:
-                await parts.registry.open(default.card.id)
-            except Unavailable as error:
-                log.warning("%s", error.message)
-        yield
-        for janitor in janitors:
-            janitor.cancel()
-        await parts.registry.close()
-        await parts.decoders.close()
-        parts.opened.close()
+        try:
+            if default.ready:
+                try:
+                    await parts.registry.open(default.card.id)
+                except Unavailable as error:
+                    log.warning("%s", error.message)
+            yield
+        finally:
+            # However it ends: an engine's thread that is left in native code would abort the program's exit.
+            for janitor in janitors:
+                janitor.cancel()
+            await parts.registry.close()
+            await parts.decoders.close()
+            parts.opened.close()
 
     return run
 

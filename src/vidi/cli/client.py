@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +17,7 @@ import httpx2
 import pybase64
 
 from vidi.app import create_app
+from vidi.cli.main import INTERRUPTED
 from vidi.cli.options import CONNECT_SECONDS, ClientError, Wishes, answer_of, keys_of
 from vidi.cli.photos import Photo
 from vidi.cli.progress import ProgressBars
@@ -221,4 +225,9 @@ async def connect(settings: Settings, server: str) -> AsyncIterator[Client]:
                 transport=InProcess(app), base_url="http://localhost", headers=keys, timeout=timeout
             ) as http,
         ):
-            yield Client(http)
+            try:
+                yield Client(http)
+            except asyncio.CancelledError:
+                # Engines get a moment to end. Who presses Ctrl-C again does not want to wait for them.
+                signal.signal(signal.SIGINT, lambda _signal, _frame: os._exit(INTERRUPTED))
+                raise

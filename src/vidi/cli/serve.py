@@ -16,6 +16,7 @@ from vidi.cli.pull import fetch_first, refuse_unpulled
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
 from vidi.http import server
+from vidi.http.stream import Drain
 from vidi.settings import Settings
 
 
@@ -33,7 +34,10 @@ from vidi.settings import Settings
 @click.option("-v", "--verbose", is_flag=True, help="Log every request.")
 @config_option
 def serve(verbose: bool, config: Path | None, **flags: object) -> None:
-    """Serve the Gemini API until Ctrl-C.
+    """Serve the Gemini API until Ctrl-C or SIGTERM.
+
+    Then no new request is taken, and running answers get VIDI_DRAIN_SECONDS to end. A second Ctrl-C ends
+    them at once.
 
     Without --model a backend's model answers, if there is a backend (VIDI_BACKEND=http://gpu:8000/v1), else
     the best model on the disk, else vidi-lite, which fetches its weights once.
@@ -47,11 +51,12 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
         refuse_unpulled(entry)
         listener = _listen(settings)
         fetch_first(settings, entry)
-        app = create_app(settings)
+        drain = Drain(settings.drain_seconds)
+        app = create_app(settings, drain=drain)
     except VidiError as error:
         raise StartError(error.message) from None
     click.echo(_greeting(settings, entry, listener.getsockname()[1]), err=True)
-    server.serve(app, listener)
+    server.serve(app, listener, drain)
 
 
 def _greeting(settings: Settings, entry: ModelEntry, port: int) -> str:

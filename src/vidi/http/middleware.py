@@ -17,11 +17,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from vidi.domain.errors import Cancelled, Internal, VidiError
 from vidi.http.access import ADDRESS, CALLER, OWNER, AccessPolicy, Destination
 from vidi.http.response import ADDED_HEADERS, ERROR_ENCODER, JSON
-from vidi.http.stream import PIECE_BYTES, pieces_of
+from vidi.http.stream import DRAIN, PIECE_BYTES, Drain, pieces_of
 from vidi.wire.encode import array_error, encode_error
 from vidi.wire.errors import status_of
 
 log = logging.getLogger(__name__)
+
+PROBES = frozenset({"/health", "/ready", "/metrics"})
+"""Paths that a server answers to its very end, and does not wait for."""
 
 DRAIN_SECONDS = 20.0
 """How long the rest of a refused body is read and forgotten."""
@@ -30,11 +33,14 @@ DRAIN_SECONDS = 20.0
 class Gateway:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, policy: AccessPolicy, resolve: Callable[[Scope], Destination]) -> None:
-        """Send each request where `resolve` says; `app` gets all that is no request."""
+    def __init__(
+        self, app: ASGIApp, policy: AccessPolicy, resolve: Callable[[Scope], Destination], drain: Drain
+    ) -> None:
+        """Send each request where `resolve` says until `drain` begins; `app` gets all that is no request."""
         self._app = app
         self._policy = policy
         self._resolve = resolve
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,11 +52,14 @@ class Gateway:
         if to.takes_files:
             # Refused before anyone asks which upload: there is nothing that a client could continue.
             added["x-goog-upload-status"] = "final"
-        scope.setdefault("state", {})[ADDED_HEADERS] = added
+        scope.setdefault("state", {}).update({ADDED_HEADERS: added, DRAIN: self._drain})
+        if self._drain.begun:
+            added["connection"] = "close"
         reply = _Response(send, added)
         began = time.perf_counter()
         try:
-            await self._serve(to, scope, body, reply)
+            with contextlib.nullcontext() if to.path in PROBES else self._drain.request():
+                await self._serve(to, scope, body, reply)
         except Cancelled:
             reply.status = 499
         except VidiError as error:
