@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from vidi.domain.prompt import ImageHeader, ImageSource, MediaResolution
+from vidi.domain.prompt import ImageDetail, ImageHeader, ImageSource, MediaResolution
 from vidi.images.header import ImageLimits, check_limits, read_header
 
 _LARGE = 256 << 10
@@ -28,7 +28,7 @@ class PictureSource:
         self,
         read: Callable[[], Awaitable[bytes]],
         where: str,
-        resolution: MediaResolution = MediaResolution.UNSPECIFIED,
+        resolution: ImageDetail = MediaResolution.UNSPECIFIED,
         *,
         stored: int = 0,
         digest: str = "",
@@ -74,7 +74,7 @@ class PictureSource:
         return self._digest
 
     async def header(
-        self, limits: ImageLimits, resolution: MediaResolution = MediaResolution.UNSPECIFIED
+        self, limits: ImageLimits, resolution: ImageDetail = MediaResolution.UNSPECIFIED
     ) -> ImageHeader:
         """What the file's header says, with the media resolution in force.
 
@@ -85,7 +85,7 @@ class PictureSource:
             self._header = read_header(await self.read(), where=self.where, limits=limits)
         else:
             check_limits(self._header, limits, self.where)
-        if self._header.resolution is resolution:
+        if self._header.resolution == resolution:
             # Spares a copy, of which a prompt with thousands of pictures would make thousands.
             return self._header
         return replace(self._header, resolution=resolution)

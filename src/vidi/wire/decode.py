@@ -10,7 +10,7 @@ import pybase64
 from pydantic import ValidationError
 
 from vidi.domain.errors import InvalidRequest
-from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaResolution, Request, Role, Turn
+from vidi.domain.prompt import Conversation, FileReference, ImageSource, Request, Role, Turn
 from vidi.wire import configuration
 from vidi.wire.errors import FieldViolation, InvalidFields, Scope, from_validation, refuse
 from vidi.wire.json_body import read_object
@@ -84,9 +84,12 @@ def check_mime_type(given: str | None, where: str) -> None:
     kind = (given or "").split(";", 1)[0].strip().lower()
     if not kind or _ALIASES.get(kind, kind) in IMAGE_TYPES:
         return
-    problem = f"Unsupported MIME type: {(given or '')[:_MAX_SHOWN]}"
-    if not kind.startswith("image/"):
-        problem += f" at {where}. Only pictures are served: {', '.join(IMAGE_TYPES)}."
+    problem = f"Unsupported MIME type: {(given or '')[:_MAX_SHOWN]} at {where}."
+    served = ", ".join(IMAGE_TYPES)
+    if kind.startswith("image/"):
+        problem += f" Convert the picture to one of {served}."
+    else:
+        problem += f" Only pictures are served: {served}."
     raise InvalidRequest(problem, where=f"{where}.mime_type")
 
 
@@ -209,8 +212,8 @@ def _part_faults(part: Part, role: Role, path: str, scope: Scope) -> Iterator[Fi
             yield scope.fault(f"{path}.{name}", f"{name} is not served. Send text and pictures only.")
     if part.file_data and not part.file_data.file_uri:
         yield scope.fault(f"{path}.file_data.file_uri", "file_uri must not be empty.")
-    if part.media_resolution and part.media_resolution.num_tokens:
-        yield scope.fault(f"{path}.media_resolution.num_tokens", "is not served. Use level.")
+    for name, text in configuration.detail_faults(part.media_resolution):
+        yield scope.fault(f"{path}.media_resolution.{name}", text)
 
 
 def _check_image_count(contents: list[Content], scope: Scope, limits: RequestLimits) -> None:
@@ -239,8 +242,7 @@ def _turns(contents: list[Content], scope: Scope) -> tuple[Turn[ImageSource | Fi
 
 
 def _turn_part(part: Part, path: str) -> TurnPart:
-    level = part.media_resolution.level if part.media_resolution else None
-    resolution = MediaResolution(level.name) if level else MediaResolution.UNSPECIFIED
+    resolution = configuration.detail(part.media_resolution)
     if part.inline_data:
         where = f"{path}.inline_data"
         check_mime_type(part.inline_data.mime_type, where)

@@ -265,6 +265,7 @@ def _generation(config: InteractionConfig) -> GenerationConfig:
 
 def _turns(raw: object, path: str, max_images: int) -> Turns:
     """The turns of an input: a text, contents, or steps."""
+    _refuse_older_turns(raw, path)
     if _is_steps(raw):
         steps = _read(InputSteps, {"input": raw}).input
         return _turns_of_steps(steps, path, max_images)
@@ -273,6 +274,17 @@ def _turns(raw: object, path: str, max_images: int) -> Turns:
     refuse(islice(_contents_faults(contents, path), _MAX_FAULTS))
     parts = tuple(_part(each, f"{path}[{at}]") for at, each in enumerate(contents))
     return (Turn(Role.USER, parts),)
+
+
+def _refuse_older_turns(raw: object, path: str) -> None:
+    """Turns as the API had them before it had steps."""
+    first = raw[0] if isinstance(raw, list) and raw else raw
+    if isinstance(first, dict) and "role" in first and "type" not in first:
+        kind = MODEL_OUTPUT if first["role"] == Role.MODEL.value else USER_INPUT
+        text = (
+            f'turns of role and content are not read. Write {{"type": "{kind}", "content": [...]}} instead.'
+        )
+        refuse([_SCOPE.fault(f"{path}[0]" if isinstance(raw, list) else path, text)])
 
 
 def _is_steps(raw: object) -> bool:
