@@ -145,7 +145,7 @@ class GenerateService:
             async with self._sources(grounded.native if grounded else conversation, owner) as sources:
                 generation = await self._prepare(resolved, conversation, sources, grounded, held)
             # The pictures are in the prompt now: their files may go while the engine answers.
-            yield generation
+            yield replace(generation, pieces=_short(generation.pieces))
 
     def check_room(self, model: str) -> None:
         """Refuse a request before it is read, if there will be no place for it. Raises as `generate`."""
@@ -293,6 +293,19 @@ def _check_length(count: TokenCount, card: ModelCard) -> None:
             f"The input token count ({count.total}) exceeds the maximum number of tokens allowed "
             f"({card.input_token_limit})."
         )
+
+
+LONGEST_PIECE = 2_500
+"""Characters of a piece: as JSON under 16 kB, which every client's reader of streams takes in one line."""
+
+
+async def _short(pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
+    """The same answer in pieces that are not too long; all but its text goes with a piece's end."""
+    async for piece in pieces:
+        while len(piece.text) > LONGEST_PIECE:
+            yield Piece(piece.text[:LONGEST_PIECE], thought=piece.thought, candidate=piece.candidate)
+            piece = replace(piece, text=piece.text[LONGEST_PIECE:])
+        yield piece
 
 
 async def _candidates(worker: Worker, prompt: Prompt) -> AsyncIterator[Piece]:

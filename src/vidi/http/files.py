@@ -93,6 +93,8 @@ class UploadRoutes:
         # Until `_start` has made an upload, an error leaves nothing that a client could continue.
         _add_status(request, Phase.FINAL)
         match _protocol(request):
+            case "resumable" if _commands(request) == ["start", "upload", "finalize"]:
+                return await self._raw(request)
             case "resumable":
                 return await self._start(request)
             case "multipart":
@@ -147,6 +149,8 @@ class UploadRoutes:
                         upload_id, offset, chunk, _length(request), finalize=bool(rest)
                     )
             case ["finalize"]:
+                with self._content(request) as content:
+                    await _refuse_bytes(content)
                 return await self.files.run_in_thread(uploads.finalize, upload_id)
             case ["query"]:
                 return await self.files.run_in_thread(uploads.query, upload_id)
@@ -224,6 +228,17 @@ def _protocol(request: Request) -> str:
     return "multipart" if content_type.startswith("multipart/") else "raw"
 
 
+async def _refuse_bytes(content: AsyncIterator[bytes]) -> None:
+    """What `finalize` alone brings would be lost, and the client would not know."""
+    async for chunk in content:
+        if chunk:
+            raise InvalidRequest(
+                f"`finalize` takes no bytes and this request has some. Send them with {_COMMAND}: "
+                f"upload, finalize and {_OFFSET}.",
+                where=_COMMAND,
+            )
+
+
 def _commands(request: Request) -> list[str]:
     commands = request.headers.get("x-goog-upload-command", "").lower()
     return [command.strip() for command in commands.split(",") if command.strip()]
@@ -275,6 +290,11 @@ class MultipartRelated:
         """
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
+        if kind == b"multipart/form-data":
+            raise InvalidRequest(
+                "multipart/form-data is not read here. Send multipart/related: a JSON note, then the file; "
+                "or the bytes of the file alone with X-Goog-Upload-Protocol: raw."
+            )
         if not kind.startswith(b"multipart/") or not boundary:
             raise InvalidRequest("A multipart upload needs Content-Type: multipart/related; boundary=...")
         self._chunks = chunks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -30,6 +31,7 @@ IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/heic", "image/hei
 
 _ALIASES = {"image/jpg": "image/jpeg"}
 _MAX_SHOWN = 64
+_DATA_URL = re.compile(r"data:[\w.+/;=-]{0,100};base64,", re.ASCII)
 _ALPHABETS = ((None, ""), (b"-_", "+/"))
 """Standard, then URL-safe, with the letters of the other that its decoder would let pass."""
 
@@ -37,7 +39,8 @@ _ALPHABETS = ((None, ""), (b"-_", "+/"))
 def decode_base64(text: str, where: str) -> bytes:
     """Decode base64 as protobuf's JSON does: standard or URL-safe alphabet, padded or not.
 
-    Line breaks are ignored, for callers who forgot `base64 -w0`. Anything else is refused: other
+    Line breaks are ignored, for callers who forgot `base64 -w0`, and so is `data:image/png;base64,` before
+    it, which names no other bytes. Anything else is refused: other
     characters, both alphabets in one text, a wrong length or padding, stray bits in the last character.
 
     Args:
@@ -47,6 +50,8 @@ def decode_base64(text: str, where: str) -> bytes:
     Raises:
         InvalidFields: It is no base64.
     """
+    if found := _DATA_URL.match(text):
+        text = text[found.end() :]
     data = _try_base64(text)
     if data is None and ("\n" in text or "\r" in text):
         data = _try_base64(text.replace("\n", "").replace("\r", ""))

@@ -46,6 +46,12 @@ class Message(BaseModel):
             raise PydanticCustomError(
                 WRONG_MESSAGE, "(message), it has more names than the message has fields"
             )
+        if isinstance(raw, dict):
+            for name in raw.keys() & cls.model_fields.keys():
+                alias = cls.model_fields[name].alias or name
+                if alias != name and alias in raw:
+                    text = "(oneof), oneof field '_{name}' is already set. Cannot set '{alias}'"
+                    raise PydanticCustomError(WRONG_MESSAGE, text, {"name": name, "alias": alias})
         return raw
 
 
