@@ -72,7 +72,7 @@ def test_pictures_of_all_turns_are_counted() -> None:
 def test_too_many_contents_are_refused_before_any_is_looked_at() -> None:
     many = [{"type": "text", "text": "a"}] * (MAX_PARTS + 1)
     for given in (many, [{"type": "user_input", "content": many}]):
-        with pytest.raises(InvalidRequest, match=f"more than {MAX_PARTS} contents"):
+        with pytest.raises(InvalidRequest, match=f"more than {MAX_PARTS} (contents|elements)"):
             decoded(input=given)
 
 

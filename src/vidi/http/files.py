@@ -108,7 +108,7 @@ class UploadRoutes:
         if commands and commands != ["start"]:
             raise InvalidRequest("An upload begins with X-Goog-Upload-Command: start.", where=_COMMAND)
         async with self.body_reader.read(request.scope, request.receive) as body:
-            fields = decode_file(body)
+            fields = await self.body_reader.decode(body, decode_file)
         headers = request.headers
         declared = headers.get("x-goog-upload-header-content-length")
         upload = UploadRequest(
@@ -175,7 +175,7 @@ class UploadRoutes:
     async def _multipart(self, request: Request) -> Response:
         with self._content(request) as content:
             related = MultipartRelated(request.headers.get("content-type", ""), content)
-            fields = decode_file(await related.metadata())
+            fields = await self.body_reader.decode(await related.metadata(), decode_file)
             upload = UploadRequest(
                 owner=request.state.owner,
                 name=fields.name,

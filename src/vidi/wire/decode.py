@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 import pybase64
@@ -154,7 +155,7 @@ def _conversation(request: GenerateContentRequest, scope: Scope, limits: Request
     config = request.generation_config or GenerationConfig()
     contents = request.contents or []
     _check_roles(contents, scope)
-    refuse((*_faults(request, scope), *configuration.faults(config, scope)))
+    refuse(chain(_faults(request, scope), configuration.faults(config, scope)))
     _check_image_count(contents, scope, limits)
     thinking = configuration.thinking(config.thinking_config or ThinkingConfig())
     output = configuration.output(config, scope)

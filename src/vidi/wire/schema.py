@@ -19,8 +19,8 @@ from vidi.wire.fields import Base64, Bool, Float, Int32, Listed, Text, enum_of
 _MAX_NAMES = 64
 """No message has more fields; bounds the report on a hostile one."""
 
-MAX_PARTS = 50_000
-"""Contents and parts together; far more than 3,600 pictures with texts between them need."""
+MAX_PARTS = 20_000
+"""Contents and parts together; more than 3,600 pictures with texts between them need."""
 
 Struct = dict[str, object]
 """A free JSON object."""
