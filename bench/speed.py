@@ -24,7 +24,7 @@ from vidi.domain.prompt import ImageSource
 from vidi.engines.echo import CARD
 from vidi.engines.gbnf import compile_schema
 from vidi.images.header import ImageLimits
-from vidi.images.pool import DECODER_MEMORY, DecoderPool
+from vidi.images.pool import DECODER_MEMORY, DecoderLimits, DecoderPool
 from vidi.images.source import PictureSource
 from vidi.wire.decode import RequestLimits, decode_base64, decode_generate
 from vidi.wire.errors import Scope
@@ -183,7 +183,7 @@ def hang_up(pair: Pair) -> Iterator[Row]:
 
 def preparing(data: bytes, max_pixels: int, size: tuple[int, int]) -> tuple[float, float]:
     """From a file to pixels, by the pool of decoder processes and by Pillow in this process; medians."""
-    pool = DecoderPool(size=1, deadline=60, memory_limit=DECODER_MEMORY)
+    pool = DecoderPool(size=1, limits=DecoderLimits(60, DECODER_MEMORY))
 
     async def prepare() -> None:
         source = PictureSource.inline(ImageSource(data, "picture"))

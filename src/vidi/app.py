@@ -20,22 +20,25 @@ from vidi.engines.answer_cache import AnswerCache
 from vidi.engines.base import EngineContext, ModelEntry, Progress
 from vidi.engines.registry import Registry, best_model, installed_models
 from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, open_files
+from vidi.files.metadata import find_id
 from vidi.files.store import FileLimits
 from vidi.generate import GenerateOptions, GenerateService
 from vidi.http import playground
 from vidi.http.access import AccessPolicy
 from vidi.http.body import BodyReader
+from vidi.http.cors import Cors
 from vidi.http.files import FileRoutes, UploadRoutes
 from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
 from vidi.http.middleware import Gateway
 from vidi.http.models import GenerateEndpoint, ModelRoutes
 from vidi.http.routes import Endpoints, RouteTable, route_table
 from vidi.http.stream import Drain
+from vidi.images.fetch import UrlFetcher
 from vidi.images.header import ImageLimits, inspect_upload
-from vidi.images.pool import DECODER_MEMORY, DecoderPool
+from vidi.images.pool import DECODER_MEMORY, DecoderLimits, DecoderPool
 from vidi.interactions.service import InteractionService, open_interactions
 from vidi.interactions.store import InteractionLimits
-from vidi.settings import Settings
+from vidi.settings import Settings, child_environment
 from vidi.storage.threads import StorageThreads
 
 log = logging.getLogger(__name__)
@@ -53,7 +56,13 @@ def quiet(step: str, done: int, total: int) -> None:
 
 def context(settings: Settings, progress: Progress = quiet) -> EngineContext:
     """What the engines get."""
-    return EngineContext(cache=settings.cache_dir, threads=settings.threads, progress=progress)
+    return EngineContext(
+        cache=settings.cache_dir,
+        threads=settings.threads,
+        progress=progress,
+        environment=child_environment(),
+        backends=tuple(each.backend() for each in settings.backend),
+    )
 
 
 def installed(settings: Settings) -> Mapping[str, ModelEntry]:
@@ -88,21 +97,26 @@ def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | No
     decoders = DecoderPool(
         budget=budget,
         size=settings.decoders,
-        deadline=settings.decode_seconds,
-        memory_limit=DECODER_MEMORY,
+        limits=DecoderLimits(settings.decode_seconds, DECODER_MEMORY, child_environment()),
         keep=KEPT_PICTURES,
     )
     opened = contextlib.ExitStack()
     threads = StorageThreads()
+    urls = opened.enter_context(
+        contextlib.closing(
+            UrlFetcher(allowed=settings.urls_allowed, is_file=lambda uri: find_id(uri) is not None)
+        )
+    )
     files, interactions = opened.enter_context(storage(settings, threads))
-    parts = Parts(budget, registry, decoders, threads, files, interactions, opened)
+    parts = Parts(budget, registry, decoders, threads, urls, files, interactions, opened)
+    policy = access_policy(settings)
     gateway = Middleware(
         Gateway,
-        policy=access_policy(settings),
-        table=routes(settings, parts),
+        policy=policy,
+        resolve=routes(settings, parts).resolve,
         drain=drain or Drain(settings.drain_seconds),
     )
-    return Starlette(middleware=[gateway], lifespan=lifespan(parts))
+    return Starlette(middleware=[Middleware(Cors, policy=policy), gateway], lifespan=lifespan(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +127,7 @@ class Parts:
     registry: Registry
     decoders: DecoderPool
     threads: StorageThreads
+    urls: UrlFetcher
     files: AsyncFiles
     interactions: InteractionService
     opened: contextlib.ExitStack
@@ -154,6 +169,7 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
         parts.registry,
         parts.decoders,
         parts.files,
+        parts.urls,
         AnswerCache(settings.answer_cache_bytes),
         GenerateOptions(_image_limits(settings), parts.budget, settings.grounding),
     )
@@ -190,7 +206,9 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
 def access_policy(settings: Settings) -> AccessPolicy:
     """Who may call."""
     hosts = (*LOCAL_HOSTS, settings.host, *settings.allowed_hosts)
-    return AccessPolicy(settings.key_digests, frozenset(name.lower() for name in hosts))
+    return AccessPolicy(
+        settings.key_digests, frozenset(name.lower() for name in hosts), settings.trusted_proxies
+    )
 
 
 def lifespan(parts: Parts) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:

@@ -3,6 +3,7 @@
     Conversation  image references, as decoded from the wire
       -> find the engine, and a place in its queue
       -> boxes or points wanted? ask in the model's own terms  -> GroundingRequest
+      -> fetch pictures from https addresses
       -> lease the files that are named                        -> PictureSource, PictureSource, ...
       -> read the pictures' headers                            -> PromptHeaders
       -> asked before, with nothing left to chance?            -> the same answer at the same cost
@@ -43,6 +44,7 @@ from vidi.engines.grounding.request import GroundingRequest, grounding_request, 
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
 from vidi.files.aio import AsyncFiles, LeasedImage, lease_files
+from vidi.images.fetch import UrlFetcher
 from vidi.images.header import ImageLimits
 from vidi.images.pool import DecoderPool
 from vidi.images.source import PictureSource
@@ -98,6 +100,7 @@ class GenerateService:
         registry: Registry,
         decoders: DecoderPool,
         files: AsyncFiles,
+        urls: UrlFetcher,
         answers: AnswerCache,
         options: GenerateOptions,
     ) -> None:
@@ -105,6 +108,7 @@ class GenerateService:
         self._registry = registry
         self._decoders = decoders
         self._files = files
+        self._urls = urls
         self._answers = answers
         self._options = options
         self._budget = options.budget
@@ -130,7 +134,7 @@ class GenerateService:
         Raises:
             NotFound: No such model.
             PermissionDenied: A file is unknown, expired, deleted or somebody else's.
-            InvalidImage: A picture is unsupported, broken or over a limit; names the part.
+            InvalidImage: A picture is unsupported, broken, over a limit or not to be had; names the part.
             InvalidRequest: The prompt is longer than the model takes.
             Unavailable: The model cannot be opened or has too much to do.
         """
@@ -190,8 +194,11 @@ class GenerateService:
 
     @asynccontextmanager
     async def _sources(self, conversation: Conversation, owner: str) -> AsyncIterator[Sources]:
-        """A conversation's pictures, ready to be read until the block is left: the files are leased."""
-        async with lease_files(self._files, conversation, owner) as leased:
+        """A conversation's pictures, ready to be read until the block is left: fetched or leased."""
+        async with (
+            self._urls.fetched(conversation) as fetched,
+            lease_files(self._files, fetched, owner) as leased,
+        ):
             yield leased.with_images(_source(image) for image in leased.images())
 
     async def _headers(self, sources: Sources) -> PromptHeaders:

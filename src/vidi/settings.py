@@ -5,16 +5,31 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path, user_config_path, user_data_path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from vidi.engines.base import Backend
 
 PREFIX = "VIDI_"
 """A setting `port` is read from the environment as VIDI_PORT."""
+
+SHORTEST_KEY = 16
+"""Fewest characters of a key where strangers can try to guess it."""
 
 MEGABYTE = 1_000_000
 GIBIBYTE = 1 << 30
@@ -40,6 +55,61 @@ def _comma_separated(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
+Networks = Annotated[
+    tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], BeforeValidator(_comma_separated)
+]
+
+
+BACKEND_KEY = PREFIX + "BACKEND_KEY"
+"""Variable that holds a backend's key where the settings name no other."""
+
+
+class BackendSettings(BaseModel):
+    """One backend; `vidi.engines.base.Backend` says what each field means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Names = Field(min_length=1)
+    id: str = Field("", pattern=r"^([a-z0-9][a-z0-9._-]{0,62})?$")
+    key_env: str = BACKEND_KEY
+    model: str = ""
+    profile: str = ""
+    slots: int = Field(64, ge=1, le=1024)
+    kind: str = "auto"
+    affinity_header: str = Field("x-session-id", pattern=r"^[A-Za-z0-9-]*$")
+
+    @field_validator("url")
+    @classmethod
+    def _check_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            try:
+                parts = urlsplit(url)
+                wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+            except ValueError:
+                wrong = True
+            if wrong or not url.isascii() or parts.query or parts.fragment:
+                raise ValueError(f"{url!r} is no address of a server, as http://gpu:8000/v1")
+            if parts.username or parts.password:
+                raise ValueError("an address holds no password; key_env names the variable for it")
+        return urls
+
+    @model_validator(mode="after")
+    def _check_key(self) -> Self:
+        if self.key_env != BACKEND_KEY and self.key_env not in os.environ:
+            raise ValueError(f"key_env names {self.key_env}, which is not set")
+        return self
+
+    def backend(self) -> Backend:
+        """The backend, with its key out of the environment."""
+        told = self.model_dump(exclude={"url", "key_env"})
+        return Backend(self.url, key=os.environ.get(self.key_env, ""), **told)
+
+
+def _as_backends(value: object) -> object:
+    """A URL, or several with commas between them, is one backend."""
+    if isinstance(value, str):
+        return ({"url": value},) if value.strip() else ()
+    return (value,) if isinstance(value, dict) else value
 
 
 class Settings(BaseModel):
@@ -53,6 +123,15 @@ class Settings(BaseModel):
     api_keys: Names = Field((), description="Keys that callers must show, separated by commas; none: open.")
     allowed_hosts: Names = Field(
         (), description="Host names under which an open server may be called, beside loopback's."
+    )
+    backend: Annotated[tuple[BackendSettings, ...], BeforeValidator(_as_backends)] = Field(
+        (),
+        description="Server elsewhere that runs models, as http://gpu:8000/v1; several with commas are "
+        "copies of one. Its key: VIDI_BACKEND_KEY. More in a file: docs/backends.md.",
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Addresses or networks of the reverse proxies whose X-Forwarded-* headers are believed.",
     )
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("vidi"), description="Where uploaded files live."
@@ -70,6 +149,11 @@ class Settings(BaseModel):
         "pictures, interactions.",
     )
     max_images: int = Field(3600, ge=1, description="Most pictures in one request.")
+    allow_urls: bool | None = Field(
+        None,
+        description="Whether pictures are fetched from https addresses that requests name; "
+        "if not said, only by a server without api_keys on loopback.",
+    )
     max_image_pixels: int = Field(
         64 * 2**20, ge=1, description="Largest picture, by the width and height in its header."
     )
@@ -120,6 +204,23 @@ class Settings(BaseModel):
             raise ValueError(f"memory_bytes must be {least} or more, so that the largest request fits")
         return self
 
+    @model_validator(mode="after")
+    def _check_short_keys(self) -> Self:
+        reachable = not is_loopback(self.host) or self.trusted_proxies
+        if reachable and any(len(key) < SHORTEST_KEY for key in self.api_keys):
+            raise ValueError(
+                f"api_keys: strangers can reach this server, so a key has {SHORTEST_KEY} characters or more; "
+                "`openssl rand -hex 24` makes a good one"
+            )
+        return self
+
+    @property
+    def urls_allowed(self) -> bool:
+        """Whether https pictures are fetched: as chosen, else where no stranger can ask for them."""
+        if self.allow_urls is not None:
+            return self.allow_urls
+        return not self.api_keys and is_loopback(self.host)
+
     @property
     def key_digests(self) -> frozenset[bytes]:
         """SHA-256 of each key: what requests are compared with."""
@@ -147,6 +248,18 @@ def ollama_folders() -> tuple[Path, ...]:
 def lm_studio_folders() -> tuple[Path, ...]:
     """Where LM Studio may keep its models: its folder of today, and that of before 2025."""
     return (Path.home() / ".lmstudio" / "models", Path.home() / ".cache" / "lm-studio" / "models")
+
+
+CHILD_VARIABLES = re.compile(
+    r"PATH|HOME|TMPDIR|LANG|LC_\w+|TZ|PYTHON\w+|LD_LIBRARY_PATH|VIRTUAL_ENV|COVERAGE_\w+"
+    r"|(CUDA|NVIDIA|HIP|HSA|ROCR|GGML|OMP|VK|MESA)_\w+"
+)
+"""Names that a program needs to run at all, that tell where libraries lie, or that choose a graphics card."""
+
+
+def child_environment() -> dict[str, str]:
+    """What processes for decoders and models get of this process's environment: no keys and no tokens."""
+    return {name: value for name, value in os.environ.items() if CHILD_VARIABLES.fullmatch(name)}
 
 
 def load(flags: Mapping[str, object], config: Path | None = None) -> Settings:

@@ -103,6 +103,14 @@ def test_a_file_is_uploaded_listed_shown_and_deleted(photo: Path) -> None:
     assert file not in _listed()
 
 
+def test_an_empty_list_says_so(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with live(tmp_path / "empty") as empty:
+        listed = _run("list", "--server", f"http://127.0.0.1:{empty.port}")
+    assert listed.exit_code == 0
+    assert (listed.stdout, "No files" in listed.stderr) == ("", True)
+
+
 def test_all_pages_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploader, "PAGE_SIZE", 3)
     photos = [tmp_path / f"{index}.txt" for index in range(7)]

@@ -73,7 +73,7 @@ def test_what_has_to_be_pulled_is_listed_only_with_all() -> None:
 @pytest.mark.usefixtures("large")
 def test_a_server_does_not_start_with_a_model_that_is_not_here() -> None:
     done = CliRunner().invoke(main, ["serve", "--port", "0", "--model", "large"], catch_exceptions=False)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "vidi pull large" in done.output
 
 

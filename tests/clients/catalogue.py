@@ -26,7 +26,7 @@ class Client:
         name: As people call it.
         language: What its users write.
         folder: Where its program is, under this one; also its identifier.
-        manager: What installs it: `venv`, `npm`, `go`, or nothing (`checks`, `system`).
+        manager: What installs it: `venv`, `npm`, `go`, `maven`, or nothing (`checks`, `system`).
         package: Whose version is the client's.
         lock: The file that pins it, under the repository's root.
         flows: What its program can do.
@@ -34,6 +34,7 @@ class Client:
         by_default: Whether plain `make test` runs it.
         barred: Why it cannot work today; its flows are expected to fail.
         note: What its users should know, for the docs.
+        browser: Which browser's page it runs in; nothing for a program of its own.
     """
 
     name: str
@@ -47,6 +48,12 @@ class Client:
     by_default: bool = False
     barred: str = ""
     note: str = ""
+    browser: str = ""
+
+    @property
+    def id(self) -> str:
+        """What tells it from the others in the table and in the names of tests."""
+        return f"{self.folder}-{self.browser}" if self.browser else self.folder
 
     @property
     def source(self) -> Path:
@@ -76,11 +83,18 @@ def _of_go(lock: Path, package: str) -> str:
     return found[1]
 
 
+def _of_maven(lock: Path, package: str) -> str:
+    found = re.search(rf"<artifactId>{re.escape(package)}</artifactId>\s*<version>([^<]+)", lock.read_text())
+    assert found, f"{lock} does not name {package}"
+    return found[1]
+
+
 _READERS: dict[str, Callable[[Path, str], str]] = {
     "requirements.txt": _of_requirements,
     "dev.txt": _of_requirements,
     "package-lock.json": _of_npm,
     "go.mod": _of_go,
+    "pom.xml": _of_maven,
 }
 
 
@@ -88,6 +102,26 @@ def _venv(folder: str, name: str, package: str, flows: tuple[str, ...] = THREE, 
     lock = f"tests/clients/{folder}/requirements.txt"
     return Client(name, "Python", folder, "venv", package, lock, flows, note=note)
 
+
+def _browser(name: str, program: str) -> Client:
+    flows = tuple(flow for flow in TALKING if flow != "fetched")
+    lock = "tests/sdk/js/package-lock.json"
+    return Client(
+        f"@google/genai in {name}", "JavaScript", "browser", "npm", "@google/genai", lock, flows,
+        "client.mjs", note=PAGES, browser=program,
+    )  # fmt: skip
+
+
+VERTEX = """
+Any client in its Vertex mode finds its models here, with a key or with a project and a place; what these are
+called does not matter. That mode of the SDKs has no Files and no Interactions.
+"""
+
+PAGES = """
+A server without keys answers pages that this machine serves, at any port of `localhost`, `127.0.0.1` and
+`[::1]`; pages of other sites need a server with keys, and one of them. A page shows its key to whoever opens
+it. Files are uploaded as `Blob`s. [examples/caption.html](../examples/caption.html) is a whole page.
+"""
 
 CURL = """
 The guide's own commands run as printed, apart from key, host and file name. Some put the picture on curl's
@@ -139,8 +173,17 @@ CLIENTS = (
         "tests/sdk/js/package-lock.json", TALKING, "client.mjs", by_default=True,
     ),
     Client(
+        "google-genai, Vertex express", "Python", "python-vertex", "checks", "google-genai",
+        "requirements/dev.txt", (*THREE, "boxes", "tokens", "refused"), note=VERTEX,
+    ),
+    *(_browser(name, program) for name, program in (("Chromium", "chromium"), ("Firefox", "firefox-esr"))),
+    Client(
         "google.golang.org/genai", "Go", "go", "go", "google.golang.org/genai", "tests/clients/go/go.mod",
         GUIDE, "main.go", by_default=True,
+    ),
+    Client(
+        "com.google.genai", "Java", "java", "maven", "google-genai", "tests/clients/java/pom.xml", TALKING,
+        "Main.java",
     ),
     Client(
         "curl and jq", "shell", "curl", "system", "curl", "", TALKING, "client.sh", by_default=True,
@@ -161,8 +204,9 @@ CLIENTS = (
     ),
     Client(
         "gemini-cli", "shell", "gemini-cli", "npm", "@google/gemini-cli",
-        "tests/clients/gemini-cli/package-lock.json", ("caption", "stream"), "client.sh", note=GEMINI_CLI,
+        "tests/clients/gemini-cli/package-lock.json", ("caption", "stream", "vertex"), "client.sh",
+        note=GEMINI_CLI,
     ),
 )  # fmt: skip
 
-BY_FOLDER = {client.folder: client for client in CLIENTS}
+BY_ID = {client.id: client for client in CLIENTS}

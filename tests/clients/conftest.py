@@ -17,7 +17,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from tests.clients.catalogue import BY_FOLDER, HERE, Client
+from tests.clients.catalogue import BY_ID, HERE, Client
 from tests.clients.installers import install
 from tests.clients.photographs import photograph
 from tests.conftest import picture
@@ -85,6 +85,7 @@ class Stage:
             "DRAWING": str(self.folder / "second.png"),
             "PHOTO_URL": f"{self.url}/photo.jpg",
             "DETECT": DETECT,
+            "BROWSER": client.browser,
             "SETTINGS": str(HERE / client.folder / "settings.json"),
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it asks the internet when it is imported
             "NO_PROXY": "127.0.0.1",
@@ -151,7 +152,7 @@ def _labels(item: pytest.Function) -> list[tuple[str, object]]:
     client = parameters.get("client")
     if not isinstance(client, Client):
         return []
-    return [("client", client.folder), ("flow", parameters["flow"]), ("engine", parameters["engine"])]
+    return [("client", client.id), ("flow", parameters["flow"]), ("engine", parameters["engine"])]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -167,8 +168,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if rows:
         terminalreporter.section("clients")
         terminalreporter.write_line(_line("client", "version", "flow", "echo", "vidi-lite"))
-    for folder, flow in sorted(rows, key=lambda row: list(BY_FOLDER).index(row[0])):
-        client, outcomes = BY_FOLDER[folder], rows[folder, flow]
+    for known, flow in sorted(rows, key=lambda row: list(BY_ID).index(row[0])):
+        client, outcomes = BY_ID[known], rows[known, flow]
         columns = (outcomes.get(engine, "-") for engine in ("echo", "vidi-lite"))
         terminalreporter.write_line(_line(client.name, client.version or "system's", flow, *columns))
 

@@ -19,10 +19,10 @@ from tests.clients.catalogue import ROOT, Client
 
 CACHE = Path(platformdirs.user_cache_path("vidi-tests"))
 
-NO_NETWORK = re.compile(  # as npm, pip and go say it
+NO_NETWORK = re.compile(  # as npm, pip, go and Maven say it
     r"ECONNREFUSED|ECONNRESET|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ERR_SOCKET_TIMEOUT"
     r"|NewConnectionError|ReadTimeoutError|Name or service not known|Temporary failure in name resolution"
-    r"|dial tcp[^\n]*|no such host|i/o timeout|module lookup disabled"
+    r"|Unknown host|Connection refused|dial tcp[^\n]*|no such host|i/o timeout|module lookup disabled"
 )
 
 SHELL_TOOLS = ("bash", "curl", "jq", "base64", "file", "grep", "cut", "awk", "sed")
@@ -66,7 +66,7 @@ def _venv(client: Client) -> tuple[str, ...]:
 
 
 def _npm(client: Client) -> tuple[str, ...]:
-    _need("node", "npm")
+    _need("node", "npm", *filter(None, [client.browser]))
     lock = ROOT / client.lock
     files = [lock, lock.with_name("package.json")]
     room = _room(client, files, "")
@@ -86,12 +86,31 @@ def _go(client: Client) -> tuple[str, ...]:
     return (str(room / "client"),)
 
 
+def _maven(client: Client) -> tuple[str, ...]:
+    _need("java", "javac", "mvn")
+    lock = ROOT / client.lock
+    room = _room(client, [client.source, lock], "")
+    jars = (
+        "mvn",
+        "-q",
+        "-B",
+        "-f",
+        str(lock),
+        "dependency:copy-dependencies",
+        f"-DoutputDirectory={room}/lib",
+    )
+    path = f"{room}/lib/*"
+    _once(room, jars, ["javac", "-cp", path, "-d", str(room / "classes"), str(client.source)])
+    return "java", "-cp", f"{room}/classes:{path}", client.source.stem
+
+
 _MANAGERS: dict[str, Callable[[Client], tuple[str, ...]]] = {
     "checks": _of_these_checks,
     "system": _of_the_system,
     "venv": _venv,
     "npm": _npm,
     "go": _go,
+    "maven": _maven,
 }
 
 

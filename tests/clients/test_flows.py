@@ -97,6 +97,7 @@ CHECKS: dict[str, dict[str, Callable[[Answer], None]]] = {
         "fetched": _says_echo,
         "upload": _says_echo,
         "interaction": _says_echo,
+        "vertex": _says_echo,
         "stream": _streams_echo,
         "structured": _is_an_empty_scene,
         "several": _saw_both_sizes,
@@ -121,9 +122,7 @@ CHECKS: dict[str, dict[str, Callable[[Answer], None]]] = {
 def _cases() -> list[Any]:
     """Every client, engine and flow, with the marks that say when it runs and what is expected."""
     return [
-        pytest.param(
-            client, engine, flow, id=f"{client.folder}-{engine}-{flow}", marks=_marks(client, engine)
-        )
+        pytest.param(client, engine, flow, id=f"{client.id}-{engine}-{flow}", marks=_marks(client, engine))
         for client in CLIENTS
         for engine, checks in CHECKS.items()
         for flow in client.flows

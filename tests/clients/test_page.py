@@ -26,7 +26,8 @@ prints a table of client, version, flow and outcome. `VIDI` stands for the serve
 The flows: a caption of inline bytes, of a picture that was `fetched` or by `upload`; a `stream`; a
 `structured` answer by schema; `boxes` as JSON without one; `several` pictures, uploaded and inline;
 `tokens` counted and billed alike; `refused`, an error as the client's own; an `interaction` that another one
-continues. The first asks for what the [cookbook](../tests/clients/test_cookbook.py)'s notebooks ask for, too.
+continues; `vertex`, a caption in that mode. The first asks for what the
+[cookbook](../tests/clients/test_cookbook.py)'s notebooks ask for, too.
 """
 
 TAIL = """
@@ -53,7 +54,9 @@ def _section(client: Client) -> str:
     state = (
         f"Cannot be used today: {client.barred}." if client.barred else f"Flows: {', '.join(client.flows)}."
     )
-    fence = {".py": "python", ".mjs": "javascript", ".go": "go", ".sh": "bash"}[client.source.suffix]
+    fence = {".py": "python", ".mjs": "javascript", ".go": "go", ".java": "java", ".sh": "bash"}[
+        client.source.suffix
+    ]
     note = f"\n{client.note.strip()}\n" if client.note else ""
     return (
         f"\n## {client.name}{version}{mark}\n\n```{fence}\n{_lines(client)}\n```\n\n"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from vidi.domain.prompt import ImageFormat, ImageHeader
-from vidi.files.store import FileIndex, FileState, Phase, Position, Session, StoredFile
+from vidi.files.store import FileIndex, FileState, OwnerTotals, Phase, Position, Session, StoredFile
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -158,6 +158,21 @@ class FileIndexSuite:
         assert index.reserved() == 7
         index.expire(NOON + 48 * HOUR, 10)
         assert index.reserved() == 0
+
+    def test_totals_are_an_owners_own(self, index: FileIndex) -> None:
+        assert index.totals("me") == OwnerTotals()
+        index.start(session(1, 100))
+        index.start(session(2, None))
+        index.start(session(3, 5, owner="you"))
+        add(index, file(4, size=7))
+        add(index, file(5, owner="you", size=11))
+        assert index.totals("me") == OwnerTotals(107, 2)
+        assert index.totals("you") == OwnerTotals(16, 1)
+        index.cancel("upload1", NOON)
+        index.finish("upload2", file(2, size=1))
+        index.delete("me", "file0004")
+        assert index.totals("me") == OwnerTotals(1, 0)
+        assert index.totals("") == OwnerTotals()
 
     def test_a_page_is_newest_first_and_by_id_within_a_moment(self, index: FileIndex) -> None:
         add(index, file(1, created=NOON + HOUR))

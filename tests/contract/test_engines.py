@@ -13,14 +13,16 @@ import pytest
 
 from tests.contract.engine_suite import EngineSuite
 from tests.engines.lite.fakes import PARK, FakeModels, lite_of, picture_of
+from tests.model.listener import shapes_listener
 from tests.model.pulling import SHAPES, pull
 from tests.model.scenes import Scene, draw, letterbox
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Picture
-from vidi.engines.base import Engine, EngineContext
+from vidi.engines.base import Backend, Engine, EngineContext
 from vidi.engines.echo import open_engine as open_echo
 from vidi.engines.lite.engine import open_engine as open_lite
 from vidi.engines.llama.engine import open_engine as open_llama
+from vidi.engines.remote.engine import open_engine as open_remote
 
 
 def context(cache: Path) -> EngineContext:
@@ -81,12 +83,35 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine.close()
 
 
-class TestLlama(EngineSuite):
-    @pytest.fixture
-    def engine(self, llama: Engine) -> Engine:
-        return llama
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
+    with shapes_listener() as (address, _):
+        backend = Backend((f"{address}/v1",), profile=str(SHAPES))
+        opened = replace(context(tmp_path_factory.mktemp("remote")), backends=(backend,), model="shapes")
+        engine = open_remote(opened)
+        yield engine
+        engine.close()
+
+
+class OnShapes(EngineSuite):
+    """On the model that sees."""
 
     @pytest.fixture
     def picture(self) -> Picture:
         scene = Scene("red", "circle", (12, 16, 36, 40), size=(64, 64))
         return picture_of(np.asarray(letterbox(draw(scene))))
+
+
+class TestRemote(OnShapes):
+    """On llama.cpp's own server."""
+
+    @pytest.fixture
+    def engine(self, remote: Engine) -> Engine:
+        return remote
+
+
+class TestLlama(OnShapes):
+    @pytest.fixture
+    def engine(self, llama: Engine) -> Engine:
+        return llama

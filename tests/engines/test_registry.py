@@ -59,6 +59,12 @@ def test_without_a_ready_model_the_best_is_fetched_and_a_test_engine_never_is() 
         best_model({"fake": _entry("fake", rank=-1)})
 
 
+def test_an_engine_that_claims_no_rank_is_no_default_by_being_installed() -> None:
+    plain = ModelEntry(ModelCard("plain", "plain", ""), factory="any:where", ready=True)
+    entries = {"plain": plain, "far": _entry("far", ready=False, rank=0)}
+    assert best_model(entries).card.id == "far"
+
+
 def test_gemini_names_mean_the_default_model_and_unknown_names_nothing(tmp_path: Path) -> None:
     entries = {"near": _entry("near"), "far": _entry("far")}
     registry = Registry(entries, default="near", context=_context(tmp_path), queue=1)
@@ -69,6 +75,27 @@ def test_gemini_names_mean_the_default_model_and_unknown_names_nothing(tmp_path:
         registry.find("gpt")
     with pytest.raises(NotFound, match="near"):
         Registry(entries, default="none", context=_context(tmp_path), queue=1)
+
+
+NAMES_OF_OTHER_JOBS = (
+    "gemini-2.5-flash-image", "gemini-3-pro-image-preview", "gemini-2.5-flash-preview-tts",
+    "gemini-2.0-flash-live-001", "gemini-live-2.5-flash", "gemini-embedding-001",
+    "gemini-2.5-flash-native-audio-dialog",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES_OF_OTHER_JOBS)
+def test_names_of_models_for_other_jobs_mean_nothing(tmp_path: Path, name: str) -> None:
+    registry = Registry({"near": _entry("near")}, default="near", context=_context(tmp_path), queue=1)
+    with pytest.raises(NotFound):
+        registry.find(name)
+
+
+def test_gemma_names_mean_the_default_model_unless_a_model_has_one(tmp_path: Path) -> None:
+    entries = {"near": _entry("near"), "gemma-own": _entry("gemma-own")}
+    registry = Registry(entries, default="near", context=_context(tmp_path), queue=1)
+    assert registry.find("gemma-3-27b-it").card.id == "near"
+    assert registry.find("gemma-own").card.id == "gemma-own"
 
 
 def test_an_engine_is_opened_once_and_again_after_a_failure(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import BinaryIO
 
-from vidi.files.store import FileStorage, Phase, Position, Session, StoredFile
+from vidi.files.store import FileStorage, OwnerTotals, Phase, Position, Session, StoredFile
 
 
 def no_fault(call: str) -> None:
@@ -155,6 +155,13 @@ class MemoryIndex:
                 session.length or 0 for session in self._sessions.values() if session.phase is Phase.ACTIVE
             ]
             return sum(declared) + sum(file.size_bytes for file in self._files.values())
+
+    def totals(self, owner: str) -> OwnerTotals:
+        with self._lock:
+            active = [each for each in self._sessions.values() if each.phase is Phase.ACTIVE]
+            lengths = [each.length or 0 for each in active if each.owner == owner]
+            sizes = [file.size_bytes for file in self._files.values() if file.owner == owner]
+            return OwnerTotals(sum(lengths) + sum(sizes), len(lengths))
 
 
 def memory_storage() -> FileStorage:

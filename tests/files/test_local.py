@@ -36,7 +36,7 @@ def test_open_local_in_an_unusable_directory(tmp_path: Path) -> None:
         open_local(tmp_path / "file" / "store"),
     ):
         pass
-    assert str(tmp_path) not in caught.value.message
+    assert str(tmp_path / "file" / "store") in caught.value.message
 
 
 def test_open_local_with_a_broken_index_releases_the_lock(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from vidi.domain.errors import (
     InvalidRequest,
     NotFound,
     PermissionDenied,
+    RequestTooLarge,
     ResourceExhausted,
 )
 from vidi.files.local import LocalBlobs
@@ -72,7 +73,10 @@ class Protocol(RuleBasedStateMachine):
         if name and self._named(owner, name):
             with pytest.raises(InvalidRequest, match="taken"):
                 self.server.uploads.start(request)
-        elif (length or 0) > LIMITS.file_bytes or self._taken() + (length or 0) > LIMITS.total_bytes:
+        elif (length or 0) > LIMITS.file_bytes:
+            with pytest.raises(RequestTooLarge):
+                self.server.uploads.start(request)
+        elif self._taken() + (length or 0) > LIMITS.total_bytes:
             with pytest.raises(ResourceExhausted):
                 self.server.uploads.start(request)
         else:
@@ -119,7 +123,7 @@ class Protocol(RuleBasedStateMachine):
             return InvalidRequest
         if model.length is None and not self._has_room(model, end):
             model.phase, model.stored = Phase.CANCELLED, b""
-            return ResourceExhausted
+            return RequestTooLarge if end > LIMITS.file_bytes else ResourceExhausted
         return None
 
     def _has_room(self, model: Model, end: int) -> bool:

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, closing
+from ipaddress import ip_network
 from itertools import product
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from starlette.applications import Starlette
 from tests.conftest import picture
 from tests.http.walk import VERBS, Place, Reply, ask, places, table_of
 from vidi.app import create_app
-from vidi.domain.errors import PermissionDenied
+from vidi.domain.errors import InvalidRequest, PermissionDenied
 from vidi.http.access import Access, AccessPolicy, Caller
 from vidi.settings import Settings
 
@@ -190,7 +191,18 @@ def test_an_uploads_url_opens_that_upload_and_nothing_else(tmp_path: Path) -> No
 
 def _scope(client: str, headers: tuple[tuple[str, str], ...]) -> dict[str, object]:
     pairs = [(name.encode(), value.encode()) for name, value in headers]
-    return {"type": "http", "headers": pairs, "query_string": b"", "client": (client, 1)}
+    return {
+        "type": "http",
+        "scheme": "http",
+        "headers": pairs,
+        "query_string": b"",
+        "client": (client, 1) if client else None,
+    }
+
+
+def _admit(policy: AccessPolicy, access: Access, client: str, *headers: tuple[str, str]) -> Caller:
+    scope = _scope(client, headers)
+    return policy.admit(access, scope, policy.address(scope))
 
 
 POLICIES = [
@@ -220,15 +232,104 @@ def test_a_local_route_is_open_to_this_machine_itself(
     policy: AccessPolicy, client: str, headers: tuple[tuple[str, str], ...], local: bool
 ) -> None:
     if local:
-        assert policy.admit(Access.LOCAL_OR_KEY, _scope(client, headers)).owner in ("", None)
+        assert _admit(policy, Access.LOCAL_OR_KEY, client, *headers).owner in ("", None)
     else:
-        with pytest.raises(PermissionDenied):
-            policy.admit(Access.LOCAL_OR_KEY, _scope(client, headers))
+        with pytest.raises((PermissionDenied, InvalidRequest)):
+            _admit(policy, Access.LOCAL_OR_KEY, client, *headers)
 
 
 @pytest.mark.parametrize("access", list(Access))
 def test_an_open_server_asks_every_route_for_its_own_name(access: Access) -> None:
-    assert POLICIES[0].admit(access, _scope("127.0.0.1", HERE)) == Caller("")
-    for header in ("host", "origin"):
-        with pytest.raises(PermissionDenied):
-            POLICIES[0].admit(access, _scope("127.0.0.1", (*HERE, (header, "http://evil.example"))))
+    assert _admit(POLICIES[0], access, "127.0.0.1", *HERE) == Caller("")
+    for header in (("host", "evil.example"), ("origin", "https://evil.example")):
+        with pytest.raises((PermissionDenied, InvalidRequest)):
+            _admit(POLICIES[0], access, "127.0.0.1", *HERE, header)
+    with pytest.raises(PermissionDenied):
+        _admit(POLICIES[0], access, "127.0.0.1", *HERE, ("origin", "http://localhost"), ("origin", "null"))
+
+
+BEHIND = AccessPolicy(
+    frozenset(),
+    frozenset({"vidi.example", "localhost"}),
+    (ip_network("10.0.0.0/8"), ip_network("::1/128"), ip_network("127.0.0.1/32")),
+)
+TOLD = (
+    ("host", "localhost:8484"),
+    ("x-forwarded-for", "192.0.2.1"),
+    ("x-forwarded-host", "vidi.example"),
+    ("x-forwarded-proto", "https"),
+    ("x-forwarded-prefix", "/ai/"),
+)
+
+
+@pytest.mark.parametrize("proxy", ["10.1.2.3", "::1", "::ffff:10.1.2.3"])
+def test_a_trusted_proxy_tells_where_a_request_was_sent(proxy: str) -> None:
+    told = BEHIND.address(_scope(proxy, TOLD))
+    assert told.base_url == "https://vidi.example/ai"
+    assert told.client == "192.0.2.1"
+
+
+@pytest.mark.parametrize("stranger", ["192.0.2.1", "11.0.0.1", "", "testclient"])
+def test_a_stranger_tells_nothing_with_a_proxys_headers(stranger: str) -> None:
+    told = BEHIND.address(_scope(stranger, TOLD))
+    assert (told.base_url, told.client) == ("http://localhost:8484", "")
+
+
+def test_what_a_stranger_wrote_before_a_trusted_proxy_did_is_not_read() -> None:
+    forged = (
+        ("x-forwarded-host", "evil.example, vidi.example"),
+        ("x-forwarded-proto", "javascript"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-for", "127.0.0.1, 192.0.2.9"),
+        ("x-forwarded-for", "10.0.0.2"),
+    )
+    told = BEHIND.address(_scope("10.0.0.1", (("host", "localhost"), *forged)))
+    assert (told.base_url, told.client) == ("https://vidi.example", "192.0.2.9")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("x-forwarded-proto", "javascript"),
+        ("x-forwarded-host", 'evil"><x'),
+        ("x-forwarded-host", "user@evil.example"),
+        ("x-forwarded-host", "evil.example/path"),
+        ("x-forwarded-prefix", "//evil.example"),
+        ("x-forwarded-prefix", "/../x"),
+        ("x-forwarded-prefix", "ai"),
+        ("x-forwarded-prefix", "/a b"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_from_a_trusted_proxy_too(header: tuple[str, str]) -> None:
+    with pytest.raises(InvalidRequest):
+        BEHIND.address(_scope("10.0.0.1", (("host", "localhost"), header)))
+
+
+@pytest.mark.parametrize("host", ['a"b', "a/b", "a@b", "a b", "[", "a:b", "a:123456", "ä"])
+def test_a_host_that_is_none_is_refused(host: str) -> None:
+    with pytest.raises(InvalidRequest):
+        POLICIES[1].address(_scope("192.0.2.1", (("host", host),)))
+
+
+@pytest.mark.parametrize(
+    ("client", "headers", "local"),
+    [
+        ("127.0.0.1", (), True),
+        ("127.0.0.1", (("x-forwarded-for", "192.0.2.1"),), False),
+        ("127.0.0.1", (("x-forwarded-for", "127.0.0.1, 192.0.2.1"),), False),
+        ("127.0.0.1", (("x-real-ip", "127.0.0.1"),), False),
+        ("127.0.0.1", (("x-forwarded-for", "127.0.0.1"),), True),
+        ("127.0.0.1", (("x-forwarded-for", "127.0.0.1"), ("x-forwarded-host", "vidi.example")), True),
+        ("127.0.0.1", (("x-forwarded-for", "127.0.0.1"), ("x-forwarded-host", "evil.example")), False),
+        ("10.0.0.1", (), False),
+    ],
+)
+def test_behind_a_proxy_the_client_is_local_and_not_the_proxy(
+    client: str, headers: tuple[tuple[str, str], ...], local: bool
+) -> None:
+    try:
+        _admit(BEHIND, Access.LOCAL_OR_KEY, client, ("host", "localhost"), *headers)
+    except PermissionDenied:
+        assert not local
+    else:
+        assert local

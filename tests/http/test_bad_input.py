@@ -230,7 +230,7 @@ def test_broken_json_is_refused_with_the_place(wire: httpx2.Client, body: bytes,
             "models/gpt-4 is not found for API version v1alpha, or is not supported for "
             "streamGenerateContent.",
         ),
-        (f"{MODEL}:embedContent", "is not supported for embedContent"),
+        (f"{MODEL}:embedContent", "embedContent is not served by Vidi"),
         (MODEL, "gemini-3-flash-preview"),
         ("/v1beta/models/gemini-%00:generateContent", "is not found"),
         ("/v1beta/models/..%2f..%2fetc%2fpasswd:generateContent", "is not found"),

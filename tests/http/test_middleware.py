@@ -13,14 +13,18 @@ from vidi.app import create_app
 from vidi.settings import Settings
 
 MODELS = "/v1beta/models"
-KEY = "a-long-secret"
+KEY = "a-long-enough-secret"
 
 
 @pytest.fixture
 def locked(tmp_path: Path) -> Iterator[TestClient]:
     """A client of a server with keys."""
     settings = Settings(
-        host="0.0.0.0", model="echo", api_keys=(KEY, "another"), data_dir=tmp_path, cache_dir=tmp_path
+        host="0.0.0.0",
+        model="echo",
+        api_keys=(KEY, "another-long-secret"),
+        data_dir=tmp_path,
+        cache_dir=tmp_path,
     )
     with TestClient(create_app(settings), base_url="http://vidi.example") as client:
         yield client
@@ -57,36 +61,16 @@ def test_without_a_valid_key_nothing_is_shown(
     assert says in reply.json()["error"]["message"]
 
 
-def test_with_keys_pages_of_other_sites_may_call(locked: TestClient) -> None:
-    asked = {"origin": "https://site.example", "access-control-request-method": "POST"}
-    preflight = locked.options(MODELS, headers=asked)
-    assert preflight.status_code == 204
-    assert "x-goog-api-key" in preflight.headers["access-control-allow-headers"]
-    refused = locked.get(MODELS, headers={"origin": "https://site.example"})
-    assert refused.headers["access-control-allow-origin"] == "*"
-    assert "x-goog-upload-url" in refused.headers["access-control-expose-headers"]
-
-
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8484", "LOCALHOST:1", "[::1]:8484"])
 def test_an_open_server_answers_under_its_own_names(client: TestClient, host: str) -> None:
     assert client.get(MODELS, headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "[", "a b"]
-)
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", ""])
 def test_an_open_server_refuses_foreign_names(client: TestClient, host: str) -> None:
     reply = client.get(MODELS, headers={"host": host})
     assert reply.status_code == 403
     assert reply.json()["error"]["status"] == "PERMISSION_DENIED"
-
-
-def test_an_open_server_grants_other_sites_nothing(client: TestClient) -> None:
-    foreign = client.get(MODELS, headers={"origin": "https://site.example"})
-    assert foreign.status_code == 403
-    assert "access-control-allow-origin" not in foreign.headers
-    assert client.get(MODELS, headers={"origin": "http://localhost:3000"}).status_code == 200
-    assert client.options(MODELS, headers={"origin": "https://site.example"}).status_code == 403
 
 
 def test_an_allowed_name_opens_the_door(tmp_path: Path) -> None:

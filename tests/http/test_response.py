@@ -17,7 +17,7 @@ from vidi.domain.errors import Unavailable
 from vidi.http.access import AccessPolicy
 from vidi.http.middleware import Gateway
 from vidi.http.response import add_header, encode_errors_with, json_response
-from vidi.http.routes import GET, PAGE, RouteEntry, RouteTable
+from vidi.http.routes import GET, RouteEntry, RouteTable
 from vidi.http.stream import Drain
 
 SOURCE = Path(vidi.__file__).parent
@@ -43,8 +43,8 @@ def small() -> TestClient:
     """A client of three endpoints behind the middleware."""
     endpoints = {"/answer": _answer, "/fail": _fail, "/own": _fail_in_its_own_words}
     policy = AccessPolicy(frozenset(), frozenset({"localhost"}))
-    table = RouteTable(RouteEntry(GET, PAGE, path, endpoint) for path, endpoint in endpoints.items())
-    app = Starlette(middleware=[Middleware(Gateway, drain=Drain(0), policy=policy, table=table)])
+    table = RouteTable(RouteEntry(GET, path, endpoint) for path, endpoint in endpoints.items())
+    app = Starlette(middleware=[Middleware(Gateway, policy=policy, resolve=table.resolve, drain=Drain(0))])
     return TestClient(app, base_url="http://localhost")
 
 

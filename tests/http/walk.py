@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.types import Message
 
 from vidi.http.access import Access
-from vidi.http.routes import RouteTable
+from vidi.http.routes import RouteTable, canonical
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
 
@@ -42,7 +43,9 @@ class Reply:
 
 def table_of(app: Starlette) -> RouteTable:
     """The table that an application answers by."""
-    table = app.user_middleware[0].kwargs["table"]
+    resolve = app.user_middleware[-1].kwargs["resolve"]
+    assert inspect.ismethod(resolve)
+    table = resolve.__self__
     assert isinstance(table, RouteTable)
     return table
 
@@ -59,21 +62,31 @@ def spellings(path: str) -> Iterator[str]:
     yield "/x/%2e%2e" + path
     yield path + ";x"
     yield path.upper()
+    if path.startswith("/v1beta/"):
+        yield path.replace("v1beta", "v1", 1)
+        yield path.replace("v1beta", "v1beta/v1alpha", 1)
+        yield path.replace("v1beta", "v1beta/v1/v1", 1)
+        yield path.removeprefix("/v1beta")
+        yield "/" + path
+        yield path.replace("v1beta/", "v1beta1/publishers/google/")
+        yield path.replace("v1beta/", "v1/projects/p/locations/l/publishers/google/")
+    if path.startswith("/upload/"):
+        yield "/v1/upload/v1/files"
+        yield "/resumable/upload/v1alpha/files"
 
 
 def places(table: RouteTable, values: Mapping[str, str]) -> Iterator[Place]:
     """Every path of the table in every spelling, with `values` in the place of its parameters."""
     known: dict[str, tuple[Access, frozenset[str]]] = {}
     for entry in table.entries:
-        for route in entry.routes():
-            path = re.sub(r"{(\w+)(?::\w+)?}", lambda found: values[found[1]], route.path)
-            access, methods = known.get(path, (entry.access, frozenset()))
-            assert access is entry.access, "one path, one need"
-            known[path] = access, methods | (route.methods or set())
+        path = re.sub(r"{(\w+)(?::\w+)?}", lambda found: values[found[1]], entry.path)
+        access, methods = known.get(path, (entry.access, frozenset()))
+        assert access is entry.access, "one path, one need"
+        known[path] = access, methods | (entry.route().methods or set())
     for path, (access, methods) in known.items():
         for raw in spellings(path):
             # A pattern's `$` also matches before a line feed at the end.
-            itself = unquote(raw).removesuffix("\n") == path
+            itself = canonical(unquote(raw)).removesuffix("\n") == path
             yield Place(raw, access if itself else None, methods if itself else frozenset())
 
 

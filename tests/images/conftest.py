@@ -11,7 +11,7 @@ from tests.waiting import HANG_SECONDS
 from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageSource, MediaResolution, Picture
 from vidi.images.header import ImageLimits
-from vidi.images.pool import DecoderPool
+from vidi.images.pool import DecoderLimits, DecoderPool
 from vidi.images.source import PictureSource
 
 Prepare = Callable[..., Picture]
@@ -22,7 +22,7 @@ WHERE = "contents[0].parts[1].inline_data"
 def prepare() -> Iterator[Prepare]:
     """Reads a file's header and prepares it in a real decoder process, which all tests of a module share."""
     with asyncio.Runner() as runner:
-        pool = DecoderPool(size=1, deadline=HANG_SECONDS, memory_limit=1 << 30)
+        pool = DecoderPool(size=1, limits=DecoderLimits(HANG_SECONDS, 1 << 30))
 
         def run(data: bytes, max_pixels: int = 1 << 20) -> Picture:
             source = PictureSource.inline(ImageSource(data, WHERE))

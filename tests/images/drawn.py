@@ -60,6 +60,38 @@ def exif(orientation: int) -> bytes:
     return tags.tobytes()
 
 
+def odd_jpegs() -> dict[str, bytes]:
+    """The drawing as JPEGs that every decoder reads, although something in their headers is odd."""
+    plain = encoded(drawing(), "JPEG")
+    tables = plain.index(b"\xff\xdb")
+
+    def before_tables(odd: bytes) -> bytes:
+        return plain[:tables] + odd + plain[tables:]
+
+    def note(marker: int, content: bytes) -> bytes:
+        return struct.pack(">BBH", 0xFF, marker, 2 + len(content)) + content
+
+    return {
+        "fill bytes": before_tables(b"\xff" * 300),
+        "junk": before_tables(b"\x00\x12junk"),
+        "stuffing": before_tables(b"\xff\x00\xff\x00"),
+        "a restart": before_tables(b"\xff\xd0"),
+        "a marker without a meaning": before_tables(b"\xff\x01"),
+        "an empty APP14": before_tables(note(0xEE, b"")),
+        "an APP14 of length 0": before_tables(b"\xff\xee\x00\x00"),
+        "an APP14 of length 1": before_tables(b"\xff\xee\x00\x01"),
+        "a short APP14": before_tables(note(0xEE, b"Adobe")),
+        "an APP14 without its end": before_tables(note(0xEE, b"Adobe\x00\x64\x00")),
+        "an APP14 of something else": before_tables(note(0xEE, bytes(range(40)))),
+        "a short JFIF": plain[:2] + note(0xE0, b"JFIF") + plain[2:],
+        "a short colour profile": before_tables(note(0xE2, b"ICC_PROFILE\0")),
+        "a short EXIF": before_tables(note(0xE1, b"Exif\0\0II*\0")),
+        "a short Photoshop note": before_tables(note(0xED, b"Photoshop 3.0\0" + b"8BIM")),
+        "fill bytes at the end": plain[:-2] + b"\xff\xff\xff" + plain[-2:],
+        "bytes behind the end": plain + bytes(1000) + b"\xff\xe1\x00",
+    }
+
+
 def heic(name: str) -> bytes:
     """One of the files that tools/make_heic.py makes."""
     return (DATA / f"{name}.heic").read_bytes()

@@ -111,6 +111,18 @@ def test_grey_files(prepare: Prepare, mode: str, kind: str) -> None:
     assert _difference(prepare(drawn.encoded(image, kind, **options)), image.convert("RGB")) < LOSSY
 
 
+@pytest.mark.parametrize("data", drawn.odd_jpegs().values(), ids=drawn.odd_jpegs())
+def test_odd_jpegs_give_the_pixels_of_the_plain_one(prepare: Prepare, data: bytes) -> None:
+    assert prepare(data).rgb == prepare(drawn.encoded(drawn.drawing(), "JPEG")).rgb
+
+
+def test_white_print_on_nothing_is_seen(prepare: Prepare) -> None:
+    image = Image.new("RGBA", (40, 20), (255, 255, 255, 0))
+    image.paste((255, 255, 255, 255), (10, 5, 30, 15))
+    seen = _image(prepare(drawn.encoded(image, "PNG")))
+    assert (seen.getpixel((20, 10)), seen.getpixel((2, 2))) == ((255,) * 3, (0,) * 3)
+
+
 def test_grey_heic(prepare: Prepare) -> None:
     assert _difference(prepare(drawn.heic("grey")), drawn.drawing("L").convert("RGB")) < LOSSY
 

@@ -61,3 +61,19 @@ def test_fill_bytes_before_a_marker() -> None:
     data = drawn.encoded(drawn.drawing(), "JPEG")
     at = data.index(b"\xff\xdb")
     assert formats.parse_jpeg(data[:at] + b"\xff" * 40 + data[at:]) == HeaderFields(96, 64)
+
+
+@pytest.mark.parametrize("data", drawn.odd_jpegs().values(), ids=drawn.odd_jpegs())
+def test_what_libjpeg_passes_over_between_segments(data: bytes) -> None:
+    assert formats.parse_jpeg(data) == HeaderFields(96, 64)
+    assert formats.parse_jpeg(formats.without_notes(data)) == HeaderFields(96, 64)
+
+
+def test_notes_are_left_out_but_for_how_colours_are_coded() -> None:
+    plain = drawn.encoded(drawn.drawing(), "JPEG", exif=drawn.exif(6), comment=b"words")
+    colours = b"\xff\xee\x00\x0eAdobe" + bytes(6) + b"\x01"
+    bare = formats.without_notes(plain[:2] + colours + plain[2:])
+    assert colours in bare
+    assert b"Exif" not in bare
+    assert b"words" not in bare
+    assert bare[bare.index(b"\xff\xda") :] == plain[plain.index(b"\xff\xda") :]

@@ -82,6 +82,36 @@ class TestFlatten:
         )
         assert flatten(_frame(Image.new("LA", (1, 1), (0, alpha)))).image.getpixel((0, 0)) == expected
 
+    def test_grey_shows_what_neither_white_nor_black_shows_whole(self) -> None:
+        image = Image.new("LA", (100, 2), (0, 0))
+        image.paste((255, 255), (0, 0, 85, 1))
+        image.paste((0, 255), (85, 0, 100, 1))
+        assert flatten(_frame(image)).image.getpixel((5, 1)) == 127
+
+    @pytest.mark.parametrize(
+        ("prints", "ground"),
+        [
+            ([(255, 255, 255)], 0),  # White print on nothing.
+            ([(255, 255, 200)], 0),
+            ([(0, 0, 0)], 255),
+            ([(0, 0, 0), (200, 30, 30), (90, 90, 90), (255, 255, 255)], 255),  # Little of it is white.
+            ([(255, 255, 255), (0, 0, 0)], 255),
+        ],
+    )
+    @pytest.mark.parametrize("mode", ["RGBA", "LA"])
+    def test_the_ground_contrasts_with_what_is_opaque(
+        self, mode: str, prints: list[tuple[int, int, int]], ground: int
+    ) -> None:
+        # What is transparent has a colour too, which does not count.
+        image = Image.new("RGBA", (40, 40), (255, 0, 0, 0))
+        for at, ink in enumerate(prints):
+            image.paste((*ink, 255), (2 + 8 * at, 4, 8 + 8 * at, 30))
+        flat = flatten(_frame(image.convert(mode))).image.convert("RGB")
+        assert flat.getpixel((39, 39)) == (ground,) * 3
+        assert flat.getpixel((4, 10)) == Image.new("RGB", (1, 1), prints[0]).convert(mode[:-1]).convert(
+            "RGB"
+        ).getpixel((0, 0))
+
     @pytest.mark.parametrize(
         ("image", "expected"),
         [

@@ -21,8 +21,9 @@ from vidi.domain.errors import InvalidImage, Unavailable
 from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, MediaResolution, Picture
 from vidi.images.header import ImageLimits, read_header
-from vidi.images.pool import DecoderPool
+from vidi.images.pool import DecoderLimits, DecoderPool
 from vidi.images.source import PictureSource
+from vidi.settings import child_environment
 
 WHERE = "contents[0].parts[1].inline_data"
 LIMITS = ImageLimits(max_scans=100_000)
@@ -35,7 +36,7 @@ Story = Callable[[DecoderPool], Coroutine[None, None, None]]
 
 
 def _pool() -> DecoderPool:
-    return DecoderPool(size=1, deadline=HANG_SECONDS, memory_limit=1 << 30)
+    return DecoderPool(size=1, limits=DecoderLimits(HANG_SECONDS, 1 << 30))
 
 
 def _source(data: bytes) -> PictureSource:
@@ -94,7 +95,7 @@ def _run(story: Story, pool: Callable[[], DecoderPool] = _pool) -> None:
 
 
 def _keeping() -> DecoderPool:
-    return DecoderPool(size=1, deadline=HANG_SECONDS, memory_limit=1 << 30, keep=4 << 20)
+    return DecoderPool(size=1, limits=DecoderLimits(HANG_SECONDS, 1 << 30), keep=4 << 20)
 
 
 def test_a_file_that_comes_again_is_not_decoded_again() -> None:
@@ -193,7 +194,7 @@ def test_several_decoders_work_at_once_until_they_idle() -> None:
                 await asyncio.sleep(0.02)
         await _goes_on(pool)
 
-    _run(story, lambda: DecoderPool(size=3, deadline=HANG_SECONDS, memory_limit=1 << 30, idle_seconds=0.1))
+    _run(story, lambda: DecoderPool(size=3, limits=DecoderLimits(HANG_SECONDS, 1 << 30), idle_seconds=0.1))
 
 
 def test_big_pictures_are_decoded_one_at_a_time() -> None:
@@ -203,7 +204,7 @@ def test_big_pictures_are_decoded_one_at_a_time() -> None:
         await asyncio.gather(_prepare(pool, big), _prepare(pool, big))
         assert len(_decoders()) == 1
 
-    _run(story, lambda: DecoderPool(size=2, deadline=HANG_SECONDS, memory_limit=1 << 30))
+    _run(story, lambda: DecoderPool(size=2, limits=DecoderLimits(HANG_SECONDS, 1 << 30)))
 
 
 def test_a_killed_decoder_costs_one_picture() -> None:
@@ -232,9 +233,9 @@ def test_a_stuck_decoder_is_killed_at_the_deadline() -> None:
         await _goes_on(pool)
         stuck = _decoders()
         # Only the stuck one has to hurry: on a busy machine a good picture may take any time.
-        pool._deadline = 0.5
+        pool._limits = replace(pool._limits, seconds=0.5)
         await _refused(pool, STUCK, "took longer than 0.5 s to decode")
-        pool._deadline = HANG_SECONDS
+        pool._limits = replace(pool._limits, seconds=HANG_SECONDS)
         await _goes_on(pool)
         assert _decoders() != stuck
 
@@ -248,7 +249,7 @@ def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
         await _refused(pool, big, "needs more than 150 MB of memory")
         await _goes_on(pool)
 
-    _run(story, lambda: DecoderPool(size=1, deadline=HANG_SECONDS, memory_limit=150 << 20))
+    _run(story, lambda: DecoderPool(size=1, limits=DecoderLimits(HANG_SECONDS, 150 << 20)))
 
 
 def test_a_header_that_lied_is_refused() -> None:
@@ -310,7 +311,7 @@ def test_a_decoder_that_cannot_start_is_no_fault_of_the_picture(
 
 def test_a_forgotten_pool_leaves_nothing() -> None:
     async def forget() -> None:
-        await _goes_on(DecoderPool(size=1, deadline=HANG_SECONDS, memory_limit=1 << 30, idle_seconds=0.0))
+        await _goes_on(DecoderPool(size=1, limits=DecoderLimits(HANG_SECONDS, 1 << 30), idle_seconds=0.0))
         await asyncio.sleep(0.05)
 
     before = psutil.Process().num_fds()
@@ -342,3 +343,29 @@ def _shared_sizes() -> list[int]:
     links = Path("/proc/self/fd")
     names = list(links.iterdir()) if links.exists() else []
     return [name.stat().st_size for name in names if name.exists() and "vidi-picture" in str(name.readlink())]
+
+
+def _status(process: psutil.Process) -> dict[str, str]:
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_a_decoder_has_no_keys_no_new_rights_and_few_system_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDI_API_KEYS", "a-secret-of-the-owner")
+    monkeypatch.setenv("HF_TOKEN", "a-secret-of-the-owner")
+
+    async def story(pool: DecoderPool) -> None:
+        await _goes_on(pool)
+        (decoder,) = psutil.Process().children()
+        assert "a-secret-of-the-owner" not in decoder.environ().values()
+        status = _status(decoder)
+        assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+
+    _run(
+        story,
+        lambda: DecoderPool(
+            size=1,
+            limits=DecoderLimits(HANG_SECONDS, 1 << 30, child_environment()),
+        ),
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.catalogue import BY_FOLDER
+from tests.clients.catalogue import BY_ID
 from tests.clients.installers import install
 from tests.conftest import picture
 from tests.http.live import Live, live
@@ -110,7 +110,7 @@ def test_the_key_comes_from_the_environment(browser: Browser, tmp_path: Path) ->
 
 
 def test_javascript_runs_as_copied(filled: Page, tmp_path: Path) -> None:
-    node, script = install(BY_FOLDER["javascript"])
+    node, script = install(BY_ID["javascript"])
     (tmp_path / "node_modules").symlink_to(Path(script).parent / "node_modules")
     (tmp_path / "ask.mjs").write_text(copied(filled, "JavaScript"), encoding="utf-8")
     assert run([node, "ask.mjs"], tmp_path) == SAID + "\n"
@@ -119,14 +119,14 @@ def test_javascript_runs_as_copied(filled: Page, tmp_path: Path) -> None:
 @pytest.mark.timeout(600)  # the first run compiles the SDK
 @pytest.mark.parametrize("kind", ["text", "boxes"])
 def test_go_runs_as_copied(filled: Page, tmp_path: Path, kind: str) -> None:
-    install(BY_FOLDER["go"])
+    install(BY_ID["go"])
     if kind == "boxes":
         filled.call("click", ".away[aria-label*='2.png']")  # by schema: of one picture
     filled.call("check", f"[name=as][value={kind}]")
     module = tmp_path / "module"
     module.mkdir()
     for name in ("go.mod", "go.sum"):
-        shutil.copy(BY_FOLDER["go"].source.with_name(name), module)
+        shutil.copy(BY_ID["go"].source.with_name(name), module)
     (module / "main.go").write_text(copied(filled, "Go"), encoding="utf-8")
     run(["go", "build", "-C", str(module), "-mod=readonly", "-o", str(tmp_path / "ask"), "."], tmp_path)
     said = run([str(tmp_path / "ask")], tmp_path)

@@ -167,7 +167,7 @@ def test_no_error_lacks_a_status() -> None:
     ]
     known = [kind for kind in kinds if issubclass(kind, errors.VidiError)]
     assert len(known) >= 13
-    assert [kind for kind in known if status_of(kind("")).code == 500] == [errors.Internal]
+    assert [kind for kind in known if status_of(kind.__new__(kind)).code == 500] == [errors.Internal]
 
 
 def _details(error: errors.VidiError) -> list[dict[str, Json]]:
@@ -213,3 +213,25 @@ def test_details_give_a_reason_for_machines() -> None:
         },
         {"@type": f"{TYPE}LocalizedMessage", "locale": "en-US", "message": "API key not valid."},
     ]
+
+
+def test_a_quota_is_told_in_googles_shape() -> None:
+    quota = errors.QuotaViolation("tokens_per_day", "TokensPerDay", 5, {"key": "lab"})
+    error = json.loads(encode_error(errors.QuotaExceeded(quota, "Ask for less.", retry_after=19.5)))["error"]
+    assert (error["code"], error["status"]) == (429, "RESOURCE_EXHAUSTED")
+    assert error["message"] == (
+        "You exceeded your current quota.\n"
+        "* Quota exceeded for metric: tokens_per_day, limit: 5, key: lab\n"
+        "Ask for less. Please retry in 19.5s."
+    )
+    failure, retry = error["details"]
+    assert failure["@type"] == "type.googleapis.com/google.rpc.QuotaFailure"
+    assert failure["violations"] == [
+        {
+            "quotaMetric": "generativelanguage.googleapis.com/tokens_per_day",
+            "quotaId": "TokensPerDay",
+            "quotaDimensions": {"key": "lab"},
+            "quotaValue": "5",
+        }
+    ]
+    assert retry == {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "19.5s"}

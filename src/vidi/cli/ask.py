@@ -1,19 +1,20 @@
-"""`vidi caption`, `ask` and `detect`: questions about pictures on the disk."""
+"""`vidi caption`, `ask` and `detect`: questions about pictures."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from vidi.cli.client import ApiResponse, Client, connect
-from vidi.cli.drawing import FoundBox, PictureDecoder, draw, parse_boxes, read
-from vidi.cli.options import ClientError, Common, common_options, expand_photos, photos_argument
+from vidi.cli.client import ApiResponse, Client, Exchange, NamedPicture, connect, named_picture
+from vidi.cli.drawing import FoundBox, PictureDecoder, draw, parse_boxes, targets
+from vidi.cli.options import ClientError, Common, Wishes, answer_options, common_options
+from vidi.cli.photos import Photo, expand_photos, photos_argument
 from vidi.domain.errors import VidiError
 
 CAPTION = "Caption this image."
@@ -26,59 +27,49 @@ DETECT_NAMED = "Detect {} in the image. The box_2d should be [ymin, xmin, ymax, 
 IN_FLIGHT = 4
 """How many photos are asked about at the same time."""
 
-Show = Callable[[Path, ApiResponse], Awaitable[None]]
+Show = Callable[[Photo, ApiResponse], Awaitable[None]]
 
 
 @click.command()
 @photos_argument
 @common_options
-def caption(photos: tuple[Path, ...], common: Common) -> None:
-    """Say what is in each PHOTO; a folder stands for the pictures in it.
+def caption(photos: tuple[str, ...], common: Common) -> None:
+    """Say what is in each PHOTO: a file, a folder of pictures, an https address, or - for standard input.
 
     \b
     vidi caption holiday.jpg
     vidi caption photos/ --json > captions.jsonl
     """
-    files = expand_photos(photos)
-
-    async def show(file: Path, response: ApiResponse) -> None:
-        if common.as_json:
-            _print_json({"photo": str(file), **asdict(response)})
-        else:
-            click.echo(response.text if len(files) == 1 else f"{file}: {response.text}")
-
-    _each(common, files, CAPTION, show)
+    _each(common, expand_photos(photos), CAPTION, Wishes(common.model))
 
 
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="PHOTO... QUESTION")
+@click.option("--each", is_flag=True, help="Ask about each photo by itself, not about all together.")
 @common_options
-def ask(words: tuple[str, ...], common: Common) -> None:
-    """Ask one QUESTION about one or several PHOTOs together.
+@answer_options
+def ask(words: tuple[str, ...], each: bool, wishes: Wishes, common: Common) -> None:
+    """Ask one QUESTION about PHOTOs together: files, folders, https addresses, or - for standard input.
 
     \b
     vidi ask street.jpg "How many cars are there?"
     vidi ask before.jpg after.jpg "What is different between these two images?"
+    vidi ask receipts/ "What is the total?" --each --json
+    vidi ask street.jpg "Count them." --schema '{"type":"object","properties":{"cars":{"type":"integer"}}}'
     """
     *names, question = words
-    files = [Path(name) for name in names]
-    missing = [str(file) for file in files if not file.is_file()]
-    if not files or missing:
-        problem = f"There is no file {missing[0]}. " if missing else ""
-        raise click.UsageError(f'{problem}Photos first, then the question: vidi ask photo.jpg "What is it?"')
-
-    async def run() -> ApiResponse:
-        async with connect(common.settings, common.server) as client:
-            return await client.ask(common.model, [read(file).data for file in files], question)
-
+    if not names:
+        raise click.UsageError(
+            'Photos first, then the question: vidi ask photo.jpg "What is it?"'
+            + (f" {question} looks like a photo." if Path(question).is_file() else "")
+        )
+    photos = expand_photos(names)
+    if each:
+        _each(common, photos, question, wishes)
     try:
-        response = asyncio.run(run())
-    except (ClientError, VidiError, OSError) as error:
+        asyncio.run(_together(common, photos, question, wishes))
+    except (ClientError, VidiError) as error:
         raise click.ClickException(str(error)) from None
-    if common.as_json:
-        _print_json({"photos": [str(file) for file in files], "question": question, **asdict(response)})
-    else:
-        click.echo(response.text)
 
 
 @click.command()
@@ -91,60 +82,83 @@ def ask(words: tuple[str, ...], common: Common) -> None:
 )
 @click.option("--what", default="", metavar="WORDS", help='Only these, as in --what "the dogs and the ball".')
 @common_options
-def detect(photos: tuple[Path, ...], target: Path | None, what: str, common: Common) -> None:
-    """Box the objects in each PHOTO.
+def detect(photos: tuple[str, ...], target: Path | None, what: str, common: Common) -> None:
+    """Box the objects in each PHOTO: a file, a folder of pictures, an https address, or -.
 
-    Boxes are [ymin, xmin, ymax, xmax] in 0..1000 of the upright picture.
+    Boxes are [ymin, xmin, ymax, xmax] in 0..1000 of the upright picture. A drawing of sign.jpg in a folder is
+    called sign.boxes.png, and no photo is ever written over.
 
     \b
     vidi detect street.jpg --draw boxes.png
     vidi detect photos/ --draw annotated/ --what cars --json
     """
     files = expand_photos(photos)
-    drawings = _drawings(files, target)
+    drawings = targets(files, target) if target else {}
 
-    async def show(file: Path, response: ApiResponse) -> None:
+    async def show(photo: Photo, response: ApiResponse) -> None:
         found = parse_boxes(response.text)
-        if file in drawings:
+        if photo in drawings:
             async with PictureDecoder.open(common.settings) as decoder:
-                await draw(decoder, file, found, drawings[file])
+                await draw(decoder, photo, found, drawings[photo])
         if common.as_json:
-            _print_json(
-                {"photo": str(file), "model": response.model, "objects": [asdict(item) for item in found]}
-            )
+            boxes = [asdict(item) for item in found]
+            _print_json({"photo": photo.name, "model": response.model, "objects": boxes})
         else:
-            _print_boxes(file, found, drawings.get(file), headed=len(files) > 1)
+            _print_boxes(photo, found, drawings.get(photo), headed=len(files) > 1)
 
-    _each(common, files, DETECT_NAMED.format(what) if what else DETECT, show, json_only=True)
+    question = DETECT_NAMED.format(what) if what else DETECT
+    _each(common, files, question, Wishes(common.model, json_only=True), show)
 
 
-def _each(common: Common, files: list[Path], question: str, show: Show, *, json_only: bool = False) -> None:
-    """Ask about each file, show the answers in order, and exit with 1 if one failed."""
+async def _together(common: Common, photos: Sequence[Photo], question: str, wishes: Wishes) -> None:
+    exchange = Exchange(question, [await named_picture(photo) for photo in photos])
+    async with connect(common.settings, common.server) as client:
+        if common.as_json:
+            response = await client.ask([exchange], wishes)
+            names = [photo.name for photo in photos]
+            _print_json({"photos": names, "question": question, **asdict(response)})
+            return
+        async for piece in client.stream([exchange], wishes):
+            click.echo(piece, nl=False)
+        click.echo()
+
+
+def _each(
+    common: Common, photos: Sequence[Photo], question: str, wishes: Wishes, show: Show | None = None
+) -> None:
+    """Ask about each photo, show the answers in order, and exit with 1 if one failed."""
+
+    async def plainly(photo: Photo, response: ApiResponse) -> None:
+        if common.as_json:
+            _print_json({"photo": photo.name, **asdict(response)})
+        else:
+            click.echo(response.text if len(photos) == 1 else f"{photo.name}: {response.text}")
+
     try:
-        failed = asyncio.run(_ask_each(common, files, question, show, json_only=json_only))
+        failed = asyncio.run(_ask_each(common, photos, question, wishes, show or plainly))
     except VidiError as error:
         raise click.ClickException(error.message) from None
     sys.exit(1 if failed else 0)
 
 
-async def _ask_each(common: Common, files: list[Path], question: str, show: Show, *, json_only: bool) -> bool:
+async def _ask_each(
+    common: Common, photos: Sequence[Photo], question: str, wishes: Wishes, show: Show
+) -> bool:
     failed = False
     turns = asyncio.Semaphore(IN_FLIGHT)
     async with connect(common.settings, common.server) as client:
-        answers = [
-            asyncio.create_task(_ask_one(client, common.model, file, question, turns, json_only=json_only))
-            for file in files
-        ]
+        answers = [asyncio.create_task(_ask_one(client, photo, question, wishes, turns)) for photo in photos]
         progress = click.progressbar(
-            zip(files, answers, strict=True),
-            length=len(files),
+            zip(photos, answers, strict=True),
+            length=len(photos),
             file=sys.stderr,
-            hidden=len(files) == 1 or not sys.stderr.isatty(),
+            # Where the answers themselves scroll by, a bar between them would only be in their way.
+            hidden=len(photos) == 1 or sys.stdout.isatty() or not sys.stderr.isatty(),
         )
         try:
             with progress as pairs:
-                for file, answer in pairs:
-                    failed |= not await _show_answer(file, answer, show)
+                for photo, answer in pairs:
+                    failed |= not await _show_answer(photo, answer, show)
         finally:
             for answer in answers:
                 answer.cancel()
@@ -152,37 +166,28 @@ async def _ask_each(common: Common, files: list[Path], question: str, show: Show
 
 
 async def _ask_one(
-    client: Client, model: str, file: Path, question: str, turns: asyncio.Semaphore, *, json_only: bool
+    client: Client, photo: Photo, question: str, wishes: Wishes, turns: asyncio.Semaphore
 ) -> ApiResponse:
     async with turns:
-        return await client.ask(model, [read(file).data], question, json_only=json_only)
+        picture = NamedPicture(photo.name, await photo.read())
+        return await client.ask([Exchange(question, [picture])], wishes)
 
 
-async def _show_answer(file: Path, answer: asyncio.Task[ApiResponse], show: Show) -> bool:
+async def _show_answer(photo: Photo, answer: asyncio.Task[ApiResponse], show: Show) -> bool:
     try:
-        await show(file, await answer)
+        await show(photo, await answer)
     except BrokenPipeError:
         # Whoever read our output has gone: click ends the program quietly.
         raise
     except (ClientError, VidiError, OSError) as error:
-        click.echo(f"{file}: {error}", err=True)
+        click.echo(f"{photo.name}: {error}", err=True)
         return False
     return True
 
 
-def _drawings(files: list[Path], target: Path | None) -> dict[Path, Path]:
-    if target is None:
-        return {}
-    if len(files) == 1 and not target.is_dir():
-        return {files[0]: target}
-    if target.suffix:
-        raise click.UsageError(f"Several photos need a folder for --draw, and {target} looks like a file.")
-    return {file: target / f"{file.stem}.png" for file in files}
-
-
-def _print_boxes(file: Path, found: list[FoundBox], drawing: Path | None, *, headed: bool) -> None:
+def _print_boxes(photo: Photo, found: list[FoundBox], drawing: Path | None, *, headed: bool) -> None:
     if headed:
-        click.secho(str(file), bold=True)
+        click.secho(photo.name, bold=True)
     width = max((len(item.label) for item in found), default=0)
     for item in found:
         ymin, xmin, ymax, xmax = item.box_2d

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from vidi.cli.options import ClientError
+from vidi.cli.photos import Photo
 from vidi.domain.geometry import Box, Fit
 from vidi.domain.prompt import ImageHeader, ImageSource, Picture
 from vidi.images.draw import Labelled, draw_boxes
 from vidi.images.header import ImageLimits
-from vidi.images.pool import DECODER_MEMORY, DecoderPool
+from vidi.images.pool import DECODER_MEMORY, DecoderLimits, DecoderPool
 from vidi.images.source import PictureSource
-from vidi.settings import Settings
+from vidi.settings import Settings, child_environment
 
 DRAWN_PIXELS = 4_000_000
 """A larger picture is drawn smaller: enough for any screen."""
@@ -60,39 +64,68 @@ class PictureDecoder:
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[PictureDecoder]:
         """A decoder that ends with the block."""
-        pool = DecoderPool(size=1, deadline=settings.decode_seconds, memory_limit=DECODER_MEMORY)
+        pool = DecoderPool(
+            size=1,
+            limits=DecoderLimits(settings.decode_seconds, DECODER_MEMORY, child_environment()),
+        )
         try:
             yield cls(pool, ImageLimits(max_pixels=settings.max_image_pixels))
         finally:
             await pool.close()
 
-    async def prepare(self, file: Path) -> tuple[ImageHeader, Picture]:
-        """What a file's header says, and its picture, upright.
+    async def prepare(self, photo: Photo) -> tuple[ImageHeader, Picture]:
+        """What a photo's header says, and its picture, upright.
 
         Raises:
             InvalidImage: It is unsupported, broken or over a limit.
-            OSError: It cannot be read.
+            ClientError: It is not there or cannot be read.
         """
-        source = PictureSource.inline(read(file))
+        source = PictureSource.inline(ImageSource(await photo.read(), where=photo.name))
         header = await source.header(self.limits)
         return header, await self.pool.prepare(source, header, Fit(DRAWN_PIXELS))
 
 
-async def draw(decoder: PictureDecoder, file: Path, found: list[FoundBox], target: Path) -> None:
-    """Write `file` with its boxes drawn as the PNG `target`.
+async def draw(decoder: PictureDecoder, photo: Photo, found: list[FoundBox], target: Path) -> None:
+    """Write `photo` with its boxes drawn as the PNG `target`.
 
     Raises:
-        InvalidImage: The file is no picture that can be read.
-        OSError: A file cannot be read or written.
+        InvalidImage: The photo is no picture that can be read.
+        ClientError: It is not there.
+        OSError: The drawing cannot be written.
     """
-    _, picture = await decoder.prepare(file)
+    _, picture = await decoder.prepare(photo)
     boxes = [Labelled(item.label, Box(*item.box_2d), None) for item in found]
     _write(target, draw_boxes(picture, boxes))
 
 
-def read(file: Path) -> ImageSource:
-    """A file of the disk as a picture's source, named by its path."""
-    return ImageSource(file.read_bytes(), where=str(file))
+def targets(photos: Sequence[Photo], target: Path) -> dict[Photo, Path]:
+    """Where the drawing of each photo goes: the file `target` for one, else a file of its own in a folder.
+
+    Raises:
+        click.UsageError: It is no PNG, no folder, or one of the photos themselves.
+    """
+    if len(photos) == 1 and not target.is_dir():
+        if target.suffix.lower() != ".png":
+            raise click.UsageError(f"Drawings are PNG files: --draw {target.with_suffix('.png')}")
+        planned = {photos[0]: target}
+    elif target.suffix and not target.is_dir():
+        raise click.UsageError(f"Several photos need a folder for --draw, and {target} looks like a file.")
+    else:
+        stems = Counter(photo.stem for photo in photos)
+        # sign.png and sign.jpg are two photos.
+        names = {photo: photo.stem if stems[photo.stem] == 1 else _whole_name(photo) for photo in photos}
+        planned = {photo: target / f"{name}.boxes.png" for photo, name in names.items()}
+    taken = {photo.path.resolve() for photo in photos if photo.path}
+    for photo, file in planned.items():
+        if file.resolve() in taken:
+            raise click.UsageError(f"--draw would write over the photo {file}. Choose another name.")
+        if list(planned.values()).count(file) > 1:
+            raise click.UsageError(f"Several drawings would be called {file}, one of {photo.name}.")
+    return planned
+
+
+def _whole_name(photo: Photo) -> str:
+    return photo.path.name if photo.path else photo.stem
 
 
 def _write(target: Path, content: bytes) -> None:

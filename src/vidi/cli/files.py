@@ -109,9 +109,13 @@ def upload(paths: tuple[Path, ...], name: str, display_name: str, mime_type: str
 @_remote_options
 def list_(remote: Remote) -> None:
     """List all files, the newest first."""
+    empty = True
     with remote.open() as client:
         for file in client.list():
+            empty = False
             click.echo(json.dumps(file, ensure_ascii=False) if remote.as_json else _line(file))
+    if empty and not remote.as_json:
+        click.echo(f"No files at {remote.server}. `vidi files upload PHOTO` brings one.", err=True)
 
 
 @files.command()

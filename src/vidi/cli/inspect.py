@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from vidi.cli.drawing import PictureDecoder
-from vidi.cli.options import config_option, expand_photos, photos_argument, settings_from
+from vidi.cli.options import ClientError, config_option, settings_from
+from vidi.cli.photos import Photo, expand_photos, photos_argument
 from vidi.domain.errors import InvalidImage
 from vidi.domain.prompt import ImageHeader, MediaResolution, Picture
 from vidi.images.sharpness import BLURRED_BELOW, sharpness
@@ -72,7 +74,7 @@ class PictureReport:
 @photos_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 @config_option
-def inspect(photos: tuple[Path, ...], as_json: bool, config: Path | None) -> None:
+def inspect(photos: tuple[str, ...], as_json: bool, config: Path | None) -> None:
     """Show each PHOTO's format, upright size, token cost and sharpness; asks no model.
 
     Tokens are given as a Gemini name charges them: by default, and at each media resolution.
@@ -82,14 +84,14 @@ def inspect(photos: tuple[Path, ...], as_json: bool, config: Path | None) -> Non
     sys.exit(1 if failed else 0)
 
 
-async def _inspect(settings: Settings, files: list[Path], *, as_json: bool) -> bool:
+async def _inspect(settings: Settings, files: Sequence[Photo], *, as_json: bool) -> bool:
     failed = False
     async with PictureDecoder.open(settings) as decoder:
         for file in files:
             try:
-                report = _report(str(file), *await decoder.prepare(file))
-            except (InvalidImage, FileNotFoundError, PermissionError) as error:
-                click.echo(f"{file}: {error}", err=True)
+                report = _report(file.name, *await decoder.prepare(file))
+            except (InvalidImage, ClientError) as error:
+                click.echo(f"{file.name}: {error}", err=True)
                 failed = True
             else:
                 click.echo(report.as_json() if as_json else report.as_text())

@@ -21,7 +21,9 @@ INTERRUPTED = 130
 COMMANDS = {
     "ask": ("vidi.cli.ask:ask", "Ask one question about one or several photos."),
     "caption": ("vidi.cli.ask:caption", "Say what is in each photo."),
+    "chat": ("vidi.cli.chat:chat", "Talk about photos, question after question."),
     "detect": ("vidi.cli.ask:detect", "Box the objects in each photo, and draw them."),
+    "doctor": ("vidi.cli.doctor:doctor", "Say what this machine has, and what to do."),
     "files": ("vidi.cli.files:files", "Upload files to a running server, and see what is there."),
     "inspect": ("vidi.cli.inspect:inspect", "Show format, size, token cost and sharpness."),
     "models": ("vidi.cli.models:models", "List the models; remove one; check a profile."),
@@ -104,6 +106,7 @@ def main() -> None:
       vidi caption photo.jpg
       vidi ask photo.jpg "How many people are there?"
       vidi detect photo.jpg --draw boxes.png
+      vidi chat photo.jpg
     With a larger model, on a machine that reaches a model hub:
       vidi models --all
       vidi pull gemma-4-e2b

@@ -156,6 +156,8 @@ def _row(entry: ModelEntry, default: str) -> dict[str, object]:
     name, licence = entry.card.id, entry.licence
     missing = "to be fetched" if entry.auto_download else f"vidi pull {name}"
     notes = ["ready" if entry.ready else missing]
+    if entry.runs_at:
+        notes = [f"at {entry.runs_at}"]
     if name == default:
         notes.append("default")
     if entry.size and not entry.ready:
@@ -167,6 +169,7 @@ def _row(entry: ModelEntry, default: str) -> dict[str, object]:
         "description": entry.card.description,
         "ready": entry.ready,
         "default": name == default,
+        "runs_at": entry.runs_at,
         "size": entry.size,
         "licence": licence.name if licence else "",
         "limits": licence.limits if licence else "",

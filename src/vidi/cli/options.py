@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +13,36 @@ import httpx2
 
 from vidi.settings import Settings, SettingsError, load
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".heic", ".heif")
-"""What is taken from a folder; a file that is named itself is taken whatever it is called."""
-
 CONNECT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How an answer shall be.
+
+    Attributes:
+        model: A model id, or "" for the server's default.
+        system: The system instruction.
+        temperature: None for the model's own.
+        schema: A JSON schema that the answer must satisfy; None for none.
+        json_only: Whether the answer must be bare JSON.
+    """
+
+    model: str = ""
+    system: str = ""
+    temperature: float | None = None
+    schema: object = None
+    json_only: bool = False
 
 
 class ClientError(Exception):
     """The question was not answered; the text says why."""
+
+
+class StartError(click.ClickException):
+    """A command that cannot even begin; the text names what is wrong and what to do."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +56,12 @@ class Common:
 
 
 def settings_from(config: Path | None, flags: dict[str, object]) -> Settings:
-    """The settings, flags first; a wrong one ends the program with a usage error."""
+    """The settings, flags first; a wrong one ends the program."""
     try:
         return load(flags, config)
     except SettingsError as error:
-        raise click.UsageError(str(error)) from None
+        raise StartError(str(error)) from None
 
-
-photos_argument = click.argument(
-    "photos", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
-)
 
 config_option = click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings file (TOML)."
@@ -96,14 +114,33 @@ def in_units(size: int) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def expand_photos(photos: Sequence[Path]) -> list[Path]:
-    """The files that are meant: a folder stands for the pictures in it, sorted by name."""
-    files: list[Path] = []
-    for photo in photos:
-        if photo.is_dir():
-            files.extend(sorted(file for file in photo.iterdir() if file.suffix.lower() in SUFFIXES))
-        else:
-            files.append(photo)
-    if not files:
-        raise click.UsageError(f"No pictures there. A folder is searched for {', '.join(SUFFIXES)}.")
-    return files
+def answer_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command `--system`, `--temperature` and `--schema`, handed over as `wishes` with the model."""
+
+    @click.option("--system", default="", metavar="TEXT", help="How the model shall answer, in all it says.")
+    @click.option("--temperature", type=click.FloatRange(0, 2), help="0 for the same answer each time.")
+    @click.option(
+        "--schema", default="", metavar="FILE|JSON", help="A JSON schema that the answer shall satisfy."
+    )
+    @functools.wraps(command)
+    def wrapped(
+        *args: object, system: str, temperature: float | None, schema: str, common: Common, **options: object
+    ) -> None:
+        wishes = Wishes(common.model, system, temperature, _schema(schema))
+        command(*args, wishes=wishes, common=common, **options)
+
+    return wrapped
+
+
+def _schema(given: str) -> object:
+    """A schema from a file, or as it stands; None if none is given."""
+    if not given:
+        return None
+    inline = given.lstrip().startswith("{")
+    try:
+        schema: object = json.loads(given if inline else Path(given).read_text("utf-8"))
+    except OSError as error:
+        raise click.UsageError(f"--schema {given}: {error.strerror}.") from None
+    except ValueError as error:
+        raise click.UsageError(f"--schema {'' if inline else given + ' '}is no JSON: {error}.") from None
+    return schema

@@ -9,7 +9,7 @@ import click
 
 from vidi.app import context, installed
 from vidi.cli.main import INTERRUPTED
-from vidi.cli.options import config_option, in_units, settings_from
+from vidi.cli.options import StartError, config_option, in_units, settings_from
 from vidi.cli.progress import ProgressBars
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
@@ -77,9 +77,7 @@ def pull(model: str, mmproj: Path | None, yes: bool, force: bool, config: Path |
 def refuse_unpulled(entry: ModelEntry) -> None:
     """End the program if a model must be pulled before it can be served: nothing large is fetched unasked."""
     if not entry.ready and not entry.auto_download:
-        raise click.ClickException(
-            f"{entry.card.id} is not on this disk. Pull it first: vidi pull {entry.card.id}"
-        )
+        raise StartError(f"{entry.card.id} is not on this disk. Pull it first: vidi pull {entry.card.id}")
 
 
 def fetch_first(settings: Settings, entry: ModelEntry) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import socket
 from pathlib import Path
 
 import click
 
 from vidi import __version__
 from vidi.app import create_app, default_model
-from vidi.cli.options import config_option, settings_from
+from vidi.cli.options import StartError, config_option, settings_from
 from vidi.cli.pull import fetch_first, refuse_unpulled
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
@@ -37,7 +39,8 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
     Then no new request is taken, and running answers get VIDI_DRAIN_SECONDS to end. A second Ctrl-C ends
     them at once.
 
-    Without --model the best model on the disk answers, else vidi-lite, which fetches its weights once.
+    Without --model a backend's model answers, if there is a backend (VIDI_BACKEND=http://gpu:8000/v1), else
+    the best model on the disk, else vidi-lite, which fetches its weights once.
     """
     settings = settings_from(config, flags)
     logging.basicConfig(
@@ -46,18 +49,20 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
     try:
         entry = default_model(settings)
         refuse_unpulled(entry)
-        listener = server.listen(settings.host, settings.port)
-    except (VidiError, OSError) as error:
-        raise click.ClickException(_reason(error, settings)) from None
-    fetch_first(settings, entry)
-    drain = Drain(settings.drain_seconds)
-    app = create_app(settings, drain=drain)
+        listener = _listen(settings)
+        fetch_first(settings, entry)
+        drain = Drain(settings.drain_seconds)
+        app = create_app(settings, drain=drain)
+    except VidiError as error:
+        raise StartError(error.message) from None
     click.echo(_greeting(settings, entry, listener.getsockname()[1]), err=True)
     server.serve(app, listener, drain)
 
 
 def _greeting(settings: Settings, entry: ModelEntry, port: int) -> str:
     why = "as chosen" if settings.model else "the best model on this disk"
+    if entry.runs_at:
+        why = f"at {entry.runs_at}"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     key = "one of VIDI_API_KEYS" if settings.api_keys else "any"
     return (
@@ -69,7 +74,13 @@ def _greeting(settings: Settings, entry: ModelEntry, port: int) -> str:
     )
 
 
-def _reason(error: VidiError | OSError, settings: Settings) -> str:
-    if isinstance(error, VidiError):
-        return error.message
-    return f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Try another --port."
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        return server.listen(settings.host, settings.port)
+    except OSError as error:
+        why = (error.strerror or str(error)).partition(" (while")[0]
+        advice = {
+            errno.EADDRINUSE: "Stop what listens there, or choose another port with --port or VIDI_PORT",
+            errno.EACCES: "Low ports need a right of their own; choose another with --port or VIDI_PORT",
+        }.get(error.errno or 0, "Choose an address of this machine with --host or VIDI_HOST")
+        raise StartError(f"Cannot listen on {settings.host}:{settings.port}: {why}. {advice}.") from None

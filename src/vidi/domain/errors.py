@@ -10,7 +10,8 @@ VidiError
 ├── Unauthenticated        no valid key
 ├── PermissionDenied       not yours, or not there
 ├── NotFound               no such model, method or path
-├── ResourceExhausted      a quota is used up; `retry_after` says when to come back
+├── ResourceExhausted      no room now; `retry_after` says when to come back
+│   └── QuotaExceeded      a limit that somebody set; `quota` says which
 ├── Unavailable            cannot serve now: overloaded, no weights, engine died
 ├── DeadlineExceeded       did not finish in time
 ├── Cancelled              the client went away
@@ -20,6 +21,9 @@ VidiError
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 class VidiError(Exception):
@@ -79,7 +83,47 @@ class NotFound(VidiError):
 
 
 class ResourceExhausted(VidiError):
-    """A quota is used up."""
+    """There is no room for more now."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaViolation:
+    """A limit that is reached, in Google's terms (google.rpc.QuotaFailure).
+
+    Attributes:
+        metric: What is counted, in snake case, as `file_storage_bytes`.
+        id: Name of the limit, as `FileStorageBytesPerProject`.
+        limit: How much there may be.
+        dimensions: What it is counted for beside the caller, as the model.
+    """
+
+    metric: str
+    id: str
+    limit: int
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+
+
+class QuotaExceeded(ResourceExhausted):
+    """A limit that somebody set is reached."""
+
+    def __init__(self, quota: QuotaViolation, advice: str, *, retry_after: float, reason: str = "") -> None:
+        """Say so in Google's words.
+
+        Args:
+            quota: The limit.
+            advice: A sentence or two: what the caller can do.
+            retry_after: Seconds until there may be room.
+            reason: As of every error.
+        """
+        about = "".join(f", {name}: {value}" for name, value in quota.dimensions.items())
+        super().__init__(
+            "You exceeded your current quota.\n"
+            f"* Quota exceeded for metric: {quota.metric}, limit: {quota.limit}{about}\n"
+            f"{advice} Please retry in {retry_after:.9g}s.",
+            retry_after=retry_after,
+            reason=reason,
+        )
+        self.quota = quota
 
 
 class Unavailable(VidiError):

@@ -28,15 +28,15 @@ The factory, `(EngineContext) -> Engine`, is imported when the model is first as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.geometry import Fit
 from vidi.domain.prompt import MediaResolution, Prompt, PromptHeaders
-from vidi.engines.profile import Dialect, Licence
+from vidi.engines.profile import Dialect, Licence, Pictures
 
 PICTURE_PIXELS_PER_REQUEST = 64_000_000
 """All prepared pictures of one request together: 192 MB of RGB. Many pictures are each made smaller."""
@@ -58,6 +58,21 @@ class PixelBudgets:
     least: int = 1
     multiple: int = 1
     square: int = 0
+
+    @classmethod
+    def of(cls, pictures: Pictures) -> PixelBudgets:
+        """How large pictures are made for a family."""
+        token = max(1, pictures.token_side) ** 2
+        most = pictures.budgets
+        return cls(
+            low=most.low * token,
+            medium=most.medium * token,
+            high=most.high * token,
+            ultra_high=most.ultra_high * token,
+            least=max(1, pictures.min_tokens * token),
+            multiple=max(1, pictures.token_side),
+            square=pictures.square,
+        )
 
     def at(self, resolution: MediaResolution) -> int:
         """The budget in pixels; UNSPECIFIED is HIGH, as for Gemini 3."""
@@ -137,12 +152,47 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class SelfCheck(Protocol):
+    """A further ability of an engine: to tell that what it stands on is away. `/ready` asks for it."""
+
+    def problem(self) -> str:
+        """What is wrong now, in a sentence for the operator; "" if all is well. Returns at once."""
+        ...
+
+
 class Progress(Protocol):
     """Told about long work, so that a person sees that it moves."""
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """`done` of `total` units of the named step (bytes for a download); total 0 means unknown."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A server elsewhere that runs models, as its operator named it.
+
+    Attributes:
+        urls: Where it listens, with or without the `/v1` at the end; several are copies of one another.
+        id: Under which name its model is offered; "" makes one of the model's own.
+        key: What it wants to be shown; "" for nothing.
+        model: The model's name there; "" for all that it serves.
+        profile: The model's family, or the file of a profile; "" finds the family by the model's name.
+        slots: How many prompts it is sent at the same time.
+        kind: Which server it is, as `vllm`; "auto" finds out.
+        affinity_header: Header that is the same for prompts over the same pictures, so that a router may
+            send them where these are cached; "" for none.
+    """
+
+    urls: tuple[str, ...]
+    id: str = ""
+    key: str = field(default="", repr=False)
+    model: str = ""
+    profile: str = ""
+    slots: int = 64
+    kind: str = "auto"
+    affinity_header: str = "x-session-id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +204,16 @@ class EngineContext:
         threads: How many threads the engine may keep busy.
         progress: Called during downloads and conversions.
         model: Id of the model to open or to fetch; "" while models are listed.
+        environment: Of processes that the engine starts, the whole of it: without anybody's keys.
+        backends: Servers elsewhere that run models.
     """
 
     cache: Path
     threads: int
     progress: Progress
     model: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    backends: tuple[Backend, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,23 +225,26 @@ class ModelEntry:
         factory: `module:function` of an EngineFactory; imported on first use.
         fetcher: `module:function` of a WeightsFetcher; "" where nothing has to be fetched.
         ready: Whether its weights are on the disk, so that it opens without a network.
-        rank: Which ready model `vidi serve` takes by default: the highest; below 0 is never taken.
+        rank: Which ready model `vidi serve` takes by default: the highest. One below 0 has to be asked for:
+            installing a package changes no answers.
         remover: `module:function` of a WeightsRemover; "" where nothing is to be removed.
         auto_download: Whether missing weights may be fetched when they are first needed; otherwise only by
             `vidi pull`, which shows what that takes and asks.
         size: Bytes that its weights take on the disk; 0 if unknown.
         licence: Of its weights.
+        runs_at: The server that runs it, in words; "" for this machine.
     """
 
     card: ModelCard
     factory: str
     ready: bool
     fetcher: str = ""
-    rank: int = 0
+    rank: int = -1
     remover: str = ""
     auto_download: bool = True
     size: int = 0
     licence: Licence | None = None
+    runs_at: str = ""
 
 
 EngineFactory = Callable[[EngineContext], Engine]

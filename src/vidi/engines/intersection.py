@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
+from vidi.domain.budget import Budget, BudgetSpent
 from vidi.domain.schema import Kind, Property, Scalar, Schema
 from vidi.engines.validation import readable
 
@@ -15,6 +16,9 @@ NEVER = Schema(enum=())
 
 BRANCH_BUDGET = 20_000
 """Alternatives of alternatives multiply: schemas joined, and their members and options, for one schema."""
+
+_VALUES_AT_ONCE = 10
+"""So many values of an enum are joined in the time of one member."""
 
 _FREE = Schema()
 
@@ -30,8 +34,9 @@ class Intersection:
     schemas without `any_of`, of which one must hold.
     """
 
-    def __init__(self) -> None:
-        self._spent = 0
+    def __init__(self, budget: Budget | None = None) -> None:
+        """Spend from a budget, or from one of BRANCH_BUDGET."""
+        self._budget = budget or Budget(BRANCH_BUDGET)
 
     def branches(self, schema: Schema) -> Iterator[Schema]:
         """The alternatives that can hold, without `any_of`; a lone one for a plain schema.
@@ -39,6 +44,7 @@ class Intersection:
         Raises:
             TooManyBranches: The budget is spent.
         """
+        self._spend(1)
         shared = _without_alternatives(schema)
         if not schema.any_of:
             yield shared
@@ -60,9 +66,7 @@ class Intersection:
 
     def _both(self, one: Schema, other: Schema) -> Schema | None:
         """Two schemas without alternatives as one; None if no value satisfies both."""
-        self._spent += 1 + sum(len(each.properties) + len(each.enum or ()) for each in (one, other))
-        if self._spent > BRANCH_BUDGET:
-            raise TooManyBranches("its alternatives multiply; nest fewer anyOf in each other")
+        self._spend(1 + _breadth(one) + _breadth(other))
         kinds = _common_kinds(one.kinds, other.kinds)
         if kinds is None:
             return None
@@ -90,6 +94,12 @@ class Intersection:
             title=other.title or one.title,
             description=other.description or one.description,
         )
+
+    def _spend(self, amount: int) -> None:
+        try:
+            self._budget.spend(amount)
+        except BudgetSpent:
+            raise TooManyBranches("its alternatives multiply; nest fewer anyOf in each other") from None
 
     def _properties(self, one: Schema, other: Schema) -> tuple[Property, ...] | None:
         """The members of both, in the first one's order; None if one demands what the other forbids."""
@@ -122,6 +132,12 @@ class Intersection:
         return tuple(self._intersect(one.element(at), other.element(at)) for at in range(count))
 
 
+def _breadth(schema: Schema) -> int:
+    """How much is copied when a schema is joined with another; a long enum is compared as a set."""
+    values = len(schema.enum or ()) // _VALUES_AT_ONCE
+    return len(schema.properties) + len(schema.prefix_items) + values
+
+
 def is_free(schema: Schema) -> bool:
     """Whether any value satisfies a schema, as far as it says."""
     return replace(schema, title="", description="", format=None) == _FREE
@@ -151,12 +167,15 @@ def _common_options(
 ) -> tuple[Scalar, ...] | None:
     if one is None or other is None:
         return other if one is None else one
-    known = {_as_json(value) for value in other}
+    known = set(map(_as_json, other))
     return tuple(value for value in one if _as_json(value) in known)
 
 
 def _as_json(value: Scalar) -> str:
-    """A text that is the same for equal values, as JSON compares them: 1 is 1.0, and not true."""
+    """A text that is the same for equal values, as JSON compares them: 1 is 1.0, and not true.
+
+    A text also because numbers, unlike texts, can be chosen so that all of them fall together in a set.
+    """
     return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 

@@ -42,6 +42,11 @@ RESERVED = "gemini-"
 """What no model id may begin with: such a name runs the default model."""
 
 
+def profiles_folder(cache: Path) -> Path:
+    """Where a user's own profiles lie."""
+    return cache / "models" / "profiles"
+
+
 class ProfileError(FailedPrecondition):
     """A profile's file cannot be used; the text names the file, the key and what it may be."""
 

@@ -17,8 +17,11 @@ from vidi.engines.worker import Worker
 GROUP = "vidi.engines"
 """The entry point group in which installed packages publish their models."""
 
-ALIAS = re.compile(r"gemini-[\w.-]{1,100}", re.ASCII)
-"""A name like these runs the default model, so that code written for Gemini runs as it is."""
+ALIAS = re.compile(r"(?!.*-(?:image|tts|live|embedding|audio)(?:-|$))gem(?:ini|ma)-[\w.-]{1,100}", re.ASCII)
+"""A name like these runs the default model, so that code written for Gemini runs as it is.
+
+Not so the names of models that do what nothing here does: such code would not get what it asks for.
+"""
 
 
 def installed_models(context: EngineContext) -> dict[str, ModelEntry]:
@@ -27,7 +30,9 @@ def installed_models(context: EngineContext) -> dict[str, ModelEntry]:
     for point in entry_points(group=GROUP):
         list_models: ModelLister = point.load()
         found.extend(list_models(context))
-    return {entry.card.id: entry for entry in sorted(found, key=lambda entry: -entry.rank)}
+    # Of two with one name the better one is meant.
+    ranked = sorted(found, key=lambda entry: entry.rank)
+    return dict(reversed({entry.card.id: entry for entry in ranked}.items()))
 
 
 def best_model(entries: Mapping[str, ModelEntry]) -> ModelEntry:
@@ -54,10 +59,6 @@ class Resolved:
 
     worker: Worker
     alias: bool
-
-
-def _is_alias(model: str) -> bool:
-    return ALIAS.fullmatch(model) is not None
 
 
 class Registry:
@@ -96,14 +97,14 @@ class Registry:
         return (self.default, *others)
 
     def find(self, model: str) -> ModelEntry:
-        """The entry behind a name, without opening it.
+        """The entry behind a name, without opening it; a model's own name goes before an alias.
 
         Raises:
-            NotFound: If the name is neither known nor a Gemini name.
+            NotFound: If the name is neither known nor one of Gemini's.
         """
-        if _is_alias(model):
-            return self.default
         entry = self._entries.get(model)
+        if entry is None and ALIAS.fullmatch(model):
+            return self.default
         if entry is None:
             raise unknown_model(model, self._entries)
         return entry
@@ -121,7 +122,7 @@ class Registry:
             opening = asyncio.create_task(self._open(entry))
             self._opening[entry.card.id] = opening
         worker = await asyncio.shield(opening)
-        return Resolved(worker, alias=_is_alias(model))
+        return Resolved(worker, alias=model not in self._entries)
 
     def check_room(self, model: str) -> None:
         """Refuse what the model behind a name would refuse; one that is not open yet refuses nothing.
@@ -133,6 +134,15 @@ class Registry:
         opening = self._opening.get(self.find(model).card.id)
         if opening and opening.done() and not (opening.cancelled() or opening.exception()):
             opening.result().check_room()
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong with the models that are open, by id; empty if all is well."""
+        opened = {
+            model: opening.result()
+            for model, opening in self._opening.items()
+            if opening.done() and not opening.cancelled() and opening.exception() is None
+        }
+        return {model: worker.problem for model, worker in opened.items() if worker.problem}
 
     async def _open(self, entry: ModelEntry) -> Worker:
         with missing_packages_named():

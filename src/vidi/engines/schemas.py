@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from vidi.domain.budget import Budget, BudgetSpent
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.schema import JsonValue, Kind, Scalar, Schema
 from vidi.engines.intersection import Intersection, TooManyBranches
-from vidi.engines.validation import matches, readable, satisfies, satisfying
+from vidi.engines.validation import kinds_of, match_cost, matches, readable, satisfies
 
 WHERE = "generation_config.response_schema"
 """The field that a refusal names."""
@@ -128,123 +129,189 @@ def minimal_value(schema: Schema) -> JsonValue:
     return fill(schema, NOTHING).value
 
 
-def fill(schema: Schema, source: ValueSource, path: str = "$") -> FilledValue:
+FILL_BUDGET = 100_000
+"""Nodes filled, values held against them and options looked at, for one schema: a second's work at most."""
+
+
+def fill(schema: Schema, source: ValueSource, path: str = "$", budget: Budget | None = None) -> FilledValue:
     """Make a value of a schema from what a source knows.
+
+    Args:
+        schema: The shape.
+        source: What is known.
+        path: Where in the answer the value stands.
+        budget: Shared with other values of the same answer; None for one of FILL_BUDGET.
 
     Raises:
         Unfillable: As for `minimal_value`, or the source knows fewer elements than an array must have.
     """
-    if schema.any_of:
-        # Nothing is not asked what it knows: nested alternatives would be tried twice at every level.
-        known = None if source is NOTHING else _known_alternative(schema, source, path)
-        return known or _minimal_alternative(schema, path)
-    if schema.enum is not None:
-        allowed = options(schema)
-        if not allowed:
-            raise refuse(path, "its enum has no value of its type and limits.")
-        return source.choose(allowed)
-    kinds = source.kinds(schema)
-    for kind in kinds[:-1]:
-        filled = _fill_kind(kind, schema, source, path)
-        if filled.known:
-            return filled
-    return _fill_kind(kinds[-1], schema, source, path)
-
-
-def _fill_kind(kind: Kind, schema: Schema, source: ValueSource, path: str) -> FilledValue:
-    schema = replace(schema, kinds=frozenset({kind}))
-    match kind:
-        case Kind.NULL:
-            return FilledValue(None, known=False)
-        case Kind.OBJECT:
-            return _fill_object(schema, source, path)
-        case Kind.ARRAY:
-            return _fill_array(schema, source, path)
-    told = source.scalar(kind, schema)
-    match kind:
-        case Kind.BOOLEAN:
-            return FilledValue(bool(told), known=told is not None)
-        case Kind.STRING:
-            return _fill_text(told if isinstance(told, str) else None, schema, path)
-        case _:
-            near = told if isinstance(told, int | float) else 0
-            return FilledValue(number(near, schema, path), known=told is not None)
-
-
-def _known_alternative(schema: Schema, source: ValueSource, path: str) -> FilledValue | None:
-    """The first alternative that the source knows."""
-    for option in alternatives(schema):
-        if option.kinds != {Kind.NULL}:
-            filled = _attempt(option, source, path)
-            if filled.known and satisfies(filled.value, schema):
-                return filled
-    return None
-
-
-def _minimal_alternative(schema: Schema, path: str) -> FilledValue:
-    """Null if it may be, else the first alternative that can be filled at all."""
-    if satisfies(None, schema):
-        return FilledValue(None, known=False)
-    refusal: Unfillable | None = None
-    for option in alternatives(schema):
-        try:
-            filled = fill(option, NOTHING, path)
-        except Unfillable as error:
-            refusal = refusal or error
-        else:
-            if satisfies(filled.value, schema):
-                return filled
-    raise refusal or refuse(path, "none of its alternatives agrees with the rest.")
-
-
-def _attempt(schema: Schema, source: ValueSource, path: str) -> FilledValue:
-    """A value that is as good as unknown if it cannot be filled."""
     try:
-        return fill(schema, source, path)
-    except Unfillable:
-        return FilledValue(None, known=False)
+        return _Filler(budget or Budget(FILL_BUDGET)).fill(schema, source, path)
+    except BudgetSpent as error:
+        reason = "it takes too much work to fill; use fewer alternatives, members or enum values."
+        raise refuse(error.where or path, reason) from None
 
 
-def _fill_object(schema: Schema, source: ValueSource, path: str) -> FilledValue:
-    members: dict[str, JsonValue] = {}
-    known = False
-    for each, inner in zip(schema.properties, source.members(schema), strict=True):
-        if inner is NOTHING and not each.required:
-            continue
-        filled = fill(each.schema, inner, f"{path}.{each.name}")
-        if filled.known or each.required:
-            members[each.name] = filled.value
-        known = known or filled.known
-    return FilledValue(members, known)
+class _Filler:
+    """The walk; what it does is counted, since alternatives of alternatives multiply."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    def fill(self, schema: Schema, source: ValueSource, path: str) -> FilledValue:
+        self._budget.spend(1, path)
+        if schema.any_of:
+            # Nothing is not asked what it knows: nested alternatives would be tried twice at every level.
+            known = None if source is NOTHING else self._known_alternative(schema, source, path)
+            return known or self._minimal_alternative(schema, path)
+        if schema.enum is not None:
+            self._budget.spend(len(schema.enum) // _OPTIONS_AT_ONCE, path)
+            allowed = options(schema)
+            if not allowed:
+                raise refuse(path, "its enum has no value of its type and limits.")
+            return source.choose(allowed)
+        kinds = source.kinds(schema)
+        for kind in kinds[:-1]:
+            filled = self._fill_kind(kind, schema, source, path)
+            if filled.known:
+                return filled
+        return self._fill_kind(kinds[-1], schema, source, path)
+
+    def _fill_kind(self, kind: Kind, schema: Schema, source: ValueSource, path: str) -> FilledValue:
+        schema = replace(schema, kinds=frozenset({kind}))
+        match kind:
+            case Kind.NULL:
+                return FilledValue(None, known=False)
+            case Kind.OBJECT:
+                return self._fill_object(schema, source, path)
+            case Kind.ARRAY:
+                return self._fill_array(schema, source, path)
+        told = source.scalar(kind, schema)
+        match kind:
+            case Kind.BOOLEAN:
+                return FilledValue(bool(told), known=told is not None)
+            case Kind.STRING:
+                return self._fill_text(told if isinstance(told, str) else None, schema, path)
+            case _:
+                near = told if isinstance(told, int | float) else 0
+                return FilledValue(number(near, schema, path), known=told is not None)
+
+    def _known_alternative(self, schema: Schema, source: ValueSource, path: str) -> FilledValue | None:
+        """The first alternative that the source knows."""
+        for option in self._alternatives(schema, path):
+            if option.kinds != {Kind.NULL}:
+                filled = self._attempt(option, source, path)
+                if filled.known and satisfies(filled.value, schema, self._budget):
+                    return filled
+        return None
+
+    def _minimal_alternative(self, schema: Schema, path: str) -> FilledValue:
+        """Null if it may be, else the first alternative that can be filled at all."""
+        if satisfies(None, schema, self._budget):
+            return FilledValue(None, known=False)
+        refusal: Unfillable | None = None
+        for option in self._alternatives(schema, path):
+            try:
+                filled = self.fill(option, NOTHING, path)
+            except Unfillable as error:
+                refusal = refusal or error
+            else:
+                if satisfies(filled.value, schema, self._budget):
+                    return filled
+        raise refusal or refuse(path, "none of its alternatives agrees with the rest.")
+
+    def _alternatives(self, schema: Schema, path: str) -> Iterator[Schema]:
+        try:
+            yield from Intersection(self._budget).branches(schema)
+        except TooManyBranches:
+            raise BudgetSpent(path) from None
+
+    def _attempt(self, schema: Schema, source: ValueSource, path: str) -> FilledValue:
+        """A value that is as good as unknown if it cannot be filled."""
+        try:
+            return self.fill(schema, source, path)
+        except Unfillable:
+            return FilledValue(None, known=False)
+
+    def _fill_object(self, schema: Schema, source: ValueSource, path: str) -> FilledValue:
+        members: dict[str, JsonValue] = {}
+        known = False
+        self._budget.spend(len(schema.properties), path)
+        for each, inner in zip(schema.properties, source.members(schema), strict=True):
+            if inner is NOTHING and not each.required:
+                continue
+            filled = self.fill(each.schema, inner, f"{path}.{each.name[:80]}")
+            if filled.known or each.required:
+                members[each.name] = filled.value
+            known = known or filled.known
+        return FilledValue(members, known)
+
+    def _fill_array(self, schema: Schema, source: ValueSource, path: str) -> FilledValue:
+        least = min_items(schema, path)
+        told = source.elements(schema)
+        make = self.fill if told.strict else self._attempt
+        filled = [make(schema.element(at), each, f"{path}[{at}]") for at, each in enumerate(told.sources)]
+        known = [each.value for each in filled if each.known]
+        values = known[: told.limit if schema.max_items is None else schema.max_items]
+        have = len(values)
+        if known and have < least and schema.element(have).properties:
+            # An object stands for a thing, and things are not made up.
+            raise refuse(path, f"minItems is {least}, but {have} such things are seen in the picture.")
+        alike = max(have, len(schema.prefix_items))
+        values += [
+            self.fill(schema.element(at), NOTHING, f"{path}[{at}]").value
+            for at in range(have, min(least, alike + 1))
+        ]
+        # From `alike` on every element has the same shape, and the value that says least is the same one.
+        values += values[-1:] * (least - len(values))
+        return FilledValue(values, known=bool(known))
+
+    def _fill_text(self, text: str | None, schema: Schema, path: str) -> FilledValue:
+        """A text within the schema's lengths, cut between words and filled up with blanks."""
+        if text is None:
+            return FilledValue(self._minimal_text(schema, path), known=False)
+        least, most = schema.min_length or 0, schema.max_length
+        if most is not None and len(text) > most:
+            text = text[: most + 1].rpartition(" ")[0] or text[:most]
+        if len(text) < least <= LONGEST_TEXT:
+            text = text.ljust(least)
+        if self._fits(text, schema, path):
+            return FilledValue(text, known=True)
+        return FilledValue(self._minimal_text(schema, path), known=False)
+
+    def _minimal_text(self, schema: Schema, path: str) -> str:
+        least = schema.min_length or 0
+        if schema.max_length is not None and least > schema.max_length:
+            raise refuse(path, f"minLength {least} is above maxLength {schema.max_length}.")
+        if least > LONGEST_TEXT:
+            raise refuse(path, f"minLength {least} is above the {LONGEST_TEXT} that this model can write.")
+        zero = _ZERO_TEXTS.get(schema.format or "", "")
+        for guess in (zero, *_PATTERN_GUESSES):
+            for filler in (" ", "0", "a", "A"):
+                text = guess.ljust(least, filler)
+                if self._fits(text, schema, path):
+                    return text
+        shown = (schema.pattern or "")[:200]
+        raise refuse(path, f"this model knows no text for the pattern {shown!r}; leave the pattern out.")
+
+    def _fits(self, text: str, schema: Schema, path: str) -> bool:
+        """Whether a text obeys the lengths and the pattern of a schema."""
+        if not (schema.min_length or 0) <= len(text) <= _longest(schema):
+            return False
+        if schema.pattern is None:
+            return True
+        if not readable(schema.pattern):
+            return False
+        self._budget.spend(match_cost(schema.pattern), path)
+        return matches(schema.pattern, text)
 
 
-def _fill_array(schema: Schema, source: ValueSource, path: str) -> FilledValue:
-    least = min_items(schema, path)
-    told = source.elements(schema)
-    make = fill if told.strict else _attempt
-    filled = [make(schema.element(at), each, f"{path}[{at}]") for at, each in enumerate(told.sources)]
-    known = [each.value for each in filled if each.known]
-    values = known[: told.limit if schema.max_items is None else schema.max_items]
-    have = len(values)
-    if known and have < least and schema.element(have).properties:
-        # An object stands for a thing, and things are not made up.
-        raise refuse(path, f"minItems is {least}, but {have} such things are seen in the picture.")
-    values += [fill(schema.element(at), NOTHING, f"{path}[{at}]").value for at in range(have, least)]
-    return FilledValue(values, known=bool(known))
+def _longest(schema: Schema) -> int:
+    return LONGEST_TEXT if schema.max_length is None else schema.max_length
 
 
-def _fill_text(text: str | None, schema: Schema, path: str) -> FilledValue:
-    """A text within the schema's lengths, cut between words and filled up with blanks."""
-    if text is None:
-        return FilledValue(_minimal_text(schema, path), known=False)
-    least, most = schema.min_length or 0, schema.max_length
-    if most is not None and len(text) > most:
-        text = text[: most + 1].rpartition(" ")[0] or text[:most]
-    if len(text) < least <= LONGEST_TEXT:
-        text = text.ljust(least)
-    if fits(text, schema):
-        return FilledValue(text, known=True)
-    return FilledValue(_minimal_text(schema, path), known=False)
+_OPTIONS_AT_ONCE = 4
+"""So many values of an enum are looked at in the time in which one node is filled."""
 
 
 def check_size(schema: Schema) -> None:
@@ -294,9 +361,12 @@ def alternatives(schema: Schema) -> Iterator[Schema]:
 
 def options(schema: Schema) -> tuple[Scalar, ...]:
     """The values of an enum that its types and limits allow."""
+    plain = replace(schema, any_of=(), enum=None)
     values = schema.enum or ()
-    fitting = satisfying(values, replace(schema, any_of=(), enum=None))
-    return tuple(value for value, fits in zip(values, fitting, strict=True) if fits)
+    if plain == Schema(kinds=schema.kinds, title=schema.title, description=schema.description):
+        # Most enums have a type and nothing else.
+        return tuple(value for value in values if not schema.kinds or kinds_of(value) & schema.kinds)
+    return tuple(value for value in values if satisfies(value, plain))
 
 
 def number(value: float, schema: Schema, path: str) -> int | float:
@@ -317,17 +387,6 @@ def number(value: float, schema: Schema, path: str) -> int | float:
     return int(nearest) if nearest == math.floor(nearest) else nearest
 
 
-def fits(text: str, schema: Schema) -> bool:
-    """Whether a text obeys the lengths and the pattern of a schema."""
-    if schema.pattern is not None and not (readable(schema.pattern) and matches(schema.pattern, text)):
-        return False
-    return (
-        (schema.min_length or 0)
-        <= len(text)
-        <= (LONGEST_TEXT if schema.max_length is None else schema.max_length)
-    )
-
-
 def min_items(schema: Schema, path: str) -> int:
     """How many elements an array must have at least.
 
@@ -340,18 +399,3 @@ def min_items(schema: Schema, path: str) -> int:
     if least > MOST_ELEMENTS:
         raise refuse(path, f"minItems {least} is above the {MOST_ELEMENTS} that this model can make.")
     return least
-
-
-def _minimal_text(schema: Schema, path: str) -> str:
-    least = schema.min_length or 0
-    if schema.max_length is not None and least > schema.max_length:
-        raise refuse(path, f"minLength {least} is above maxLength {schema.max_length}.")
-    if least > LONGEST_TEXT:
-        raise refuse(path, f"minLength {least} is above the {LONGEST_TEXT} that this model can write.")
-    zero = _ZERO_TEXTS.get(schema.format or "", "")
-    for guess in (zero, *_PATTERN_GUESSES):
-        for filler in (" ", "0", "a", "A"):
-            text = guess.ljust(least, filler)
-            if fits(text, schema):
-                return text
-    raise refuse(path, f"this model knows no text for the pattern {schema.pattern!r}; leave the pattern out.")

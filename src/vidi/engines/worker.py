@@ -22,7 +22,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Internal, Unavailable, VidiError
 from vidi.domain.prompt import Prompt, PromptHeaders
-from vidi.engines.base import Engine, ModelCard
+from vidi.engines.base import Engine, ModelCard, SelfCheck
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,11 @@ class Worker:
     def card(self) -> ModelCard:
         """The model behind this worker."""
         return self._engine.card
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with what the engine stands on; "" if all is well, or if it cannot tell."""
+        return self._engine.problem() if isinstance(self._engine, SelfCheck) else ""
 
     async def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """What a prompt costs under the model's own id; an engine may have to ask another process."""

@@ -27,6 +27,7 @@ from vidi.files.service import FileService, Lease
 from vidi.files.store import FileLimits, StoredFile
 from vidi.files.uploads import Inspect, Uploads, UploadStatus
 from vidi.storage.clock import utc_now
+from vidi.storage.errors import opening
 from vidi.storage.threads import StorageThreads
 
 log = logging.getLogger(__name__)
@@ -140,8 +141,9 @@ def open_files(
     with open_local(directory) as storage:
         service = FileService(storage, limits, utc_now)
         files = AsyncFiles(service, Uploads(service, new_id, inspect), threads)
-        files.expire()
-        files.reconcile()
+        with opening(directory):
+            files.expire()
+            files.reconcile()
         yield files
 
 

@@ -20,6 +20,7 @@ from vidi.domain.errors import Unavailable
 from vidi.files.sqlite import SqliteIndex
 from vidi.files.store import FileStorage
 from vidi.storage.disk import SPARE_BYTES, Disk, PosixDisk, SpareSpace
+from vidi.storage.errors import opening
 
 _KEY = re.compile(r"[a-z0-9]{1,64}")
 
@@ -108,20 +109,16 @@ def open_local(directory: Path) -> Iterator[FileStorage]:
     Raises:
         Unavailable: Another server uses the directory, or it cannot be used.
     """
-    try:
+    with opening(directory):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _unusable(error) from error
     try:
-        _lock(lock)
-        try:
+        _lock(lock, directory)
+        with opening(directory):
             blobs = LocalBlobs(directory)
             index = _open_index(directory / "index.sqlite3", blobs.spare)
             for changed in (directory, directory.parent):
                 PosixDisk().sync(changed)
-        except OSError as error:
-            raise _unusable(error) from error
         try:
             yield FileStorage(blobs, index)
         finally:
@@ -140,18 +137,12 @@ def _open_index(path: Path, spare: SpareSpace) -> SqliteIndex:
         return SqliteIndex(path, spare.release)
 
 
-def _lock(descriptor: int) -> None:
+def _lock(descriptor: int, directory: Path) -> None:
     """Take the lock; the kernel gives it back when the process ends, however it ends."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise Unavailable(
-            "Another server uses this data directory. Stop it, or set another VIDI_DATA_DIR."
+            f"Another server uses the data directory {directory}. Stop it, or choose another directory with "
+            "--data-dir or VIDI_DATA_DIR."
         ) from error
-
-
-def _unusable(error: OSError) -> Unavailable:
-    return Unavailable(
-        f"The data directory cannot be used ({error.strerror or 'unknown error'}). "
-        "Free or repair it, or set another VIDI_DATA_DIR."
-    )

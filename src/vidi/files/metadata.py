@@ -52,7 +52,8 @@ def parse_name(text: str) -> str:
     if found is None:
         shown = text.partition("?")[0][:200]
         raise InvalidRequest(
-            f"Unsupported file URI type: {shown}. Upload the file first and use the `uri` of the answer."
+            f"Unsupported file URI type: {shown}. Upload the file first and use the `uri` of the answer, "
+            "or give the https address of a picture."
         )
     return found
 

@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, ResourceExhausted
+from vidi.domain.errors import (
+    FailedPrecondition,
+    InvalidRequest,
+    NotFound,
+    QuotaExceeded,
+    QuotaViolation,
+    RequestTooLarge,
+    ResourceExhausted,
+)
 from vidi.files.service import FileService
 from vidi.files.store import WRONG_OFFSET, BlobStore, FileIndex, FileLimits, Phase, Session
 from vidi.storage.clock import END_OF_TIME
@@ -28,34 +36,44 @@ class Quota:
         self._index = index
         self._limits = limits
         self._lock = threading.Lock()
-        self._undeclared: dict[str, int] = {}
+        self._undeclared: dict[str, tuple[str, int]] = {}
 
     def start(self, session: Session) -> None:
-        """Start a session if all its declared bytes have room.
+        """Start a session if there is room for it and for all its declared bytes.
 
         Raises:
-            ResourceExhausted: They do not; nothing is started.
+            RequestTooLarge: No file may be so large; nothing is started.
+            ResourceExhausted: There is no room now; nothing is started.
         """
         with self._lock:
-            self._check(session.length or 0, session.length or 0)
+            limit = self._limits.open_uploads
+            if self._index.totals(session.owner).uploads >= limit:
+                raise QuotaExceeded(
+                    QuotaViolation("open_uploads", "OpenUploadsPerProject", limit),
+                    "Finalize or cancel uploads that you have begun.",
+                    retry_after=RETRY_AFTER_S,
+                    reason="TOO_MANY_UPLOADS",
+                )
+            self._check(session.owner, session.length or 0, session.length or 0)
             self._index.start(session)
 
-    def grow(self, upload_id: str, size: int) -> None:
+    def grow(self, session: Session, size: int) -> None:
         """Let a session of unknown length grow to `size` bytes.
 
         Raises:
+            RequestTooLarge: No file may be so large.
             ResourceExhausted: There is no room.
         """
         with self._lock:
-            counted = self._undeclared.get(upload_id, 0)
+            _, counted = self._undeclared.get(session.id, ("", 0))
             if size > counted:
-                self._check(size, size - counted)
-                self._undeclared[upload_id] = size
+                self._check(session.owner, size, size - counted)
+                self._undeclared[session.id] = session.owner, size
 
-    def restore(self, upload_id: str, size: int) -> None:
+    def restore(self, session: Session, size: int) -> None:
         """Count a session of unknown length that an earlier run of the server left."""
         with self._lock:
-            self._undeclared[upload_id] = size
+            self._undeclared[session.id] = session.owner, size
 
     @contextmanager
     def ending(self, upload_id: str) -> Iterator[None]:
@@ -64,21 +82,30 @@ class Quota:
             yield
             self._undeclared.pop(upload_id, None)
 
-    def _check(self, size: int, more: int) -> None:
+    def _check(self, owner: str, size: int, more: int) -> None:
         if size > self._limits.file_bytes:
-            raise ResourceExhausted(
+            raise RequestTooLarge(
                 f"The file is too large: a file may have at most {self._limits.file_bytes} bytes.",
                 reason="FILE_TOO_LARGE",
             )
-        taken = self._index.reserved() + sum(self._undeclared.values())
+        taken = self._index.reserved() + sum(each for _, each in self._undeclared.values())
         if taken + more > self._limits.total_bytes:
-            raise ResourceExhausted(
-                "You exceeded your current quota. Quota exceeded for metric: file_storage_bytes, "
-                f"limit: {self._limits.total_bytes}, taken: {taken}. "
-                "Delete files, cancel uploads, or wait until some expire.",
-                reason="FILE_STORAGE_FULL",
-                retry_after=RETRY_AFTER_S,
-            )
+            raise _storage_full(self._limits.total_bytes, taken)
+        own = self._limits.owner_bytes(owner)
+        if own is not None:
+            taken = self._index.totals(owner).bytes
+            taken += sum(each for whose, each in self._undeclared.values() if whose == owner)
+            if taken + more > own:
+                raise _storage_full(own, taken)
+
+
+def _storage_full(limit: int, taken: int) -> QuotaExceeded:
+    return QuotaExceeded(
+        QuotaViolation("file_storage_bytes", "FileStorageBytesPerProject", limit),
+        f"{taken} bytes are taken. Delete files, cancel uploads, or wait until some expire.",
+        retry_after=RETRY_AFTER_S,
+        reason="FILE_STORAGE_FULL",
+    )
 
 
 REHASHED_AT_ONCE = 1 << 20
@@ -211,12 +238,13 @@ class Sessions:
         with storage_faults():
             for session in self._index.idle(END_OF_TIME):
                 if session.phase is Phase.ACTIVE and session.length is None:
-                    self._quota.restore(session.id, self._blobs.size(session.blob) or 0)
+                    self._quota.restore(session, self._blobs.size(session.blob) or 0)
 
     def start(self, session: Session) -> None:
         """Add a session if there is room.
 
         Raises:
+            RequestTooLarge: No file may be so large.
             ResourceExhausted: There is none.
         """
         self._with_room(lambda: self._quota.start(session))
@@ -246,12 +274,12 @@ class Sessions:
         """Have room for `size` bytes of a locked session of unknown length.
 
         Raises:
-            ResourceExhausted: There is none. The session is cancelled: its bytes would take up the room that
-                it waits for.
+            RequestTooLarge, ResourceExhausted: There is none. The session is cancelled: its bytes would take
+                up the room that it waits for.
         """
         try:
-            self._with_room(lambda: self._quota.grow(session.id, size))
-        except ResourceExhausted:
+            self._with_room(lambda: self._quota.grow(session, size))
+        except (RequestTooLarge, ResourceExhausted):
             self.cancel(session, partial)
             raise
 

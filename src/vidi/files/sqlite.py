@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from vidi.domain.prompt import ImageFormat, ImageHeader
-from vidi.files.store import FileSource, FileState, Phase, Position, Session, StoredFile
+from vidi.files.store import FileSource, FileState, OwnerTotals, Phase, Position, Session, StoredFile
 from vidi.storage.clock import END_OF_TIME, from_micros, to_micros
 from vidi.storage.sql import SqlDatabase, Value, free_nothing
 
@@ -58,7 +58,16 @@ COMMIT;
 """
 """Files of version 1 have no header here; theirs is read when they are used."""
 
-SCRIPTS = (SCHEMA, ADD_HEADER)
+INDEX_OWNERS = """
+BEGIN IMMEDIATE;
+CREATE INDEX IF NOT EXISTS files_by_size ON files (owner, size);
+CREATE INDEX IF NOT EXISTS open_sessions ON sessions (owner, length) WHERE phase = 'active';
+PRAGMA user_version = 3;
+COMMIT;
+"""
+"""What an owner has is counted from these alone."""
+
+SCRIPTS = (SCHEMA, ADD_HEADER, INDEX_OWNERS)
 """Each brings the tables to the next version."""
 
 
@@ -152,6 +161,17 @@ class SqliteIndex:
     def reserved(self) -> int:
         """Kept by triggers, so it costs the same however many files there are."""
         return int(self._database.read("SELECT reserved FROM totals")[0]["reserved"])
+
+    def totals(self, owner: str) -> OwnerTotals:
+        (stored,) = self._database.read(
+            "SELECT coalesce(sum(size), 0) AS bytes FROM files WHERE owner = ?", (owner,)
+        )
+        (coming,) = self._database.read(
+            "SELECT coalesce(sum(length), 0) AS bytes, count(*) AS uploads FROM sessions "
+            "WHERE owner = ? AND phase = 'active'",
+            (owner,),
+        )
+        return OwnerTotals(stored["bytes"] + coming["bytes"], coming["uploads"])
 
 
 def _marks(count: int) -> str:

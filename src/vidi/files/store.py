@@ -27,7 +27,7 @@ means that the disk is full. `tests/contract/` holds the suite that an implement
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -146,18 +146,39 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerTotals:
+    """What one owner has.
+
+    Attributes:
+        bytes: Of all its files and what its ACTIVE sessions have declared, together.
+        uploads: How many of its sessions are ACTIVE.
+    """
+
+    bytes: int = 0
+    uploads: int = 0
+
+
+def unlimited(_owner: str) -> None:
+    """An owner's own limit where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class FileLimits:
     """How much is kept and for how long. The defaults are Google's.
 
     Attributes:
         file_bytes: Largest file.
         total_bytes: All files and all that open uploads have declared, together.
+        owner_bytes: The same for one owner; None: only `total_bytes` counts. Asked anew each time.
+        open_uploads: How many uploads of one owner may be open at the same time.
         lifetime: How long a file is kept after its creation.
         upload_ttl: How long an upload may lie still before it is forgotten.
     """
 
     file_bytes: int = 2 * GIBIBYTE
     total_bytes: int = 20 * GIBIBYTE
+    owner_bytes: Callable[[str], int | None] = unlimited
+    open_uploads: int = 10_000
     lifetime: timedelta = timedelta(hours=48)
     upload_ttl: timedelta = timedelta(hours=48)
 
@@ -282,6 +303,10 @@ class FileIndex(Protocol):
 
     def reserved(self) -> int:
         """Bytes of all files and declared bytes of all ACTIVE sessions, together."""
+        ...
+
+    def totals(self, owner: str) -> OwnerTotals:
+        """What one owner has, files that have expired but are still there included."""
         ...
 
 

@@ -85,7 +85,8 @@ class Uploads:
 
         Raises:
             InvalidRequest: A bad name, display name, MIME type or length, or a name that is taken.
-            ResourceExhausted: The file is too large, or the store or the disk is full.
+            RequestTooLarge: No file may be so large.
+            ResourceExhausted: The store or the disk is full, or too many uploads are open.
         """
         request = validate(request)
         session = Session(
@@ -139,8 +140,9 @@ class Uploads:
         Raises:
             InvalidRequest: Too many bytes, or others than were received before.
             FailedPrecondition: The upload has ended meanwhile.
-            ResourceExhausted: No room on the disk: the upload can go on later; or too much for the
-                quota, by an upload of unknown length: it is cancelled.
+            ResourceExhausted: No room on the disk: the upload can go on later.
+            RequestTooLarge, ResourceExhausted: Too much for the quota, by an upload of unknown length: it is
+                cancelled.
         """
         with self._sessions.lock(upload_id) as (session, partial):
             _check_end(session, position + len(data))

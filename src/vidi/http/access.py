@@ -12,16 +12,24 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vidi.domain.errors import InvalidRequest, PermissionDenied
-from vidi.wire.errors import invalid_key, missing_key, several_keys
+from vidi.wire.errors import invalid_key, missing_key, no_such_path, several_keys
+
+ADDRESS = "address"
+"""Key in a request's state: the `Address` at which it was sent."""
+
+ADDRESS = "address"
+"""Key in a request's state: the `Address` at which it was sent."""
 
 CALLER = "caller"
 """Key in a request's state: the `Caller` that the door let in."""
@@ -34,6 +42,11 @@ UPLOAD_ID = "upload_id"
 
 FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 """Headers that say that a request comes from further away than the connection does."""
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_HOST = re.compile(r"(?:[a-z0-9][a-z0-9._-]{0,254}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?", re.IGNORECASE)
+_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
 
 
 class Access(Enum):
@@ -53,6 +66,31 @@ class Access(Enum):
     LOCAL_OR_KEY = auto()
 
 
+async def not_found(scope: Scope, _receive: Receive, _send: Send) -> None:
+    """What answers an unknown path or verb."""
+    base = f"{scope['scheme']}://{Headers(scope=scope).get('host', '')}"
+    raise no_such_path(scope["method"], scope["path"], base)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What a request comes to.
+
+    Attributes:
+        app: What answers it.
+        access: What its caller needs.
+        path: Of the entry, without version and with the parameters' names; "" where there is none.
+        takes_files: Whether files come under this path.
+        scope: What its endpoint is told beside the request: the values of the path's parameters.
+    """
+
+    app: ASGIApp = not_found
+    access: Access = Access.KEY
+    path: str = ""
+    takes_files: bool = False
+    scope: Mapping[str, object] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who was let in.
@@ -67,24 +105,75 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Where a request was sent, as its client wrote it, and from where.
+
+    Attributes:
+        scheme: http or https.
+        host: Name and port; "" if the client said none.
+        prefix: What a proxy took off the path, as `/ai`; mostly "".
+        client: The address that calls; "" if it is not known, as behind a proxy that is not trusted.
+    """
+
+    scheme: str
+    host: str
+    prefix: str = ""
+    client: str = ""
+
+    @property
+    def base_url(self) -> str:
+        """Under which the client knows this server, without a slash at the end."""
+        return f"{self.scheme}://{self.host}{self.prefix}"
+
+
+@dataclass(frozen=True, slots=True)
 class AccessPolicy:
     """Who may come in.
 
     Attributes:
         key_digests: SHA-256 of each valid key; none means that the server is open to this machine.
         hosts: Names under which an open server may be called, lower case, without port.
+        proxies: Where the proxies are whose X-Forwarded-* headers are believed.
     """
 
     key_digests: frozenset[bytes]
     hosts: frozenset[str]
+    proxies: tuple[Network, ...] = ()
 
     @property
     def locked(self) -> bool:
         """Whether callers need keys."""
         return bool(self.key_digests)
 
-    def admit(self, access: Access, scope: Scope) -> Caller:
-        """Who calls a route that needs `access`.
+    def is_own(self, origin: str) -> bool:
+        """Whether a page of this origin comes from a name under which an open server may be called."""
+        return _hostname(origin) in self.hosts
+
+    def address(self, scope: Scope) -> Address:
+        """Where a request was sent, as far as whoever tells so is believed.
+
+        Of a header that several proxies wrote to, the last value counts: it is the trusted one's own. What
+        stands before it may be a stranger's.
+
+        Raises:
+            InvalidRequest: What tells so is no address, or tells two.
+        """
+        headers = Headers(scope=scope)
+        peer = (scope.get("client") or ("",))[0]
+        trusted = self._is_trusted(peer)
+        host = (trusted and _last(headers, "x-forwarded-host")) or _one_host(headers)
+        if host and not _HOST.fullmatch(host):
+            raise InvalidRequest("The Host of the request is no host name.")
+        if not trusted:
+            return Address(scope["scheme"], host, client="" if _is_forwarded(headers) else peer)
+        scheme = _last(headers, "x-forwarded-proto").lower() or scope["scheme"]
+        prefix = _last(headers, "x-forwarded-prefix").rstrip("/")
+        if scheme not in ("http", "https") or not _PREFIX.fullmatch(prefix):
+            raise InvalidRequest("X-Forwarded-Proto or X-Forwarded-Prefix makes no sense.")
+        return Address(scheme, host, prefix, self._client(headers, peer))
+
+    def admit(self, access: Access, scope: Scope, address: Address) -> Caller:
+        """Who calls a route that needs `access`, at `address`.
 
         Raises:
             PermissionDenied: No key; or an open server is called under a foreign name or from a foreign page.
@@ -93,16 +182,18 @@ class AccessPolicy:
         headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
         uploads = query.getlist(UPLOAD_ID) if access is Access.UPLOAD_URL else []
         if not self.locked:
-            return self._admit_to_open(access, scope, uploads)
+            return self._admit_to_open(access, address, headers, uploads)
         if len(uploads) == 1 and uploads[0]:
             return Caller(upload_id=uploads[0])
-        if access is Access.PUBLIC or (access is Access.LOCAL_OR_KEY and self._is_local(scope)):
+        if access is Access.PUBLIC or (access is Access.LOCAL_OR_KEY and self._is_local(address, headers)):
             return Caller()
         return Caller(self._owner(headers, query), _upload_id(uploads))
 
-    def _admit_to_open(self, access: Access, scope: Scope, uploads: list[str]) -> Caller:
-        self._check_names(Headers(scope=scope))
-        if access is Access.LOCAL_OR_KEY and not self._is_local(scope):
+    def _admit_to_open(
+        self, access: Access, address: Address, headers: Headers, uploads: list[str]
+    ) -> Caller:
+        self._check_names(address, headers)
+        if access is Access.LOCAL_OR_KEY and not self._is_local(address, headers):
             raise PermissionDenied("This is shown only to callers on the server's own machine.")
         return Caller("", _upload_id(uploads))
 
@@ -120,25 +211,35 @@ class AccessPolicy:
             raise invalid_key()
         return digest.hex()[:16]
 
-    def _is_local(self, scope: Scope) -> bool:
+    def _is_trusted(self, client: str) -> bool:
+        address = _ip(client)
+        return address is not None and any(address in network for network in self.proxies)
+
+    def _client(self, headers: Headers, peer: str) -> str:
+        """The last one on the way here that is no trusted proxy."""
+        named = [each.strip() for line in headers.getlist("x-forwarded-for") for each in line.split(",")]
+        if not named:
+            return "" if _is_forwarded(headers) else peer
+        return next((each for each in reversed(named) if not self._is_trusted(each)), named[0])
+
+    def _is_local(self, address: Address, headers: Headers) -> bool:
         """Whether this machine calls itself: no proxy calls through it, and no page of another site."""
-        headers = Headers(scope=scope)
-        client = scope.get("client")
-        if client is None or not _is_loopback(client[0]) or any(name in headers for name in FORWARDED):
+        client = _ip(address.client)
+        if client is None or not client.is_loopback:
             return False
         try:
-            self._check_names(headers)
+            self._check_names(address, headers)
         except PermissionDenied:
             return False
         return True
 
-    def _check_names(self, headers: Headers) -> None:
-        if any(_hostname(f"//{host}") not in self.hosts for host in headers.getlist("host") or [""]):
+    def _check_names(self, address: Address, headers: Headers) -> None:
+        if _hostname(f"//{address.host}") not in self.hosts:
             raise PermissionDenied(
                 "This server is open only to its own machine and was called under another name. "
                 "Set VIDI_API_KEYS to open it to others, or VIDI_ALLOWED_HOSTS to allow this name."
             )
-        if any(_hostname(origin) not in self.hosts for origin in headers.getlist("origin")):
+        if not all(map(self.is_own, headers.getlist("origin"))):
             raise PermissionDenied(
                 "Pages of other sites may not call this server. Set VIDI_API_KEYS and send a key."
             )
@@ -148,6 +249,12 @@ def caller_of(request: Request) -> Caller:
     """Whom the door let in."""
     caller: Caller = request.scope["state"][CALLER]
     return caller
+
+
+def base_url(request: Request) -> str:
+    """Scheme, host and path prefix under which the client knows this server, without a slash at the end."""
+    address: Address = request.scope["state"][ADDRESS]
+    return address.base_url if address.host else str(request.base_url).rstrip("/")
 
 
 def _upload_id(uploads: list[str]) -> str:
@@ -168,8 +275,26 @@ def _hostname(url: str) -> str:
         return ""
 
 
-def _is_loopback(address: str) -> bool:
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address, as IPv4 where it is one in the clothes of IPv6; None for what is none."""
     try:
-        return ipaddress.ip_address(address).is_loopback
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return False
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_forwarded(headers: Headers) -> bool:
+    return any(name in headers for name in FORWARDED)
+
+
+def _last(headers: Headers, name: str) -> str:
+    values = headers.getlist(name)
+    return values[-1].rpartition(",")[2].strip() if values else ""
+
+
+def _one_host(headers: Headers) -> str:
+    hosts = headers.getlist("host")
+    if len(hosts) > 1:
+        raise InvalidRequest("The request has more than one Host.")
+    return hosts[0].strip() if hosts else ""

@@ -21,7 +21,7 @@ from vidi.files.aio import AsyncFiles
 from vidi.files.metadata import UploadRequest
 from vidi.files.store import WRONG_OFFSET, WRONG_SIZE, Phase
 from vidi.files.uploads import UploadStatus
-from vidi.http.access import caller_of
+from vidi.http.access import base_url, caller_of
 from vidi.http.body import BodyReader
 from vidi.http.response import JSON, add_header, json_response
 from vidi.wire.file import decode_file, encode_file, encode_files, encode_uploaded
@@ -199,22 +199,6 @@ class UploadRoutes:
         return json_response(encode_uploaded(done.file, base_url(request)))
 
 
-def base_url(request: Request) -> str:
-    """Scheme, host and path prefix under which the client knows this server, without a slash at the end.
-
-    A proxy tells them in X-Forwarded-Proto, -Host and -Prefix.
-    """
-    headers = request.headers
-    scheme = _first(headers.get("x-forwarded-proto", "")) or request.url.scheme
-    host = _first(headers.get("x-forwarded-host", "")) or headers.get("host", "") or request.url.netloc
-    prefix = _first(headers.get("x-forwarded-prefix", "")).strip("/")
-    return f"{scheme}://{host}" + (f"/{prefix}" if prefix else "")
-
-
-def _first(value: str) -> str:
-    return value.partition(",")[0].strip()
-
-
 def _add_status(request: Request, phase: Phase) -> None:
     add_header(request, "x-goog-upload-status", phase.value)
 
@@ -264,6 +248,14 @@ async def refuse_missing_bytes(_: Request) -> Response:
     raise InvalidRequest("A file comes with its bytes: send them to /upload/v1beta/files.")
 
 
+async def refuse_registration(_: Request) -> Response:
+    """Files of Google Cloud Storage, which nothing here can read."""
+    raise InvalidRequest(
+        "files:register is not served by Vidi, which cannot read gs:// files. Upload the bytes to "
+        "/upload/v1beta/files, or give a picture's https address as file_uri."
+    )
+
+
 MAX_METADATA = 1_000_000
 """Longest first part of a multipart upload in bytes."""
 
@@ -279,7 +271,7 @@ class MultipartRelated:
         """Read `chunks` by the boundary in `content_type`.
 
         Raises:
-            InvalidRequest: There is no boundary.
+            InvalidRequest: There is no boundary, or a longer one than the parser takes.
         """
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
@@ -293,17 +285,20 @@ class MultipartRelated:
         self._value = b""
         self.mime_type = ""
         """The second part's Content-Type, once `metadata` has been read."""
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._on_part_begin,
-                "on_header_field": self._on_header_field,
-                "on_header_value": self._on_header_value,
-                "on_header_end": self._on_header_end,
-                "on_part_data": self._on_part_data,
-                "on_end": self._on_end,
-            },
-        )
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._on_part_begin,
+                    "on_header_field": self._on_header_field,
+                    "on_header_value": self._on_header_value,
+                    "on_header_end": self._on_header_end,
+                    "on_part_data": self._on_part_data,
+                    "on_end": self._on_end,
+                },
+            )
+        except FormParserError:
+            raise InvalidRequest("The boundary of a multipart upload has at most 256 bytes.") from None
 
     async def metadata(self) -> bytes:
         """The first part: JSON.

@@ -21,7 +21,13 @@ from vidi.domain.prompt import Conversation
 from vidi.engines.registry import Registry
 from vidi.generate import GenerateService, Generation
 from vidi.http.body import BodyReader
-from vidi.http.response import LONGEST_NAME, add_grounding_header, encode_errors_with, json_response
+from vidi.http.response import (
+    LONGEST_NAME,
+    add_grounding_header,
+    api_version,
+    encode_errors_with,
+    json_response,
+)
 from vidi.http.stream import (
     Framing,
     Stream,
@@ -161,8 +167,7 @@ class InteractionEndpoint:
         try:
             self.registry.find(model)
         except NotFound:
-            version = request.url.path.split("/")[1]
-            raise unknown_model(model[:LONGEST_NAME], version, "interactions") from None
+            raise unknown_model(model[:LONGEST_NAME], api_version(request), "interactions") from None
 
     @asynccontextmanager
     async def _with_history(self, new: NewInteraction, owner: str) -> AsyncIterator[Conversation]:

@@ -1,4 +1,4 @@
-"""Around every request: its way to its endpoint, what other sites are granted, and how an error is answered.
+"""Around every request: its way to its endpoint, and how an error is answered.
 
 Every request passes through `Gateway`, and every error leaves through it, in Google's shape.
 """
@@ -9,16 +9,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from starlette.datastructures import URL, MutableHeaders
-from starlette.responses import Response
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.domain.errors import Cancelled, Internal, VidiError
-from vidi.http.access import CALLER, OWNER, AccessPolicy
+from vidi.http.access import ADDRESS, CALLER, OWNER, AccessPolicy, Destination
 from vidi.http.response import ADDED_HEADERS, ERROR_ENCODER, JSON
-from vidi.http.routes import Destination, RouteTable
 from vidi.http.stream import DRAIN, PIECE_BYTES, Drain, pieces_of
 from vidi.wire.encode import array_error, encode_error
 from vidi.wire.errors import status_of
@@ -31,24 +29,17 @@ PROBES = frozenset({"/health", "/ready", "/metrics"})
 DRAIN_SECONDS = 20.0
 """How long the rest of a refused body is read and forgotten."""
 
-GRANTED_HEADERS = (
-    "api-revision, authorization, content-type, x-goog-api-client, x-goog-api-key, x-goog-upload-command, "
-    "x-goog-upload-file-name, x-goog-upload-header-content-length, x-goog-upload-header-content-type, "
-    "x-goog-upload-offset, x-goog-upload-protocol, x-server-timeout"
-)
-EXPOSED_HEADERS = (
-    "x-goog-upload-chunk-granularity, x-goog-upload-size-received, x-goog-upload-status, x-goog-upload-url"
-)
-
 
 class Gateway:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, policy: AccessPolicy, table: RouteTable, drain: Drain) -> None:
-        """Answer requests by `table` until `drain` begins; `app` gets all that is no request."""
+    def __init__(
+        self, app: ASGIApp, policy: AccessPolicy, resolve: Callable[[Scope], Destination], drain: Drain
+    ) -> None:
+        """Send each request where `resolve` says until `drain` begins; `app` gets all that is no request."""
         self._app = app
         self._policy = policy
-        self._table = table
+        self._resolve = resolve
         self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,14 +48,14 @@ class Gateway:
             return
         body = _RequestBody(receive)
         added: dict[str, str] = {}
-        to = self._table.resolve(scope)
+        to = self._resolve(scope)
         if to.takes_files:
             # Refused before anyone asks which upload: there is nothing that a client could continue.
             added["x-goog-upload-status"] = "final"
         scope.setdefault("state", {}).update({ADDED_HEADERS: added, DRAIN: self._drain})
         if self._drain.begun:
             added["connection"] = "close"
-        reply = _Response(send, added, cors=self._policy.locked)
+        reply = _Response(send, added)
         began = time.perf_counter()
         try:
             with contextlib.nullcontext() if to.path in PROBES else self._drain.request():
@@ -82,11 +73,9 @@ class Gateway:
             log.info("%s %s %d %.1f ms", scope["method"], scope["path"], reply.status, took)
 
     async def _serve(self, to: Destination, scope: Scope, receive: Receive, reply: _Response) -> None:
-        if scope["method"] == "OPTIONS" and self._policy.locked:
-            await Response(status_code=204)(scope, receive, reply)
-            return
-        caller = self._policy.admit(to.access, scope)
-        scope["state"][CALLER] = caller
+        address = self._policy.address(scope)
+        caller = self._policy.admit(to.access, scope, address)
+        scope["state"][ADDRESS], scope["state"][CALLER] = address, caller
         if caller.owner is not None:
             scope["state"][OWNER] = caller.owner
         scope.update(to.scope)
@@ -114,12 +103,11 @@ class _RequestBody:
 
 
 class _Response:
-    """The way out: remembers whether the answer has begun, and grants other sites what keys allow."""
+    """The way out: remembers whether the answer has begun."""
 
-    def __init__(self, send: Send, added: Mapping[str, str], *, cors: bool) -> None:
+    def __init__(self, send: Send, added: Mapping[str, str]) -> None:
         self._send = send
         self._added = added
-        self._cors = cors
         self._begun = False
         self.status = 0
 
@@ -131,11 +119,6 @@ class _Response:
             headers["x-content-type-options"] = "nosniff"
             for name, value in self._added.items():
                 headers[name] = value
-            if self._cors:
-                headers["access-control-allow-origin"] = "*"
-                headers["access-control-allow-methods"] = "GET, POST, PUT, DELETE, OPTIONS"
-                headers["access-control-allow-headers"] = GRANTED_HEADERS
-                headers["access-control-expose-headers"] = EXPOSED_HEADERS
         elif len(message.get("body", b"")) > PIECE_BYTES:
             for piece in pieces_of(message["body"]):
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -146,8 +129,8 @@ class _Response:
         """Send an error, unless an answer has begun."""
         if self._begun:
             return
-        url = URL(scope=scope)
-        in_array = url.path.endswith(":streamGenerateContent") and "alt=sse" not in url.query
+        is_stream = scope["path"].rstrip("/").endswith(":streamGenerateContent")
+        in_array = is_stream and b"alt=sse" not in scope["query_string"]
         encode = scope["state"].get(ERROR_ENCODER, encode_error)
         content = array_error(error) if in_array else encode(error)
         headers = [(b"content-type", JSON.encode()), (b"content-length", b"%d" % len(content))]

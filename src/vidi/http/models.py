@@ -19,7 +19,7 @@ from vidi.engines.base import ModelCard, ModelEntry
 from vidi.engines.registry import Registry
 from vidi.generate import GenerateService, Generation
 from vidi.http.body import BodyReader
-from vidi.http.response import LONGEST_NAME, add_grounding_header, json_response
+from vidi.http.response import LONGEST_NAME, add_grounding_header, api_version, json_response
 from vidi.http.stream import ARRAY, EVENTS, Stream, cancel_on_disconnect, deadline, requested_timeout
 from vidi.wire.decode import RequestLimits, decode_count, decode_generate
 from vidi.wire.encode import (
@@ -30,7 +30,7 @@ from vidi.wire.encode import (
     encode_models,
     encode_response,
 )
-from vidi.wire.errors import unknown_model
+from vidi.wire.errors import UNSERVED_METHODS, unknown_model, unserved
 
 GENERATE, STREAM, COUNT = METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 
@@ -89,8 +89,10 @@ class GenerateEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         model, _, method = str(request.path_params["call"]).rpartition(":")
+        if method in UNSERVED_METHODS:
+            raise unserved(f"{method} is")
         if not self._serves(model, method):
-            version = request.url.path.split("/")[1]
+            version = api_version(request)
             raise unknown_model(_shortened(model or method), version, _shortened(method))
         if method != COUNT:
             self.service.check_room(model)

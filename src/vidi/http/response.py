@@ -45,6 +45,12 @@ def add_grounding_header(request: Request, grounding: str) -> None:
         add_header(request, GROUNDING, grounding)
 
 
+def api_version(request: Request) -> str:
+    """The version that a request names, for an error's text; v1beta where it names none."""
+    first = request.url.path.lstrip("/").partition("/")[0]
+    return first if first.startswith("v1") else "v1beta"
+
+
 def encode_errors_with(request: Request, encode: Callable[[VidiError], bytes]) -> None:
     """Write the errors of this request from here on in another shape."""
     request.scope["state"][ERROR_ENCODER] = encode

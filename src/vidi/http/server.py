@@ -183,11 +183,13 @@ def serve(app: ASGIApp, listener: socket.socket, drain: Drain) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        # `access.py` decides which proxies are believed; uvicorn would believe any on this machine.
+        proxy_headers=False,
     )
-    Server(config, drain).run(sockets=[listener])
+    DrainingServer(config, drain).run(sockets=[listener])
 
 
-class Server(uvicorn.Server):
+class DrainingServer(uvicorn.Server):
     """uvicorn's server, but for its end: it answers to the last, and a signal is no error."""
 
     def __init__(self, config: uvicorn.Config, drain: Drain) -> None:

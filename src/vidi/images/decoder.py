@@ -8,6 +8,7 @@ the process; when the server is gone in the middle of a job, the alarm does.
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import signal
@@ -20,14 +21,17 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 import pi_heif
-from PIL import Image, ImageFile, PngImagePlugin
+from PIL import Image, ImageFile, PngImagePlugin, TiffImagePlugin
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from vidi.domain.geometry import place
 from vidi.domain.prompt import ImageFormat
-from vidi.images.pipeline import Frame, prepare, whole
+from vidi.images import heif
+from vidi.images.formats import Unreadable, without_notes
+from vidi.images.pipeline import Frame, prepare, upright, whole
 from vidi.images.protocol import JOB_SIZE, DecodeResult, Job, Verdict, write_at
+from vidi.sandbox import confine
 
 _CHANNEL = 0
 _GRACE = 2.0
@@ -43,12 +47,17 @@ DECODER_ERRORS = (
     RuntimeError,
     SyntaxError,
     TypeError,
+    Unreadable,
     ValueError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
 )
 """What Pillow, its plugins and pi-heif were seen to raise for broken files."""
+
+
+_ROUNDED = 1
+"""Pixels by which a side may be longer than the header reader makes it of a crop."""
 
 
 class _NotAsAnnounced(Exception):
@@ -60,7 +69,12 @@ def _open_png(file: BinaryIO) -> Image.Image:
 
 
 def _open_jpeg(file: BinaryIO) -> Image.Image:
-    return JpegImageFile(file)
+    """Pillow reads notes that libjpeg, which decodes, does not look at, and gives up on odd ones."""
+    try:
+        return JpegImageFile(file)
+    except DECODER_ERRORS:
+        file.seek(0)
+        return JpegImageFile(io.BytesIO(without_notes(file.read())))
 
 
 def _open_webp(file: BinaryIO) -> Image.Image:
@@ -68,8 +82,21 @@ def _open_webp(file: BinaryIO) -> Image.Image:
 
 
 def _open_heif(file: BinaryIO) -> Image.Image:
-    """The primary picture; libheif has turned it upright."""
-    picture: Image.Image = pi_heif.HeifFile(file).to_pillow()
+    """The primary picture, cropped and turned upright, by libheif where it does that.
+
+    It decodes no more pixels than remain after the crop and 64 a side, and so refuses a good picture of which
+    little remains. How large the whole one is, the header reader has checked.
+    """
+    try:
+        picture: Image.Image = pi_heif.HeifFile(file).to_pillow()
+    except RuntimeError:
+        file.seek(0)
+        whole_one = heif.uncropped(file.read())
+        if whole_one is None:
+            raise
+        picture = pi_heif.HeifFile(io.BytesIO(whole_one.data)).to_pillow()
+        for step in whole_one.steps:
+            picture = upright(picture, step) if isinstance(step, int) else picture.crop(step)
     return picture
 
 
@@ -97,9 +124,11 @@ def decode(file: BinaryIO, job: Job) -> tuple[Image.Image, tuple[int, int]]:
     image = _OPENERS[job.format](file)
     width, height = image.size
     if job.format in _TURNED_BY_DECODER:
-        # libheif has cropped and turned it, so its sides may be shorter and the other way round.
+        # libheif has cropped and turned it, so its sides may be the other way round, and it rounds a crop by
+        # its own rules.
         orientation = 1
-        fits = width * height <= job.width * job.height
+        sides = sorted((job.width, job.height))
+        fits = all(side <= most + _ROUNDED for side, most in zip(sorted((width, height)), sides, strict=True))
     else:
         orientation = job.orientation
         fits = (width, height) == (job.width, job.height)
@@ -148,7 +177,11 @@ def serve(shared: int, deadline: float) -> None:
 
 
 def _harden(memory: int) -> None:
-    """Bound what a picture can do, and leave interrupts to the server."""
+    """Bound what a picture can do, and leave interrupts to the server.
+
+    Whoever takes this process over through a native decoder finds no key in its environment, and can open no
+    file, reach nobody and run nothing: what is needed is open already.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A crash is expected here, and a core would put a caller's picture on the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -157,12 +190,15 @@ def _harden(memory: int) -> None:
     # The header reader has held the limit already; this is for what it may have missed.
     Image.MAX_IMAGE_PIXELS = 1 << 28
     ImageFile.LOAD_TRUNCATED_IMAGES = False
+    # Pillow imports its reader of EXIF when it first meets some, and then no file can be opened any more.
+    assert TiffImagePlugin
     # Pillow refuses a PNG whose text or colour profile is longer than 1 MB when unpacked; such files exist.
     PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
     warnings.simplefilter("ignore")
     pi_heif.options.THUMBNAILS = False
     pi_heif.options.DEPTH_IMAGES = False
     pi_heif.options.AUX_IMAGES = False
+    confine()
 
 
 def main() -> None:

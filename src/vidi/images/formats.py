@@ -27,6 +27,7 @@ class HeaderFields:
         frames: Announced number of frames; 1 for a still picture.
         orientation: EXIF orientation 1..8, or its equivalent.
         scans: Passes over the whole picture that a JPEG asks for; 1 elsewhere.
+        decoded: Pixels that are decoded before a crop, if there are more than in the picture; 0 else.
     """
 
     width: int
@@ -34,6 +35,7 @@ class HeaderFields:
     frames: int = 1
     orientation: int = 1
     scans: int = 1
+    decoded: int = 0
 
 
 MAX_PARTS = 10_000
@@ -93,9 +95,11 @@ _SCAN, _END, _APP1 = 0xDA, 0xD9, 0xE1
 # Start-of-frame markers: C0..CF without DHT (C4), JPG (C8) and DAC (CC).
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
-# What is neither stuffing (00), a restart (D0..D7) nor fill (FF) ends a run of coded data.
-_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-_FILL = re.compile(rb"\xff+")
+# What is neither stuffing (00), without a meaning (01), a restart (D0..D7) nor fill (FF) ends a run of data.
+_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
+_ADOBE, _ADOBE_LENGTH = 0xEE, 14
+_NOTES = frozenset({*range(0xE0, 0xF0), 0xFE})
+"""Application segments and comments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,28 +131,41 @@ def parse_jpeg(data: bytes) -> HeaderFields:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, start and end of each segment from after the first marker to the first scan, it included."""
+    """Marker, start and end of each segment from after the first marker to the first scan, it included.
+
+    As libjpeg finds them: whatever stands between two segments and is no marker is passed over, and so is a
+    marker that has no content.
+    """
     at = 2
     for _ in range(MAX_PARTS):
-        at = _skip_fill(data, at)
+        found = _MARKER.search(data, at)
+        if found is None:
+            raise Unreadable("the file is cut short")
+        at = found.start()
         _, marker, length = _SEGMENT_HEAD.unpack_from(data, at)
-        if length < 2 or marker == _END:
+        if marker == _END or (length < 2 and marker not in _NOTES):
             raise Unreadable("its header ends before its picture data")
-        yield marker, at, at + 2 + length
+        end = at + 2 + max(length, 2)
+        yield marker, at, end
         if marker == _SCAN:
             return
-        at += 2 + length
+        at = end
     raise too_many("segments")
 
 
-def _skip_fill(data: bytes, at: int) -> int:
-    """Where the next marker begins; any number of FF bytes may come before it."""
-    fill = _FILL.match(data, at)
-    if fill is None:
-        raise Unreadable(
-            "the file is cut short" if at >= len(data) else "its segments do not follow each other"
-        )
-    return fill.end() - 1
+def without_notes(data: bytes) -> bytes:
+    """A JPEG without what its application segments and comments say, but for how its colours are coded.
+
+    For a decoder that stumbles over odd ones; a colour profile is lost with them. Raises as `parse_jpeg`.
+    """
+    kept = [data[:2]]
+    for marker, at, end in _segments(data):
+        adobe = marker == _ADOBE and data.startswith(b"Adobe", at + 4) and end - at - 2 >= _ADOBE_LENGTH
+        if marker == _SCAN:
+            kept.append(data[at:])
+        elif marker not in _NOTES or adobe:
+            kept.append(data[at:end])
+    return b"".join(kept)
 
 
 def _read_frame(data: bytes, at: int, marker: int) -> _FrameHeader:
@@ -167,8 +184,10 @@ def _count_scans(data: bytes, at: int, frame: _FrameHeader) -> int:
     scans = 0
     for _ in range(MAX_PARTS):
         scans += data[at + 1] == _SCAN
+        if at + 4 > len(data):
+            return scans
         (length,) = struct.unpack_from(">H", data, at + 2)
-        found = _MARKER.search(data, at + 2 + length)
+        found = _MARKER.search(data, at + 2 + max(length, 2))
         if found is None or data[found.start() + 1] == _END:
             return scans
         at = found.start()

@@ -181,6 +181,12 @@ def read_header(data: bytes, *, where: str, limits: ImageLimits) -> ImageHeader:
         form, fields.width, fields.height, frames=fields.frames, orientation=fields.orientation
     )
     check_limits(header, limits, where)
+    if fields.decoded > limits.max_pixels:
+        raise too_large_image(
+            where,
+            f"is cut out of one of {_mega(fields.decoded)} megapixels; the limit is "
+            f"{_mega(limits.max_pixels)}. Save it anew.",
+        )
     if fields.scans > limits.max_scans:
         raise too_large_image(
             where, f"is a JPEG of {fields.scans:,} scans; the limit is {limits.max_scans:,}. Save it anew."

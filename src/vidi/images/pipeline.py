@@ -81,15 +81,41 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.merge("LA", (grey, wide.point(opaque, "L")))
 
 
+WHITE, MIDDLE, BLACK = 255, 127, 0
+"""Grounds for a picture with alpha, the usual one first."""
+
+_CONTRAST = 64
+"""Grey levels by which something has to differ from the ground to be seen."""
+
+_ENOUGH = 0.2
+"""Where so much of what is opaque is seen on white, as in a page with print on it, white is kept."""
+
+
 def flatten(frame: Frame) -> Frame:
-    """Lay a picture with alpha on white."""
+    """Lay a picture with alpha on white; on black or grey where white would hide it, as white print."""
     image = frame.image
     if image.mode not in ("LA", "RGBA"):
         return frame
     colour = image.convert(image.mode.removesuffix("A"))
-    white = Image.new(colour.mode, image.size, "white")
-    white.paste(colour, mask=image.getchannel("A"))
-    return replace(frame, image=white)
+    alpha = image.getchannel("A")
+    level = _ground(colour, alpha)
+    ground = Image.new(colour.mode, image.size, level if colour.mode == "L" else (level,) * 3)
+    ground.paste(colour, mask=alpha)
+    return replace(frame, image=ground)
+
+
+def _ground(colour: Image.Image, alpha: Image.Image) -> int:
+    """The grey level on which most of what is rather opaque is seen."""
+    opaque = alpha.point([0] * 128 + [255] * 128)
+    levels = colour.convert("L").histogram(opaque)
+    total = sum(levels)
+    seen = {
+        ground: sum(count for level, count in enumerate(levels) if abs(level - ground) >= _CONTRAST)
+        for ground in (WHITE, BLACK, MIDDLE)
+    }
+    if seen[WHITE] >= _ENOUGH * total:
+        return WHITE
+    return max(seen, key=seen.__getitem__)
 
 
 _PROFILE_SPACES: Mapping[str, str] = MappingProxyType({"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK"})
@@ -142,11 +168,14 @@ _TURNS: Mapping[int, Image.Transpose] = MappingProxyType(
 
 def orient(frame: Frame) -> Frame:
     """Turn the picture upright. Source: EXIF 2.32, tag 0x0112."""
-    turn = _TURNS.get(frame.orientation)
-    if turn is None:
-        return frame
-    image = frame.image.transpose(turn)
-    return replace(frame, image=image, area=whole(image), orientation=1)
+    image = upright(frame.image, frame.orientation)
+    return frame if image is frame.image else replace(frame, image=image, area=whole(image), orientation=1)
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """A picture turned by its EXIF orientation; the same one if that is 1."""
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
 
 
 GREY = (127, 127, 127)

@@ -22,7 +22,9 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from vidi.byte_budget import ByteBudget
 from vidi.domain.errors import Unavailable
@@ -35,6 +37,8 @@ from vidi.lru import LruCache
 
 DECODER_MEMORY = 2_000_000_000
 """Address space of one decoder process in bytes: a 64-megapixel WEBP with alpha takes one gigabyte of it."""
+
+NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
 
 _START_SECONDS = 30.0
 _IDLE_SECONDS = 60.0
@@ -64,14 +68,33 @@ def _shared_file() -> int:
         return os.dup(file.fileno())
 
 
-def _spawn(channel: int, shared: int, memory_limit: int, deadline: float) -> subprocess.Popen[bytes]:
+@dataclass(frozen=True, slots=True)
+class DecoderLimits:
+    """What a decoder process may have.
+
+    Attributes:
+        seconds: Most that one picture may take to decode; waiting for a turn is not counted.
+        memory: Most address space in bytes.
+        environment: The whole of its environment.
+    """
+
+    seconds: float
+    memory: int
+    environment: Mapping[str, str] = field(default_factory=lambda: NO_ENVIRONMENT)
+
+
+def _spawn(channel: int, shared: int, limits: DecoderLimits) -> subprocess.Popen[bytes]:
     """A new interpreter, not a fork: after a fork a lock that another thread held stays locked for good.
 
     `-P` keeps the working directory out of its import path: files there are none of ours.
     """
-    arguments = ["-P", "-m", "vidi.images.decoder", str(shared), str(memory_limit), str(deadline)]
+    arguments = ["-P", "-m", "vidi.images.decoder", str(shared), str(limits.memory), str(limits.seconds)]
     return subprocess.Popen(
-        [sys.executable, *arguments], stdin=channel, stdout=subprocess.DEVNULL, pass_fds=[shared]
+        [sys.executable, *arguments],
+        stdin=channel,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[shared],
+        env=limits.environment,
     )
 
 
@@ -91,7 +114,7 @@ def _abandon(process: subprocess.Popen[bytes], channel: socket.socket, shared: i
 class _DecoderProcess:
     """One decoder process, with its socket and its shared memory file."""
 
-    def __init__(self, memory_limit: int, deadline: float) -> None:
+    def __init__(self, limits: DecoderLimits) -> None:
         """Start the process. Raises OSError."""
         with contextlib.ExitStack() as undo:
             self._channel, theirs = socket.socketpair()
@@ -100,7 +123,7 @@ class _DecoderProcess:
                 self._channel.setblocking(False)
                 self._shared = _shared_file()
                 undo.callback(os.close, self._shared)
-                self._process = _spawn(theirs.fileno(), self._shared, memory_limit, deadline)
+                self._process = _spawn(theirs.fileno(), self._shared, limits)
             undo.pop_all()
         # Whoever is torn down without `close`, as tests and interrupts do, must leave no process behind.
         self._abandoned = weakref.finalize(self, _abandon, self._process, self._channel, self._shared)
@@ -172,8 +195,7 @@ class DecoderPool:
         self,
         *,
         size: int,
-        deadline: float,
-        memory_limit: int,
+        limits: DecoderLimits,
         budget: ByteBudget | None = None,
         idle_seconds: float = _IDLE_SECONDS,
         keep: int = 0,
@@ -182,14 +204,12 @@ class DecoderPool:
 
         Args:
             size: Most decoder processes at the same time.
-            deadline: Most seconds that one picture may take to decode; waiting for a turn is not counted.
-            memory_limit: Most address space of a decoder process, in bytes.
+            limits: Of each of these processes.
             budget: Where the bytes of files that are being decoded are taken from; None has no end.
             idle_seconds: After so long without a picture, all decoders but one are let go.
             keep: Most bytes of prepared pixels that are kept for the next request with the same file.
         """
-        self._deadline = deadline
-        self._memory_limit = memory_limit
+        self._limits = limits
         self._budget = budget or ByteBudget(sys.maxsize)
         self._idle_seconds = idle_seconds
         self._cache = LruCache[tuple[str, Job], Picture](
@@ -257,13 +277,14 @@ class DecoderPool:
         decoder = await self._acquire()
         reusable = False
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(self._limits.seconds):
                 result = await decoder.run(data, job)
             rgb = decoder.read_pixels(_pixel_bytes(result, job))
             reusable = True
         except TimeoutError:
             raise broken_image(
-                where, f"it took longer than {self._deadline:g} s to decode; save it anew or scale it down"
+                where,
+                f"it took longer than {self._limits.seconds:g} s to decode; save it anew or scale it down",
             ) from None
         except _DecoderDied:
             if self._closed:
@@ -282,7 +303,7 @@ class DecoderPool:
     def _reason(self, verdict: Verdict) -> str:
         """Why the picture cannot be used and what to do, to complete `broken_image`."""
         if verdict is Verdict.TOO_MUCH_MEMORY:
-            return f"it needs more than {self._memory_limit >> 20:,} MB of memory to decode; scale it down"
+            return f"it needs more than {self._limits.memory >> 20:,} MB of memory to decode; scale it down"
         if verdict is Verdict.NOT_AS_ANNOUNCED:
             return "its data do not have the size that its header announces; save it anew"
         return "its data are broken or cut short; send the whole, unaltered file"
@@ -304,7 +325,7 @@ class DecoderPool:
 
     async def _start(self) -> _DecoderProcess:
         try:
-            decoder = _DecoderProcess(self._memory_limit, self._deadline)
+            decoder = _DecoderProcess(self._limits)
         except OSError:
             raise Unavailable("No picture decoder can be started; the system is out of resources.") from None
         self._busy.add(decoder)

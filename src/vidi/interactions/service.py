@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from vidi.domain.errors import InvalidRequest, NotFound, Unavailable
+from vidi.domain.errors import InvalidRequest, NotFound
 from vidi.interactions.sqlite import SqliteInteractions
 from vidi.interactions.store import InteractionLimits, InteractionStore, StoredInteraction
 from vidi.storage.clock import Clock, IdMaker, utc_now
-from vidi.storage.errors import storage_faults
+from vidi.storage.errors import opening, storage_faults
 from vidi.storage.threads import StorageThreads
 
 EXPIRED_AT_ONCE = 100
@@ -186,14 +186,10 @@ def open_interactions(directory: Path, limits: InteractionLimits) -> Iterator[In
     Raises:
         Unavailable: It cannot be used.
     """
-    try:
+    with opening(directory):
         store = SqliteInteractions(directory / "interactions.sqlite3")
-    except OSError as error:
-        raise Unavailable(
-            f"The kept interactions cannot be read ({error.strerror or 'unknown error'}). Repair or remove "
-            "interactions.sqlite3 in the data directory."
-        ) from error
     with closing(store):
         interactions = InteractionService(store, limits, utc_now)
-        interactions.expire()
+        with opening(directory):
+            interactions.expire()
         yield interactions

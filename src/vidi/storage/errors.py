@@ -6,6 +6,7 @@ import errno
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from vidi.domain.errors import ResourceExhausted, Unavailable, VidiError
 
@@ -15,6 +16,14 @@ RETRY_AFTER_S = 60.0
 """When a full store is worth another try: expired files are removed about as often."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+
+_ADVICE = {
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Free some space",
+    errno.EIO: "Restore a backup of it or move it away",
+    errno.EINVAL: "Start that version",
+}
+"""What to do about a data directory at the start; for what is not here, it is made writable."""
 
 
 @contextmanager
@@ -30,6 +39,27 @@ def storage_faults() -> Iterator[None]:
     except OSError as error:
         log.warning("file storage: %s", error)
         raise _for_caller(error) from error
+
+
+@contextmanager
+def opening(directory: Path) -> Iterator[None]:
+    """Say which data directory a server cannot start on, why, and what to do.
+
+    Raises:
+        Unavailable: The block raised an OSError, or an error that was made of one.
+    """
+    try:
+        yield
+    except (OSError, VidiError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        about = f"{cause.filename}: " if cause.filename not in (None, str(directory)) else ""
+        advice = _ADVICE.get(cause.errno or 0, "Make it writable for this user")
+        raise Unavailable(
+            f"The data directory {directory} cannot be used: {about}{cause.strerror or 'unknown error'}. "
+            f"{advice}, or choose another with --data-dir or VIDI_DATA_DIR."
+        ) from error
 
 
 def _for_caller(error: OSError) -> VidiError:

@@ -54,13 +54,13 @@ class SqlDatabase:
         self._make_room = make_room
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
-        with as_os_error():
+        with as_os_error(path):
             self._writer = connect(path)
             self._writer.execute(f"PRAGMA journal_size_limit = {log_bytes}")
             (version,) = self._writer.execute("PRAGMA user_version").fetchone()
             if version > len(scripts):
                 self._writer.close()
-                raise OSError(errno.EINVAL, "it was made by a newer version")
+                raise OSError(errno.EINVAL, "it was made by a newer version of Vidi", str(path))
             for script in scripts[version:]:
                 self._writer.executescript(script)
             self._reader = connect(path)
@@ -114,10 +114,11 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def as_os_error() -> Iterator[None]:
-    """Turn what SQLite raises in the block into the OSError that the seams promise."""
+def as_os_error(path: Path | None = None) -> Iterator[None]:
+    """Turn what SQLite raises in the block into the OSError that the seams promise, about `path`."""
     try:
         yield
     except sqlite3.Error as error:
         code = _ERRNO.get(getattr(error, "sqlite_errorcode", 0), errno.EIO)
-        raise OSError(code, f"the database failed: {error}") from error
+        about = str(path) if path else None
+        raise OSError(code, f"the database failed: {error}", about) from error

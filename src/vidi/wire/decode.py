@@ -127,8 +127,7 @@ def decode_count(body: bytes | bytearray, limits: RequestLimits) -> Conversation
     request = _read(CountTokensRequest, read_object(body))
     inner = request.generate_content_request
     if inner is None:
-        scope = Scope("CountTokensRequest")
-        return _conversation(GenerateContentRequest(contents=request.contents), scope, limits)
+        return _conversation(request, Scope("CountTokensRequest"), limits)
     scope = Scope("CountTokensRequest", "generate_content_request.")
     if request.contents:
         text = "must not be set together with generate_content_request."

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.errors import InvalidImage, VidiError
+from vidi.domain.errors import InvalidImage, QuotaExceeded, VidiError
 from vidi.wire.errors import InvalidFields, status_of
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
@@ -191,6 +191,14 @@ def _details(error: VidiError, message: str) -> list[Json]:
             {"@type": f"{_RPC}ErrorInfo", "reason": error.reason, "domain": _DOMAIN, "metadata": about}
         )
         details.append({"@type": f"{_RPC}LocalizedMessage", "locale": "en-US", "message": message})
+    if isinstance(error, QuotaExceeded):
+        violation: Json = {
+            "quotaMetric": f"{_SERVICE}/{error.quota.metric}",
+            "quotaId": error.quota.id,
+            "quotaDimensions": dict(error.quota.dimensions),
+            "quotaValue": str(error.quota.limit),
+        }
+        details.append({"@type": f"{_RPC}QuotaFailure", "violations": [violation]})
     if error.retry_after is not None:
         details.append({"@type": f"{_RPC}RetryInfo", "retryDelay": f"{max(0.0, error.retry_after):.9g}s"})
     return details

@@ -7,6 +7,7 @@ known. How an error becomes JSON is in `encode`, and in `interaction_encode` for
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -163,6 +164,47 @@ def several_keys() -> InvalidRequest:
 def body_too_large(limit: int) -> RequestTooLarge:
     """The body has more than `limit` bytes."""
     return RequestTooLarge(f"Request payload size exceeds the limit: {limit} bytes.")
+
+
+_UNSERVED = {
+    "batches": "Batches are",
+    "cachedContents": "Cached contents are",
+    "chat": "OpenAI's API is",
+    "corpora": "Document search is",
+    "embeddings": "OpenAI's API is",
+    "fileSearchStores": "File search is",
+    "openai": "OpenAI's API is",
+    "operations": "Operations are",
+    "responses": "OpenAI's API is",
+    "tunedModels": "Tuned models are",
+    "tuningJobs": "Tuning is",
+}
+"""Parts of paths that clients know, and what they stand for."""
+
+UNSERVED_METHODS = frozenset(
+    {
+        "asyncBatchEmbedContent", "batchEmbedContents", "batchGenerateContent", "bidiGenerateContent",
+        "computeTokens", "embedContent", "generateAnswer", "generateImages", "predict", "predictLongRunning",
+    }
+)  # fmt: skip
+"""What other servers of the API do with a model."""
+
+
+def unserved(what: str) -> NotFound:
+    """A call that Google knows and Vidi does not; `what` is as `Batches are`."""
+    return NotFound(f"{what} not served by Vidi. docs/compatibility.md says what is.")
+
+
+def no_such_path(method: str, path: str, base: str) -> NotFound:
+    """Nothing is served under this path; `base` is the server's own address without a path."""
+    named = next((_UNSERVED[part] for part in re.split("[/:]", path) if part in _UNSERVED), None)
+    if named:
+        return unserved(named)
+    base = base[:200]
+    return NotFound(
+        f"There is no {method} {path[:200]} here. The API's paths are as {base}/v1beta/models: give a client "
+        f"{base} as its base URL, with /v1beta behind it if it adds no version of its own."
+    )
 
 
 class UnknownModel(NotFound):

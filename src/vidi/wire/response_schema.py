@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from urllib.parse import unquote
 
+from vidi.domain.budget import Budget, BudgetSpent
 from vidi.domain.schema import Kind, Property, Scalar, Schema
 from vidi.wire.errors import TYPE_URL, FieldViolation, InvalidFields, Scope, unknown_name, wrong_value
 from vidi.wire.fields import integer, member, number
@@ -176,7 +177,7 @@ class SchemaNode:
         place = self.place.member("const" if "const" in self.keywords else "enum")
         if not values:
             raise place.fault("must hold at least one value.")
-        chosen = [_parse_scalar(value, kinds, place.item(index)) for index, value in enumerate(values)]
+        chosen = [_parse_scalar(value, kinds, place, index) for index, value in enumerate(values)]
         if self.flag("nullable"):
             chosen.append(None)
         kept = tuple(value for value in chosen if not kinds or _kinds_of(value) & kinds)
@@ -192,13 +193,13 @@ class SchemaNode:
                 raise self.place.member(low).fault(f"must not be greater than {_snake(high)}.")
 
 
-def _parse_scalar(value: object, kinds: frozenset[Kind], place: SchemaPath) -> Scalar:
+def _parse_scalar(value: object, kinds: frozenset[Kind], place: SchemaPath, index: int) -> Scalar:
     if isinstance(value, str) and kinds and Kind.STRING not in kinds:
         read = integer(value) if Kind.INTEGER in kinds else number(value)
         return value if read is None else read
     if value is None or isinstance(value, str | bool | int | float):
         return value
-    raise place.wrong("TYPE_STRING", value)
+    raise place.item(index).wrong("TYPE_STRING", value)
 
 
 def _kinds_of(value: Scalar) -> frozenset[Kind]:
@@ -213,7 +214,20 @@ def _kinds_of(value: Scalar) -> frozenset[Kind]:
 
 
 MAX_NODES = 10_000
-"""Most nodes after references are unrolled: the bound on the work that a schema can ask for."""
+"""Most nodes after references are unrolled."""
+
+MAX_ENTRIES = 100_000
+"""Most names, values and stretches of text in all nodes together, each as often as it is referred to. With
+MAX_NODES the bound on the work that a schema asks for, here and of everything that walks over it later."""
+
+LONGEST_REFERENCE = 2_000
+"""Letters of a `$ref`."""
+
+_ENTRIES_PER_PATTERN = 100
+"""A pattern costs as much as so many entries: it is compiled, again and again."""
+
+_LETTERS_PER_ENTRY = 100
+"""A text of so many letters counts as another entry."""
 
 MAX_DEPTH = 64
 
@@ -224,7 +238,11 @@ _REFERENCES = ("$ref", "ref")
 
 
 class _SchemaTooLarge(Exception):
-    """More nodes or levels than allowed at this number of unrollings."""
+    """More nodes, entries or levels than allowed at this number of unrollings; holds the error for it."""
+
+    def __init__(self, fault: InvalidFields) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
 
 
 def compile_schema(raw: object, field: str, scope: Scope, *, closed: bool) -> Schema:
@@ -244,16 +262,19 @@ def compile_schema(raw: object, field: str, scope: Scope, *, closed: bool) -> Sc
     """
     place = SchemaPath(scope, scope.path(field), scope.path(field))
     for unrollings in _UNROLLINGS:
+        compiler = _Compiler(raw, unrollings, closed=closed)
         try:
-            schema = _Compiler(raw, unrollings, closed=closed).node(raw, place, ())
-        except _SchemaTooLarge:
+            schema = compiler.node(raw, place, ())
+        except _SchemaTooLarge as error:
+            if unrollings == _UNROLLINGS[-1] or not compiler.recursive:
+                raise error.fault from None
             continue
-        if schema is None:
-            raise place.fault(
-                "no value satisfies the schema: it refers to itself without an end, or has an empty anyOf."
-            )
-        return schema
-    raise place.fault(f"the schema has more than {MAX_NODES} nodes. Use a smaller one.")
+        if schema is not None:
+            return schema
+        break
+    raise place.fault(
+        "no value satisfies the schema: it refers to itself without an end, or has an empty anyOf."
+    )
 
 
 class _Compiler:
@@ -272,17 +293,19 @@ class _Compiler:
         self._root = root
         self._unrollings = unrollings
         self._closed = closed
-        self._nodes = 0
+        self.recursive = False
+        """Whether a reference was met again behind itself: fewer unrollings then make the schema smaller."""
+        self._nodes = Budget(MAX_NODES)
+        self._entries = Budget(MAX_ENTRIES)
 
     def node(self, raw: object, place: SchemaPath, chain: tuple[str, ...]) -> Schema | None:
         """Read one node; None where a recursive reference ends."""
-        self._nodes += 1
+        self._count(raw, place)
         # If references may be what makes it too deep, the schema is tried again with fewer unrollings.
         too_deep = len(chain) >= MAX_DEPTH
-        if self._nodes > MAX_NODES or (too_deep and any(chain) and self._unrollings > _UNROLLINGS[-1]):
-            raise _SchemaTooLarge
         if too_deep:
-            raise place.fault(f"the schema is nested more than {MAX_DEPTH} levels deep.")
+            fault = place.fault(f"the schema is nested more than {MAX_DEPTH} levels deep.")
+            raise _SchemaTooLarge(fault) if self.recursive else fault
         if raw is True:
             return Schema()
         if not isinstance(raw, dict):
@@ -295,9 +318,37 @@ class _Compiler:
             return self._all_of(node, chain)
         return self._plain(node, (*chain, ""))
 
+    def _count(self, raw: object, place: SchemaPath) -> None:
+        """Count a node and what is in it, before it is read."""
+        try:
+            self._nodes.spend(1)
+        except BudgetSpent:
+            text = f"the schema has more than {MAX_NODES} nodes. Use a smaller one."
+            raise _SchemaTooLarge(place.fault(text)) from None
+        if isinstance(raw, dict):
+            # The number of names first: they may be many, and are gone through for the rest.
+            self._spend(len(raw), place)
+            self._spend(sum(map(_entries_in, raw.values())), place)
+            if "pattern" in raw:
+                self._spend(_ENTRIES_PER_PATTERN, place)
+
+    def _spend(self, amount: int, place: SchemaPath) -> None:
+        try:
+            self._entries.spend(amount)
+        except BudgetSpent:
+            text = (
+                f"the schema has more than {MAX_ENTRIES} names and values, each counted as often as it is "
+                "referred to. Use shorter enums and texts, or refer to them less often."
+            )
+            raise _SchemaTooLarge(place.fault(text)) from None
+
     def _follow(self, node: SchemaNode, reference: str, chain: tuple[str, ...]) -> Schema | None:
         """The node that a reference names; keywords next to the reference replace the node's own."""
-        if chain.count(reference) >= self._unrollings:
+        if len(reference) > LONGEST_REFERENCE:
+            raise node.place.member("$ref").fault(f"has more than {LONGEST_REFERENCE} letters.")
+        followed = chain.count(reference)
+        self.recursive = self.recursive or followed > 0
+        if followed >= self._unrollings:
             return None
         others = {name: value for name, value in node.keywords.items() if name not in _REFERENCES}
         target = self._target(reference, node.place)
@@ -306,6 +357,7 @@ class _Compiler:
 
     def _target(self, reference: str, place: SchemaPath) -> object:
         target = self._root
+        self._spend(reference.count("/"), place)
         steps = [unquote(step) for step in reference.removeprefix("#").split("/") if step]
         for step in steps:
             name = step.replace("~1", "/").replace("~0", "~")
@@ -360,8 +412,8 @@ class _Compiler:
     def _with_properties(self, node: SchemaNode, shape: Schema, chain: tuple[str, ...]) -> Schema | None:
         """With an object's properties; None if a required one has no end."""
         raw = node.mapped("properties")
-        required = [name for name in node.listed("required") if isinstance(name, str)]
-        for at, name in enumerate(required):
+        required = {name: at for at, name in enumerate(node.listed("required")) if isinstance(name, str)}
+        for name, at in required.items():
             if "properties" in node.keywords and name not in raw:
                 raise node.place.member("required").item(at).fault("property is not defined")
         place = node.place.member("properties")
@@ -390,10 +442,18 @@ class _Compiler:
         if len(prefix) < len(first):
             return None
         given = node.keywords.get("items", True)
+        if given is True:
+            return replace(shape, prefix_items=prefix)
         items = None if given is False else self.node(given, node.place.member("items"), chain)
         if items is None:
             return _only_prefix(shape, prefix)
-        return replace(shape, items=None if given is True else items, prefix_items=prefix)
+        return replace(shape, items=items, prefix_items=prefix)
+
+
+def _entries_in(value: object) -> int:
+    if isinstance(value, str):
+        return len(value) // _LETTERS_PER_ENTRY
+    return len(value) if isinstance(value, list | dict) else 0
 
 
 def _only_prefix(shape: Schema, prefix: tuple[Schema, ...]) -> Schema | None:

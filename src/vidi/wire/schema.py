@@ -204,6 +204,7 @@ class SafetySetting(Message):
     """A threshold for one category."""
 
     category: Annotated[HarmCategory, enum_of(HarmCategory, "HarmCategory")] | None = None
+    method: Text | None = None
     threshold: (
         Annotated[HarmBlockThreshold, enum_of(HarmBlockThreshold, "SafetySetting.HarmBlockThreshold")] | None
     ) = None
@@ -273,6 +274,10 @@ class GenerationConfig(Message):
     translation_config: Struct | None = None
     audio_transcription_config: Struct | None = None
     continuation_token: Text | None = None
+    # Known to Vertex clients; without effect here.
+    audio_timestamp: Bool | None = None
+    model_selection_config: Struct | None = None
+    routing_config: Struct | None = None
 
 
 class _WithContents(Message):
@@ -309,9 +314,12 @@ class GenerateContentRequest(_WithContents):
     labels: Struct | None = None
     store: Bool | None = None
     continuation_token: Text | None = None
+    automatic_continuation: Bool | None = None
+    generation_output_config: Struct | None = None
+    model_armor_config: Struct | None = None
 
 
-class CountTokensRequest(_WithContents):
-    """A question of what a prompt would cost."""
+class CountTokensRequest(GenerateContentRequest):
+    """A question of what a prompt would cost: contents, as Vertex clients with all else, or a request."""
 
     generate_content_request: GenerateContentRequest | None = None

@@ -27,4 +27,12 @@ stream() {
     jq -cse '{chunks: map(select(.type == "message" and .role == "assistant").content)}'
 }
 
+# The same in its Vertex mode.
+vertex() (
+  sed -i s/gemini-api-key/vertex-ai/ "$HOME/.gemini/settings.json"
+  unset GEMINI_API_KEY GOOGLE_GEMINI_BASE_URL
+  export GOOGLE_GENAI_USE_VERTEXAI=true GOOGLE_API_KEY=any GOOGLE_VERTEX_BASE_URL="$VIDI"
+  caption
+)
+
 for flow in "$@"; do "$flow"; done

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.model.pulling import publish_random
-from vidi.engines.base import EngineContext
-from vidi.engines.llama.catalog import budgets, known_models, models, profiles_folder
+from vidi.engines.base import EngineContext, PixelBudgets
+from vidi.engines.llama.catalog import known_models, models
 from vidi.engines.profile import Pictures, TokenBudgets
+from vidi.engines.profile_files import profiles_folder
 
 
 def test_a_pulled_model_is_known_with_its_files_and_its_own_profile(tmp_path: Path) -> None:
@@ -48,12 +49,12 @@ def test_a_broken_profile_costs_only_itself(tmp_path: Path, caplog: pytest.LogCa
 
 
 def test_budgets_of_tokens_become_pixels() -> None:
-    free = budgets(Pictures(28, 0, 4, TokenBudgets(64, 256, 1024, 2048)))
+    free = PixelBudgets.of(Pictures(28, 0, 4, TokenBudgets(64, 256, 1024, 2048)))
     assert (free.low, free.medium, free.high, free.ultra_high) == tuple(
         tokens * 28 * 28 for tokens in (64, 256, 1024, 2048)
     )
     assert (free.least, free.multiple, free.square) == (4 * 28 * 28, 28, 0)
-    fixed = budgets(Pictures(0, 896, 0, TokenBudgets(256, 256, 256, 256)))
+    fixed = PixelBudgets.of(Pictures(0, 896, 0, TokenBudgets(256, 256, 256, 256)))
     assert (fixed.least, fixed.multiple, fixed.square) == (1, 1, 896)
 
 

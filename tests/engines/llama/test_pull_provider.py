@@ -10,9 +10,9 @@ from tests.engines.llama.families import member, write_family
 from tests.engines.llama.tiny import write_text, write_vision
 from vidi.domain.errors import InvalidRequest, NotFound
 from vidi.engines.base import EngineContext
-from vidi.engines.llama.catalog import profiles_folder
 from vidi.engines.llama.pull import fetch, import_model, remove
 from vidi.engines.llama.store import pulled
+from vidi.engines.profile_files import profiles_folder
 from vidi.engines.weights import PullRequest
 
 

@@ -13,6 +13,7 @@ from tests.model.random_gguf import write_text_model, write_vision_tower
 from vidi.domain.errors import Unavailable
 from vidi.engines.chat.connection import HttpRefusal
 from vidi.engines.llama.supervisor import Launch, Supervisor
+from vidi.settings import child_environment
 
 pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 
@@ -37,6 +38,17 @@ def test_it_listens_when_it_has_been_made_and_is_gone_when_it_was_closed(tmp_pat
     supervisor.close()
     assert supervisor.pid is None
     assert children() == before
+
+
+def test_its_process_gets_the_environment_that_was_chosen_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDI_API_KEYS", "a-secret-of-the-owner")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with closing(Supervisor(launch(tmp_path), "random", environment=child_environment())) as supervisor:
+        environment = psutil.Process(supervisor.pid).environ()
+    assert "VIDI_API_KEYS" not in environment
+    assert "CUDA_VISIBLE_DEVICES" in environment
 
 
 def test_a_refused_request_is_not_taken_for_a_death(tmp_path: Path) -> None:

@@ -25,9 +25,16 @@ Message = dict[str, JsonValue]
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """A picture as llama.cpp takes it: a data URI."""
+    """A picture as a chat server takes it.
+
+    Attributes:
+        uri: A data URI, never an address.
+        uuid, content_hash: A name by which vLLM, or SGLang, may find what it made of the picture before.
+    """
 
     uri: str
+    uuid: str = ""
+    content_hash: str = ""
 
 
 def encode_picture(picture: Picture) -> EncodedImage:
@@ -68,7 +75,9 @@ def _message(turn: Turn[EncodedImage]) -> Message:
 
 def _part(part: str | EncodedImage) -> Message:
     if isinstance(part, EncodedImage):
-        return {"type": "image_url", "image_url": {"url": part.uri}}
+        inside: Message = {"content_hash": part.content_hash} if part.content_hash else {}
+        beside: Message = {"uuid": part.uuid} if part.uuid else {}
+        return {"type": "image_url", "image_url": {"url": part.uri, **inside}, **beside}
     return {"type": "text", "text": part}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -21,17 +21,37 @@ _PATH = "/v1/chat/completions"
 _HEARTBEAT = Piece("")
 """Says nothing, but lets the worker see that somebody still waits."""
 
-_DATA = b"data: "
+_DATA = b"data:"
 _DONE = b"[DONE]"
 _FINISHES = {"stop": Finish.STOP, "length": Finish.MAX_TOKENS}
+_BROKEN_OFF = frozenset({"abort", "error"})
+"""Finishes by which vLLM and SGLang tell that they gave a request up."""
+
+_THOUGHTS = ("reasoning_content", "reasoning")
+"""Where a delta's thoughts stand: llama.cpp and SGLang write the first, vLLM and Ollama the second."""
+
+_LONGEST_LINE = 1 << 20
+"""Bytes of one event."""
 
 
 class BackendFailure(Unavailable):
     """The backend broke over a request that is right; it may answer the same one a moment later."""
 
 
-def stream_answer(post: Post, body: bytes) -> Generator[Piece, None, None]:
+Explain = Callable[[JsonValue], VidiError]
+"""What a caller is told of the fields of a server's error; a refusal's have its `status`."""
+
+ReadLine = Callable[[bytes], Iterable[JsonValue]]
+"""The messages in one line of a streamed answer; ValueError or RecursionError for garbage."""
+
+
+def stream_answer(post: Post, body: bytes, style: ChatStyle | None = None) -> Generator[Piece, None, None]:
     """A chat request's answer, token by token; its last piece carries the finish.
+
+    Args:
+        post: Sends the server a request.
+        body: The request.
+        style: How the server speaks; None for llama.cpp.
 
     llama.cpp now and then throws over a sound request ("Unexpected empty grammar stack": the sampler took a
     token that the grammar forbids) and answers the next one as if nothing had been. So a request over which
@@ -41,9 +61,10 @@ def stream_answer(post: Post, body: bytes) -> Generator[Piece, None, None]:
         InvalidRequest: The prompt is too long.
         Unavailable: The backend failed twice, or in the middle of its answer, or is not there.
     """
+    style = style or ChatStyle()
     said = False
     try:
-        with closing(_stream_once(post, body)) as pieces:
+        with closing(_stream_once(post, body, style)) as pieces:
             for piece in pieces:
                 said = said or piece != _HEARTBEAT
                 yield piece
@@ -52,37 +73,62 @@ def stream_answer(post: Post, body: bytes) -> Generator[Piece, None, None]:
         if said:
             raise
         _log.warning("Asking once more: %s", failure.message)
-    yield from _stream_once(post, body)
+    yield from _stream_once(post, body, style)
 
 
-def _stream_once(post: Post, body: bytes) -> Generator[Piece, None, None]:
-    events, reader = EventStream(), ResponseReader()
+def _stream_once(post: Post, body: bytes, style: ChatStyle) -> Generator[Piece, None, None]:
+    events, reader = EventStream(style.read_line), ResponseReader(style.explain)
     try:
-        with closing(post(_PATH, body)) as portions:
+        with closing(post(style.path, body)) as portions:
             for portion in portions:
-                together = (piece for message in events.feed(portion) for piece in reader.take(message))
-                yield from merge_pieces(together)
-                if not portion:
-                    yield _HEARTBEAT
+                together = [piece for message in events.feed(portion) for piece in reader.take(message)]
+                yield from merge_pieces(together) if together else (_HEARTBEAT,)
+                if events.done and not portion:
+                    break  # Nothing more is to come, although the server keeps the connection open.
     except HttpRefusal as error:
-        raise error_of(error) from None
+        raise error_of(error, style.explain) from None
+    except BackendFailure:
+        if not events.done:
+            raise
+    except (ValueError, RecursionError):
+        raise BackendFailure(
+            "The model's server sent what is no answer. Please try again.", retry_after=1.0
+        ) from None
     yield reader.last()
+
+
+def read_event(line: bytes) -> Iterator[JsonValue]:
+    """The message in a line of server-sent events; comments and other fields hold none."""
+    if line.startswith(_DATA):
+        data = line[len(_DATA) :].strip()
+        yield None if data == _DONE else json.loads(data)
+    elif line.startswith(b"error: "):
+        yield {"error": json.loads(line[len(b"error: ") :])}
 
 
 @dataclass(slots=True)
 class EventStream:
-    """Server-sent events out of bytes that come in any portions."""
+    """Messages out of the lines of a streamed answer, whose bytes come in any portions.
 
+    Attributes:
+        read_line: Reads a line; None ends the answer.
+        done: Whether the end has been announced.
+    """
+
+    read_line: ReadLine = read_event
+    done: bool = False
     _rest: bytes = b""
 
     def feed(self, portion: bytes) -> Iterator[JsonValue]:
-        """The messages that are complete with this portion."""
+        """The messages that are complete with this portion; ValueError or RecursionError for garbage."""
         *lines, self._rest = (self._rest + portion).split(b"\n")
+        if len(self._rest) > _LONGEST_LINE:
+            raise ValueError("a line has no end")
         for line in lines:
-            if line.startswith(_DATA) and line[len(_DATA) :].strip() != _DONE:
-                yield json.loads(line[len(_DATA) :])
-            elif line.startswith(b"error: "):
-                yield {"error": json.loads(line[len(b"error: ") :])}
+            for message in self.read_line(line):
+                self.done = self.done or message is None
+                if message is not None:
+                    yield message
 
 
 @dataclass(slots=True)
@@ -94,6 +140,7 @@ class ResponseReader:
         cached_tokens: How many of them it had seen before and did not read again.
     """
 
+    explain: Explain | None = None
     prompt_tokens: int = 0
     cached_tokens: int = 0
     _tokens: int = field(default=0)
@@ -108,16 +155,15 @@ class ResponseReader:
         if not isinstance(message, dict):
             return
         if "error" in message:
-            raise _in_words(message["error"])
+            raise (self.explain or _in_words)(message["error"])
         fresh = self._count(message)
         for choice in _objects(message.get("choices")):
-            reason = choice.get("finish_reason")
-            self._finish = _FINISHES.get(str(reason), Finish.OTHER) if reason else self._finish
+            self._end(choice.get("finish_reason"))
             delta = choice.get("delta")
-            for name in ("reasoning_content", "content"):
+            for name in (*_THOUGHTS, "content"):
                 text = delta.get(name) if isinstance(delta, dict) else None
                 if isinstance(text, str) and text:
-                    yield Piece(text, tokens=fresh, thought=name == "reasoning_content")
+                    yield Piece(text, tokens=fresh, thought=name in _THOUGHTS)
                     fresh = 0
         if fresh:
             yield Piece("", tokens=fresh)
@@ -129,22 +175,62 @@ class ResponseReader:
             Unavailable: It had not come to its end.
         """
         if self._finish is None:
-            raise Unavailable(
+            raise BackendFailure(
                 "The model stopped in the middle of its answer. Please try again.", retry_after=1.0
             )
         return Piece("", finish=self._finish)
 
+    def _end(self, reason: JsonValue) -> None:
+        """Note why the answer ends; raises BackendFailure if the server gave it up."""
+        if reason in _BROKEN_OFF:
+            raise BackendFailure(
+                "The model's server gave this request up. Please try again.", retry_after=1.0
+            )
+        if reason:
+            self._finish = _FINISHES.get(str(reason), Finish.OTHER)
+
     def _count(self, message: dict[str, JsonValue]) -> int:
-        """How many tokens are new since the last message."""
+        """How many tokens are new since the last message.
+
+        llama.cpp tells it with each, vLLM too if it is asked. Of others a message with text counts as one,
+        and the usage at the end sets that right.
+        """
         usage, timings = message.get("usage"), message.get("timings")
         if isinstance(usage, dict):
             self.prompt_tokens = _number(usage.get("prompt_tokens"))
-        if not isinstance(timings, dict):
-            return 0
-        self.cached_tokens = _number(timings.get("cache_n"))
-        fresh = _number(timings.get("predicted_n")) - self._tokens
+            details = usage.get("prompt_tokens_details")
+            if isinstance(details, dict):
+                self.cached_tokens = _number(details.get("cached_tokens"))
+        if isinstance(timings, dict):
+            self.cached_tokens = _number(timings.get("cache_n"))
+            seen = _number(timings.get("predicted_n"))
+        elif isinstance(usage, dict):
+            seen = _number(usage.get("completion_tokens"))
+        else:
+            seen = self._tokens + any(_has_text(choice) for choice in _objects(message.get("choices")))
+        fresh = max(0, seen - self._tokens)
         self._tokens += fresh
         return fresh
+
+
+def _has_text(choice: dict[str, JsonValue]) -> bool:
+    delta = choice.get("delta")
+    return isinstance(delta, dict) and any(delta.get(name) for name in (*_THOUGHTS, "content"))
+
+
+@dataclass(frozen=True, slots=True)
+class ChatStyle:
+    """How a chat server speaks; as it stands, llama.cpp.
+
+    Attributes:
+        path: Where answers are asked for.
+        read_line: Reads a line of a streamed answer.
+        explain: Puts its errors into words.
+    """
+
+    path: str = _PATH
+    read_line: ReadLine = read_event
+    explain: Explain | None = None
 
 
 def merge_pieces(pieces: Iterable[Piece]) -> Iterator[Piece]:
@@ -162,14 +248,20 @@ def _objects(value: JsonValue) -> list[dict[str, JsonValue]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def error_of(answer: HttpRefusal) -> VidiError:
-    """What a caller is told of a request that was refused as a whole."""
+def error_of(answer: HttpRefusal, explain: Explain | None = None) -> VidiError:
+    """What a caller is told of a request that was refused as a whole.
+
+    The error is an object in `error`, a text in it, or spread over the body itself.
+    """
     try:
         body = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     error = body.get("error") if isinstance(body, dict) else None
-    return _in_words(error if isinstance(error, dict) else {"code": answer.status})
+    if explain is None:
+        return _in_words(error if isinstance(error, dict) else {"code": answer.status})
+    fields = {"message": error} if isinstance(error, str) else error or body
+    return explain({**(fields if isinstance(fields, dict) else {}), "status": answer.status})
 
 
 def _in_words(error: JsonValue) -> VidiError:

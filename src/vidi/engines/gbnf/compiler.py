@@ -147,6 +147,7 @@ class SchemaCompiler:
             TooLarge: The grammar has outgrown its caps.
             TooManyBranches: So have its alternatives.
         """
+        self._rules.spend(1, location.path)
         if is_free(schema):
             return self.free(FREE_DEPTH)
         branches = list(self._intersection.branches(schema))
@@ -199,6 +200,7 @@ class SchemaCompiler:
         return self._possible([partial(self._of_kind, schema, kind, location) for kind in kinds], location)
 
     def _enum(self, schema: Schema, location: SchemaLocation) -> Expression:
+        self._rules.spend(len(schema.enum or ()), location.path)
         texts = [text for text in map(_as_json, options(schema)) if text is not None]
         if not texts:
             raise refuse(location.path, "its enum has no value of its type and limits.")
@@ -272,6 +274,7 @@ class SchemaCompiler:
 
     def _object(self, schema: Schema, location: SchemaLocation) -> Expression:
         members: list[ObjectMember] = []
+        self._rules.spend(len(schema.properties), location.path)
         for each in schema.properties:
             value = self._if_possible(each.schema, location.member(each.name), needed=each.required)
             if value is not None:
@@ -294,6 +297,7 @@ class SchemaCompiler:
         key = self._strings.any
         if schema.properties:
             # A name said twice would stand for its last value, which no rule of the member holds.
+            self._rules.spend(sum(len(each.name) for each in schema.properties), location.path)
             inside = excluding([each.name for each in schema.properties], self._rules)
             key = sequence(literal('"'), inside, literal('"'))
         return self._rules.define(f"{location.name}-more", sequence(key, literal(":"), value))

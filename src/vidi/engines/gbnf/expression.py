@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from itertools import chain, groupby
 
+from vidi.domain.budget import Budget, BudgetSpent
+
 Span = tuple[int, int]
 """Code points from one to another, both included."""
 
@@ -152,6 +154,14 @@ _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|\{(?:\d+,)?(\d+),?\
 _UNFIT = re.compile("[^a-z0-9]+")
 
 
+GRAMMAR_BUDGET = 200_000
+"""Nodes, rules, options and stretches of text that go into one grammar, the same ones again included: a
+second's work at most. The caps above hold what is kept; what is made twice and kept once is held by this."""
+
+_LETTERS_AT_ONCE = 50
+"""So many letters of a rule are written in the time of one node."""
+
+
 class TooLarge(Exception):
     """The grammar has outgrown its caps; the text says how, and `path` where if it is in one place."""
 
@@ -170,9 +180,22 @@ class Rules:
         self._taken = {"root"}
         self._characters = 0
         self._repetitions = 0
+        self._budget = Budget(GRAMMAR_BUDGET)
+
+    def spend(self, amount: int, path: str) -> None:
+        """Count work that is about to be done for the node at `path`."""
+        try:
+            self._budget.spend(amount)
+        except BudgetSpent:
+            raise TooLarge(
+                "it takes too much work to write as a grammar; "
+                "use fewer properties, alternatives or enum values, or name one definition less often",
+                path,
+            ) from None
 
     def define(self, hint: str, body: Expression) -> Expression:
         """A reference to the rule with this body, or to a new one that is named after `hint`."""
+        self.spend(1 + len(body.text) // _LETTERS_AT_ONCE, "$")
         name = self._names.get(body.text)
         if name is None:
             name = self.reserve(hint)

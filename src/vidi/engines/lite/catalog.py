@@ -40,6 +40,7 @@ def models(context: EngineContext) -> Sequence[ModelEntry]:
             ready=installed(context.cache),
             fetcher="vidi.engines.lite.catalog:fetch",
             remover="vidi.engines.lite.catalog:remove_weights",
+            rank=0,
             size=_CONVERTED,
             licence=LICENCE,
         ),

@@ -10,8 +10,8 @@ from pathlib import Path
 from vidi.domain.errors import InvalidRequest, NotFound
 from vidi.engines.base import EngineContext, ModelCard, ModelEntry, PixelBudgets
 from vidi.engines.llama.store import Pulled, checked_id, pulled
-from vidi.engines.profile import Licence, Model, Pictures, Profile, Thinks, WeightsFile
-from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
+from vidi.engines.profile import Licence, Model, Profile, Thinks, WeightsFile
+from vidi.engines.profile_files import ProfileError, load_profile, load_profiles, profiles_folder
 from vidi.engines.weights import PullRequest
 
 log = logging.getLogger(__name__)
@@ -49,14 +49,9 @@ class KnownModel:
             slots=model.slots,
             samples=True,
             thinks=profile.template.thinks is not Thinks.NEVER,
-            pixels=budgets(profile.pictures),
+            pixels=PixelBudgets.of(profile.pictures),
             dialect=profile.dialect,
         )
-
-
-def profiles_folder(cache: Path) -> Path:
-    """Where a user's own profiles lie."""
-    return cache / "models" / "profiles"
 
 
 def known_models(cache: Path) -> tuple[KnownModel, ...]:
@@ -92,21 +87,6 @@ def _pulled(records: Iterable[Pulled], families: Mapping[str, Profile]) -> Itera
             log.warning("%s belongs to the family %s, which is not known.", record.folder, record.family)
             continue
         yield KnownModel(profile, record.model, record)
-
-
-def budgets(pictures: Pictures) -> PixelBudgets:
-    """How large pictures are made for a family."""
-    token = max(1, pictures.token_side) ** 2
-    most = pictures.budgets
-    return PixelBudgets(
-        low=most.low * token,
-        medium=most.medium * token,
-        high=most.high * token,
-        ultra_high=most.ultra_high * token,
-        least=max(1, pictures.min_tokens * token),
-        multiple=max(1, pictures.token_side),
-        square=pictures.square,
-    )
 
 
 def models(context: EngineContext) -> Sequence[ModelEntry]:

@@ -132,7 +132,7 @@ def open_engine(context: EngineContext) -> Llama:
         raise Unavailable("llama.cpp is not installed. Install it first: pip install 'vidi[llama]'")
     card = known.card()
     launch = _launch(known, known.files, context.threads)
-    return Llama(card, known.profile.template, Supervisor(launch, card.id))
+    return Llama(card, known.profile.template, Supervisor(launch, card.id, environment=context.environment))
 
 
 def _launch(known: KnownModel, files: Pulled, threads: int) -> Launch:

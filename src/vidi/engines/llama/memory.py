@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 
 from vidi.engines.llama.gguf import Header, Pair
 
@@ -80,6 +82,18 @@ def machine_memory(limits: Sequence[Path] = _LIMITS) -> int:
     """Bytes of memory that this machine, or the container around this process, has in all."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([physical, *(_limit(path, physical) for path in limits)])
+
+
+def accelerators() -> list[str]:
+    """The graphics cards that llama.cpp, as it is installed, can use."""
+    if find_spec("xllamacpp") is None:
+        return []
+    devices: list[Mapping[str, object]] = resolve_name("xllamacpp:get_device_info")()
+    return [
+        f"{device['name']}: {device['description']}, {int(str(device['memory_total'])) / 1e9:.0f} GB"
+        for device in devices
+        if device["name"] != "CPU"
+    ]
 
 
 def _limit(path: Path, otherwise: int) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from vidi.domain.errors import InvalidRequest, Unavailable
 from vidi.engines.base import EngineContext
 from vidi.engines.llama import hub, store
-from vidi.engines.llama.catalog import ResolvedModel, profiles_folder, resolve_model
+from vidi.engines.llama.catalog import ResolvedModel, resolve_model
 from vidi.engines.llama.gguf import check_pair
 from vidi.engines.llama.hub import NoHub, RemoteFile
 from vidi.engines.llama.memory import WORKING, machine_memory, memory_needed
@@ -40,7 +40,7 @@ from vidi.engines.llama.store import (
     unfinished_bytes,
 )
 from vidi.engines.profile import Model, WeightsFile
-from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
+from vidi.engines.profile_files import ProfileError, load_profile, load_profiles, profiles_folder
 from vidi.engines.weights import Pull, PullPlan, PullRequest, free_bytes, nearest_existing
 
 _SPARE = 256 << 20

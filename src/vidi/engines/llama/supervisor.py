@@ -16,10 +16,11 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from vidi.domain.errors import Unavailable
@@ -33,6 +34,8 @@ from vidi.engines.chat.connection import (
 )
 
 log = logging.getLogger(__name__)
+
+NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
 
 START_SECONDS = 600.0
 """How long a model may take to load; a large one comes from a slow disk."""
@@ -109,13 +112,20 @@ class Pace:
 class Supervisor:
     """One model's process for the life of its engine."""
 
-    def __init__(self, launch: Launch, name: str, pace: Pace = Pace()) -> None:
+    def __init__(
+        self,
+        launch: Launch,
+        name: str,
+        pace: Pace = Pace(),
+        environment: Mapping[str, str] = NO_ENVIRONMENT,
+    ) -> None:
         """Start the process, and wait until it listens.
 
         Args:
             launch: What to run; each process gets a key of its own.
             name: Of the model, for messages.
             pace: How soon it is started again, and how soon it is taken for hung.
+            environment: Of its processes, the whole of it.
 
         Raises:
             Unavailable: It does not start; says what llama.cpp said.
@@ -123,6 +133,7 @@ class Supervisor:
         self._launch = launch
         self._name = name
         self._pace = pace
+        self._environment = environment
         self._changed = threading.Condition()
         self._endpoint: Endpoint | None = None
         self._process: subprocess.Popen[str] | None = None
@@ -272,7 +283,7 @@ class Supervisor:
         self._first_lines.clear()
         self._last_lines.clear()
         try:
-            process = _spawn()
+            process = _spawn(self._environment)
         except OSError as error:
             # The system has no memory or no process to give; it may have at the next try.
             self._starts += 1
@@ -360,7 +371,7 @@ def _lost(name: str) -> Unavailable:
     )
 
 
-def _spawn() -> subprocess.Popen[str]:
+def _spawn(environment: Mapping[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "vidi.engines.llama.process"],
         stdin=subprocess.PIPE,
@@ -368,6 +379,7 @@ def _spawn() -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
+        env=environment,
     )
 
 
