@@ -168,6 +168,16 @@ class SelfCheck(Protocol):
         ...
 
 
+@runtime_checkable
+class Restarting(Protocol):
+    """A further ability of an engine: its model may die, and comes back by itself."""
+
+    @property
+    def restarts(self) -> int:
+        """How many times it has come back."""
+        ...
+
+
 class Progress(Protocol):
     """Told about long work, so that a person sees that it moves."""
 
