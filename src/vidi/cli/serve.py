@@ -56,7 +56,7 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
 def _greeting(settings: Settings, entry: ModelEntry, port: int) -> str:
     why = "as chosen" if settings.model else "the best model on this disk"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    key = "one of VIDI_API_KEYS" if settings.api_keys else "any"
+    key = "a key of this server" if settings.locked else "any"
     return (
         f"Vidi {__version__} answers with {click.style(entry.card.id, bold=True)} ({why}; "
         f"`vidi models` shows the others).\n"
