@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.blobstore_suite import BlobStoreSuite
+from tests.files import cluster
 from tests.files.memory import MemoryBlobs
 from tests.storage.simulated_disk import SimulatedDisk
 from vidi.files.local import LocalBlobs
@@ -29,3 +30,10 @@ class TestMemoryBlobs(BlobStoreSuite):
     @pytest.fixture
     def blobs(self) -> BlobStore:
         return MemoryBlobs()
+
+
+@pytest.mark.slow
+class TestS3Blobs(BlobStoreSuite):
+    @pytest.fixture
+    def blobs(self, s3: cluster.Program, tmp_path: Path) -> BlobStore:
+        return cluster.new_bucket(s3, tmp_path)

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.contract.fileindex_suite import FileIndexSuite
+from tests.files import cluster
 from tests.files.memory import MemoryIndex
+from vidi.files.postgres import PostgresIndex
 from vidi.files.sqlite import SqliteIndex
 from vidi.files.store import FileIndex
+from vidi.storage.postgres import PostgresDatabase
 
 
 class TestSqliteIndex(FileIndexSuite):
@@ -25,3 +28,11 @@ class TestMemoryIndex(FileIndexSuite):
     @pytest.fixture
     def index(self) -> FileIndex:
         return MemoryIndex()
+
+
+@pytest.mark.slow
+class TestPostgresIndex(FileIndexSuite):
+    @pytest.fixture
+    def index(self, postgres: cluster.Program) -> Iterator[FileIndex]:
+        with closing(PostgresDatabase(cluster.new_database(postgres))) as database:
+            yield PostgresIndex(database)
