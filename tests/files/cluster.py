@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 import pytest
 
@@ -56,13 +57,22 @@ class Program:
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         if self.process is not None:
-            self.process.send_signal(signal.SIGCONT)
             self.process.send_signal(number)
             self.process.wait(HANG_SECONDS)
 
-    def signal(self, number: int) -> None:
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It and its children stand still: connections are taken and nothing is answered."""
         assert self.process is not None
-        self.process.send_signal(number)
+        parent = psutil.Process(self.process.pid)
+        stopped = [parent, *parent.children(recursive=True)]
+        for process in stopped:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in stopped:
+                process.resume()
 
     def _answers(self) -> bool:
         assert self.process is not None
@@ -124,7 +134,7 @@ def new_database(server: Program) -> str:
             time.sleep(0.05)
 
 
-def _s3_command(folder: Path, port: int) -> list[str]:
+def _s3_command(port: int) -> list[str]:
     """gofakes3, built once by Go and kept; else moto, which is slower and needs nothing."""
     kept = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vidi-tests"
     program = shutil.which("gofakes3") or str(kept / "gofakes3")
@@ -133,26 +143,16 @@ def _s3_command(folder: Path, port: int) -> list[str]:
         built = {**os.environ, "GOBIN": str(kept), "GOFLAGS": "-modcacherw"}
         subprocess.run([go, "install", GOFAKES3], env=built, check=False, capture_output=True)
     if Path(program).exists():
-        return [
-            program,
-            "-host",
-            f"127.0.0.1:{port}",
-            "-backend",
-            "bolt",
-            "-bolt.db",
-            str(folder / "s3.db"),
-            "-initialbucket",
-            "vidi",
-        ]
+        return [program, "-host", f"127.0.0.1:{port}", "-backend", "memory", "-initialbucket", "vidi"]
     return [sys.executable, "-m", "moto.server", "-p", str(port)]
 
 
 @contextmanager
 def s3() -> Iterator[Program]:
-    """An S3 server with a bucket `vidi`; what it holds is there again when it is stopped and started."""
+    """An S3 server with a bucket `vidi`, which is gone with it."""
     with tempfile.TemporaryDirectory(prefix="vidi-s3-") as temporary:
         port = free_port()
-        server = Program(_s3_command(Path(temporary), port), port, Path(temporary))
+        server = Program(_s3_command(port), port, Path(temporary))
         server.start()
         try:
             yield server
@@ -160,10 +160,10 @@ def s3() -> Iterator[Program]:
             server.stop()
 
 
-def s3_config(server: Program) -> S3Config:
-    """How `open_bucket` reaches it; any credentials will do."""
+def s3_config(port: int) -> S3Config:
+    """How `open_bucket` reaches an S3 server; any credentials will do."""
     return {
-        "endpoint": f"http://127.0.0.1:{server.port}",
+        "endpoint": f"http://127.0.0.1:{port}",
         "access_key_id": "test",
         "secret_access_key": "test",
         "region": "us-east-1",
@@ -173,5 +173,5 @@ def s3_config(server: Program) -> S3Config:
 def new_bucket(server: Program, cache: Path, cache_bytes: int = 1 << 24) -> S3Blobs:
     """An empty store, in a prefix of its own."""
     cache.mkdir(parents=True, exist_ok=True)
-    store = open_bucket(f"s3://vidi/{secrets.token_hex(8)}", **s3_config(server))
+    store = open_bucket(f"s3://vidi/{secrets.token_hex(8)}", **s3_config(server.port))
     return S3Blobs(store, BlobCache(cache, cache_bytes))

@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import S3Store
+from obstore.store import ObjectStore, S3Store
 
 from vidi.domain.errors import Unavailable
 from vidi.lru import LruCache
@@ -102,7 +102,7 @@ class S3Blobs:
     yet is known to this server only.
     """
 
-    def __init__(self, store: S3Store, cache: BlobCache) -> None:
+    def __init__(self, store: ObjectStore, cache: BlobCache) -> None:
         self._store = store
         self._cache = cache
         self._lock = threading.Lock()
@@ -296,6 +296,7 @@ class _Copy:
     """A file on this machine without a name: it is gone with its last reader, or with the process."""
 
     def __init__(self, directory: Path) -> None:
+        self.descriptor = -1
         with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
             self.descriptor = os.dup(file.fileno())
         self.size = 0
@@ -307,7 +308,8 @@ class _Copy:
         self.size += len(data)
 
     def __del__(self) -> None:
-        os.close(self.descriptor)
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
 
 
 class _CopyReader(_RawReader):

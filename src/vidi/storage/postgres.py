@@ -237,6 +237,8 @@ def _check_is_quiet(connection: psycopg.Connection[TupleRow]) -> None:
     holds nobody up.
     """
     if connection.closed or select.select([connection.fileno()], [], [], 0)[0]:
+        # Open it would go back into the pool.
+        connection.close()
         raise psycopg.OperationalError("the connection has ended")
 
 
