@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 from starlette.testclient import TestClient
 
+from bench import backing
 from tests.files import cluster
 from tests.waiting import HANG_SECONDS
 from vidi.app import create_app
@@ -95,14 +96,14 @@ def real_weights() -> Weights:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[cluster.Program]:
+def postgres() -> Iterator[backing.Program]:
     """One PostgreSQL for all tests; each takes a database of its own."""
     with cluster.postgres() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def s3() -> Iterator[cluster.Program]:
+def s3() -> Iterator[backing.Program]:
     """One S3 server for all tests; each takes a prefix of its own."""
-    with cluster.s3() as server:
+    with backing.s3() as server:
         yield server

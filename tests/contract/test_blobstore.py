@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from obstore.store import MemoryStore
 
+from bench.backing import Program
 from tests.contract.blobstore_suite import BlobStoreSuite
 from tests.files import cluster
 from tests.files.memory import MemoryBlobs
@@ -43,5 +44,5 @@ class TestS3BlobsInMemory(BlobStoreSuite):
 @pytest.mark.slow
 class TestS3Blobs(BlobStoreSuite):
     @pytest.fixture
-    def blobs(self, s3: cluster.Program, tmp_path: Path) -> BlobStore:
+    def blobs(self, s3: Program, tmp_path: Path) -> BlobStore:
         return cluster.new_bucket(s3, tmp_path)

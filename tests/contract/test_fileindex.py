@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.backing import Program, new_database
 from tests.contract.fileindex_suite import FileIndexSuite
-from tests.files import cluster
 from tests.files.memory import MemoryIndex
 from vidi.files.postgres import PostgresIndex
 from vidi.files.sqlite import SqliteIndex
@@ -33,6 +33,6 @@ class TestMemoryIndex(FileIndexSuite):
 @pytest.mark.slow
 class TestPostgresIndex(FileIndexSuite):
     @pytest.fixture
-    def index(self, postgres: cluster.Program) -> Iterator[FileIndex]:
-        with closing(PostgresDatabase(cluster.new_database(postgres))) as database:
+    def index(self, postgres: Program) -> Iterator[FileIndex]:
+        with closing(PostgresDatabase(new_database(postgres))) as database:
             yield PostgresIndex(database)

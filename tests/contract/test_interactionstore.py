@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.backing import Program, new_database
 from tests.contract.interactionstore_suite import InteractionStoreSuite
-from tests.files import cluster
 from vidi.interactions.postgres import PostgresInteractions
 from vidi.interactions.sqlite import SqliteInteractions
 from vidi.interactions.store import InteractionStore
@@ -26,6 +26,6 @@ class TestSqliteInteractions(InteractionStoreSuite):
 @pytest.mark.slow
 class TestPostgresInteractions(InteractionStoreSuite):
     @pytest.fixture
-    def store(self, postgres: cluster.Program) -> Iterator[InteractionStore]:
-        with closing(PostgresDatabase(cluster.new_database(postgres))) as database:
+    def store(self, postgres: Program) -> Iterator[InteractionStore]:
+        with closing(PostgresDatabase(new_database(postgres))) as database:
             yield PostgresInteractions(database)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.backing import Program, new_database
 from tests.files import cluster
 from tests.files.client_model import ClientModel, UploadRecord
 from tests.files.file_server import ME, FileServer, sha256
@@ -83,11 +84,11 @@ class Faults:
 class Cluster:
     """Servers that share everything that is stored, each with a memory of its own."""
 
-    def __init__(self, postgres: cluster.Program, s3: cluster.Program, folder: Path) -> None:
+    def __init__(self, postgres: Program, s3: Program, folder: Path) -> None:
         self.postgres = postgres
         self.stack = ExitStack()
         self.faults = self.stack.enter_context(closing(Faults(s3.port)))
-        self.url = cluster.new_database(postgres)
+        self.url = new_database(postgres)
         self.bucket = open_bucket(f"s3://vidi/{new_id()}", **cluster.s3_config(self.faults.port))
         self.folder = folder
         self.servers: list[FileServer] = []
@@ -116,7 +117,7 @@ class Cluster:
 
 
 @pytest.fixture
-def servers(postgres: cluster.Program, s3: cluster.Program, tmp_path: Path) -> Iterator[Cluster]:
+def servers(postgres: Program, s3: Program, tmp_path: Path) -> Iterator[Cluster]:
     made = Cluster(postgres, s3, tmp_path)
     with made.stack:
         yield made
@@ -414,19 +415,19 @@ def test_servers_that_start_together_make_the_tables_once(servers: Cluster) -> N
         PostgresIndex(databases[1])
 
 
-def place(servers: Cluster, s3: cluster.Program, bucket: str, url: str = "") -> SharedPlace:
+def place(servers: Cluster, s3: Program, bucket: str, url: str = "") -> SharedPlace:
     return SharedPlace(url or servers.url, bucket, servers.folder / "cache", 1 << 20)
 
 
 @pytest.fixture
-def aws(s3: cluster.Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def aws(s3: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3.port}")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
 
 
-def test_a_database_and_a_bucket_belong_together(servers: Cluster, s3: cluster.Program, aws: None) -> None:
+def test_a_database_and_a_bucket_belong_together(servers: Cluster, s3: Program, aws: None) -> None:
     mine = f"s3://vidi/{new_id()}"
     for _ in range(2):
         with open_shared(place(servers, s3, mine)) as shared:
@@ -442,7 +443,7 @@ def test_a_database_and_a_bucket_belong_together(servers: Cluster, s3: cluster.P
     "url", ["postgresql://vidi:hush@127.0.0.1:1/x", "postgresql://vidi:hush@[broken", "hush=hush"]
 )
 def test_a_database_that_cannot_be_used_is_named_without_its_password(
-    servers: Cluster, s3: cluster.Program, aws: None, url: str
+    servers: Cluster, s3: Program, aws: None, url: str
 ) -> None:
     with (
         pytest.raises(Unavailable) as error,
@@ -455,9 +456,7 @@ def test_a_database_that_cannot_be_used_is_named_without_its_password(
 
 
 @pytest.mark.parametrize("url", ["vidi", "http://vidi/x", "s3://", "s3://k:hush@vidi/x"])
-def test_a_bucket_url_of_another_form_is_refused(
-    servers: Cluster, s3: cluster.Program, aws: None, url: str
-) -> None:
+def test_a_bucket_url_of_another_form_is_refused(servers: Cluster, s3: Program, aws: None, url: str) -> None:
     with pytest.raises(Unavailable, match="VIDI_BLOB_URL") as error, open_shared(place(servers, s3, url)):
         pass
     assert "hush" not in error.value.message
