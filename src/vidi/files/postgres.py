@@ -3,12 +3,14 @@
 What one server alone holds in its memory is a row here: how many bytes each upload of unknown length has
 claimed, which blobs may be removed since nobody can still be reading them, and whose turn it is to tidy up.
 
-Locks are taken in one order, rows first and `totals` last, so no two transactions wait for each other.
+Locks are taken in one order, of files and sessions, then of owners, then of the total, so that no two
+transactions wait for each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import LiteralString
 
@@ -16,7 +18,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from vidi.files.rows import FileRow, SessionRow, file_of, file_row, session_of, session_row
-from vidi.files.store import Position, Session, StoredFile
+from vidi.files.store import FileLimits, Full, OwnerTotals, Phase, Position, Session, StoredFile
 from vidi.storage.clock import END_OF_TIME, to_micros
 from vidi.storage.postgres import PostgresDatabase
 
@@ -39,6 +41,9 @@ CREATE TABLE vidi.sessions (
 CREATE INDEX sessions_by_touch ON vidi.sessions (touched);
 CREATE TABLE vidi.totals (reserved bigint NOT NULL);
 INSERT INTO vidi.totals VALUES (0);
+CREATE TABLE vidi.owners (
+    owner text COLLATE "C" NOT NULL PRIMARY KEY, reserved bigint NOT NULL, uploads bigint NOT NULL
+);
 CREATE TABLE vidi.discarded (blob text COLLATE "C" NOT NULL PRIMARY KEY, since bigint NOT NULL);
 CREATE INDEX discarded_by_age ON vidi.discarded (since);
 CREATE TABLE vidi.jobs (name text PRIMARY KEY, due timestamptz NOT NULL);
@@ -58,8 +63,7 @@ _NAMES: LiteralString = (
     "SELECT blob FROM vidi.files UNION ALL SELECT blob FROM vidi.sessions WHERE phase = 'active'"
 )
 
-_MOST = 2**62
-"""No limit."""
+_NO_LIMITS = FileLimits(total_bytes=2**62, open_uploads=2**62)
 
 
 class PostgresIndex:
@@ -75,33 +79,33 @@ class PostgresIndex:
         database.migrate("files", SCRIPTS)
 
     def start(self, session: Session) -> None:
-        self.claim_start(session, _MOST)
+        self.claim_start(session, _NO_LIMITS)
 
-    def claim_start(self, session: Session, most: int) -> bool:
+    def claim_start(self, session: Session, limits: FileLimits) -> Full | None:
         claimed = session.length or 0
         with self._database.transaction() as connection:
-            row = _stored(session_row(session), 4)
-            if not _claim(connection, claimed, most):
-                return False
             connection.execute(
-                f"INSERT INTO vidi.sessions VALUES ({_marks(10)})",
-                (*row, claimed),
+                "INSERT INTO vidi.owners VALUES (%s, 0, 0) ON CONFLICT DO NOTHING", (session.owner,)
             )
-        return True
+            full = _claim(connection, session.owner, _Growth(claimed, uploads=1), limits)
+            if full is None:
+                row = (*_stored(session_row(session), 4), claimed)
+                connection.execute(f"INSERT INTO vidi.sessions VALUES ({_marks(10)})", row)
+        return full
 
-    def claim_growth(self, upload_id: str, size: int, most: int) -> bool:
+    def claim_growth(self, session: Session, size: int, limits: FileLimits) -> Full | None:
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT claimed FROM vidi.sessions WHERE id = %s AND phase = 'active' FOR UPDATE",
-                (upload_id,),
+                (session.id,),
             ).fetchone()
             # A session that has ended holds no bytes; whoever writes to it learns of its end later.
             if row is None or size <= row[0]:
-                return True
-            if not _claim(connection, size - row[0], most):
-                return False
-            connection.execute("UPDATE vidi.sessions SET claimed = %s WHERE id = %s", (size, upload_id))
-        return True
+                return None
+            full = _claim(connection, session.owner, _Growth(size - row[0]), limits)
+            if full is None:
+                connection.execute("UPDATE vidi.sessions SET claimed = %s WHERE id = %s", (size, session.id))
+        return full
 
     def session(self, upload_id: str) -> Session | None:
         rows = self._database.read(f"SELECT {_SESSION} FROM vidi.sessions WHERE id = %s", (upload_id,))
@@ -116,10 +120,10 @@ class PostgresIndex:
         with self._database.transaction() as connection:
             ended = connection.execute(
                 "UPDATE vidi.sessions SET phase = 'cancelled', touched = %s "
-                "WHERE id = %s AND phase = 'active' RETURNING blob, claimed",
+                "WHERE id = %s AND phase = 'active' RETURNING owner, blob, claimed",
                 (to_micros(now), upload_id),
             ).fetchall()
-            _give_back(connection, ended, now)
+            _give_back(connection, [(*row, 1) for row in ended], now)
 
     def finish(self, upload_id: str, file: StoredFile) -> bool:
         with self._database.transaction() as connection:
@@ -134,7 +138,7 @@ class PostgresIndex:
                     "WHERE id = %s RETURNING claimed",
                     (file.id, file.size_bytes, to_micros(file.created), upload_id),
                 ).fetchall()
-                _claim(connection, file.size_bytes - ended[0][0], _MOST)
+                _grow(connection, file.owner, _Growth(file.size_bytes - ended[0][0], uploads=-1))
             return added.rowcount == 1
 
     def idle(self, before: datetime) -> Sequence[Session]:
@@ -146,10 +150,11 @@ class PostgresIndex:
     def forget(self, upload_id: str) -> None:
         with self._database.transaction() as connection:
             gone = connection.execute(
-                "DELETE FROM vidi.sessions WHERE id = %s RETURNING blob, claimed, phase = 'active'",
+                "DELETE FROM vidi.sessions WHERE id = %s RETURNING owner, blob, claimed, phase",
                 (upload_id,),
             ).fetchall()
-            _give_back(connection, [row[:2] for row in gone if row[2]], self._database.now())
+            active = [(*row[:3], 1) for row in gone if row[3] == Phase.ACTIVE.value]
+            _give_back(connection, active, self._database.now())
 
     def file(self, owner: str, file_id: str) -> StoredFile | None:
         rows = self._database.read(
@@ -193,6 +198,10 @@ class PostgresIndex:
     def reserved(self) -> int:
         return int(self._database.read("SELECT reserved FROM vidi.totals")[0][0])
 
+    def totals(self, owner: str) -> OwnerTotals:
+        rows = self._database.read("SELECT reserved, uploads FROM vidi.owners WHERE owner = %s", (owner,))
+        return OwnerTotals(*rows[0]) if rows else OwnerTotals()
+
     def discarded(self, before: datetime, limit: int) -> Sequence[str]:
         rows = self._database.read(
             "SELECT blob FROM vidi.discarded WHERE since < %s ORDER BY since LIMIT %s",
@@ -222,30 +231,64 @@ class PostgresIndex:
 
     def _removed(self, connection: psycopg.Connection[TupleRow], rows: list[TupleRow]) -> list[StoredFile]:
         files = [file_of(_file_row(row)) for row in rows]
-        _give_back(connection, [(file.blob, file.size_bytes) for file in files], self._database.now())
+        ended = [(file.owner, file.blob, file.size_bytes, 0) for file in files]
+        _give_back(connection, ended, self._database.now())
         return files
 
 
-def _claim(connection: psycopg.Connection[TupleRow], more: int, most: int) -> bool:
-    """Count `more` bytes, unless there would be over `most`; holds the one row of totals until the commit."""
-    claimed = connection.execute(
-        "UPDATE vidi.totals SET reserved = reserved + %s WHERE %s <= 0 OR reserved + %s <= %s",
-        (more, more, more, most),
+@dataclass(frozen=True, slots=True)
+class _Growth:
+    """How many bytes and open uploads more an owner has."""
+
+    bytes: int
+    uploads: int = 0
+
+
+def _claim(
+    connection: psycopg.Connection[TupleRow], owner: str, more: _Growth, limits: FileLimits
+) -> Full | None:
+    """Count what an owner asks for, or say of what there is no more room; holds both rows to the commit."""
+    ((reserved, uploads),) = connection.execute(
+        "SELECT reserved, uploads FROM vidi.owners WHERE owner = %s FOR UPDATE", (owner,)
+    ).fetchall()
+    own = limits.owner_bytes(owner)
+    if more.uploads and uploads >= limits.open_uploads:
+        return Full.UPLOADS
+    ((total,),) = connection.execute("SELECT reserved FROM vidi.totals FOR UPDATE").fetchall()
+    if total + more.bytes > limits.total_bytes:
+        return Full.TOTAL
+    if own is not None and reserved + more.bytes > own:
+        return Full.OWNER
+    _grow(connection, owner, more)
+    return None
+
+
+def _grow(connection: psycopg.Connection[TupleRow], owner: str, more: _Growth) -> None:
+    connection.execute(
+        "UPDATE vidi.owners SET reserved = reserved + %s, uploads = uploads + %s WHERE owner = %s",
+        (more.bytes, more.uploads, owner),
     )
-    return claimed.rowcount == 1
+    connection.execute("UPDATE vidi.totals SET reserved = reserved + %s", (more.bytes,))
 
 
 def _give_back(
-    connection: psycopg.Connection[TupleRow], ended: Sequence[tuple[str, int] | TupleRow], now: datetime
+    connection: psycopg.Connection[TupleRow], ended: Sequence[tuple[str, str, int, int]], now: datetime
 ) -> None:
-    """Count the bytes of these blobs no more, and note that they may be removed."""
+    """Count these no more, and note that their blobs may be removed: owner, blob, bytes, open uploads."""
     if not ended:
         return
     connection.execute(
         "INSERT INTO vidi.discarded SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING",
-        ([row[0] for row in ended], to_micros(now)),
+        ([row[1] for row in ended], to_micros(now)),
     )
-    _claim(connection, -sum(row[1] for row in ended), _MOST)
+    # All owners before the total, in one order.
+    for owner in sorted({row[0] for row in ended}):
+        own = [row for row in ended if row[0] == owner]
+        connection.execute(
+            "UPDATE vidi.owners SET reserved = reserved - %s, uploads = uploads - %s WHERE owner = %s",
+            (sum(row[2] for row in own), sum(row[3] for row in own), owner),
+        )
+    connection.execute("UPDATE vidi.totals SET reserved = reserved - %s", (sum(row[2] for row in ended),))
 
 
 def _stored(row: FileRow | SessionRow, name: int) -> list[str | int | bytes | None]:

@@ -204,15 +204,15 @@ class S3Blobs:
         with self._lock:
             return _checked(key) in self._created
 
-    def _run(self, key: str) -> tuple[_Piece, ...] | None:
+    def _run(self, key: str) -> tuple[_Object, ...] | None:
         """The pieces of a blob, in order and without a gap; None if there is no such blob."""
         with store_faults():
             metas = [meta for batch in obstore.list(self._store, prefix=_folder(key)) for meta in batch]
-        run: list[_Piece] = []
+        run: list[_Object] = []
         end = 0
         for meta in sorted(metas, key=lambda meta: meta["path"]):
             if meta["path"].rpartition("/")[2] == f"{end:020d}":
-                run.append(_Piece(_piece(key, end), end, meta["size"]))
+                run.append(_Object(_piece(key, end), end, meta["size"]))
                 end += meta["size"]
         empty = any(meta["path"].endswith(f"/{_EMPTY}") for meta in metas)
         return tuple(run) if run or empty else None
@@ -223,7 +223,7 @@ class S3Blobs:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _Object:
     """A part of a blob: its object's name, its place and its length in bytes."""
 
     name: str
@@ -268,7 +268,7 @@ class _RawReader(io.RawIOBase):
 class _PieceReader(_RawReader):
     """A blob in its pieces; one of them is in memory."""
 
-    def __init__(self, get: Callable[[str], bytes], run: tuple[_Piece, ...], size: int) -> None:
+    def __init__(self, get: Callable[[str], bytes], run: tuple[_Object, ...], size: int) -> None:
         """Get the first piece.
 
         Raises:

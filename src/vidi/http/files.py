@@ -197,7 +197,8 @@ class UploadRoutes:
             return await self._whole(request, upload, content)
 
     def _content(self, request: Request) -> AbstractContextManager[AsyncIterator[bytes]]:
-        return self.body_reader.upload(request.scope, request.receive)
+        buffer = 2 * self.files.service.storage.block_bytes
+        return self.body_reader.upload(request.scope, request.receive, buffer)
 
     async def _whole(
         self, request: Request, upload: UploadRequest, content: AsyncIterator[bytes]
