@@ -202,6 +202,9 @@ class PostgresIndex:
         rows = self._database.read("SELECT reserved, uploads FROM vidi.owners WHERE owner = %s", (owner,))
         return OwnerTotals(*rows[0]) if rows else OwnerTotals()
 
+    def open_uploads(self) -> int:
+        return int(self._database.read("SELECT coalesce(sum(uploads), 0)::bigint FROM vidi.owners")[0][0])
+
     def discarded(self, before: datetime, limit: int) -> Sequence[str]:
         rows = self._database.read(
             "SELECT blob FROM vidi.discarded WHERE since < %s ORDER BY since LIMIT %s",

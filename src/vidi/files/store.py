@@ -346,6 +346,10 @@ class SharedIndex(FileIndex, Protocol):
         limit does not allow it."""
         ...
 
+    def open_uploads(self) -> int:
+        """How many sessions of all owners are ACTIVE."""
+        ...
+
     def discarded(self, before: datetime, limit: int) -> Sequence[str]:
         """Up to `limit` keys of blobs whose rows went before this moment, the oldest first."""
         ...
