@@ -9,6 +9,7 @@
     python -m bench page             the page at /, in Chromium
     python -m bench hostile          what hostile callers cost the others; minutes
     python -m bench uploads          the Files API; minutes and gigabytes, less with --scale 0.01
+    python -m bench cluster          three gateways, one killed each second while files are uploaded
     python -m bench quality ...      how well a model answers (-h for its flags)
 
 Figures never fail anything: the exit code is 0 unless something did not work at all (1).
@@ -23,7 +24,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from bench import backends, engine, hostile, lite, memory, page, quality, speed, uploads
+from bench import backends, cluster, engine, hostile, lite, memory, page, quality, speed, uploads
 from bench.servers import Broken
 from bench.table import Row, as_json, table
 
@@ -39,7 +40,7 @@ BY_NAME: Mapping[str, Callable[[], Iterable[Row]]] = {
     "hostile": hostile.run,
 }
 """Run only when named."""
-SCALED: Mapping[str, Callable[[float], Iterable[Row]]] = {"uploads": uploads.run}
+SCALED: Mapping[str, Callable[[float], Iterable[Row]]] = {"uploads": uploads.run, "cluster": cluster.run}
 """Run only when named, in the size that `--scale` asks for."""
 
 
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [options.name] if options.name else list(BENCHMARKS)
     if not options.name:
         print(
-            "speed, memory, lite; by name only: engine, backends, page, hostile, uploads, "
+            "speed, memory, lite; by name only: engine, backends, page, hostile, uploads, cluster, "
             "quality (python -m bench quality -h)",
             file=sys.stderr,
         )

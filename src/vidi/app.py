@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -21,9 +22,10 @@ from vidi.domain.errors import Unavailable
 from vidi.engines.answer_cache import AnswerCache
 from vidi.engines.base import EngineContext, ModelEntry, Progress
 from vidi.engines.registry import Registry, best_model, installed_models
-from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, open_files
+from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, files_over, open_files
 from vidi.files.metadata import find_id
-from vidi.files.store import FileLimits
+from vidi.files.service import FileService
+from vidi.files.store import FileLimits, SharedPlace
 from vidi.generate import GenerateOptions, GenerateService
 from vidi.http import playground
 from vidi.http.access import Access, AccessPolicy
@@ -41,11 +43,14 @@ from vidi.http.stream import Drain
 from vidi.images.fetch import UrlFetcher
 from vidi.images.header import ImageLimits, inspect_upload
 from vidi.images.pool import DECODER_MEMORY, DecoderLimits, DecoderPool
-from vidi.interactions.service import InteractionService, open_interactions
+from vidi.interactions.service import InteractionService, interactions_over, open_interactions
 from vidi.interactions.store import InteractionLimits
 from vidi.settings import Settings, SettingsError, child_environment, server_keys
 from vidi.storage.clock import utc_now
 from vidi.storage.threads import StorageThreads
+
+if TYPE_CHECKING:
+    from vidi.interactions.postgres import SharedStorage
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +166,7 @@ def engines(settings: Settings, progress: Progress = quiet) -> Registry:
 def storage(
     settings: Settings, threads: StorageThreads, keys: KeyRing
 ) -> Iterator[tuple[AsyncFiles, InteractionService]]:
-    """What is kept on the disk: uploaded files and interactions, within the limits of each key.
+    """What is kept, on this server's disk or where it shares it with others, within the limits of each key.
 
     The threads end first: what they still write must lie there before another server may take the directory.
     """
@@ -171,13 +176,23 @@ def storage(
         total_bytes=settings.max_storage_bytes,
         owner_bytes=keys.stored_bytes,
         lifetime=lifetime,
+        readers_ttl=timedelta(seconds=settings.request_seconds + 60),
     )
     inspect = partial(
         inspect_upload, limits=_image_limits(settings), largest=LARGEST_PICTURE_FILE, alone=threading.Lock()
     )
+    interaction_limits = InteractionLimits(lifetime=lifetime)
+    if settings.blob_url:
+        with shared_storage(settings) as shared, contextlib.closing(threads):
+            service = FileService(shared.files, limits, shared.clock)
+            yield (
+                files_over(service, threads, inspect),
+                interactions_over(shared.interactions, interaction_limits, shared.clock),
+            )
+        return
     with (
         open_files(settings.data_dir, limits, threads, inspect=inspect) as files,
-        open_interactions(settings.data_dir, InteractionLimits(lifetime=lifetime)) as interactions,
+        open_interactions(settings.data_dir, interaction_limits) as interactions,
         contextlib.closing(threads),
     ):
         yield files, interactions
@@ -199,6 +214,26 @@ def tracing(url: str) -> Iterator[Sequence[Observer]]:
         raise Unavailable("Traces need OpenTelemetry: pip install 'vidi[traces]'.") from missing
     with contextlib.closing(open_traces(url)) as traces:
         yield (traces,)
+
+
+def shared_storage(settings: Settings) -> contextlib.AbstractContextManager[SharedStorage]:
+    """The database and the bucket that this server shares with others; their packages are an extra."""
+    try:
+        opener: Callable[[SharedPlace], contextlib.AbstractContextManager[SharedStorage]] = resolve_name(
+            "vidi.interactions.postgres:open_shared"
+        )
+    except ModuleNotFoundError as missing:
+        raise Unavailable(
+            f'A shared storage needs the Python package {missing.name}: pip install "vidi[cluster]".'
+        ) from missing
+    return opener(
+        SharedPlace(
+            database=settings.database_url.get_secret_value(),
+            blobs=settings.blob_url,
+            cache=settings.data_dir,
+            cache_bytes=settings.blob_cache_bytes,
+        )
+    )
 
 
 def routes(settings: Settings, parts: Parts) -> RouteTable:

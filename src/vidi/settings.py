@@ -21,6 +21,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -199,6 +200,19 @@ class Settings(BaseModel):
     traces_url: str = Field(
         "", description="OpenTelemetry collector, as http://127.0.0.1:4318/v1/traces; empty: no traces."
     )
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="PostgreSQL that several servers share, as postgresql://user:password@host/database; "
+        "empty keeps everything in data_dir, for one server. Needs blob_url.",
+    )
+    blob_url: str = Field(
+        "",
+        description="Where servers with a database_url keep the bytes of files: s3://bucket/prefix. "
+        "AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and so on are read as the AWS tools read them.",
+    )
+    blob_cache_bytes: int = Field(
+        GIBIBYTE, ge=0, description="Room in data_dir for copies of files that lie at blob_url; 0: off."
+    )
     request_seconds: float = Field(600.0, gt=0, description="How long one request may take in all.")
     drain_seconds: float = Field(
         30.0, ge=0, description="How long running answers may take to end after Ctrl-C or SIGTERM."
@@ -211,6 +225,12 @@ class Settings(BaseModel):
                 f"host {self.host} can be reached by others, so there must be keys: `vidi keys add NAME`, or "
                 f"{PREFIX}API_KEYS=some-long-secret. Or keep the host at 127.0.0.1"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_shared_storage(self) -> Self:
+        if bool(self.database_url.get_secret_value()) != bool(self.blob_url):
+            raise ValueError("database_url and blob_url go together: set both, or neither")
         return self
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope
 
 from vidi.byte_budget import RETRY_AFTER_S, ByteBudget, Transfer
 from vidi.domain.errors import Cancelled, InvalidRequest, SlowRequest
-from vidi.files.aio import BLOCK_BYTES
+from vidi.files.store import BLOCK_BYTES
 from vidi.wire.errors import body_too_large
 
 GRACE_S = 10.0
@@ -33,7 +33,7 @@ LONGEST_PAUSE_S = 60.0
 """How long an upload may pause; it may take as long as it wants in all."""
 
 UPLOAD_BUFFER = 2 * BLOCK_BYTES
-"""Most bytes of an upload that are in memory at once: the rest is on the disk."""
+"""Most bytes of an upload that are in memory at once: one block fills while another goes to the disk."""
 
 PARSED_AT_ONCE = 2
 """Large bodies that are parsed at the same time: parsing takes twice their size beside them."""
@@ -101,20 +101,29 @@ class BodyReader:
             return await asyncio.to_thread(decode, body)
 
     @contextmanager
-    def upload(self, scope: Scope, receive: Receive) -> Iterator[AsyncIterator[bytes]]:
+    def upload(
+        self, scope: Scope, receive: Receive, buffer: int = UPLOAD_BUFFER
+    ) -> Iterator[AsyncIterator[bytes]]:
         """A body that is stored while it comes, and may pause; its buffers count until the block is left.
+
+        Args:
+            scope: Of the request.
+            receive: Of the request.
+            buffer: Most of its bytes that are in memory at once.
 
         Reading it raises SlowRequest, InvalidRequest, Unavailable and Cancelled, as `read`; what was stored
         stays.
         """
         with self.budget.transfer() as transfer:
             yield self._buffered(
-                transfer, decompress(scope, receive_chunks(receive, transfer, may_pause=True))
+                transfer, decompress(scope, receive_chunks(receive, transfer, may_pause=True)), buffer
             )
 
-    async def _buffered(self, transfer: Transfer, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _buffered(
+        self, transfer: Transfer, chunks: AsyncIterator[bytes], buffer: int
+    ) -> AsyncIterator[bytes]:
         async for chunk in chunks:
-            transfer.add(len(chunk), most=UPLOAD_BUFFER)
+            transfer.add(len(chunk), most=buffer)
             yield chunk
 
     def _make_room(self, scope: Scope, transfer: Transfer) -> None:

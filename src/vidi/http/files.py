@@ -133,10 +133,15 @@ class UploadRoutes:
             headers={
                 "x-goog-upload-url": url,
                 "x-goog-upload-control-url": url,
-                "x-goog-upload-chunk-granularity": str(GRANULARITY),
+                "x-goog-upload-chunk-granularity": str(self._granularity()),
             },
             media_type=JSON,
         )
+
+    def _granularity(self) -> int:
+        """Of a store that several servers share, the size of its pieces: then no chunk makes a small one."""
+        storage = self.files.service.storage
+        return GRANULARITY if storage.shared is None else storage.block_bytes
 
     async def _step(self, request: Request, upload_id: str) -> Response:
         try:
@@ -200,7 +205,8 @@ class UploadRoutes:
             return await self._whole(request, upload, content)
 
     def _content(self, request: Request) -> AbstractContextManager[AsyncIterator[bytes]]:
-        return self.body_reader.upload(request.scope, request.receive)
+        buffer = 2 * self.files.service.storage.block_bytes
+        return self.body_reader.upload(request.scope, request.receive, buffer)
 
     async def _whole(
         self, request: Request, upload: UploadRequest, content: AsyncIterator[bytes]

@@ -80,7 +80,11 @@ class OpsRoutes:
         return _json(200, {"status": "ok"})
 
     async def ready(self, request: Request) -> Response:
-        """Whether a prompt would be answered and a file taken; 503 and why, if not."""
+        """Whether a prompt would be answered and a file taken; 503 and why, if not.
+
+        A storage that several servers share is away for all of them: none is better than another, and each
+        goes on with prompts that bring their pictures. So that alone keeps no server from its work.
+        """
         default = self._registry.default.card.id
         state = self._registry.states().get(default)
         problem = state.problem if state else f"{default} is not loaded."
@@ -90,6 +94,8 @@ class OpsRoutes:
         try:
             await self._files.run_in_thread(self._files.service.check)
         except VidiError as error:
+            if self._files.service.storage.shared is not None and not reasons:
+                return _json(200, {"status": "ready", "model": default, "reasons": [error.message]})
             reasons.append(error.message)
         if reasons:
             return _json(503, {"status": "not ready", "reasons": reasons})
