@@ -104,7 +104,7 @@ def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | No
     threads = StorageThreads()
     urls = opened.enter_context(
         contextlib.closing(
-            UrlFetcher(allowed=settings.urls_allowed, is_file=lambda uri: find_id(uri) is not None)
+            UrlFetcher(budget, allowed=settings.urls_allowed, is_file=lambda uri: find_id(uri) is not None)
         )
     )
     files, interactions = opened.enter_context(storage(settings, threads))
