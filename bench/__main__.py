@@ -5,6 +5,7 @@
     python -m bench memory           memory of the process tree
     python -m bench lite             time and memory of the built-in engine, on photographs
     python -m bench engine           open models, beside llama.cpp's own server
+    python -m bench backends         before a server that answers at a fixed rate, beside that server itself
     python -m bench page             the page at /, in Chromium
     python -m bench hostile          what hostile callers cost the others; minutes
     python -m bench uploads          the Files API; minutes and gigabytes, less with --scale 0.01
@@ -22,7 +23,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from bench import engine, hostile, lite, memory, page, quality, speed, uploads
+from bench import backends, engine, hostile, lite, memory, page, quality, speed, uploads
 from bench.servers import Broken
 from bench.table import Row, as_json, table
 
@@ -32,6 +33,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterable[Row]]] = {
     "lite": lite.run,
 }
 BY_NAME: Mapping[str, Callable[[], Iterable[Row]]] = {
+    "backends": backends.run,
     "engine": engine.run,
     "page": page.run,
     "hostile": hostile.run,
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [options.name] if options.name else list(BENCHMARKS)
     if not options.name:
         print(
-            "speed, memory, lite; by name only: engine, page, hostile, uploads, "
+            "speed, memory, lite; by name only: engine, backends, page, hostile, uploads, "
             "quality (python -m bench quality -h)",
             file=sys.stderr,
         )

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pkgutil import resolve_name
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -24,13 +25,15 @@ from vidi.files.metadata import find_id
 from vidi.files.store import FileLimits
 from vidi.generate import GenerateOptions, GenerateService
 from vidi.http import playground
-from vidi.http.access import AccessPolicy
+from vidi.http.access import Access, AccessPolicy
 from vidi.http.body import BodyReader
 from vidi.http.cors import Cors
 from vidi.http.files import FileRoutes, UploadRoutes
 from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
+from vidi.http.logs import ClosingObserver, Observer, log_request
 from vidi.http.middleware import Gateway
 from vidi.http.models import GenerateEndpoint, ModelRoutes
+from vidi.http.ops import OpsRoutes, RequestMetrics
 from vidi.http.routes import Endpoints, RouteTable, route_table
 from vidi.http.stream import Drain
 from vidi.images.fetch import UrlFetcher
@@ -108,13 +111,15 @@ def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | No
         )
     )
     files, interactions = opened.enter_context(storage(settings, threads))
-    parts = Parts(budget, registry, decoders, threads, urls, files, interactions, opened)
+    metrics = RequestMetrics()
+    parts = Parts(budget, registry, decoders, threads, urls, files, interactions, metrics, opened)
     policy = access_policy(settings)
     gateway = Middleware(
         Gateway,
         policy=policy,
         resolve=routes(settings, parts).resolve,
         drain=drain or Drain(settings.drain_seconds),
+        observers=(log_request, metrics, *opened.enter_context(tracing(settings.traces_url))),
     )
     return Starlette(middleware=[Middleware(Cors, policy=policy), gateway], lifespan=lifespan(parts))
 
@@ -130,6 +135,7 @@ class Parts:
     urls: UrlFetcher
     files: AsyncFiles
     interactions: InteractionService
+    metrics: RequestMetrics
     opened: contextlib.ExitStack
 
 
@@ -160,6 +166,24 @@ def storage(settings: Settings, threads: StorageThreads) -> Iterator[tuple[Async
         contextlib.closing(threads),
     ):
         yield files, interactions
+
+
+@contextlib.contextmanager
+def tracing(url: str) -> Iterator[Sequence[Observer]]:
+    """What sends traces to a collector; nothing where none is named.
+
+    Raises:
+        Unavailable: OpenTelemetry is not installed.
+    """
+    if not url:
+        yield ()
+        return
+    try:
+        open_traces: Callable[[str], ClosingObserver] = resolve_name("vidi.http.traces:open_traces")
+    except ModuleNotFoundError as missing:
+        raise Unavailable("Traces need OpenTelemetry: pip install 'vidi[traces]'.") from missing
+    with contextlib.closing(open_traces(url)) as traces:
+        yield (traces,)
 
 
 def routes(settings: Settings, parts: Parts) -> RouteTable:
@@ -199,7 +223,9 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
             files=FileRoutes(parts.files),
             uploads=UploadRoutes(parts.files, body_reader),
             page=playground.load(),
-        )
+            ops=OpsRoutes(parts.registry, parts.decoders, parts.files, parts.metrics),
+        ),
+        Access.PUBLIC if settings.open_monitoring else Access.LOCAL_OR_KEY,
     )
 
 

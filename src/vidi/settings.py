@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path, user_config_path, user_data_path
@@ -182,6 +182,15 @@ class Settings(BaseModel):
         32 * MEGABYTE,
         ge=0,
         description="Room for answers to give again at temperature 0 or with a seed; 0: off.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How log lines look; `json` has one a request, `text` with --verbose only."
+    )
+    open_monitoring: bool = Field(
+        False, description="Whether /health, /ready and /metrics need no key from other machines either."
+    )
+    traces_url: str = Field(
+        "", description="OpenTelemetry collector, as http://127.0.0.1:4318/v1/traces; empty: no traces."
     )
     request_seconds: float = Field(600.0, gt=0, description="How long one request may take in all.")
     drain_seconds: float = Field(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import socket
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from vidi.cli.options import StartError, config_option, settings_from
 from vidi.cli.pull import fetch_first, refuse_unpulled
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
-from vidi.http import server
+from vidi.http import logs, server
 from vidi.http.stream import Drain
 from vidi.settings import Settings
 
@@ -31,6 +30,7 @@ from vidi.settings import Settings
 @click.option("--max-image-pixels", type=int, metavar="N", help="Largest picture [64 megapixels].")
 @click.option("--queue", type=int, metavar="N", help="How many prompts may wait for a model [64].")
 @click.option("--threads", type=int, metavar="N", help="Threads that one answer may keep busy [cores - 1].")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="How log lines look [text].")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request.")
 @config_option
 def serve(verbose: bool, config: Path | None, **flags: object) -> None:
@@ -43,9 +43,7 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
     the best model on the disk, else vidi-lite, which fetches its weights once.
     """
     settings = settings_from(config, flags)
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    logs.configure(as_json=settings.log_format == "json", verbose=verbose)
     try:
         entry = default_model(settings)
         refuse_unpulled(entry)

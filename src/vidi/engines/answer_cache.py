@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.prompt import MediaResolution, Request, Sampling
+from vidi.domain.prompt import ImageDetail, Request, Sampling
 from vidi.engines.base import ModelCard
 from vidi.lru import LruCache
 
@@ -28,7 +28,7 @@ class PictureKey:
     """
 
     digest: str
-    resolution: MediaResolution
+    resolution: ImageDetail
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from vidi.domain.errors import InvalidImage, VidiError
-from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaResolution, Request
+from vidi.domain.prompt import Conversation, FileReference, ImageDetail, ImageSource, Request
 from vidi.files.local import open_local
 from vidi.files.metadata import UploadRequest, new_id
 from vidi.files.service import FileService, Lease
@@ -223,7 +223,7 @@ class LeasedImage:
     file: StoredFile
     read: Callable[[], Awaitable[bytes]]
     where: str
-    resolution: MediaResolution
+    resolution: ImageDetail
 
 
 ResolvedRequest = Request[ImageSource | LeasedImage]

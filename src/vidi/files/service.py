@@ -6,15 +6,17 @@ import base64
 import binascii
 import hashlib
 import logging
+import secrets
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, PermissionDenied
 from vidi.files.metadata import find_id, parse_name
-from vidi.files.store import BlobStore, FileLimits, FileState, FileStorage, Position, StoredFile
+from vidi.files.store import BlobStore, FileLimits, FileState, FileStorage, Phase, Position, StoredFile
 from vidi.storage.clock import Clock, from_micros, to_micros
 from vidi.storage.errors import storage_faults
 
@@ -132,6 +134,22 @@ class FileService:
                     self.discard(file.blob)
         return gone
 
+    def check(self) -> StoreState:
+        """Write a little and remove it again, and count what is there.
+
+        Raises:
+            ResourceExhausted, Unavailable: The storage failed; nothing can be uploaded.
+        """
+        blob = secrets.token_hex(16)
+        with storage_faults():
+            self._blobs.create(blob)
+            self._blobs.append(blob, 0, b"\0")
+            self._blobs.delete(blob)
+            self._index.touch("", self.clock())
+            sessions = self._index.idle(self.clock() + timedelta(days=1))
+            active = sum(session.phase is Phase.ACTIVE for session in sessions)
+            return StoreState(self._index.reserved(), active)
+
     def discard(self, blob: str) -> None:
         """Remove bytes that no row names any more: now, or when their last reader is done."""
         self._pins.discard(blob)
@@ -161,6 +179,14 @@ class Reconciled:
 
     orphans: int
     lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """What is in the store: bytes, those announced for open uploads too, and open uploads."""
+
+    reserved: int
+    uploads: int
 
 
 class Lease:

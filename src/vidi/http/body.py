@@ -8,6 +8,7 @@ stall: it comes at 1 kB/s or more over any 10 s, and where memory is short soone
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -37,10 +38,17 @@ UPLOAD_BUFFER = 2 * BLOCK_BYTES
 PARSED_AT_ONCE = 2
 """Large bodies that are parsed at the same time: parsing takes twice their size beside them."""
 
-PARSED_ON_THE_LOOP = 256_000
-"""Bodies of up to so many bytes are parsed where they are, in about a millisecond; others on a thread."""
+PARSED_ON_THE_LOOP = 4_000
+"""Bodies of up to so many bytes are parsed where they are, in a few milliseconds; others on a thread."""
+
+SMALL = 256_000
+"""Bodies of more bytes count as large."""
+
+# A schema that refers to its parts multiplies them: then the body's size says nothing of the work.
+_REFERENCE = re.compile(rb"ref|\\u")
 
 Result = TypeVar("Result")
+Body = TypeVar("Body", bytes, bytearray)
 
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _PIECE = 1 << 20
@@ -83,10 +91,12 @@ class BodyReader:
                 with suppress(BufferError):
                     body.clear()
 
-    async def decode(self, body: bytearray, decode: Callable[[bytearray], Result]) -> Result:
+    async def decode(self, body: Body, decode: Callable[[Body], Result]) -> Result:
         """What `decode` makes of a body, without keeping other requests waiting while it works."""
-        if len(body) <= PARSED_ON_THE_LOOP:
+        if len(body) <= PARSED_ON_THE_LOOP and not _REFERENCE.search(body):
             return decode(body)
+        if len(body) <= SMALL:
+            return await asyncio.to_thread(decode, body)
         async with self._parsing:
             return await asyncio.to_thread(decode, body)
 
@@ -141,6 +151,8 @@ async def _inflate(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             while chunk:
                 yield inflater.decompress(chunk, _PIECE)
                 chunk = inflater.unconsumed_tail
+                # A small chunk may unfold for long: others have their turn after each piece.
+                await asyncio.sleep(0)
         yield inflater.flush()
     except zlib.error:
         raise InvalidRequest("The body is not what its Content-Encoding says.") from None

@@ -93,6 +93,8 @@ class UploadRoutes:
         # Until `_start` has made an upload, an error leaves nothing that a client could continue.
         _add_status(request, Phase.FINAL)
         match _protocol(request):
+            case "resumable" if _commands(request) == ["start", "upload", "finalize"]:
+                return await self._raw(request)
             case "resumable":
                 return await self._start(request)
             case "multipart":
@@ -106,7 +108,7 @@ class UploadRoutes:
         if commands and commands != ["start"]:
             raise InvalidRequest("An upload begins with X-Goog-Upload-Command: start.", where=_COMMAND)
         async with self.body_reader.read(request.scope, request.receive) as body:
-            fields = decode_file(body)
+            fields = await self.body_reader.decode(body, decode_file)
         headers = request.headers
         declared = headers.get("x-goog-upload-header-content-length")
         upload = UploadRequest(
@@ -147,6 +149,8 @@ class UploadRoutes:
                         upload_id, offset, chunk, _length(request), finalize=bool(rest)
                     )
             case ["finalize"]:
+                with self._content(request) as content:
+                    await _refuse_bytes(content)
                 return await self.files.run_in_thread(uploads.finalize, upload_id)
             case ["query"]:
                 return await self.files.run_in_thread(uploads.query, upload_id)
@@ -171,7 +175,7 @@ class UploadRoutes:
     async def _multipart(self, request: Request) -> Response:
         with self._content(request) as content:
             related = MultipartRelated(request.headers.get("content-type", ""), content)
-            fields = decode_file(await related.metadata())
+            fields = await self.body_reader.decode(await related.metadata(), decode_file)
             upload = UploadRequest(
                 owner=request.state.owner,
                 name=fields.name,
@@ -222,6 +226,17 @@ def _protocol(request: Request) -> str:
     if _commands(request) or content_type.startswith("application/json"):
         return "resumable"
     return "multipart" if content_type.startswith("multipart/") else "raw"
+
+
+async def _refuse_bytes(content: AsyncIterator[bytes]) -> None:
+    """What `finalize` alone brings would be lost, and the client would not know."""
+    async for chunk in content:
+        if chunk:
+            raise InvalidRequest(
+                f"`finalize` takes no bytes and this request has some. Send them with {_COMMAND}: "
+                f"upload, finalize and {_OFFSET}.",
+                where=_COMMAND,
+            )
 
 
 def _commands(request: Request) -> list[str]:
@@ -275,6 +290,11 @@ class MultipartRelated:
         """
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
+        if kind == b"multipart/form-data":
+            raise InvalidRequest(
+                "multipart/form-data is not read here. Send multipart/related: a JSON note, then the file; "
+                "or the bytes of the file alone with X-Goog-Upload-Protocol: raw."
+            )
         if not kind.startswith(b"multipart/") or not boundary:
             raise InvalidRequest("A multipart upload needs Content-Type: multipart/related; boundary=...")
         self._chunks = chunks

@@ -21,6 +21,7 @@ from vidi.domain.prompt import Conversation
 from vidi.engines.registry import Registry
 from vidi.generate import GenerateService, Generation
 from vidi.http.body import BodyReader
+from vidi.http.logs import record_of, recorded
 from vidi.http.response import (
     LONGEST_NAME,
     add_grounding_header,
@@ -165,7 +166,7 @@ class InteractionEndpoint:
 
     def _check_model(self, model: str, request: Request) -> None:
         try:
-            self.registry.find(model)
+            record_of(request).model = self.registry.find(model).card.id
         except NotFound:
             raise unknown_model(model[:LONGEST_NAME], api_version(request), "interactions") from None
 
@@ -203,7 +204,8 @@ class InteractionEndpoint:
 
     @asynccontextmanager
     async def _generate(self, call: InteractionCall) -> AsyncIterator[Generation]:
-        async with self.service.generate(call.new.model, call.conversation, call.owner) as generation:
+        generating = self.service.generate(call.new.model, call.conversation, call.owner)
+        async with recorded(call.request, generating) as generation:
             add_grounding_header(call.request, generation.grounding)
             yield generation
 

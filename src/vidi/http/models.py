@@ -19,6 +19,7 @@ from vidi.engines.base import ModelCard, ModelEntry
 from vidi.engines.registry import Registry
 from vidi.generate import GenerateService, Generation
 from vidi.http.body import BodyReader
+from vidi.http.logs import record_of, recorded
 from vidi.http.response import LONGEST_NAME, add_grounding_header, api_version, json_response
 from vidi.http.stream import ARRAY, EVENTS, Stream, cancel_on_disconnect, deadline, requested_timeout
 from vidi.wire.decode import RequestLimits, decode_count, decode_generate
@@ -94,6 +95,9 @@ class GenerateEndpoint:
         if not self._serves(model, method):
             version = api_version(request)
             raise unknown_model(_shortened(model or method), version, _shortened(method))
+        record = record_of(request)
+        record.model = self.registry.find(model).card.id
+        record.route = f"/v1beta/models/{{model}}:{method}"
         if method != COUNT:
             self.service.check_room(model)
         async with self.body_reader.read(scope, receive) as body:
@@ -122,6 +126,7 @@ class GenerateEndpoint:
         async with deadline(allowed):
             if method == COUNT:
                 cost = await self.service.count(model, conversation, request.state.owner)
+                record_of(request).tokens_in = cost.total
                 return json_response(encode_count(cost))
             async with self._generate(request, model, conversation) as generation:
                 pieces = [piece async for piece in generation.pieces]
@@ -131,7 +136,8 @@ class GenerateEndpoint:
     async def _generate(
         self, request: Request, model: str, conversation: Conversation
     ) -> AsyncIterator[Generation]:
-        async with self.service.generate(model, conversation, request.state.owner) as generation:
+        generating = self.service.generate(model, conversation, request.state.owner)
+        async with recorded(request, generating) as generation:
             add_grounding_header(request, generation.grounding)
             yield generation
 
