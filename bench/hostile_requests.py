@@ -361,8 +361,21 @@ SCHEMA_FAMILIES: Mapping[str, Callable[[], Json]] = {
 """Schemas of an answer."""
 
 
-_WORDS = tuple(f"{letter}{other}_" for letter in "abcdefghijkl" for other in "mnopqrstuvwxyz")
-_EDGES = ("xmin", "ymin", "xmax", "ymax", "left", "top", "right", "bottom", "width", "height")
+_WORDS: tuple[str, ...] = tuple(
+    f"{letter}{other}_" for letter in "abcdefghijkl" for other in "mnopqrstuvwxyz"
+)
+_EDGES: tuple[str, ...] = (
+    "xmin",
+    "ymin",
+    "xmax",
+    "ymax",
+    "left",
+    "top",
+    "right",
+    "bottom",
+    "width",
+    "height",
+)
 
 
 def _nested_alternatives(depth: int, options: int) -> Json:

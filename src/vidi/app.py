@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from vidi.http.body import BodyReader
 from vidi.http.cors import Cors
 from vidi.http.files import FileRoutes, UploadRoutes
 from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
+from vidi.http.keys import KeyRing, UsageBook, open_usage
 from vidi.http.logs import ClosingObserver, Observer, log_request
 from vidi.http.middleware import Gateway
 from vidi.http.models import GenerateEndpoint, ModelRoutes
@@ -41,7 +43,8 @@ from vidi.images.header import ImageLimits, inspect_upload
 from vidi.images.pool import DECODER_MEMORY, DecoderLimits, DecoderPool
 from vidi.interactions.service import InteractionService, open_interactions
 from vidi.interactions.store import InteractionLimits
-from vidi.settings import Settings, child_environment
+from vidi.settings import Settings, SettingsError, child_environment, server_keys
+from vidi.storage.clock import utc_now
 from vidi.storage.threads import StorageThreads
 
 log = logging.getLogger(__name__)
@@ -94,6 +97,7 @@ def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | No
     Raises:
         NotFound: The chosen model is unknown.
         Unavailable: No model is installed, or another server uses the data directory.
+        SettingsError: The file of keys cannot be read.
     """
     registry = engines(settings, progress)
     budget = ByteBudget(settings.memory_bytes)
@@ -110,10 +114,14 @@ def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | No
             UrlFetcher(budget, allowed=settings.urls_allowed, is_file=lambda uri: find_id(uri) is not None)
         )
     )
-    files, interactions = opened.enter_context(storage(settings, threads))
+    keys = KeyRing(partial(server_keys, settings), utc_now)
+    files, interactions = opened.enter_context(storage(settings, threads, keys))
+    usage = opened.enter_context(open_usage(settings.data_dir, utc_now))
     metrics = RequestMetrics()
-    parts = Parts(budget, registry, decoders, threads, urls, files, interactions, metrics, opened)
-    policy = access_policy(settings)
+    parts = Parts(
+        budget, registry, decoders, threads, urls, files, interactions, metrics, keys, usage, opened
+    )
+    policy = access_policy(settings, keys, usage)
     gateway = Middleware(
         Gateway,
         policy=policy,
@@ -136,6 +144,8 @@ class Parts:
     files: AsyncFiles
     interactions: InteractionService
     metrics: RequestMetrics
+    keys: KeyRing
+    usage: UsageBook
     opened: contextlib.ExitStack
 
 
@@ -148,14 +158,19 @@ def engines(settings: Settings, progress: Progress = quiet) -> Registry:
 
 
 @contextlib.contextmanager
-def storage(settings: Settings, threads: StorageThreads) -> Iterator[tuple[AsyncFiles, InteractionService]]:
-    """What is kept on the disk: uploaded files and interactions.
+def storage(
+    settings: Settings, threads: StorageThreads, keys: KeyRing
+) -> Iterator[tuple[AsyncFiles, InteractionService]]:
+    """What is kept on the disk: uploaded files and interactions, within the limits of each key.
 
     The threads end first: what they still write must lie there before another server may take the directory.
     """
     lifetime = timedelta(hours=settings.file_hours)
     limits = FileLimits(
-        file_bytes=settings.max_file_bytes, total_bytes=settings.max_storage_bytes, lifetime=lifetime
+        file_bytes=settings.max_file_bytes,
+        total_bytes=settings.max_storage_bytes,
+        owner_bytes=keys.stored_bytes,
+        lifetime=lifetime,
     )
     inspect = partial(
         inspect_upload, limits=_image_limits(settings), largest=LARGEST_PICTURE_FILE, alone=threading.Lock()
@@ -200,6 +215,7 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
     generate = GenerateEndpoint(
         service=service,
         registry=parts.registry,
+        usage=parts.usage,
         body_reader=body_reader,
         max_images=settings.max_images,
         seconds=settings.request_seconds,
@@ -208,6 +224,7 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
     interact = InteractionEndpoint(
         service=service,
         registry=parts.registry,
+        usage=parts.usage,
         body_reader=body_reader,
         stored=stored,
         max_images=settings.max_images,
@@ -221,7 +238,7 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
             interaction=InteractionLookup(stored, parts.budget),
             interactions=stored,
             files=FileRoutes(parts.files),
-            uploads=UploadRoutes(parts.files, body_reader),
+            uploads=UploadRoutes(parts.files, body_reader, parts.keys.is_owner),
             page=playground.load(),
             ops=OpsRoutes(parts.registry, parts.decoders, parts.files, parts.metrics),
         ),
@@ -229,12 +246,10 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
     )
 
 
-def access_policy(settings: Settings) -> AccessPolicy:
+def access_policy(settings: Settings, keys: KeyRing, usage: UsageBook) -> AccessPolicy:
     """Who may call."""
     hosts = (*LOCAL_HOSTS, settings.host, *settings.allowed_hosts)
-    return AccessPolicy(
-        settings.key_digests, frozenset(name.lower() for name in hosts), settings.trusted_proxies
-    )
+    return AccessPolicy(keys, usage, frozenset(name.lower() for name in hosts), settings.trusted_proxies)
 
 
 def lifespan(parts: Parts) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
@@ -242,9 +257,12 @@ def lifespan(parts: Parts) -> Callable[[Starlette], contextlib.AbstractAsyncCont
 
     @contextlib.asynccontextmanager
     async def run(_: Starlette) -> AsyncIterator[None]:
+        if threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload_keys, parts.keys)
         janitors = [
             asyncio.create_task(parts.files.run_janitor()),
             asyncio.create_task(parts.interactions.run_janitor(parts.threads)),
+            asyncio.create_task(parts.usage.run_saving(parts.threads)),
         ]
         default = parts.registry.default
         try:
@@ -263,6 +281,14 @@ def lifespan(parts: Parts) -> Callable[[Starlette], contextlib.AbstractAsyncCont
             parts.opened.close()
 
     return run
+
+
+def reload_keys(keys: KeyRing) -> None:
+    """Read the keys again; if they cannot be read, those that were read last stay."""
+    try:
+        log.warning("%d keys are valid now", keys.reload())
+    except SettingsError as error:
+        log.warning("The keys were not read again, the old ones stay: %s", error)
 
 
 def _image_limits(settings: Settings) -> ImageLimits:

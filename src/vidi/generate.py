@@ -202,7 +202,7 @@ class GenerateService:
             lease_files(self._files, fetched, owner) as leased,
         ):
             # A file that is named again is the same source: its header and digest are read once.
-            named: dict[tuple[str, MediaResolution], PictureSource] = {}
+            named: dict[tuple[str, MediaResolution | int], PictureSource] = {}
             yield leased.with_images(_source(image, named) for image in leased.images())
 
     async def _headers(self, sources: Sources) -> PromptHeaders:
@@ -259,7 +259,7 @@ def _pixel_bytes(header: ImageHeader, fit: Fit) -> int:
 
 
 def _source(
-    image: ImageSource | LeasedImage, named: dict[tuple[str, MediaResolution], PictureSource]
+    image: ImageSource | LeasedImage, named: dict[tuple[str, MediaResolution | int], PictureSource]
 ) -> PictureSource:
     """A picture with what is known of it: an uploaded file's digest and header lie in its row."""
     if isinstance(image, ImageSource):

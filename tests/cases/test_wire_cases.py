@@ -126,11 +126,11 @@ def test_16_which_picture_has_the_wrong_type(client: TestClient, kind: str) -> N
 
 def test_17_a_field_in_both_spellings(client: TestClient) -> None:
     turn = {"parts": [{"text": "Be brief."}]}
-    both = {"systemInstruction": turn, "system_instruction": turn}
+    both: dict[str, Any] = {"systemInstruction": turn, "system_instruction": turn}
     said = _refusal(_ask(client, {"text": "hi"}, **both))
     assert "oneof field '_system_instruction' is already set" in said
     for name in both:
-        assert _text(_ask(client, {"text": "hi"}, **{name: turn}))
+        assert _text(_ask(client, {"text": "hi"}, **dict[str, Any]({name: turn})))
 
 
 def test_19_no_event_is_longer_than_16_kilobytes(client: TestClient) -> None:

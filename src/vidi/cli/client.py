@@ -218,7 +218,9 @@ async def connect(settings: Settings, server: str) -> AsyncIterator[Client]:
         return
     with tempfile.TemporaryDirectory(prefix="vidi-") as folder:
         # A server may be using the data directory; here nothing is kept.
-        app = create_app(settings.model_copy(update={"data_dir": Path(folder)}), ProgressBars())
+        app = create_app(
+            settings.model_copy(update={"data_dir": Path(folder), "keys_file": None}), ProgressBars()
+        )
         async with (
             app.router.lifespan_context(app),
             httpx2.AsyncClient(

@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": ("vidi.cli.doctor:doctor", "Say what this machine has, and what to do."),
     "files": ("vidi.cli.files:files", "Upload files to a running server, and see what is there."),
     "inspect": ("vidi.cli.inspect:inspect", "Show format, size, token cost and sharpness."),
+    "keys": ("vidi.cli.keys:keys", "Make, list and revoke the keys of a server."),
     "models": ("vidi.cli.models:models", "List the models; remove one; check a profile."),
     "pull": ("vidi.cli.pull:pull", "Put a model's weights on this disk."),
     "serve": ("vidi.cli.serve:serve", "Serve the Gemini API until Ctrl-C."),

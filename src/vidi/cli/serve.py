@@ -62,7 +62,7 @@ def _greeting(settings: Settings, entry: ModelEntry, port: int) -> str:
     if entry.runs_at:
         why = f"at {entry.runs_at}"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    key = "one of VIDI_API_KEYS" if settings.api_keys else "any"
+    key = "a key of this server" if settings.locked else "any"
     return (
         f"Vidi {__version__} answers with {click.style(entry.card.id, bold=True)} ({why}; "
         f"`vidi models` shows the others).\n"

@@ -270,6 +270,17 @@ class Sessions:
                     raise FailedPrecondition("This upload was cancelled. Start a new one.")
                 yield session, partial
 
+    def owner(self, upload_id: str) -> str:
+        """Who began a session.
+
+        Raises:
+            NotFound: No such upload.
+        """
+        session = self._index.session(upload_id)
+        if session is None:
+            raise _unknown()
+        return session.owner
+
     def grow(self, session: Session, partial: PartialBlob, size: int) -> None:
         """Have room for `size` bytes of a locked session of unknown length.
 

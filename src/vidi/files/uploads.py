@@ -104,6 +104,15 @@ class Uploads:
             self._sessions.start(session)
         return UploadStatus(session.id, Phase.ACTIVE)
 
+    def owner(self, upload_id: str) -> str:
+        """Who began an upload, whatever its phase.
+
+        Raises:
+            NotFound: No such upload.
+        """
+        with storage_faults():
+            return self._sessions.owner(upload_id)
+
     def begin_chunk(self, upload_id: str, offset: int, size: int | None = None) -> None:
         """Check that bytes may come from `offset` on, before the first is read.
 

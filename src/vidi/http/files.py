@@ -7,7 +7,7 @@ again. `docs/files.md` traces one upload.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -72,10 +72,16 @@ class UploadRoutes:
 
     A client that lost a reply asks where its upload stands, or sends the same bytes again. So each reply to a
     step, an error's too, says what the upload's state is once the step is over.
+
+    Attributes:
+        files: Where they go.
+        body_reader: Reads the bodies that are not stored as they come.
+        is_owner: Whether an owner's uploads may go on: not once its key is revoked or has expired.
     """
 
     files: AsyncFiles
     body_reader: BodyReader
+    is_owner: Callable[[str], bool]
 
     async def receive(self, request: Request) -> Response:
         """One step of a resumable upload, or a whole upload in one request."""
@@ -89,6 +95,8 @@ class UploadRoutes:
         # Read where the caller was let in, and nowhere again: this id is all that it may touch.
         upload_id = caller_of(request).upload_id
         if upload_id:
+            if not self.is_owner(await self.files.run_in_thread(self.files.uploads.owner, upload_id)):
+                raise NotFound("No such upload: the key that began it is not valid any more.")
             return await self._step(request, upload_id)
         # Until `_start` has made an upload, an error leaves nothing that a client could continue.
         _add_status(request, Phase.FINAL)

@@ -157,6 +157,11 @@ def invalid_key() -> InvalidRequest:
     return InvalidRequest("API key not valid. Please pass a valid API key.", reason="API_KEY_INVALID")
 
 
+def expired_key() -> InvalidRequest:
+    """The caller's key was valid once."""
+    return InvalidRequest("API key expired. Please renew the API key.", reason="API_KEY_INVALID")
+
+
 def several_keys() -> InvalidRequest:
     """The caller showed more than one key, as in a header and in the query."""
     return InvalidRequest("Multiple authentication credentials received. Please pass only one.")
