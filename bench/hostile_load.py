@@ -37,7 +37,7 @@ CLIENTS = 96
 WARM_SECONDS = 8.0
 LOAD_SECONDS = 20.0
 TURNS = 2
-"""How often few clients and the crowd are measured, in turns, so that other work on the machine meets both."""
+"""How often few clients and the crowd are measured, so that other work on the machine meets both."""
 
 HEAD = "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{more}\r\n"
 LARGE = 95_000_000
@@ -237,9 +237,9 @@ def overload() -> Iterator[Row]:
     )
     for name, patient in (("wait as told", True), ("come back at once", False)):
         few, many = Load(), Load()
-        for clients, load in ((4, few), (CLIENTS, many)) * TURNS:
+        for clients, seen in ((4, few), (CLIENTS, many)) * TURNS:
             with _lite() as server:
-                asyncio.run(_crowd(server, bodies, clients, load, patient=patient))
+                asyncio.run(_crowd(server, bodies, clients, seen, patient=patient))
         if many.broken or many.silent or not few.answers:
             raise Broken(f"{many.broken} neither 200 nor 503, {many.silent} 503 without Retry-After")
         kind = f"overload: {CLIENTS} clients that {name}"
