@@ -116,7 +116,7 @@ def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | No
     threads = StorageThreads()
     urls = opened.enter_context(
         contextlib.closing(
-            UrlFetcher(allowed=settings.urls_allowed, is_file=lambda uri: find_id(uri) is not None)
+            UrlFetcher(budget, allowed=settings.urls_allowed, is_file=lambda uri: find_id(uri) is not None)
         )
     )
     keys = KeyRing(partial(server_keys, settings), utc_now)
