@@ -275,7 +275,7 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
             files=FileRoutes(parts.files),
             uploads=UploadRoutes(parts.files, body_reader, parts.keys.is_owner),
             page=playground.load(),
-            ops=OpsRoutes(parts.registry, parts.decoders, parts.files, parts.metrics),
+            ops=OpsRoutes(parts.registry, parts.decoders, parts.files, parts.metrics, parts.usage),
         ),
         Access.PUBLIC if settings.open_monitoring else Access.LOCAL_OR_KEY,
     )

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from tests.conftest import inline, picture
 from vidi.app import create_app
 from vidi.engines.echo import Echo
+from vidi.http.keys import Key
 from vidi.http.stream import Drain
 from vidi.settings import Settings
 
@@ -151,3 +152,16 @@ def test_a_server_that_ends_is_not_ready(settings: Settings) -> None:
         drain.begin()
         assert client.get("/ready").json()["reasons"] == ["The server is shutting down."]
         assert client.get("/health").status_code == 200
+
+
+def test_keys_are_counted_by_their_names(locked: Settings) -> None:
+    name = Key.of_secret(KEY).name
+    with _client(locked, "localhost", "127.0.0.1") as near:
+        asked = near.post(
+            ASK, json={"contents": [{"parts": [{"text": "hi"}]}]}, headers={"x-goog-api-key": KEY}
+        ).json()["usageMetadata"]
+        values = _values(near)
+    assert values[f"vidi_key_requests_today{{key={name}}}"] == 1
+    assert values[f"vidi_key_tokens_today{{direction=in,key={name}}}"] == asked["promptTokenCount"]
+    assert values[f"vidi_key_tokens_today{{direction=out,key={name}}}"] == asked["candidatesTokenCount"]
+    assert not any(KEY in each for each in values)
