@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, closing
@@ -505,3 +506,11 @@ def test_a_model_is_allowed_by_the_name_that_is_asked_or_that_answers() -> None:
     check_model(None, "x", "y")
     with pytest.raises(PermissionDenied):
         check_model(key, "gemini-2.5-pro", "lite")
+
+
+def test_the_page_on_keys_names_tests_that_there_are() -> None:
+    root = Path(__file__).parents[2]
+    named = re.findall(r"`(tests/\S+\.py)::(\w+)`", (root / "docs" / "keys.md").read_text("utf-8"))
+    assert len(named) >= 14
+    for file, test in named:
+        assert f"def {test}(" in (root / file).read_text("utf-8"), (file, test)
