@@ -129,7 +129,7 @@ def minimal_value(schema: Schema) -> JsonValue:
     return fill(schema, NOTHING).value
 
 
-FILL_BUDGET = 100_000
+FILL_BUDGET = 50_000
 """Nodes filled, values held against them and options looked at, for one schema: a second's work at most."""
 
 
@@ -323,7 +323,7 @@ _OPTIONS_AT_ONCE = 4
 _LETTERS_AT_ONCE = 4
 """So many letters of a description are read in the time of one option."""
 
-_MEMBER = 4
+_MEMBER = 8
 """A member costs as much as so many options: its name is read."""
 
 

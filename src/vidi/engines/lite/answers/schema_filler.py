@@ -35,7 +35,7 @@ from vidi.engines.schemas import (
 )
 from vidi.engines.validation import satisfies
 
-FILL_BUDGET = 40_000
+FILL_BUDGET = 25_000
 """Options that are held against the pictures and members whose names are read, as `schemas` counts them, for
 one answer: a second's work, and twenty enums of 1,000 labels."""
 
@@ -274,7 +274,9 @@ def _numbers(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Fac
 
 def _fitting_options(shape: Schema, subject: Subject) -> Sequence[Fact]:
     """The options that evidence supports, best first."""
-    words = [each for each in options(shape) if isinstance(each, str) and satisfies(each, shape)]
+    rest = replace(shape, enum=None)
+    words = [each for each in options(shape) if isinstance(each, str)]
+    words = [each for each in words if satisfies(each, rest)] if shape.any_of else words
     scores = {each: score_of(each, subject.evidence, subject.intent.lexicon) for each in words}
     fitting = sorted((each for each in words if scores[each] >= SUPPORTED), key=lambda each: -scores[each])
     return [Fact(each) for each in fitting]
