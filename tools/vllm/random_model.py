@@ -33,7 +33,8 @@ MARKS = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
-ALPHABET = "\nabcdefghijklmnopqrstuvwxyz."
+LAST = " the end."
+ALPHABET = (*"\nabcdefghijklmnopqrstuvwxyz", LAST)
 CLOSING = '"]}'
 TEMPLATE = """{%- for message in messages -%}
 <|im_start|>{{ message.role }}
@@ -52,6 +53,7 @@ def tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     made.add_special_tokens([AddedToken(mark, special=True) for mark in MARKS])
+    made.add_tokens([AddedToken(LAST, special=False)])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>", model_max_length=WINDOW
     )
