@@ -193,11 +193,15 @@ class Gateways:
             program.start()
 
     def kill_and_start(self) -> None:
-        """Each second kill the one that has been up for longest, and start it again; until `stop`."""
+        """Each second kill the one that has been up for longest, and start it again; until `stop`.
+
+        The last one that answers is spared: where all are starting, nothing is tried.
+        """
         turn = list(self.programs)
         while not self._stop.wait(KILL_EVERY):
-            victim = next((program for program in turn if program.answers()), None)
-            if victim is not None:
+            up = [program for program in turn if program.answers()]
+            if len(up) > 1:
+                victim = up[0]
                 victim.stop(signal.SIGKILL)
                 self.kills += 1
                 victim.launch()
@@ -342,7 +346,7 @@ def run(scale: float = 1.0) -> Iterator[Row]:
         for program in gateways.programs:
             program.wait()
         lost, torn, doubled = damage(port, shared, ledger, folder)
-    named = f"{len(ledger.files)} uploads by {CLIENTS} clients, {gateways.kills} kills of {GATEWAYS} gateways"
+    named = f"{len(ledger.files)} uploads, {gateways.kills} kills of {GATEWAYS} gateways in {seconds:.0f} s"
     yield Row(f"{named}: lost", lost, most=0, unit="files")
     yield Row("  torn", torn, most=0, unit="files")
     yield Row("  doubled", doubled, most=0, unit="files")
