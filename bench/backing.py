@@ -81,11 +81,15 @@ class Program:
             self.process.send_signal(number)
             self.process.wait(START_SECONDS)
 
+    def running(self) -> psutil.Process:
+        """Its process."""
+        assert self.process is not None
+        return psutil.Process(self.process.pid)
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """It and its children stand still: connections are taken and nothing is answered."""
-        assert self.process is not None
-        parent = psutil.Process(self.process.pid)
+        parent = self.running()
         stopped = [parent, *parent.children(recursive=True)]
         for process in stopped:
             process.suspend()
