@@ -18,7 +18,7 @@ from vidi import __version__
 from vidi.app import default_model, installed
 from vidi.cli.options import config_option, in_units, settings_from
 from vidi.domain.errors import VidiError
-from vidi.engines.llama.memory import accelerators, machine_memory
+from vidi.engines.machine import accelerators, machine_memory
 from vidi.settings import Settings
 
 PACKAGES = ("onnxruntime", "pillow", "pi-heif", "uvicorn", "xllamacpp", "huggingface-hub")

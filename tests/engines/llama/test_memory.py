@@ -8,7 +8,8 @@ import pytest
 
 from tests.engines.llama.tiny import write_text, write_vision
 from vidi.engines.llama.gguf import Header, Value, check_pair
-from vidi.engines.llama.memory import WORKING, cache_bytes, machine_memory, memory_needed
+from vidi.engines.llama.memory import WORKING, cache_bytes, memory_needed
+from vidi.engines.machine import machine_memory
 
 
 def _text(**settings: Value) -> Header:

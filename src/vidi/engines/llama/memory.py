@@ -1,12 +1,8 @@
-"""How much memory a model takes, estimated from its headers, and how much this machine has."""
+"""How much memory a model takes, estimated from its headers."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
-from pathlib import Path
-from pkgutil import resolve_name
+from collections.abc import Sequence
 
 from vidi.engines.llama.gguf import Header, Pair
 
@@ -18,8 +14,6 @@ _BATCH = 512
 
 WORKING = 256 << 20
 """A round allowance for compute buffers and the process itself."""
-
-_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 def memory_needed(pair: Pair, context: int, slots: int) -> int:
@@ -76,28 +70,3 @@ def _kept_tokens(text: Header, layers: int, context: int) -> Sequence[int]:
         else:
             kept.append(context)
     return kept
-
-
-def machine_memory(limits: Sequence[Path] = _LIMITS) -> int:
-    """Bytes of memory that this machine, or the container around this process, has in all."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min([physical, *(_limit(path, physical) for path in limits)])
-
-
-def accelerators() -> list[str]:
-    """The graphics cards that llama.cpp, as it is installed, can use."""
-    if find_spec("xllamacpp") is None:
-        return []
-    devices: list[Mapping[str, object]] = resolve_name("xllamacpp:get_device_info")()
-    return [
-        f"{device['name']}: {device['description']}, {int(str(device['memory_total'])) / 1e9:.0f} GB"
-        for device in devices
-        if device["name"] != "CPU"
-    ]
-
-
-def _limit(path: Path, otherwise: int) -> int:
-    try:
-        return int(path.read_text("ascii"))
-    except (OSError, ValueError):
-        return otherwise

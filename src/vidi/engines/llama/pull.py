@@ -19,7 +19,7 @@ from vidi.engines.llama import hub, store
 from vidi.engines.llama.catalog import ResolvedModel, resolve_model
 from vidi.engines.llama.gguf import check_pair
 from vidi.engines.llama.hub import NoHub, RemoteFile
-from vidi.engines.llama.memory import WORKING, machine_memory, memory_needed
+from vidi.engines.llama.memory import WORKING, memory_needed
 from vidi.engines.llama.sources import (
     LocalFile,
     LocalPair,
@@ -39,6 +39,7 @@ from vidi.engines.llama.store import (
     sha256_of,
     unfinished_bytes,
 )
+from vidi.engines.machine import machine_memory
 from vidi.engines.profile import Model, WeightsFile
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles, profiles_folder
 from vidi.engines.weights import Pull, PullPlan, PullRequest, free_bytes, nearest_existing
