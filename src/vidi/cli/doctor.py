@@ -18,7 +18,7 @@ from vidi import __version__
 from vidi.app import default_model, installed
 from vidi.cli.options import config_option, in_units, settings_from
 from vidi.domain.errors import VidiError
-from vidi.engines.machine import accelerators, machine_memory
+from vidi.engines.machine import accelerators, graphics_devices, machine_memory
 from vidi.settings import Settings
 
 PACKAGES = ("onnxruntime", "pillow", "pi-heif", "uvicorn", "xllamacpp", "huggingface-hub")
@@ -106,7 +106,7 @@ def _graphics() -> Finding:
     usable = accelerators()
     if usable:
         return Finding("graphics", "; ".join(usable))
-    seen = [device for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dri") if Path(device).exists()]
+    seen = graphics_devices()
     if not seen:
         return Finding("graphics", "none; models run on the processor")
     return Finding(

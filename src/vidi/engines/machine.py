@@ -17,6 +17,11 @@ def machine_memory(limits: Sequence[Path] = _LIMITS) -> int:
     return min([physical, *(_limit(path, physical) for path in limits)])
 
 
+def graphics_devices() -> list[str]:
+    """The device files of drivers that map more address space than there is memory."""
+    return [device for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dri") if Path(device).exists()]
+
+
 def accelerators() -> list[str]:
     """The graphics cards that llama.cpp, as it is installed, can use."""
     if find_spec("xllamacpp") is None:

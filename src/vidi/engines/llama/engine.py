@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from importlib.util import find_spec
-from pathlib import Path
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Unavailable
@@ -26,6 +25,7 @@ from vidi.engines.gbnf import ThinkingTags, compile_json, compile_schema
 from vidi.engines.llama.catalog import KnownModel, known_models
 from vidi.engines.llama.store import Pulled
 from vidi.engines.llama.supervisor import Launch, Supervisor
+from vidi.engines.machine import graphics_devices
 from vidi.engines.profile import Template
 from vidi.engines.validation import validated
 
@@ -156,10 +156,5 @@ def _launch(known: KnownModel, files: Pulled, threads: int) -> Launch:
         threads=threads,
         min_image_tokens=pictures.min_tokens if free else -1,
         max_image_tokens=pictures.budgets.ultra_high if free else -1,
-        memory=0 if _has_accelerator() else 2 * sizes + max(model.memory, _ROOM),
+        memory=0 if graphics_devices() else 2 * sizes + max(model.memory, _ROOM),
     )
-
-
-def _has_accelerator() -> bool:
-    """Whether this machine has a device whose driver maps more address space than there is memory."""
-    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dri"))
