@@ -95,6 +95,8 @@ class OpsRoutes:
         """
         default = self._registry.default.card.id
         state = self._registry.states().get(default)
+        if state is None:
+            self._registry.open_default()
         problem = state.problem if state else f"{default} is not loaded."
         reasons = [problem] if problem else []
         if request.scope["state"][DRAIN].begun:
