@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from vidi.settings import Settings, SettingsError, lm_studio_folders, load, ollama_folders, server_keys
+from vidi.settings import (
+    BESIDE_A_BODY,
+    Settings,
+    SettingsError,
+    lm_studio_folders,
+    load,
+    ollama_folders,
+    server_keys,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -119,3 +127,10 @@ def test_a_backend_is_an_address_or_tables_of_a_file(tmp_path: Path, monkeypatch
 def test_a_wrong_backend_is_named(tmp_path: Path, table: str, says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         load({}, _file(tmp_path, f"[[backend]]\n{table}\n"))
+
+
+def test_the_memory_for_requests_takes_the_largest_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load({"max_request_bytes": 200_000_000}).memory_bytes == 4 * 200_000_000 + BESIDE_A_BODY
+    monkeypatch.setenv("VIDI_MEMORY_BYTES", str(BESIDE_A_BODY))
+    with pytest.raises(SettingsError, match=f"memory_bytes must be {BESIDE_A_BODY + 100_000_000} or more"):
+        load({})
