@@ -95,11 +95,13 @@ class Caller:
         owner: Whose things it may see: the key's own id, "" on an open server; None: nobody's.
         upload_id: The one upload that the request speaks of; "" if it speaks of none.
         key: What it showed; None where none is needed.
+        local: Whether it came in without a key as this machine itself.
     """
 
     owner: str | None = None
     upload_id: str = ""
     key: Key | None = None
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +188,9 @@ class AccessPolicy:
             return self._admit_to_open(access, address, headers, uploads)
         if len(uploads) == 1 and uploads[0]:
             return Caller(upload_id=uploads[0])
-        if access is Access.PUBLIC or (access is Access.LOCAL_OR_KEY and self._is_local(address, headers)):
-            return Caller()
+        local = access in (Access.PUBLIC, Access.LOCAL_OR_KEY) and self._is_local(address, headers)
+        if access is Access.PUBLIC or local:
+            return Caller(local=local)
         key = self._key(headers, query)
         self.usage.admit(key)
         return Caller(key.owner, _upload_id(uploads), key)

@@ -356,6 +356,7 @@ def open_usage(directory: Path, clock: Clock) -> Iterator[UsageBook]:
         Unavailable: It cannot be used.
     """
     try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(UsageStore(directory / USAGE_FILE)) as store:
             book = UsageBook(clock, store)
             try:

@@ -22,6 +22,7 @@ from vidi.engines.registry import Registry
 from vidi.engines.worker import WorkerState
 from vidi.files.aio import AsyncFiles
 from vidi.files.service import StoreState
+from vidi.http.access import caller_of
 from vidi.http.keys import DayUsage, UsageBook
 from vidi.http.logs import RequestRecord
 from vidi.http.response import JSON
@@ -111,14 +112,20 @@ class OpsRoutes:
             return _json(503, {"status": "not ready", "reasons": reasons})
         return _json(200, {"status": "ready", "model": default})
 
-    async def metrics(self, _request: Request) -> Response:
-        """Everything that is counted, in Prometheus' text format."""
+    async def metrics(self, request: Request) -> Response:
+        """Everything that is counted, in Prometheus' text format.
+
+        What keys have used is shown to this machine; a key sees its own, and nobody else any.
+        """
+        caller = caller_of(request)
+        own = caller.key.name if caller.key else None
+        usage = {name: used for name, used in self._usage.today().items() if caller.local or name == own}
         try:
             store: StoreState | None = await self._files.run_in_thread(self._files.service.check)
         except VidiError:
             store = None  # `ready` says why; a metric that is not there is better than a wrong one.
         asked = CollectorRegistry()
-        asked.register(_Snapshot(self._registry.states(), self._decoders, store, self._usage.today()))
+        asked.register(_Snapshot(self._registry.states(), self._decoders, store, usage))
         content = generate_latest(self._metrics.registry) + generate_latest(asked)
         return Response(content, media_type=CONTENT_TYPE_LATEST)
 
