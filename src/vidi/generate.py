@@ -53,6 +53,9 @@ from vidi.images.tokens import image_tokens
 PICTURES_AT_ONCE = 8
 """How many pictures of one request are read and decoded, or wait for a decoder, at the same time."""
 
+PICTURES_PER_TURN = 100
+"""How many pictures are put in line for decoding before other requests get their turn on the loop."""
+
 SECONDS_PER_TURN = 0.005
 """How long headers are read before other requests get their turn on the loop."""
 
@@ -238,6 +241,8 @@ class GenerateService:
         chosen: list[asyncio.Task[Picture]] = []
         try:
             for source, header in pairs:
+                if len(chosen) % PICTURES_PER_TURN == PICTURES_PER_TURN - 1:
+                    await asyncio.sleep(0)
                 key = (await source.digest(), header.resolution) if source.stored else source
                 if key not in tasks:
                     fit = card.pixels.fit(header.resolution, len(pairs))

@@ -37,6 +37,8 @@ _WORDS = re.compile(r"\bwords=(\d{1,7})\b|\brepeat (\d{1,7}) words\b")
 _SLEEP = re.compile(r"\bsleep=(\d+(?:\.\d+)?)\b")
 _FAIL = re.compile(r"\bfail=midway\b")
 _WORDS_BEFORE_FAILURE = 3
+_LONGEST_TEXT = 1_000_000
+"""Characters of a prompt that are searched and repeated; more than an answer may have tokens for."""
 
 CARD = ModelCard(
     id="echo",
@@ -94,11 +96,11 @@ class _Input:
 
 
 def _read(prompt: Prompt) -> _Input:
-    """Every picture of the conversation, and the texts of its last turn."""
+    """Every picture of the conversation, and the beginning of the texts of its last turn."""
     last = prompt.turns[-1].parts if prompt.turns else ()
     return _Input(
         pictures=tuple(part for turn in prompt.turns for part in turn.parts if isinstance(part, Picture)),
-        text=" ".join(part for part in last if isinstance(part, str)),
+        text=" ".join(part for part in last if isinstance(part, str))[:_LONGEST_TEXT],
     )
 
 

@@ -39,7 +39,7 @@ from vidi.engines.profile import Dialect, Form
 from vidi.engines.validation import validate_value
 
 LONGEST_TEXT = 50_000
-"""Characters of a text that is read for its words; a longer one is a document, not an instruction."""
+"""Characters of a turn's texts that are read for their words; what is longer is a document."""
 
 _JSON_FORMS = frozenset({Form.JSON, Form.REGIONS, Form.BOX_MARKS})
 """Forms in which places are members of objects, at times at least."""
@@ -144,7 +144,8 @@ def wanted_places(asked: Request[Image], dialect: Dialect) -> WantedPlaces | Non
     """
     if asked.output.format is TextFormat.ENUM or next(asked.images(), None) is None:
         return None
-    texts = [text for text in _instructions(asked) if len(text) <= LONGEST_TEXT]
+    instructions = tuple(_instructions(asked))
+    texts = [text for text, read in zip(instructions, _are_read(instructions), strict=True) if read]
     x_first = any(map(says_x_first, texts))
     schema = asked.output.schema
     if schema is None:
@@ -160,6 +161,15 @@ def _instructions(asked: Request[Image]) -> Iterator[str]:
     if asked.turns and asked.turns[-1].role is Role.USER:
         yield from (part for part in asked.turns[-1].parts if isinstance(part, str))
     yield asked.system
+
+
+def _are_read(texts: Iterable[str]) -> Iterator[bool]:
+    """Whether each of some texts is read, up to LONGEST_TEXT characters of them together."""
+    left = LONGEST_TEXT
+    for text in texts:
+        read = len(text) <= left
+        left -= len(text) if read else 0
+        yield read
 
 
 def _kind_in_words(texts: list[str]) -> PlaceKind | None:
@@ -186,7 +196,11 @@ def _rewritten(asked: Request[Image], dialect: Dialect, prompt: str) -> tuple[Re
     last = len(asked.turns) - 1
     users = asked.turns[last].role is Role.USER
     parts = asked.turns[last].parts if users else ()
-    texts = {index: _rewrite(part) for index, part in enumerate(parts) if isinstance(part, str)}
+    own = {index: part for index, part in enumerate(parts) if isinstance(part, str)}
+    texts = {
+        index: rewrite(part) if read else RewrittenPrompt(part, "", "")
+        for (index, part), read in zip(own.items(), _are_read(own.values()), strict=True)
+    }
     system = _rewrite(asked.system)
     seeking = next((index for index, text in texts.items() if text.targets or text.anything), None)
     targets = ", ".join(text.targets for text in texts.values() if text.targets)
