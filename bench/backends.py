@@ -19,7 +19,7 @@ from bench.servers import Broken, Connection, Server, fake_backend, post, vidi
 from bench.speed import in_turns
 from bench.table import Row, Target
 
-CLIENTS = (1, 16, 64, 256)
+CLIENTS = (1, 16, 64)
 ROUNDS = 3
 SMALL_ROUNDS = 500
 MOST_RATIO = 1 / 0.98
@@ -27,6 +27,7 @@ DIRECT = "the server itself"
 STREAM = "/v1beta/models/tiny:streamGenerateContent?alt=sse"
 WORD = b"word"
 SETTINGS = '[[backend]]\nurl = "http://127.0.0.1:{port}/v1"\nslots = 256\n'
+STREAM_SECONDS = FIRST_SECONDS + TOKENS / RATE
 
 
 def chat(prompt: str, *, stream: bool = True) -> bytes:
@@ -42,51 +43,53 @@ def generate(prompt: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Many streams at once.
+    """Many streams, of which all run at once for a while.
 
     Attributes:
         first: The median time to the first token, in ms.
-        rate: Tokens a second of all streams together.
+        token: The median stream's time, from its request to its end, for each of its tokens, in ms.
         cores: How many cores the server kept busy.
     """
 
     first: float
-    rate: float
+    token: float
     cores: float
 
 
-async def _one(server: Server, request: bytes) -> tuple[float, int]:
-    """The time to the first token in ms, and how many tokens came."""
+async def _one(server: Server, request: bytes, wait: float) -> tuple[float, float]:
+    """The time to the first token and to the end, in ms."""
+    await asyncio.sleep(wait)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 22)
     began = time.perf_counter()
     writer.write(request)
-    first, tokens = 0.0, 0
+    first = 0.0
     received = bytearray()
     while not received.endswith(b"\r\n0\r\n\r\n"):
         part = await reader.read(1 << 16)
-        if not part or not (received or part).startswith(b"HTTP/1.1 200"):
-            raise Broken(f"a stream was refused: {(received or part)[:300].decode(errors='replace')}")
-        tokens += part.count(WORD)
-        if tokens and not first:
-            first = time.perf_counter()
         received += part
+        if not part or not received.startswith(b"HTTP/1.1 200"):
+            raise Broken(f"a stream was refused: {received[:300].decode(errors='replace')}")
+        if not first and WORD in part:
+            first = time.perf_counter()
+    whole = time.perf_counter()
     writer.close()
-    return (first - began) * 1000, tokens
+    if received.count(WORD) != TOKENS:
+        raise Broken(f"{received.count(WORD)} tokens came of {TOKENS}")
+    return (first - began) * 1000, (whole - began) * 1000
 
 
-async def _together(server: Server, requests: list[bytes]) -> tuple[list[float], int]:
-    found = await asyncio.gather(*(_one(server, request) for request in requests))
-    return [first for first, _ in found], sum(tokens for _, tokens in found)
+async def _together(server: Server, requests: list[bytes], spread: float) -> list[tuple[float, float]]:
+    waits = [spread * at / len(requests) for at in range(len(requests))]
+    return await asyncio.gather(*map(_one, [server] * len(requests), requests, waits))
 
 
-def streams(server: Server, requests: list[bytes]) -> Streams:
-    """Open a stream for each request at once and read them all to their ends."""
+def streams(server: Server, requests: list[bytes], spread: float) -> Streams:
+    """Open a stream for each request, over so many seconds, and read them all to their ends."""
     before, began = _busy(server), time.perf_counter()
-    firsts, tokens = asyncio.run(_together(server, requests))
+    times = np.array(asyncio.run(_together(server, requests, spread)))
     took = time.perf_counter() - began
-    if tokens != TOKENS * len(requests):
-        raise Broken(f"{tokens} tokens came of {TOKENS * len(requests)}")
-    return Streams(float(np.median(firsts)), tokens / took, (_busy(server) - before) / took)
+    first, whole = np.median(times, axis=0)
+    return Streams(float(first), float(whole) / TOKENS, (_busy(server) - before) / took)
 
 
 def _busy(server: Server) -> float:
@@ -94,21 +97,47 @@ def _busy(server: Server) -> float:
     return sum(times.user + times.system for times in map(psutil.Process.cpu_times, server.tree()))
 
 
-def many_streams(ours: Server, theirs: Server, clients: int, *, known: bool) -> Iterator[Row]:
-    """So many clients; `known` asks what was asked before, so that its tokens are counted already."""
-    name = f"{clients} streams" if known else f"{clients} streams, each prompt a new one"
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is asked.
+
+    Attributes:
+        name: In words.
+        clients: How many streams.
+        spread: Seconds over which they begin.
+        known: Whether each asks what was asked before, so that its tokens are counted already.
+        most: The target, for both figures.
+    """
+
+    name: str
+    clients: int
+    spread: float = STREAM_SECONDS
+    known: bool = True
+    most: float | None = MOST_RATIO
+
+
+LOADS = (
+    *(Load(f"{clients} clients", clients) for clients in CLIENTS),
+    Load("16 clients, each prompt a new one", 16, known=False, most=None),
+    Load("64 clients in one instant", 64, spread=0, most=None),
+    Load("256 clients", 256, most=None),
+    Load("256 clients in one instant", 256, spread=0, most=None),
+)
+
+
+def many_streams(ours: Server, theirs: Server, load: Load) -> Iterator[Row]:
+    """One load on both, in turns; medians."""
     mine, others = [], []
     for turn in range(ROUNDS):
-        prompts = [f"Tell me. {'' if known else (turn, at)}" for at in range(clients)]
-        others.append(streams(theirs, [chat(prompt) for prompt in prompts]))
-        mine.append(streams(ours, [generate(prompt) for prompt in prompts]))
-    figures = [float(np.median([each.first for each in found])) for found in (mine, others)]
-    most = MOST_RATIO if clients <= 64 else None
-    yield Row(f"{name}: first token", figures[0], figures[1], DIRECT, Target.RATIO, most)
-    rates = [float(np.median([each.rate for each in found])) for found in (mine, others)]
+        prompts = [f"Tell me. {'' if load.known else (turn, at)}" for at in range(load.clients)]
+        others.append(streams(theirs, [chat(prompt) for prompt in prompts], load.spread))
+        mine.append(streams(ours, [generate(prompt) for prompt in prompts], load.spread))
+    firsts = [float(np.median([each.first for each in found])) for found in (mine, others)]
+    yield Row(f"{load.name}: first token", firsts[0], firsts[1], DIRECT, Target.RATIO, load.most)
     # A rate is held against the other one upside down, so that less is better as in every row.
-    yield Row(f"{name}: ms a token", 1e3 / rates[0], 1e3 / rates[1], DIRECT, Target.RATIO, most)
-    yield Row(f"{name}: cores busy", float(np.median([each.cores for each in mine])), unit="")
+    tokens = [float(np.median([each.token for each in found])) for found in (mine, others)]
+    yield Row(f"{load.name}: each token", tokens[0], tokens[1], DIRECT, Target.RATIO, load.most)
+    yield Row(f"{load.name}: cores busy", float(np.median([each.cores for each in mine])), unit="")
 
 
 def small_request(ours: Server, theirs: Server) -> Iterator[Row]:
@@ -132,7 +161,6 @@ def run() -> Iterator[Row]:
         settings = {"VIDI_CONFIG": str(config), "VIDI_QUEUE": "512", "VIDI_ANSWER_CACHE_BYTES": "0"}
         with vidi("tiny", folder, folder / "cache", **settings) as ours:
             yield from small_request(ours, theirs)
-            for clients in CLIENTS:
-                yield from many_streams(ours, theirs, clients, known=True)
-            yield from many_streams(ours, theirs, 16, known=False)
+            for load in LOADS:
+                yield from many_streams(ours, theirs, load)
             yield Row("memory after all of it", footprint(ours), unit="MB")

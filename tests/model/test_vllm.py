@@ -203,6 +203,7 @@ def test_a_second_question_about_a_picture_reads_it_from_the_cache_through_eithe
         pictures = details[types.MediaModality.IMAGE]
         assert pictures is not None
     record_property("cached_tokens", f"{cached} of the picture's {pictures}")
+    assert pictures
     assert min(cached[1:]) >= 0.9 * pictures
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -179,12 +180,19 @@ def counting(reply: Route) -> Route:
 
 @contextmanager
 def fake(
-    kind: str = "vllm", chat: Route | None = None, *, port: int = 0, routes: Mapping[str, Route] | None = None
+    kind: str = "vllm",
+    chat: Route | None = None,
+    *,
+    port: int = 0,
+    routes: Mapping[str, Route] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[FakeBackend]:
     """Run one; `chat` answers chats, `routes` gives or replaces what else is answered, by path."""
     told = chat or always(Reply(parts=NDJSON if kind == "ollama" else HELLO))
     answers = {**KINDS[kind], "/v1/chat/completions": counting(told), "/api/chat": told, **(routes or {})}
     server = _Server(("127.0.0.1", port), _Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     backend = FakeBackend(server.server_address[1], answers)
     server.backend = backend
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

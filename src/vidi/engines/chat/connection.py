@@ -81,7 +81,7 @@ class HttpRefusal(Exception):
 
 
 class ConnectFailed(Exception):
-    """Nothing listens; no request was sent."""
+    """Nothing listens, or nobody that can be trusted; no request was sent. The text says which."""
 
 
 class ConnectionLost(Exception):
@@ -113,10 +113,17 @@ class Links:
         endpoint = self.endpoint
         try:
             link = socket.create_connection((endpoint.host, endpoint.port), _CONNECT_SECONDS)
+        except (OSError, ValueError):
+            raise ConnectFailed("is not there") from None
+        try:
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return self._tls.wrap_socket(link, server_hostname=endpoint.host) if self._tls else link
+        except ssl.SSLCertVerificationError:
+            link.close()
+            raise ConnectFailed("has a certificate that this machine does not trust") from None
         except (OSError, ValueError):
-            raise ConnectFailed from None
+            link.close()
+            raise ConnectFailed("is not there") from None
 
     def take(self) -> socket.socket | None:
         """A kept connection that the other side has not closed, as far as can be seen; None without."""

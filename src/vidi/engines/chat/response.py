@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from itertools import groupby
+from itertools import chain, groupby
 
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.errors import Internal, InvalidRequest, Unavailable, VidiError
@@ -81,8 +81,9 @@ def _stream_once(post: Post, body: bytes, style: ChatStyle) -> Generator[Piece, 
     try:
         with closing(post(style.path, body)) as portions:
             for portion in portions:
-                together = [piece for message in events.feed(portion) for piece in reader.take(message)]
-                yield from merge_pieces(together) if together else (_HEARTBEAT,)
+                together = (piece for message in events.feed(portion) for piece in reader.take(message))
+                # Said in any case: pings without end must not keep a cancel from being seen.
+                yield from chain(merge_pieces(together), (_HEARTBEAT,))
                 if events.done and not portion:
                     break  # Nothing more is to come, although the server keeps the connection open.
     except HttpRefusal as error:

@@ -199,8 +199,8 @@ def _ask_one(backend: Backend) -> tuple[ServerKind, tuple[Served, ...]]:
         try:
             kind = kinds[backend.kind] if backend.kind != AUTO else _told_apart(server, kinds.values())
             return kind, tuple(_listed(server, kind))[:MOST_MODELS]
-        except ConnectFailed:
-            refusal = refusal or f"{server.shown} is not there."
+        except ConnectFailed as failure:
+            refusal = refusal or f"{server.shown} {failure}."
         except ConnectionLost:
             refusal = refusal or f"{server.shown} does not answer."
         except HttpRefusal as error:

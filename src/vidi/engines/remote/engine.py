@@ -192,7 +192,7 @@ class RemoteEngine:
         if output.format is TextFormat.PLAIN and output.schema is None:
             return {}
         if not kind.grammar:
-            return _response_format(output) if kind.schemas else {}
+            return _response_format(output) if output.schema is not None or kind.json_object else {}
         template = self._template
         tags = ThinkingTags(template.think_open, template.think_close, template.opened)
         thinking = tags if kind.thoughts_in_grammar and self._thinks(prompt) else None

@@ -78,7 +78,7 @@ class ServerKind:
         probe, probe_key: A path that answers with an object that has that member; "" if there is none.
         grammar: The field that takes a grammar, with dots between levels; "" if it takes only a JSON Schema.
         thoughts_in_grammar: Whether the grammar is held against thoughts too.
-        schemas: Whether it takes a JSON Schema as `response_format`.
+        json_object: Whether it can be asked for JSON of any shape; else that is checked only.
         picture_key: The field of a picture that takes a name to cache it by; "" if there is none.
         native_chat: Whether it is spoken to in Ollama's own protocol.
         always: Fields of every request.
@@ -95,7 +95,7 @@ class ServerKind:
     probe_key: str = ""
     grammar: str = ""
     thoughts_in_grammar: bool = False
-    schemas: bool = True
+    json_object: bool = True
     picture_key: str = ""
     native_chat: bool = False
     always: Mapping[str, JsonValue] = field(default_factory=dict)

@@ -160,8 +160,8 @@ class Pool:
                 ):
                     yield from self._heard(server, parts)
                 return
-            except ConnectFailed:
-                server.problem = "is not there"
+            except ConnectFailed as failure:
+                server.problem = str(failure)
             except ConnectionLost:
                 log.warning("%s was lost over the request %s", server.shown, number)
                 raise _lost() from None
@@ -219,8 +219,8 @@ class Pool:
     def _check(self, server: Server) -> str:
         try:
             fetch(server.links, HttpMessage(self._health), seconds=self._pace.wait)
-        except ConnectFailed:
-            return "is not there"
+        except ConnectFailed as failure:
+            return str(failure)
         except ConnectionLost:
             return _LATE
         except HttpRefusal as refusal:
