@@ -45,6 +45,14 @@ def test_of_two_servers_one_writes_at_a_place(store: MemoryStore, tmp_path: Path
     assert (first.size("k"), second.size("k")) == (4, 4)
 
 
+def test_an_object_without_bytes_is_a_fault_and_no_endless_try(store: MemoryStore, tmp_path: Path) -> None:
+    blobs = S3Blobs(store, BlobCache(tmp_path, 0))
+    content = add(blobs, "k", 1)
+    obstore.put(store, f"blobs/k/{len(content):020d}", b"")
+    with pytest.raises(OSError, match="in the way"):
+        blobs.append("k", len(content), b"more")
+
+
 def test_a_piece_behind_a_gap_is_no_part_of_a_blob(store: MemoryStore, tmp_path: Path) -> None:
     blobs = S3Blobs(store, BlobCache(tmp_path, 0))
     content = add(blobs, "k", 2)

@@ -310,6 +310,21 @@ def test_bytes_that_come_after_a_cancel_are_removed(servers: Cluster) -> None:
     assert list(first.storage.blobs.keys()) == []
 
 
+def test_an_upload_that_ended_elsewhere_takes_no_memory(servers: Cluster) -> None:
+    first, second = servers.add(), servers.add()
+    ended, open_ = first.start(), first.start()
+    for upload in (ended, open_):
+        first.append(upload, 0, b"begun")
+    second.uploads.finalize(ended)
+    first.clock.turn(minutes=16)
+    first.append(open_, 5, b" and gone on")
+    first.uploads.expire_uploads()
+    assert list(first.uploads._sessions._partials) == [open_]
+    file = first.uploads.finalize(open_).file
+    assert file is not None
+    assert file.sha256 == sha256(b"begun and gone on")
+
+
 def test_one_server_tidies_up_and_each_file_expires_once(servers: Cluster) -> None:
     both = [servers.add(), servers.add()]
     for number in range(20):

@@ -142,7 +142,10 @@ class S3Blobs:
                 obstore.put(self._store, name, data, mode="create")
         except AlreadyExistsError:
             # Also after an answer that was lost: the request is repeated, and meets itself.
-            if self._get(name) != data:
+            found = self._get(name)
+            if not found:
+                raise OSError(errno.EIO, "an object without bytes is in the way") from None
+            if found != data:
                 raise FileExistsError(key) from None
         with self._lock:
             self._created.discard(key)

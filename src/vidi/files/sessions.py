@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import BinaryIO
 
 from vidi.domain.errors import (
@@ -19,7 +20,7 @@ from vidi.domain.errors import (
 )
 from vidi.files.service import FileService
 from vidi.files.store import WRONG_OFFSET, BlobStore, FileLimits, FileStorage, Full, Phase, Session
-from vidi.storage.clock import END_OF_TIME
+from vidi.storage.clock import END_OF_TIME, EPOCH
 from vidi.storage.errors import RETRY_AFTER_S, storage_faults
 
 
@@ -132,6 +133,9 @@ def _storage_full(limit: int, taken: int) -> QuotaExceeded:
     )
 
 
+FORGOTTEN_AFTER = timedelta(minutes=15)
+"""How long one of several servers remembers the digest of what it has stored; then it would read it again."""
+
 REHASHED_AT_ONCE = 1 << 20
 """Bytes per read when the digest of stored bytes has to be made anew, after a restart."""
 
@@ -145,6 +149,8 @@ class PartialBlob:
 
     def __init__(self, blobs: BlobStore, key: str) -> None:
         self.lock = threading.Lock()
+        self.used = EPOCH
+        """When it was locked last."""
         self._blobs = blobs
         self._key = key
         self._size: int | None = None
@@ -305,6 +311,7 @@ class Sessions:
         with storage_faults():
             partial = self._partial_blob(upload_id)
             with partial.lock:
+                partial.used = self._files.clock()
                 session = self._index.session(upload_id)
                 if session is None or session.phase is not Phase.ACTIVE:
                     self._forget_partial(upload_id)
@@ -377,6 +384,8 @@ class Sessions:
 
     def expire_uploads(self) -> int:
         """Forget the sessions that nobody touched for `FileLimits.upload_ttl`; returns how many."""
+        if self._shared:
+            self._forget_unused()
         with storage_faults():
             idle = self._index.idle(self._files.clock() - self._files.limits.upload_ttl)
         expired = 0
@@ -390,6 +399,16 @@ class Sessions:
                 self._index.forget(session.id)
                 expired += 1
         return expired
+
+    def _forget_unused(self) -> None:
+        """Forget what is known of uploads that may go on, or have ended, by way of other servers.
+
+        Only shared bytes allow it: a second lock for them is no worse than another server is.
+        """
+        unused = self._files.clock() - FORGOTTEN_AFTER
+        with self._partials_lock:
+            for upload_id in [key for key, partial in self._partials.items() if partial.used < unused]:
+                del self._partials[upload_id]
 
     def _with_room(self, claim: Callable[[], None]) -> None:
         """Claim room; if there is none, once more after files whose time is over have made some."""

@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 RETRY_AFTER_S = 60.0
 """When a full store is worth another try: expired files are removed about as often."""
 
+AWAY_RETRY_S = 5.0
+"""When a database or an object store that could not be reached is worth another try."""
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _ADVICE = {
@@ -68,5 +71,10 @@ def _for_caller(error: OSError) -> VidiError:
             "The server's disk is full. Delete files or free space on the server, then try again.",
             reason="DISK_FULL",
             retry_after=RETRY_AFTER_S,
+        )
+    if isinstance(error, ConnectionError):
+        return Unavailable(
+            "The server's file storage cannot be reached. Try again in a few seconds.",
+            retry_after=AWAY_RETRY_S,
         )
     return Unavailable("The server's file storage failed. Try again later.", retry_after=RETRY_AFTER_S)
