@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 
 from vidi.domain.geometry import Box, Point
 from vidi.domain.prompt import Picture
@@ -67,7 +68,10 @@ def place_wording(text: str) -> PlaceWording:
     text = text[:_READ]
     units = ((_THOUSAND, Unit.THOUSANDTHS), (_ONE, Unit.PARTS), (_PIXELS, Unit.PIXELS))
     said = (
-        unit for pattern, unit in units for found in pattern.finditer(text) if _of_places(text, found.start())
+        unit
+        for pattern, unit in units
+        for found in islice(pattern.finditer(text), _LOOKED_AT)
+        if _of_places(text, found.start())
     )
     return PlaceWording(_X_FIRST.search(text) is not None, next(said, None), names_in(text[:_NAMED]))
 
