@@ -17,7 +17,12 @@ needed = pytest.mark.skipif(
 )
 
 
+def path_of(name: str) -> Path:
+    """Where a photograph lies."""
+    return _FOLDERS[0] / name
+
+
 def photograph(name: str) -> Image.Image:
     """A photograph by its file name."""
-    with Image.open(_FOLDERS[0] / name) as image:
+    with Image.open(path_of(name)) as image:
         return image.convert("RGB")

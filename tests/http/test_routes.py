@@ -132,3 +132,12 @@ def test_files_of_cloud_storage_are_refused_with_what_to_do(client: TestClient) 
     error = client.post("/v1beta/files:register", json={"uris": ["gs://b/a.png"]}).json()["error"]
     assert error["code"] == 400
     assert "gs://" in error["message"] and "/upload/v1beta/files" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/models", "/v1beta/v1/models/", "/v1beta1/publishers/google/models"]
+)
+def test_models_are_the_same_in_every_spelling(client: TestClient, path: str) -> None:
+    listed = client.get("/v1beta/models").json()
+    assert client.get(path).json() == listed
+    assert client.get(f"{path.rstrip('/')}/gemini-x").json() == client.get("/v1beta/models/gemini-x").json()

@@ -86,6 +86,11 @@ class Dialect:
             and (self.box_key, self.point_key) == ("box_2d", "point")
         )
 
+    @property
+    def deaf(self) -> bool:
+        """Whether it always writes the API's own form and can be asked for nothing else, as rules do."""
+        return self.native and not self.boxes_prompt and not self.points_prompt
+
 
 @dataclass(frozen=True, slots=True)
 class Licence:

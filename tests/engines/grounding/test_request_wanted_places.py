@@ -163,7 +163,7 @@ def test_an_enum_is_no_place() -> None:
 def test_an_order_that_is_spelt_out_is_kept_in_mind(text: str, x_first: bool) -> None:
     places = wanted(asking(text))
     assert places is not None
-    assert places.x_first is x_first
+    assert places.said.x_first is x_first
 
 
 @given(st.text() | st.text(alphabet="boxpint[](){}.,?! \n_2d", max_size=200))

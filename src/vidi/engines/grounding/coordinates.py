@@ -6,11 +6,104 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from itertools import islice
 
 from vidi.domain.geometry import Box, Point
 from vidi.domain.prompt import Picture
 from vidi.domain.schema import JsonValue
 from vidi.engines.profile import Dialect, Order
+
+
+class Unit(Enum):
+    """What a caller measures places in; each picture has so many of them from edge to edge."""
+
+    THOUSANDTHS = "0..1000"
+    PARTS = "0..1"
+    PIXELS = "pixels"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceWording:
+    """How a text wants places written, as far as it says so.
+
+    Attributes:
+        x_first: Whether it spells out an order with x before y, as `[xmin, ymin, xmax, ymax]`.
+        unit: What it wants them measured in; None if it does not say.
+        names: What it calls the members of an object, as `bbox` and `name`.
+    """
+
+    x_first: bool = False
+    unit: Unit | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def usual(self) -> bool:
+        """Whether it asks for nothing but the API's own way."""
+        return not self.x_first and self.unit in (None, Unit.THOUSANDTHS)
+
+    def over(self, other: PlaceWording) -> PlaceWording:
+        """This wording, and what `other` says where this one says nothing."""
+        return PlaceWording(self.x_first or other.x_first, self.unit or other.unit, self.names or other.names)
+
+
+USUAL = PlaceWording()
+"""The API's own way."""
+
+_READ, _NAMED, _LOOKED_AT = 20_000, 4_000, 50
+"""Characters that are read, those in which names are looked for, and ranges that are looked at."""
+_X_FIRST = re.compile(r"[\[(]\s*x(?:_?(?:min|[01]))?\s*,\s*y", re.IGNORECASE)
+_THOUSAND = re.compile(r"\b0\s*(?:,|-|–|to|and|\.\.\.?)\s*1,?000\b")
+_ONE = re.compile(r"\b0(?:\.0+)?\s*(?:,|-|–|to|and|\.\.\.?)\s*1(?:\.0+)?(?![\d.,]*\d)")
+_PIXELS = re.compile(r"\b(?:in|as)\s+(?:(?:absolute|image|the)\s+)?pixels?\b", re.IGNORECASE)
+_MEASURED = re.compile(
+    r"(?P<place>coord|box|point|normali[sz]ed|\b[xy]_?(?:min|max|[012])\b|corner|edge)"
+    r"|confiden|score|probab|certain|likel|\bsize|width of|resolution",
+    re.IGNORECASE,
+)
+
+
+def place_wording(text: str) -> PlaceWording:
+    """How a text wants places written; a range or a unit counts where it is said of coordinates."""
+    text = text[:_READ]
+    units = ((_THOUSAND, Unit.THOUSANDTHS), (_ONE, Unit.PARTS), (_PIXELS, Unit.PIXELS))
+    said = (
+        unit
+        for pattern, unit in units
+        for found in islice(pattern.finditer(text), _LOOKED_AT)
+        if _of_places(text, found.start())
+    )
+    return PlaceWording(_X_FIRST.search(text) is not None, next(said, None), names_in(text[:_NAMED]))
+
+
+def _of_places(text: str, at: int) -> bool:
+    """Whether the last thing that is spoken of before `at` has coordinates, and not a score."""
+    spoken = list(_MEASURED.finditer(text, max(0, at - 200), at))
+    return bool(spoken) and spoken[-1]["place"] is not None
+
+
+_EXAMPLE = re.compile(r"\{[^{}]{0,2000}\}")
+_QUOTED_KEY = re.compile(r"[\"'](\w{1,40})[\"']\s*:")
+_NAMES = re.compile(
+    r"\b(?:keys?|fields?|properties|attributes|anahtarlar\w*)\b\s*(?:named|called|are|of)?:?\s+([^.\n;{}]+)",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(r"\([^()]{0,200}\)|\[[^\[\]]{0,200}\]")
+_NAME = re.compile(r"[\"'`]?([A-Za-z_]\w{0,39})[\"'`]?")
+_JOINTS = re.compile(r",|\band\b|\bve\b|&")
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The names of an object's members that a text tells, in an example or in words; () if it tells none."""
+    example = _EXAMPLE.search(text)
+    if example:
+        return tuple(dict.fromkeys(_QUOTED_KEY.findall(example[0])))
+    told = _NAMES.search(_ASIDE.sub(" ", text))
+    if told is None:
+        return ()
+    names = [_NAME.fullmatch(part.strip(" :()")) for part in _JOINTS.split(told[1]) if part.strip()]
+    return tuple(dict.fromkeys(name[1] for name in names if name))
+
 
 _FARTHEST = 1e6
 """Numbers beyond are cut to it: no picture is so large, and arithmetic stays finite."""
@@ -57,6 +150,11 @@ class Denormalizer:
         x, y = self._pixels(numbers, numbers, image)
         place = _rounded(self._picture(image).placement.box(x, y, x, y))
         return Point(*Point(place.ymin, place.xmin).point())
+
+    def source_size(self, image: int | None) -> tuple[int, int]:
+        """Height and width in pixels of the caller's picture that a place lies on."""
+        placement = self._picture(image).placement
+        return placement.source_height, placement.source_width
 
     def _picture(self, image: int | None) -> Picture:
         there = image is not None and 0 <= image < len(self.pictures)

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from vidi.domain.geometry import GRID, Box, Point
 from vidi.domain.schema import JsonValue, Kind, Schema
-from vidi.engines.grounding.coordinates import EDGE_NAMES, Denormalizer, Group, groups_in, named_group
+from vidi.engines.grounding.coordinates import (
+    EDGE_NAMES,
+    USUAL,
+    Denormalizer,
+    Group,
+    PlaceWording,
+    Unit,
+    groups_in,
+    named_group,
+)
 from vidi.engines.grounding.schema import (
     LABEL_FIELD_NAMES,
     NATIVE_PLACE_NAMES,
@@ -15,6 +24,7 @@ from vidi.engines.grounding.schema import (
     PlaceField,
     PlaceKind,
     place_key,
+    place_kind_of,
 )
 from vidi.engines.profile import Form
 
@@ -36,13 +46,13 @@ class ObjectWriter:
         denormalizer: Turns the family's numbers into places.
         kind: What is told: boxes, or points.
         label: What a place is called that the model gave no name; "" if that is not known either.
-        x_first: Whether the caller spells out an order with x before y.
+        said: How the caller's words want places written.
     """
 
     denormalizer: Denormalizer
     kind: PlaceKind
     label: str = ""
-    x_first: bool = False
+    said: PlaceWording = USUAL
 
     def has_place(self, value: JsonObject) -> bool:
         """Whether an object holds numbers that may be a place, among its own members."""
@@ -50,12 +60,14 @@ class ObjectWriter:
 
     def plain(self, value: JsonObject) -> Iterator[dict[str, JsonValue]]:
         """The API's own objects, one for each place in `value`, with the members that are left over."""
-        name = "box_2d" if self.kind is PlaceKind.BOXES else "point"
-        place_field = PlaceField(name, self.kind, x_first=self.x_first)
+        usual = "box_2d" if self.kind is PlaceKind.BOXES else "point"
+        name = next((each for each in self.said.names if place_kind_of(each) is self.kind), usual)
+        texts = [each for each in self.said.names if each in _LABELS]
+        place_field = PlaceField(name, self.kind)
         native = self._place_name(value)
         raw: JsonValue = value[native] if native else dict(value)
         label = value.get(self.denormalizer.dialect.label_key, value.get("label", self.label or None))
-        label_member = {} if label is None else {"label": label}
+        label_member = {} if label is None else {next(iter(texts), "label"): label}
         rest = self._rest(value, native)
         for place in self._places(raw, place_field, value):
             yield {name: place, **label_member, **rest}
@@ -158,21 +170,29 @@ class ObjectWriter:
 
     def _places(self, raw: JsonValue, place_field: PlaceField, value: JsonObject) -> Iterator[JsonValue]:
         """The places in a member of `value`, as the caller wants them; numbers that are none are left out."""
-        image, x_first = _image(value), place_field.x_first or self.x_first
+        image, x_first = _image(value), place_field.x_first or self.said.x_first
+        unit = place_field.measured(self.said.unit)
+        ends = {Unit.THOUSANDTHS: (GRID, GRID), Unit.PARTS: (1, 1)}.get(
+            unit, self.denormalizer.source_size(image)
+        )
         for group in groups_in(raw, self.denormalizer.dialect.order):
             if place_field.kind is PlaceKind.POINTS:
                 point = self.denormalizer.point(group, image)
                 if point:
-                    yield _point(point, place_field, x_first=x_first)
+                    yield _point(point, place_field, ends, x_first=x_first)
             else:
                 box = self.denormalizer.box(group, image)
                 if box:
-                    yield _box(box, place_field, x_first=x_first)
+                    yield _box(box, place_field, ends, x_first=x_first)
 
 
-def _box(box: Box, place_field: PlaceField, *, x_first: bool) -> JsonValue:
-    top = place_field.top
-    ymin, xmin, ymax, xmax = (_scaled(edge, top) for edge in (box.ymin, box.xmin, box.ymax, box.xmax))
+Ends = tuple[float, float]
+"""What a picture's lower and right edge are written as."""
+
+
+def _box(box: Box, place_field: PlaceField, ends: Ends, *, x_first: bool) -> JsonValue:
+    ymin, ymax = (_scaled(edge, ends[0]) for edge in (box.ymin, box.ymax))
+    xmin, xmax = (_scaled(edge, ends[1]) for edge in (box.xmin, box.xmax))
     if place_field.sized:
         ymax, xmax = _less(ymax, ymin), _less(xmax, xmin)
     edges: Sequence[JsonValue] = (ymin, xmin, ymax, xmax)
@@ -181,15 +201,15 @@ def _box(box: Box, place_field: PlaceField, *, x_first: bool) -> JsonValue:
     return [xmin, ymin, xmax, ymax] if x_first else list(edges)
 
 
-def _point(point: Point, place_field: PlaceField, *, x_first: bool) -> JsonValue:
-    y, x = (_scaled(edge, place_field.top) for edge in point.point())
+def _point(point: Point, place_field: PlaceField, ends: Ends, *, x_first: bool) -> JsonValue:
+    y, x = (_scaled(edge, end) for edge, end in zip(point.point(), ends, strict=True))
     if place_field.members:
         return dict(zip(place_field.members, (y, x), strict=True))
     return [x, y] if x_first else [y, x]
 
 
-def _scaled(edge: float, top: float) -> int | float:
-    return int(edge) if top == GRID else edge / GRID
+def _scaled(edge: float, end: float) -> int | float:
+    return edge / GRID if end == 1 else round(edge * end / GRID)
 
 
 def _less(far: float, near: float) -> int | float:

@@ -13,7 +13,7 @@ from typing import Generic
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.prompt import Image, Output, Picture, Request, Role, TextFormat, Turn
 from vidi.domain.schema import JsonValue, Schema
-from vidi.engines.grounding.coordinates import Denormalizer
+from vidi.engines.grounding.coordinates import USUAL, Denormalizer, PlaceWording, place_wording
 from vidi.engines.grounding.json_stream import DocumentReader, ObjectSource, dumps
 from vidi.engines.grounding.object_writer import JsonObject, ObjectWriter
 from vidi.engines.grounding.prompt_rewrite import (
@@ -26,11 +26,12 @@ from vidi.engines.grounding.prompt_rewrite import (
     sentences,
 )
 from vidi.engines.grounding.schema import (
+    LABEL_FIELD_NAMES,
     GroundingShape,
     PlaceKind,
     native_kind,
     native_listing,
-    says_x_first,
+    place_kind_of,
     shape_of,
     surroundings,
 )
@@ -53,13 +54,18 @@ class WantedPlaces:
         kind: Boxes, or points.
         schema: The caller's, if places are among its members; None if only words ask for them.
         shape: Its shape.
-        x_first: Whether the conversation spells out an order with x before y.
+        said: How the conversation's words want places written.
     """
 
     kind: PlaceKind
     schema: Schema | None = None
     shape: GroundingShape | None = None
-    x_first: bool = False
+    said: PlaceWording = USUAL
+
+    @property
+    def usual(self) -> bool:
+        """Whether nothing but the API's own way of writing is asked for in words."""
+        return self.said.usual and not (self.shape.worded if self.shape else self.said.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +102,15 @@ def grounding_request(asked: Request[Image], dialect: Dialect) -> GroundingReque
     wanted = wanted_places(asked, dialect)
     if wanted is None:
         return None
+    if dialect.deaf:
+        # Its answer is read anew only where that changes something.
+        native = replace(asked, output=_output(dialect, wanted))
+        return None if wanted.usual else GroundingRequest(native, wanted, dialect, rewritten=False)
     boxes = native_kind(dialect, wanted.kind) is PlaceKind.BOXES
     prompt = dialect.boxes_prompt if boxes else dialect.points_prompt
     if not prompt:
         return None
-    if dialect.native and not wanted.x_first and (wanted.shape is None or wanted.shape.native_already):
+    if dialect.native and wanted.usual and (wanted.shape is None or wanted.shape.native_already):
         return GroundingRequest(asked, wanted, dialect, rewritten=False)
     native, label = _rewritten(asked, dialect, prompt)
     return GroundingRequest(replace(native, output=_output(dialect, wanted)), wanted, dialect, label)
@@ -121,7 +131,7 @@ async def read_places(
     """
     wanted = request.wanted
     denormalizer = Denormalizer(request.dialect, tuple(pictures))
-    writer = ObjectWriter(denormalizer, wanted.kind, request.label, wanted.x_first)
+    writer = ObjectWriter(denormalizer, wanted.kind, request.label, wanted.said)
     readers: dict[int, AnswerReader] = {}
     async for piece in pieces:
         if piece.thought:
@@ -146,14 +156,24 @@ def wanted_places(asked: Request[Image], dialect: Dialect) -> WantedPlaces | Non
         return None
     instructions = tuple(_instructions(asked))
     texts = [text for text, read in zip(instructions, _are_read(instructions), strict=True) if read]
-    x_first = any(map(says_x_first, texts))
+    said = USUAL
+    for text in texts:
+        said = said.over(place_wording(text))
     schema = asked.output.schema
     if schema is None:
         kind = _kind_in_words(texts)
-        return WantedPlaces(kind, x_first=x_first) if kind else None
+        return WantedPlaces(kind, said=replace(said, names=_telling(said.names, kind))) if kind else None
     # Under a schema without a place for places, whatever the words say, there is nowhere to write them.
     shape = shape_of(schema, dialect)
-    return WantedPlaces(shape.kind, schema, shape, x_first) if shape else None
+    return WantedPlaces(shape.kind, schema, shape, said) if shape else None
+
+
+def _telling(names: tuple[str, ...], kind: PlaceKind) -> tuple[str, ...]:
+    """Names of an object's members, if they are a place's and its label's and no others."""
+    places = [name for name in names if place_kind_of(name) is kind]
+    others = [name for name in names if name not in places]
+    plain = len(places) == 1 and len(others) <= 1 and all(name in LABEL_FIELD_NAMES for name in others)
+    return names if plain else ()
 
 
 def _instructions(asked: Request[Image]) -> Iterator[str]:

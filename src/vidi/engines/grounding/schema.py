@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from vidi.domain.geometry import GRID
 from vidi.domain.schema import JsonValue, Kind, Property, Schema
-from vidi.engines.grounding.coordinates import EDGES, MIDDLE, SIZES
+from vidi.engines.grounding.coordinates import EDGES, MIDDLE, SIZES, PlaceWording, Unit, place_wording
 from vidi.engines.profile import Dialect
 
 
@@ -36,8 +35,9 @@ class PlaceField:
         members: The caller's names of the numbers, y first; () for an array of numbers.
         sized: Whether the last two members are height and width.
         several: Whether it is a list of places.
-        top: What the far edge is written as: 1000, or 1 where the schema's maximum says so.
-        x_first: Whether the caller says in so many words that x comes first in the array.
+        unit: What the numbers are measured in, where the schema says so.
+        units: What they may be measured in by the schema's kinds and limits.
+        x_first: Whether the schema says in so many words that x comes first in the array.
     """
 
     name: str
@@ -45,8 +45,22 @@ class PlaceField:
     members: tuple[str, ...] = ()
     sized: bool = False
     several: bool = False
-    top: float = 1000
+    unit: Unit | None = None
+    units: frozenset[Unit] = field(default=frozenset(Unit), compare=False)
     x_first: bool = False
+
+    def measured(self, said: Unit | None) -> Unit:
+        """What the numbers are measured in where the conversation says `said`."""
+        return self.unit or (said if said in self.units else None) or Unit.THOUSANDTHS
+
+    @property
+    def worded(self) -> bool:
+        """Whether the schema's description wants it otherwise than the API has it."""
+        return (
+            self.x_first
+            or self.unit is Unit.PIXELS
+            or (self.unit is Unit.PARTS and self.units != {Unit.PARTS})
+        )
 
 
 PLACE_FIELD_NAMES: Mapping[PlaceKind, re.Pattern[str]] = {
@@ -72,7 +86,6 @@ LABEL_FIELD_NAMES = ("label", "name", "object", "class", "class_name", "category
 
 _VAGUE = re.compile(r"(?:\w+_)?(?:coordinates|coords|location|position|rect(?:angle)?|region|cent(?:er|re))")
 _THREE = re.compile(r"(?:\w+_)?(?:\w*3d)(?:_\w+)?")
-_X_FIRST = re.compile(r"[\[(]\s*x(?:_?(?:min|[01]))?\s*,\s*y", re.IGNORECASE)
 _NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
 
 
@@ -90,19 +103,19 @@ def place_field(member: Property) -> PlaceField | None:
     name, schema = _snake(member.name), _chosen(member.schema)
     if _THREE.fullmatch(name):
         return None
-    x_first = says_x_first(schema.description)
+    said = place_wording(schema.description)
     for kind in PlaceKind:
         # "box" is a box with any array of numbers; "location" only with exactly four of them, or two.
         clear = PLACE_FIELD_NAMES[kind].fullmatch(name) is not None
         if clear or _VAGUE.fullmatch(name):
             single = _single(member.name, schema, kind, exact=not clear)
             if single:
-                return replace(single, x_first=x_first)
+                return _as_said(single, said)
         if PLACE_LIST_NAMES[kind].fullmatch(name) and Kind.ARRAY in schema.kinds and schema.items is not None:
             inner = _single(member.name, _chosen(schema.items), kind, exact=False)
             if inner and not (inner.members and kind is PlaceKind.POINTS):
                 # A list of {x, y} is as often the data of a chart.
-                return replace(inner, x_first=x_first, several=True)
+                return replace(_as_said(inner, said), several=True)
     return None
 
 
@@ -111,9 +124,10 @@ def flat_place_field(schema: Schema) -> PlaceField | None:
     return _by_members("", schema, PlaceKind.BOXES)
 
 
-def says_x_first(text: str) -> bool:
-    """Whether a text spells out an order with x before y, as `[xmin, ymin, xmax, ymax]`."""
-    return _X_FIRST.search(text[:20_000]) is not None
+def _as_said(place: PlaceField, said: PlaceWording) -> PlaceField:
+    """A field with what its description says of it, as far as its numbers can be so."""
+    unit = place.unit or (said.unit if said.unit in place.units else None)
+    return replace(place, x_first=said.x_first, unit=unit)
 
 
 def _is_number(schema: Schema) -> bool:
@@ -129,7 +143,7 @@ def _chosen(schema: Schema) -> Schema:
 
 def _single(name: str, schema: Schema, kind: PlaceKind, *, exact: bool) -> PlaceField | None:
     if Kind.ARRAY in schema.kinds and _holds(schema, kind.size, exact=exact):
-        return PlaceField(name, kind, top=_top(schema.prefix_items or (schema.items or Schema(),)))
+        return _measured(PlaceField(name, kind), schema.prefix_items or (schema.items or Schema(),))
     return _by_members(name, schema, kind)
 
 
@@ -155,8 +169,8 @@ def _by_members(name: str, schema: Schema, kind: PlaceKind) -> PlaceField | None
     for names, sized in [(MIDDLE, False)] if kind is PlaceKind.POINTS else spellings:
         if all(each in numeric for each in names):
             found = [numeric[each] for each in names]
-            top = _top([_scalar(each.schema) for each in found])
-            return PlaceField(name, kind, tuple(each.name for each in found), sized=sized, top=top)
+            place = PlaceField(name, kind, tuple(each.name for each in found), sized=sized)
+            return _measured(place, [_scalar(each.schema) for each in found])
     return None
 
 
@@ -164,10 +178,15 @@ def _scalar(schema: Schema) -> Schema:
     return next((each for each in (schema, *schema.any_of) if each.kinds & _NUMBERS), schema)
 
 
-def _top(numbers: Sequence[Schema]) -> float:
-    """1 where the numbers may be no larger, else 1000."""
+def _measured(place: PlaceField, numbers: Sequence[Schema]) -> PlaceField:
+    """The field with what its numbers can be: parts of one if they may be no larger, pixels if they may."""
     largest = [number.maximum for number in numbers]
-    return 1 if all(limit is not None and limit <= 1 for limit in largest) else 1000
+    if all(limit is not None and limit <= 1 for limit in largest):
+        return replace(place, unit=Unit.PARTS, units=frozenset({Unit.PARTS}))
+    fractions = all(not number.kinds or Kind.NUMBER in number.kinds for number in numbers)
+    free = all(limit is None for limit in largest)
+    possible = {Unit.THOUSANDTHS: True, Unit.PARTS: fractions, Unit.PIXELS: free}
+    return replace(place, units=frozenset(unit for unit, can in possible.items() if can))
 
 
 def _snake(name: str) -> str:
@@ -220,10 +239,19 @@ class GroundingShape:
     def native_already(self) -> bool:
         """Whether the caller's places stand as the API's own form has them, under the native names."""
         own = all(
-            name == each.name and each.top == GRID and not each.members and not each.x_first
+            name == each.name
+            and each.measured(None) is Unit.THOUSANDTHS
+            and not each.members
+            and not each.x_first
             for name, each in self.place_fields.items()
         )
         return own and all(each.native_already for each in self.below)
+
+    @property
+    def worded(self) -> bool:
+        """Whether a description wants a place otherwise than the API has it."""
+        own = any(each.worded for each in self.place_fields.values())
+        return own or any(each.worded for each in self.below)
 
     @property
     def kind(self) -> PlaceKind:

@@ -9,7 +9,7 @@ from pathlib import Path
 from vidi.domain.errors import InvalidRequest
 from vidi.engines.base import EngineContext, ModelCard, ModelEntry
 from vidi.engines.lite.weights.assets import PACKAGE, ensure, install, installed, remove
-from vidi.engines.profile import Licence
+from vidi.engines.profile import Dialect, Form, Licence, Order
 from vidi.engines.weights import PullPlan, PullRequest, free_bytes
 
 CARD = ModelCard(
@@ -22,6 +22,7 @@ CARD = ModelCard(
     # It has no context window; a request's own limits come first.
     input_token_limit=100_000_000,
     output_token_limit=8192,
+    dialect=Dialect(Form.JSON, Order.YXYX),
 )
 
 

@@ -20,7 +20,7 @@ from vidi.engines.lite.answers.resolve import SHOWN, find
 from vidi.engines.lite.answers.schema_filler import fill
 from vidi.engines.lite.catalog import CARD
 from vidi.engines.lite.evidence import Evidence, VisionModels
-from vidi.engines.lite.language.intents import Intent, Languages, load_languages
+from vidi.engines.lite.language.intents import Intent, Languages, load_languages, lowered
 from vidi.engines.lite.language.language import AnswerForm, AnswerText, IntentKind, Language, styled
 from vidi.engines.lite.vision.classifier import Classifier
 from vidi.engines.lite.vision.detector import Detector
@@ -99,8 +99,12 @@ def reply(prompt: Prompt, models: VisionModels, languages: Languages) -> Iterato
     Raises:
         Unfillable: The response schema cannot be filled.
     """
+    prompt, named = _named_picture(prompt, languages)
     intent = languages.parse(prompt)
-    evidences = [Evidence(picture, models) for picture in _pictures(prompt, intent)]
+    pictures = _pictures(prompt, intent)
+    if named is not None and named < len(pictures) and intent.kind not in COMPARING:
+        pictures = [pictures[named]]
+    evidences = [Evidence(picture, models) for picture in pictures]
     output = prompt.output
     if output.schema is not None:
         return _structured(output.schema, output.format, intent, evidences, languages)
@@ -117,6 +121,39 @@ def reply(prompt: Prompt, models: VisionModels, languages: Languages) -> Iterato
             return _structured(shape, TextFormat.JSON, replace(intent, entities=()), evidences, languages)
         return _words(json.dumps(_as_json(intent, evidences), ensure_ascii=False))
     return _prose(intent, evidences)
+
+
+def _named_picture(prompt: Prompt, languages: Languages) -> tuple[Prompt, int | None]:
+    """The prompt without labels as "Image 1:", and which picture it asks about by its number, from 0."""
+    parts = prompt.turns[-1].parts if prompt.turns else ()
+    patterns = [each for language in languages.by_id.values() for each in language.pronouns["numbered"]]
+    texts = {at: lowered(part) for at, part in enumerate(parts) if isinstance(part, str)}
+    bare = {at: text.strip(_BRACKETS) for at, text in texts.items()}
+    labels = {at for at, text in bare.items() if any(each.fullmatch(text) for each in patterns)}
+    asked = {at: text for at, text in texts.items() if at not in labels}
+    found = [match for text in asked.values() for each in patterns for match in each.finditer(text)]
+    numbers = {int(match["n"]) for match in found}
+    one = numbers.pop() - 1 if len(numbers) == 1 else None
+    if not asked or (not labels and one is None):
+        return prompt, None
+    kept = tuple(
+        _of_this_picture(part, patterns) if isinstance(part, str) and one is not None else part
+        for at, part in enumerate(parts)
+        if at not in labels
+    )
+    turns = (*prompt.turns[:-1], replace(prompt.turns[-1], parts=kept))
+    return replace(prompt, turns=turns), one if one is not None and one >= 0 else None
+
+
+_BRACKETS = " []():.#-*"
+"""What stands around a label."""
+
+
+def _of_this_picture(text: str, patterns: Sequence[re.Pattern[str]]) -> str:
+    """A question about "image 2" as one about "this image", so that the number is read for no more."""
+    for pattern in patterns:
+        text = re.sub(pattern.pattern, "this image", text, flags=re.IGNORECASE)
+    return text
 
 
 def _described_shape(prompt: Prompt, languages: Languages) -> Schema | None:

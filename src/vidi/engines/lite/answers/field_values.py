@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from vidi.domain.geometry import GRID, Box
 from vidi.domain.schema import Kind, Property, Schema
+from vidi.engines.grounding.coordinates import names_in
 from vidi.engines.grounding.schema import PlaceField, PlaceKind, place_field
 from vidi.engines.lite.answers import captions, lists
 from vidi.engines.lite.answers.captions import indoors, scene_of
@@ -25,6 +26,9 @@ _ASKING = re.compile(
     r"|\b(present|visible|detected|exists?|found|count|total|colou?rs?|type|kind|name|names|list|class|species)$"
 )
 
+
+_COUNTED_FROM_1 = frozenset({"image", "picture", "photo"})
+"""Names of a number that people count pictures with; an index counts from 0."""
 
 QUESTIONS = frozenset(
     {
@@ -196,7 +200,7 @@ def number(meaning: Meaning, top: float | None, subject: Subject) -> float | Non
         case FieldRole.BOX_EDGE:
             return None if thing is None else edge(thing.box, meaning.edge, top)
         case FieldRole.INDEX:
-            return subject.index
+            return subject.index + (meaning.words in _COUNTED_FROM_1)
         case FieldRole.IMAGE_WIDTH:
             return evidence.picture.placement.source_width
         case FieldRole.IMAGE_HEIGHT:
@@ -353,14 +357,6 @@ LONGEST_DESCRIBED = 4000
 MOST_NAMES = 20
 """A prompt that seems to name more members than this describes something else."""
 
-_EXAMPLE = re.compile(r"\{[^{}]{0,2000}\}")
-_QUOTED_KEY = re.compile(r"[\"'](\w{1,40})[\"']\s*:")
-_NAMES = re.compile(
-    r"\b(?:keys?|fields?|properties|attributes|anahtarlar\w*)\b\s*(?:named|called|are|of)?:?\s+([^.\n;{}]+)",
-    re.IGNORECASE,
-)
-_NAME = re.compile(r"[\"'`]?([A-Za-z_]\w{0,39})[\"'`]?")
-_JOINTS = re.compile(r",|\band\b|\bve\b|&")
 _LISTED = re.compile(
     r"\[\s*\{|\b(?:array|list) of (?:json )?(?:objects|dictionaries|dicts|records)\b", re.IGNORECASE
 )
@@ -374,7 +370,7 @@ _TRUE_OR_FALSE = re.compile(r"^(is|are|has|have|contains?) ")
 def shape_in(text: str, languages: Languages) -> Schema | None:
     """The shape that a text describes: an object, or a list of objects; None if it describes none."""
     text = text[:LONGEST_DESCRIBED]
-    names = _names_in(text)
+    names = names_in(text)
     if not 0 < len(names) <= MOST_NAMES:
         return None
     members = tuple(Property(name, _shape_of(meaning_of(name, languages)), required=True) for name in names)
@@ -382,17 +378,6 @@ def shape_in(text: str, languages: Languages) -> Schema | None:
     if _LISTED.search(text):
         return Schema(kinds=frozenset({Kind.ARRAY}), items=each)
     return each
-
-
-def _names_in(text: str) -> tuple[str, ...]:
-    example = _EXAMPLE.search(text)
-    if example:
-        return tuple(dict.fromkeys(_QUOTED_KEY.findall(example[0])))
-    told = _NAMES.search(text)
-    if told is None:
-        return ()
-    names = [_NAME.fullmatch(part.strip(" :()")) for part in _JOINTS.split(told[1]) if part.strip()]
-    return tuple(dict.fromkeys(name[1] for name in names if name))
 
 
 def _shape_of(meaning: Meaning) -> Schema:

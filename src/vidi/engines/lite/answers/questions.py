@@ -39,6 +39,8 @@ def count(intent: Intent, evidence: Evidence) -> AnswerText:
     anchors = [entity for entity in intent.entities if entity not in asked]
     if not asked:
         return _count_all(evidence, language) if _asks_for_all(intent) else cannot_tell(evidence, language)
+    # "Is a car there? Count the cars, 0 if there are no cars": one thing, named three times.
+    asked = list({(entity.labels or entity.name, entity.colour): entity for entity in asked}.values())
     answers = [_count_one(entity, anchors, evidence, language) for entity in asked[:4]]
     if len(answers) == 1:
         return answers[0] if anchors or asked[0].colour else _with_doubt(intent, asked[0], answers[0])

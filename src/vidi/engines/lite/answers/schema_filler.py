@@ -14,6 +14,7 @@ from vidi.domain.budget import Budget
 from vidi.domain.geometry import GRID
 from vidi.domain.schema import JsonValue, Kind, Scalar, Schema
 from vidi.engines import schemas
+from vidi.engines.grounding.coordinates import Unit
 from vidi.engines.grounding.schema import PlaceKind, flat_place_field
 from vidi.engines.lite.answers import field_values, lists
 from vidi.engines.lite.answers.captions import grouped
@@ -82,17 +83,25 @@ def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], language
 def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], languages: Languages) -> JsonValue:
     subjects = [Subject(evidence, intent, languages, index=at) for at, evidence in enumerate(evidences)]
     budget = Budget(FILL_BUDGET)
-    if len(subjects) > 1 and _for_each_picture(schema, languages):
+    if len(subjects) > 1 and _for_each_picture(schema, intent, languages):
         shape = schema.element(0)
+        if not shape.properties:
+            return [next(iter(_all_texts(WHOLE, each)), "") for each in subjects]
         return [
             schemas.fill(shape, Known(WHOLE, each), f"$[{each.index}]", budget).value for each in subjects
         ]
     return schemas.fill(schema, Known(WHOLE, subjects[0]), budget=budget).value
 
 
-def _for_each_picture(schema: Schema, languages: Languages) -> bool:
-    if schema.items is None or Kind.ARRAY not in schema.kinds or not schema.items.properties:
+def _for_each_picture(schema: Schema, intent: Intent, languages: Languages) -> bool:
+    if schema.items is None or Kind.ARRAY not in schema.kinds:
         return False
+    if not schema.items.properties:
+        free = schema.items.kinds == {Kind.STRING} and schema.items.enum is None
+        return (
+            free
+            and intent.language.matches(intent.language.pronouns, "each_picture", intent.text) is not None
+        )
     # [{"caption": ...}] can only mean pictures; [{"label": ..., "box_2d": ...}] means things of the first.
     roles = {meaning_of(each.name, languages, each.schema).role for each in schema.items.properties}
     return not roles & OF_A_THING
@@ -253,7 +262,7 @@ def _place_members(schema: Schema, meaning: Meaning, subject: Subject) -> Mappin
     if place is None or subject.leading is None:
         return {}
     numbers = place_numbers(subject.leading.box, place)
-    scale = GRID if place.top == 1 else 1
+    scale = GRID if place.measured(None) is Unit.PARTS else 1
     return {name: value / scale for name, value in zip(place.members, numbers, strict=True)}
 
 

@@ -436,11 +436,20 @@ def styled(answer: AnswerText, style: AnswerStyle, language: Language) -> str:
         text = _sentences(text, 1)
     if style.sentences:
         text = _sentences(text, style.sentences)
-    if style.words:
+    if style.words == 1:
+        text = _word(answer, language)
+    elif style.words:
         text = _words(text, style.words, language)
     if style.case == "upper":
         return text.upper()
     return text.lower() if style.case == "lower" else text
+
+
+def _word(answer: AnswerText, language: Language) -> str:
+    """One word for an answer, the last of a name of several; a sentence cut after one word says nothing."""
+    brief = answer.brief if answer.known else ""
+    first = brief.split(",")[0].split() or list(answer.items[:1]) or [language.say("unknown")]
+    return first[-1]
 
 
 def _shaped(answer: AnswerText, style: AnswerStyle) -> str:
