@@ -17,6 +17,9 @@ _LARGEST_PART = 16
 _OVERHEAD = 1000
 """About what a key and its pieces take beside their texts, in bytes."""
 
+_TIMES_ITS_TEXT = 2
+"""About how much more memory a function's schema takes than it has letters when it is printed."""
+
 
 @dataclass(frozen=True, slots=True)
 class PictureKey:
@@ -42,6 +45,7 @@ class CacheKey:
     def size(self) -> int:
         """About how many bytes it takes."""
         texts = sum(map(sys.getsizeof, self.request.texts()))
+        texts += _TIMES_ITS_TEXT * len(repr(self.request.functions))
         return texts + sum(200 for _ in self.request.images()) + _OVERHEAD
 
 
@@ -64,7 +68,10 @@ class CachedAnswer:
 
     def size(self) -> int:
         """About how many bytes it takes."""
-        return sum(sys.getsizeof(piece.text) + 100 for piece in self.pieces)
+        return sum(
+            sys.getsizeof(piece.text) + (sys.getsizeof(piece.call.args) if piece.call else 0) + 100
+            for piece in self.pieces
+        )
 
 
 def is_deterministic(card: ModelCard, sampling: Sampling) -> bool:

@@ -10,20 +10,24 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import groupby
 
-from vidi.domain.answer import Finish, Piece
+from vidi.domain.answer import Finish, FunctionCall, Piece
 from vidi.domain.errors import Internal, InvalidRequest, Unavailable, VidiError
 from vidi.domain.schema import JsonValue
+from vidi.engines.calls import ending
 from vidi.engines.chat.connection import HttpRefusal, Post
 
 _log = logging.getLogger(__name__)
 
 _PATH = "/v1/chat/completions"
+_RENDER_PATH = "/apply-template"
+_UNREADABLE = "does not match the expected"
+_PROBE = "is_there_a_place_for_functions"
 _HEARTBEAT = Piece("")
 """Says nothing, but lets the worker see that somebody still waits."""
 
 _DATA = b"data:"
 _DONE = b"[DONE]"
-_FINISHES = {"stop": Finish.STOP, "length": Finish.MAX_TOKENS}
+_FINISHES = {"stop": Finish.STOP, "tool_calls": Finish.STOP, "length": Finish.MAX_TOKENS}
 _BROKEN_OFF = frozenset({"abort", "error"})
 """Finishes by which vLLM and SGLang tell that they gave a request up."""
 
@@ -34,8 +38,16 @@ _LONGEST_LINE = 1 << 20
 """Bytes of one event."""
 
 
+class ServerRefusal(Internal):
+    """The backend will not take the request."""
+
+
 class BackendFailure(Unavailable):
     """The backend broke over a request that is right; it may answer the same one a moment later."""
+
+
+class UnreadableAnswer(BackendFailure):
+    """The backend reads calls out of an answer by its template, and could not make sense of this one."""
 
 
 Explain = Callable[[JsonValue], VidiError]
@@ -70,7 +82,7 @@ def stream_answer(post: Post, body: bytes, style: ChatStyle | None = None) -> Ge
                 yield piece
         return
     except BackendFailure as failure:
-        if said:
+        if said or isinstance(failure, UnreadableAnswer):
             raise
         _log.warning("Asking once more: %s", failure.message)
     yield from _stream_once(post, body, style)
@@ -94,7 +106,22 @@ def _stream_once(post: Post, body: bytes, style: ChatStyle) -> Generator[Piece, 
         raise BackendFailure(
             "The model's server sent what is no answer. Please try again.", retry_after=1.0
         ) from None
-    yield reader.last()
+    yield from reader.ending()
+
+
+def shows_functions(post: Post) -> bool:
+    """Whether a llama.cpp server's chat template has a place for functions: one is put in, and looked for.
+
+    Raises:
+        Unavailable: The process is not there.
+    """
+    tool: JsonValue = {"type": "function", "function": {"name": _PROBE, "parameters": {"type": "object"}}}
+    asked: JsonValue = {"messages": [{"role": "user", "content": "x"}], "tools": [tool]}
+    try:
+        with closing(post(_RENDER_PATH, json.dumps(asked).encode())) as portions:
+            return _PROBE.encode() in b"".join(portions)
+    except HttpRefusal:
+        return False
 
 
 def read_event(line: bytes) -> Iterator[JsonValue]:
@@ -145,6 +172,7 @@ class ResponseReader:
     cached_tokens: int = 0
     _tokens: int = field(default=0)
     _finish: Finish | None = None
+    _calls: dict[int, FunctionCall] = field(default_factory=dict)
 
     def take(self, message: JsonValue) -> Iterator[Piece]:
         """The pieces of one message.
@@ -160,6 +188,7 @@ class ResponseReader:
         for choice in _objects(message.get("choices")):
             self._end(choice.get("finish_reason"))
             delta = choice.get("delta")
+            self._gather(delta.get("tool_calls") if isinstance(delta, dict) else None)
             for name in (*_THOUGHTS, "content"):
                 text = delta.get(name) if isinstance(delta, dict) else None
                 if isinstance(text, str) and text:
@@ -168,8 +197,8 @@ class ResponseReader:
         if fresh:
             yield Piece("", tokens=fresh)
 
-    def last(self) -> Piece:
-        """What ends the answer.
+    def ending(self) -> tuple[Piece, ...]:
+        """What ends the answer: its calls, whose arguments nobody has checked, and the finish.
 
         Raises:
             Unavailable: It had not come to its end.
@@ -178,7 +207,21 @@ class ResponseReader:
             raise BackendFailure(
                 "The model stopped in the middle of its answer. Please try again.", retry_after=1.0
             )
-        return Piece("", finish=self._finish)
+        calls = list(self._calls.values()) if self._finish is Finish.STOP else []
+        return ending(Piece("", finish=self._finish), calls)
+
+    def _gather(self, fragments: JsonValue) -> None:
+        """A call comes in fragments, of which the first has the name and all have some of the arguments."""
+        for each in _objects(fragments):
+            function = each.get("function")
+            told = function if isinstance(function, dict) else {}
+            at = _number(each.get("index"))
+            call = self._calls.get(at, FunctionCall("", ""))
+            name, args = told.get("name"), told.get("arguments")
+            self._calls[at] = FunctionCall(
+                call.name + (name if isinstance(name, str) else ""),
+                call.args + (args if isinstance(args, str) else ""),
+            )
 
     def _end(self, reason: JsonValue) -> None:
         """Note why the answer ends; raises BackendFailure if the server gave it up."""
@@ -277,7 +320,8 @@ def _in_words(error: JsonValue) -> VidiError:
     if kind == "unavailable_error":
         return Unavailable("The model is still loading. Please try again.", retry_after=1.0)
     if kind == "server_error" or fields.get("code") == HTTPStatus.INTERNAL_SERVER_ERROR:
-        return BackendFailure(
+        kind_of_failure = UnreadableAnswer if _UNREADABLE in message else BackendFailure
+        return kind_of_failure(
             f"The model's engine failed over this request: {message}. Please try again.", retry_after=1.0
         )
-    return Internal(f"The model's engine refused this request: {message}")
+    return ServerRefusal(f"The model's engine refused this request: {message}")
