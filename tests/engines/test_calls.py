@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 
 from vidi.domain.answer import Finish, FunctionCall, Piece
+from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import FunctionDeclaration, Output, Request, Role, TextFormat, Turn
 from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.calls import (
@@ -21,7 +22,7 @@ from vidi.engines.calls import (
     read_forced,
     read_marked,
 )
-from vidi.engines.schemas import Unfillable, minimal_value, refuse
+from vidi.engines.schemas import minimal_value, refuse
 from vidi.engines.validation import AnswerMismatch, satisfies
 
 COUNT = Schema(kinds=frozenset({Kind.INTEGER}), minimum=2, description="How many.")
@@ -148,7 +149,7 @@ def test_an_engine_that_gives_up_ends_with_that_finish_and_a_schema_that_cannot_
         raise error
 
     assert read(broken(AnswerMismatch("no")), LOOK)[-1].finish is Finish.MALFORMED_FUNCTION_CALL
-    with pytest.raises(Unfillable, match=r"^The schema of a function's arguments cannot") as caught:
+    with pytest.raises(InvalidRequest, match=r"^The schema of a function's arguments cannot") as caught:
         read(broken(refuse("$.n", "no number")), LOOK)
     assert caught.value.where == "tools"
 

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 from vidi.domain.answer import Finish, FunctionCall, Piece
+from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import FunctionDeclaration, Image, Output, Request, TextFormat
 from vidi.domain.schema import JsonValue, Kind, Property, Schema
-from vidi.engines.schemas import Unfillable
-from vidi.engines.validation import AnswerMismatch, to_json_schema, validate_value
+from vidi.engines import schemas
+from vidi.engines.validation import AnswerMismatch, Attempt, to_json_schema, validate_value
 
 OPENING, CLOSING = "<call>", "</call>"
 """Around a call in the text of a model whose template has no way to write one."""
@@ -120,7 +121,7 @@ async def read_forced(
     What is no call is no fault of the caller's or the server's: it is the finish MALFORMED_FUNCTION_CALL.
 
     Raises:
-        Unfillable: No arguments have the shape that a function declares.
+        InvalidRequest: No arguments have the shape that a function declares.
     """
     texts: list[str] = []
     candidate = 0
@@ -147,9 +148,11 @@ def naming_functions() -> Iterator[None]:
     """Lets a refusal of a schema say that it is a function's."""
     try:
         yield
-    except Unfillable as error:
+    except InvalidRequest as error:
+        if error.where != schemas.WHERE:
+            raise
         words = error.message.replace("The response schema", "The schema of a function's arguments")
-        raise Unfillable(words, where=WHERE) from error
+        raise InvalidRequest(words, where=WHERE) from error
 
 
 def _forced_ending(last: Piece, text: str, functions: Sequence[FunctionDeclaration]) -> tuple[Piece, ...]:
@@ -231,6 +234,26 @@ def read_marked(
         else:
             calls = _marked_calls(held, functions) if piece.finish is Finish.STOP else ()
             yield from ending(replace(piece, text=""), calls)
+
+
+def sound_calls(attempts: Sequence[Attempt]) -> Generator[Piece, None, None]:
+    """The answer of the first attempt whose calls, if it calls, are sound.
+
+    What was said cannot be unsaid: an answer that goes wrong after text, or at the last attempt, ends with
+    the finish MALFORMED_FUNCTION_CALL.
+    """
+    for left in range(len(attempts) - 1, -1, -1):
+        said = False
+        try:
+            with closing(attempts[-1 - left]()) as pieces:
+                for piece in pieces:
+                    said = said or bool(piece.text or piece.call)
+                    yield piece
+            return
+        except MalformedCall:
+            if said or not left:
+                yield Piece("", finish=Finish.MALFORMED_FUNCTION_CALL)
+                return
 
 
 def _begins(text: str, *, ended: bool) -> bool | None:

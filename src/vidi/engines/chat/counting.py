@@ -14,6 +14,7 @@ from vidi.domain.answer import TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Request, Role, Turn
 from vidi.domain.schema import JsonValue
+from vidi.engines.calls import instruction
 from vidi.engines.chat.connection import HttpRefusal, Post
 from vidi.engines.chat.messages import EncodedImage, Message, black_picture, function_tools, messages
 from vidi.engines.chat.response import Explain, error_of
@@ -102,7 +103,8 @@ class TokenCounter:
         """
         sizes = list(request.images())
         if self._style.pictures_only:
-            texts = sum(map(tokens_in, request.texts())) + _AROUND_TURN * len(request.turns)
+            texts = sum(map(tokens_in, (*request.texts(), instruction(request))))
+            texts += _AROUND_TURN * len(request.turns)
             return TokenCount(text=texts, image=sum(map(self._cost_or_guess, sizes)))
         costs = [self._cost(size) for size in sizes]
         small = self._cost(self._smallest) if sizes else 0

@@ -76,10 +76,24 @@ def messages(request: Request[EncodedImage], *, tools: bool = False) -> list[Jso
     Raises:
         InvalidRequest: There is a picture in a turn of the model's.
     """
-    told = "" if tools else instruction(request)
-    system = "\n\n".join(filter(None, (request.system, told)))
+    system = request.system if tools else system_text(request)
     first: list[JsonValue] = [{"role": "system", "content": system}] if system else []
     return [*first, *(each for turn in request.turns for each in _messages(turn, tools=tools))]
+
+
+def system_text(request: Request[Image]) -> str:
+    """The system instruction, and what the model is told of functions; "" for neither."""
+    return "\n\n".join(filter(None, (request.system, instruction(request))))
+
+
+def text_of(part: str | FunctionPart) -> str:
+    """A part in words, for a model whose template knows of no functions."""
+    match part:
+        case FunctionResponse():
+            return f"The function {part.name} gave: {part.response}"
+        case FunctionCall():
+            return marked(part)
+    return part
 
 
 def function_tools(request: Request[Image]) -> list[JsonValue]:
@@ -113,7 +127,7 @@ def _said(turn: Turn[EncodedImage], *, tools: bool) -> Message:
         if tools and isinstance(part, FunctionCall)
     ]
     texts = (
-        part if isinstance(part, str) else marked(part)
+        text_of(part)
         for part in turn.parts
         if isinstance(part, str) or (isinstance(part, FunctionCall) and not tools)
     )
@@ -126,16 +140,11 @@ def _call_id(part: FunctionPart) -> str:
 
 
 def _part(part: str | EncodedImage | FunctionPart) -> Message:
-    match part:
-        case EncodedImage():
-            inside: Message = {"content_hash": part.content_hash} if part.content_hash else {}
-            beside: Message = {"uuid": part.uuid} if part.uuid else {}
-            return {"type": "image_url", "image_url": {"url": part.uri, **inside}, **beside}
-        case FunctionResponse():
-            return {"type": "text", "text": f"The function {part.name} gave: {part.response}"}
-        case FunctionCall():
-            return {"type": "text", "text": marked(part)}
-    return {"type": "text", "text": part}
+    if isinstance(part, EncodedImage):
+        inside: Message = {"content_hash": part.content_hash} if part.content_hash else {}
+        beside: Message = {"uuid": part.uuid} if part.uuid else {}
+        return {"type": "image_url", "image_url": {"url": part.uri, **inside}, **beside}
+    return {"type": "text", "text": text_of(part)}
 
 
 def should_think(thinking: Thinking, template: Template) -> bool:

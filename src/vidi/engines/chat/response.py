@@ -89,7 +89,7 @@ def stream_answer(post: Post, body: bytes, style: ChatStyle | None = None) -> Ge
 
 
 def _stream_once(post: Post, body: bytes, style: ChatStyle) -> Generator[Piece, None, None]:
-    events, reader = EventStream(style.read_line), ResponseReader(style.explain)
+    events, reader = EventStream(style.read_line), ResponseReader(style.explain, style.calls)
     try:
         with closing(post(style.path, body)) as portions:
             for portion in portions:
@@ -163,16 +163,19 @@ class ResponseReader:
     """Pieces out of the messages of one streamed answer.
 
     Attributes:
+        explain, calls: As in `ChatStyle`.
         prompt_tokens: What the engine says that the prompt took; 0 until it has said so.
         cached_tokens: How many of them it had seen before and did not read again.
     """
 
     explain: Explain | None = None
+    calls: bool = False
     prompt_tokens: int = 0
     cached_tokens: int = 0
     _tokens: int = field(default=0)
     _finish: Finish | None = None
     _calls: dict[int, FunctionCall] = field(default_factory=dict)
+    _letters: int = 0
 
     def take(self, message: JsonValue) -> Iterator[Piece]:
         """The pieces of one message.
@@ -188,7 +191,8 @@ class ResponseReader:
         for choice in _objects(message.get("choices")):
             self._end(choice.get("finish_reason"))
             delta = choice.get("delta")
-            self._gather(delta.get("tool_calls") if isinstance(delta, dict) else None)
+            if self.calls and isinstance(delta, dict):
+                self._gather(delta.get("tool_calls"))
             for name in (*_THOUGHTS, "content"):
                 text = delta.get(name) if isinstance(delta, dict) else None
                 if isinstance(text, str) and text:
@@ -218,10 +222,11 @@ class ResponseReader:
             at = _number(each.get("index"))
             call = self._calls.get(at, FunctionCall("", ""))
             name, args = told.get("name"), told.get("arguments")
-            self._calls[at] = FunctionCall(
-                call.name + (name if isinstance(name, str) else ""),
-                call.args + (args if isinstance(args, str) else ""),
-            )
+            more = FunctionCall(name if isinstance(name, str) else "", args if isinstance(args, str) else "")
+            self._letters += len(more.name) + len(more.args) + 1
+            if self._letters > _LONGEST_LINE:
+                raise ValueError("a call has no end")
+            self._calls[at] = FunctionCall(call.name + more.name, call.args + more.args)
 
     def _end(self, reason: JsonValue) -> None:
         """Note why the answer ends; raises BackendFailure if the server gave it up."""
@@ -269,11 +274,14 @@ class ChatStyle:
         path: Where answers are asked for.
         read_line: Reads a line of a streamed answer.
         explain: Puts its errors into words.
+        calls: Whether it is asked for calls of functions, and reads them itself; else what it gives as calls
+            is nothing that anybody asked for.
     """
 
     path: str = _PATH
     read_line: ReadLine = read_event
     explain: Explain | None = None
+    calls: bool = False
 
 
 def merge_pieces(pieces: Iterable[Piece]) -> Iterator[Piece]:

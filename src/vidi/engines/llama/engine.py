@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from contextlib import closing
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from vidi.domain.answer import Finish, Piece, TokenCount
+from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import canvas, place
 from vidi.domain.prompt import ImageHeader, MediaResolution, Output, Prompt, PromptHeaders, TextFormat
 from vidi.engines.base import EngineContext, ModelCard
-from vidi.engines.calls import MalformedCall, naming_functions, read_marked
+from vidi.engines.calls import MalformedCall, naming_functions, read_marked, sound_calls
 from vidi.engines.chat.counting import Size, TokenCounter
 from vidi.engines.chat.messages import (
     Message,
@@ -26,6 +25,7 @@ from vidi.engines.chat.messages import (
     template_options,
 )
 from vidi.engines.chat.response import (
+    ChatStyle,
     ServerRefusal,
     UnreadableAnswer,
     shows_functions,
@@ -109,27 +109,21 @@ class Llama:
         """
         with naming_functions():
             grammar = compile_calls(prompt, thinking=self._thinking(prompt))
-        ways = [self._request(prompt, grammar)] * 2
-        if self._calls_natively(prompt):
-            ways[0] = self._request(prompt, "", tools=True)
-        for at, way in enumerate(ways):
-            said = False
-            try:
-                with closing(validated(partial(self._answer, way, prompt), form)) as pieces:
-                    for piece in pieces:
-                        said = said or bool(piece.text or piece.call)
-                        yield piece
-                return
-            except (MalformedCall, UnreadableAnswer):
-                if said or at:
-                    yield Piece("", finish=Finish.MALFORMED_FUNCTION_CALL)
-                    return
-            except ServerRefusal:
-                if said or at:
-                    raise
+        own = partial(validated, partial(self._answer, self._request(prompt, grammar), prompt), form)
+        native = partial(self._native_answer, prompt)
+        yield from sound_calls([native if self._calls_natively(prompt) else own, own])
 
-    def _answer(self, request: Message, prompt: Prompt) -> Generator[Piece, None, None]:
-        return read_marked(stream_answer(self._supervisor.post, _encoded(request)), prompt.functions)
+    def _answer(
+        self, request: Message, prompt: Prompt, style: ChatStyle | None = None
+    ) -> Generator[Piece, None, None]:
+        answer = stream_answer(self._supervisor.post, _encoded(request), style)
+        return read_marked(answer, prompt.functions)
+
+    def _native_answer(self, prompt: Prompt) -> Generator[Piece, None, None]:
+        try:
+            yield from self._answer(self._request(prompt, "", tools=True), prompt, ChatStyle(calls=True))
+        except (ServerRefusal, UnreadableAnswer) as failure:
+            raise MalformedCall(failure.message) from failure
 
     def _calls_natively(self, prompt: Prompt | PromptHeaders) -> bool:
         """Whether functions go through the chat template: it has a place for them, and any text will do.
