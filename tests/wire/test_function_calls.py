@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -234,6 +235,16 @@ def test_a_recursive_schema_is_unrolled() -> None:
     while shape.properties:
         depth, shape = depth + 1, shape.properties[0].schema.items or Schema()
     assert depth == 5
+
+
+def test_many_large_schemas_cost_no_more_than_one_and_the_first_that_is_too_much_is_named() -> None:
+    tree = {"$defs": {"n": {"properties": {f"p{at}": {"$ref": "#/$defs/n"} for at in range(4)}}}}
+    shape = {"type": "object", "properties": {"root": {"$ref": "#/$defs/n"}}, **tree}
+    error = refused(ask(*({"name": f"f{at}", "parametersJsonSchema": shape} for at in range(500))))
+    found = re.match(r"tools\[0\]\.function_declarations\[(\d+)\]\.parameters_json_schema", error.where)
+    assert found
+    assert 10 < int(found[1]) < 200
+    assert "too large together" in error.message
 
 
 # --- calls and responses in the conversation

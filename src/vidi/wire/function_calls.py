@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from vidi.domain.answer import FunctionCall
+from vidi.domain.budget import Budget
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import (
     FileReference,
@@ -19,7 +20,7 @@ from vidi.domain.prompt import (
 )
 from vidi.domain.schema import Kind, Schema
 from vidi.wire.errors import FieldViolation, Scope, refuse
-from vidi.wire.response_schema import compile_schema
+from vidi.wire.response_schema import SHARED_WORK, compile_schema
 from vidi.wire.schema import CallingMode, FunctionCallingConfig, Message, Struct, Tool
 
 MAX_FUNCTIONS = 512
@@ -146,14 +147,15 @@ def read_functions(
     if choice.mode is CallingMode.NONE:
         return ()
     allowed = set(choice.allowed) or {each.name for each in declared}
-    return tuple(_read(each, scope) for each in declared if each.name in allowed)
+    work = Budget(SHARED_WORK)
+    return tuple(_read(each, scope, work) for each in declared if each.name in allowed)
 
 
-def _read(declared: DeclaredFunction, scope: Scope) -> FunctionDeclaration:
+def _read(declared: DeclaredFunction, scope: Scope, work: Budget) -> FunctionDeclaration:
     shape = _NO_ARGUMENTS
     if declared.schema is not None:
         path = f"{declared.at}.{declared.schema_at}"
-        shape = compile_schema(declared.schema, path, scope, closed=declared.closed)
+        shape = compile_schema(declared.schema, path, scope, closed=declared.closed, shared=work)
         if shape.kinds and Kind.OBJECT not in shape.kinds:
             refuse([scope.fault(path, "schema should be of type OBJECT.")])
         shape = replace(shape, kinds=_NO_ARGUMENTS.kinds)
