@@ -27,8 +27,8 @@ The flows: a caption of inline bytes, of a picture that was `fetched` or by `upl
 `structured` answer by schema; `boxes` as JSON without one; `several` pictures, uploaded and inline;
 `tokens` counted and billed alike; `refused`, an error as the client's own; an `interaction` that another one
 continues; `vertex`, a caption in that mode; `called`, the structured answer as the arguments of a function
-that must be called; `tools`, a function that is called, runs at the client's and is answered for. The first asks for what the
-[cookbook](../tests/clients/test_cookbook.py)'s notebooks ask for, too.
+that must be called; `tools`, a function that is called, runs at the client's and is answered for. The first
+asks for what the [cookbook](../tests/clients/test_cookbook.py)'s notebooks ask for, too.
 """
 
 TAIL = """

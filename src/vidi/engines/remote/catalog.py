@@ -93,8 +93,7 @@ class RemoteModel:
             output_token_limit=min(LONGEST_ANSWER, max(1, context // 2)),
             slots=self.backend.slots,
             samples=True,
-            # Without a grammar there is no telling a call from a text.
-            calls=bool(self.kind.grammar),
+            calls=True,
             thinks=profile is not None and profile.template.thinks is not Thinks.NEVER,
             pixels=PixelBudgets.of(profile.pictures) if profile else _ANY_PICTURES,
             dialect=profile.dialect if profile else None,

@@ -118,19 +118,17 @@ class RemoteEngine:
         # A stop sequence may end an answer anywhere, so its form is not held against it.
         form = Output() if prompt.sampling.stop_sequences else prompt.output
 
-        def answer() -> Generator[Piece, None, None]:
-            return ended(stream_answer(post, body, self._style), limit)
-
-        if self._kind.grammar and prompt.functions and not prompt.must_call:
-            own = partial(validated, lambda: read_marked(answer(), prompt.functions), form)
-            yield from sound_calls([own, own])
-            return
-        if self._kind.grammar:
-            yield from validated(answer, form)
-            return
-        if form.format is TextFormat.JSON and form.schema is None:
+        grammar, may_call = self._kind.grammar, bool(prompt.functions) and not prompt.must_call
+        if not grammar and form.format is TextFormat.JSON and form.schema is None:
             form = replace(form, schema=Schema())
-        yield from validated(lambda: bare(answer(), form), form, hold_back=True)
+
+        def answer() -> Generator[Piece, None, None]:
+            pieces = ended(stream_answer(post, body, self._style), limit)
+            pieces = pieces if grammar else bare(pieces, form)
+            return read_marked(pieces, prompt.functions) if may_call else pieces
+
+        attempt = partial(validated, answer, form, hold_back=not grammar)
+        yield from sound_calls([attempt, attempt]) if may_call else attempt()
 
     def close(self) -> None:
         """Hang up."""
