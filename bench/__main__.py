@@ -5,9 +5,11 @@
     python -m bench memory           memory of the process tree
     python -m bench lite             time and memory of the built-in engine, on photographs
     python -m bench engine           open models, beside llama.cpp's own server
+    python -m bench backends         before a server that answers at a fixed rate, beside that server itself
     python -m bench page             the page at /, in Chromium
     python -m bench hostile          what hostile callers cost the others; minutes
     python -m bench uploads          the Files API; minutes and gigabytes, less with --scale 0.01
+    python -m bench cluster          three gateways, one killed each second while files are uploaded
     python -m bench quality ...      how well a model answers (-h for its flags)
 
 Figures never fail anything: the exit code is 0 unless something did not work at all (1).
@@ -22,7 +24,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from bench import engine, hostile, lite, memory, page, quality, speed, uploads
+from bench import backends, cluster, engine, hostile, lite, memory, page, quality, speed, uploads
 from bench.servers import Broken
 from bench.table import Row, as_json, table
 
@@ -32,12 +34,13 @@ BENCHMARKS: Mapping[str, Callable[[], Iterable[Row]]] = {
     "lite": lite.run,
 }
 BY_NAME: Mapping[str, Callable[[], Iterable[Row]]] = {
+    "backends": backends.run,
     "engine": engine.run,
     "page": page.run,
     "hostile": hostile.run,
 }
 """Run only when named."""
-SCALED: Mapping[str, Callable[[float], Iterable[Row]]] = {"uploads": uploads.run}
+SCALED: Mapping[str, Callable[[float], Iterable[Row]]] = {"uploads": uploads.run, "cluster": cluster.run}
 """Run only when named, in the size that `--scale` asks for."""
 
 
@@ -58,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [options.name] if options.name else list(BENCHMARKS)
     if not options.name:
         print(
-            "speed, memory, lite; by name only: engine, page, hostile, uploads, "
+            "speed, memory, lite; by name only: engine, backends, page, hostile, uploads, cluster, "
             "quality (python -m bench quality -h)",
             file=sys.stderr,
         )

@@ -2,6 +2,7 @@
 
 small requests    one request of under a megabyte that asks for much work, a family a row: how late the
                   answer to a cheap request comes meanwhile, at worst
+memory, overload  many callers together: `hostile_load.py`
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.hostile_load import memory, overload
 from bench.hostile_requests import FAMILIES, LARGEST, Hostile
 from bench.memory import LITE
 from bench.servers import GENERATE, Broken, Connection, Server, post, vidi
@@ -173,7 +175,11 @@ def _on(model: str, folder: Path) -> Iterator[Row]:
             yield Row(f"{model}: {name} ({ending})", found.delay, most=MOST_DELAY)
 
 
-PARTS: Mapping[str, Callable[[], Iterator[Row]]] = {"small requests": small_requests}
+PARTS: Mapping[str, Callable[[], Iterator[Row]]] = {
+    "small requests": small_requests,
+    "memory": memory,
+    "overload": overload,
+}
 """Each part of the benchmark; in the order in which they run."""
 
 

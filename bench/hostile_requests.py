@@ -66,8 +66,10 @@ def configured(**config: Json) -> bytes:
 
 
 def json_schema(schema: Json) -> bytes:
-    """A request for an answer of a schema."""
-    return configured(responseMimeType="application/json", responseJsonSchema=schema)
+    """A request for an answer of a schema about a picture."""
+    picture: Json = {"inlineData": {"mimeType": "image/png", "data": _PNG}}
+    config: Json = {"responseMimeType": "application/json", "responseJsonSchema": schema}
+    return _dumps({"contents": [{"parts": [picture, {"text": "hi"}]}], "generationConfig": config})
 
 
 def multiplied(values: int, levels: int, references: int) -> Json:
@@ -296,6 +298,26 @@ SCHEMA_FAMILIES: Mapping[str, Callable[[], Json]] = {
     "many elements": lambda: many_elements(400, 10_000),
     "alternative objects": lambda: alternative_objects(2_000),
     "nested anyOf": lambda: nested_any_of(13),
+    "edges": lambda: {
+        "type": "object",
+        "properties": {f"{at}{name}": {"type": "integer"} for at in _WORDS for name in _EDGES},
+        "required": [f"{at}{name}" for at in _WORDS for name in _EDGES],
+    },
+    "boxes": lambda: {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                f"box_{at}": {"type": "array", "items": {"type": "integer"}} for at in range(3_000)
+            },
+        },
+    },
+    "enums of many members": lambda: {
+        "$defs": {"a": {"type": "string", "enum": [f"dog {at}" for at in range(1_000)]}},
+        "type": "object",
+        "properties": {f"m{at}": {"$ref": "#/$defs/a"} for at in range(95)},
+    },
+    "nested alternatives": lambda: _nested_alternatives(5, 6),
     "nested anyOf of one": lambda: _nested_lists(60),
     "recursion": lambda: {
         "$defs": {
@@ -337,6 +359,37 @@ SCHEMA_FAMILIES: Mapping[str, Callable[[], Json]] = {
     },
 }
 """Schemas of an answer."""
+
+
+_WORDS: tuple[str, ...] = tuple(
+    f"{letter}{other}_" for letter in "abcdefghijkl" for other in "mnopqrstuvwxyz"
+)
+_EDGES: tuple[str, ...] = (
+    "xmin",
+    "ymin",
+    "xmax",
+    "ymax",
+    "left",
+    "top",
+    "right",
+    "bottom",
+    "width",
+    "height",
+)
+
+
+def _nested_alternatives(depth: int, options: int) -> Json:
+    """Objects whose member has alternatives, none of which can be filled, of such objects."""
+    schema: Json = {"type": "string", "pattern": "^(no|text|is|known|for)[q-z]{7}$"}
+    for level in range(depth):
+        inner: Json = [{"type": "object", "minProperties": at} for at in range(options)]
+        schema = {
+            "type": "object",
+            "properties": {f"m{level}": schema},
+            "required": [f"m{level}"],
+            "anyOf": inner,
+        }
+    return schema
 
 
 def _nested_lists(depth: int, keyword: str = "anyOf") -> Json:

@@ -169,19 +169,21 @@ class Connection:
 
 
 @contextmanager
-def vidi(model: str, folder: Path, cache: Path | None = None) -> Iterator[Server]:
+def vidi(model: str, folder: Path, cache: Path | None = None, **settings: str) -> Iterator[Server]:
     """`vidi serve` with every setting at its default, but for where it keeps its data.
 
     Args:
         model: The default model.
         folder: Where uploaded files go.
         cache: Where weights lie; None takes the usual place.
+        settings: More, by their names in the environment.
 
     Raises:
         Broken: It does not start.
     """
     variables = {name: value for name, value in os.environ.items() if not name.startswith("VIDI_")}
     variables["VIDI_DATA_DIR"] = str(folder)
+    variables |= settings
     if cache is not None:
         variables["VIDI_CACHE_DIR"] = str(cache)
     port = _free_port()
@@ -199,6 +201,14 @@ def yardstick(answer: Path) -> Iterator[Server]:
     """
     port = _free_port()
     with _running(["bench.yardsticks", str(port), str(answer)], port, dict(os.environ)) as server:
+        yield server
+
+
+@contextmanager
+def fake_backend() -> Iterator[Server]:
+    """A server that answers like vLLM, at a fixed rate. Raises Broken if it does not start."""
+    port = _free_port()
+    with _running(["bench.fake_backend", str(port)], port, dict(os.environ)) as server:
         yield server
 
 

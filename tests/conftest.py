@@ -14,6 +14,8 @@ import pytest
 from PIL import Image, ImageDraw
 from starlette.testclient import TestClient
 
+from bench import backing
+from tests.files import cluster
 from tests.waiting import HANG_SECONDS
 from vidi.app import create_app
 from vidi.domain.errors import Unavailable
@@ -91,3 +93,17 @@ def real_weights() -> Weights:
         return ensure(EngineContext(cache, threads=1, progress=lambda step, done, total: None))
     except Unavailable as missing:
         pytest.skip(f"the weights of vidi-lite cannot be fetched here: {missing.message}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[backing.Program]:
+    """One PostgreSQL for all tests; each takes a database of its own."""
+    with cluster.postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[backing.Program]:
+    """One S3 server for all tests; each takes a prefix of its own."""
+    with backing.s3() as server:
+        yield server

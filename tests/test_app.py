@@ -8,16 +8,19 @@ from pathlib import Path
 
 from vidi.app import storage
 from vidi.files.metadata import UploadRequest
+from vidi.http.keys import KeyRing, no_keys
 from vidi.settings import Settings
+from vidi.storage.clock import utc_now
 from vidi.storage.threads import StorageThreads
 
 
 def test_storage_closes_after_the_calls_that_still_run(tmp_path: Path) -> None:
     threads = StorageThreads()
+    keys = KeyRing(no_keys, utc_now)
     begun, never = threading.Event(), threading.Event()
 
     async def leave_a_call_behind() -> None:
-        with storage(Settings(data_dir=tmp_path), threads) as (files, _):
+        with storage(Settings(data_dir=tmp_path), threads, keys) as (files, _):
 
             def start_late() -> str:
                 begun.set()
@@ -26,7 +29,7 @@ def test_storage_closes_after_the_calls_that_still_run(tmp_path: Path) -> None:
 
             call = asyncio.create_task(threads.run_in_thread(start_late))
             await asyncio.to_thread(begun.wait)
-        with storage(Settings(data_dir=tmp_path), StorageThreads()) as (reopened, _):
+        with storage(Settings(data_dir=tmp_path), StorageThreads(), keys) as (reopened, _):
             assert reopened.uploads.query(await call).received == 0
 
     asyncio.run(leave_a_call_behind())

@@ -10,7 +10,7 @@ from tools.house import Module, longest_chain, modules_of, shared_class_names
 
 MOST_LINES = 500
 FEWEST_LINES = 40
-MOST_MODULES = 165
+MOST_MODULES = 175
 MOST_DEPTH = 14
 
 MODULES = modules_of()

@@ -56,8 +56,8 @@ from vidi.images.tokens import image_tokens
 PICTURES_AT_ONCE = 8
 """How many pictures of one request are read and decoded, or wait for a decoder, at the same time."""
 
-HEADERS_PER_TURN = 100
-"""How many headers are read before other requests get their turn on the loop: a few milliseconds."""
+SECONDS_PER_TURN = 0.005
+"""How long headers are read before other requests get their turn on the loop."""
 
 Sources = Request[PictureSource]
 """What the model is asked, its pictures still encoded."""
@@ -125,7 +125,7 @@ class GenerateService:
         resolved = await self._registry.open(model)
         card = resolved.worker.card
         conversation = forced(conversation, several=card.calls)
-        grounded = self._grounded(conversation, card)
+        grounded = await self._grounded(conversation, card)
         async with self._sources(grounded.native if grounded else conversation, owner) as sources:
             headers = await self._headers(sources)
             return _price(resolved, await resolved.worker.count_tokens(headers), headers)
@@ -146,13 +146,13 @@ class GenerateService:
         resolved = await self._registry.open(model)
         card = resolved.worker.card
         conversation = forced(conversation, several=card.calls)
-        grounded = self._grounded(conversation, card)
+        grounded = await self._grounded(conversation, card)
         # The place in the queue and the memory of the pictures, until the answer's end.
         async with AsyncExitStack() as held:
             async with self._sources(grounded.native if grounded else conversation, owner) as sources:
                 generation = await self._prepare(resolved, conversation, sources, grounded, held)
             # The pictures are in the prompt now: their files may go while the engine answers.
-            yield generation
+            yield replace(generation, pieces=_short(generation.pieces))
 
     def check_room(self, model: str) -> None:
         """Refuse a request before it is read, if there will be no place for it. Raises as `generate`."""
@@ -193,13 +193,14 @@ class GenerateService:
             pieces = self._answers.keep(key, count, pieces)
         return Generation(card, _price(resolved, count, headers), pieces, summary)
 
-    def _grounded(
+    async def _grounded(
         self, conversation: Conversation, card: ModelCard
     ) -> GroundingRequest[ImageSource | FileReference] | None:
         """How to ask for the places that are wanted; None if none are, or they are asked for as it stands."""
         if card.dialect is None or not self._options.grounding:
             return None
-        return grounding_request(conversation, card.dialect)
+        # Schemas are walked, and texts searched for words.
+        return await asyncio.to_thread(grounding_request, conversation, card.dialect)
 
     @asynccontextmanager
     async def _sources(self, conversation: Conversation, owner: str) -> AsyncIterator[Sources]:
@@ -208,14 +209,19 @@ class GenerateService:
             self._urls.fetched(conversation) as fetched,
             lease_files(self._files, fetched, owner) as leased,
         ):
-            yield leased.with_images(_source(image) for image in leased.images())
+            # A file that is named again is the same source: its header and digest are read once.
+            named: dict[tuple[str, MediaResolution | int], PictureSource] = {}
+            yield leased.with_images(_source(image, named) for image in leased.images())
 
     async def _headers(self, sources: Sources) -> PromptHeaders:
         """Read every header; refuses what no decoder should see."""
         headers = []
-        for index, source in enumerate(sources.images(), start=1):
-            if index % HEADERS_PER_TURN == 0:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        for source in sources.images():
+            if clock() - began > SECONDS_PER_TURN:
                 await asyncio.sleep(0)
+                began = clock()
             own = source.resolution
             resolution = sources.resolution if own is MediaResolution.UNSPECIFIED else own
             with self._budget.hold(0 if source.has_header else source.stored):
@@ -260,12 +266,17 @@ def _pixel_bytes(header: ImageHeader, fit: Fit) -> int:
     return width * height * 3
 
 
-def _source(image: ImageSource | LeasedImage) -> PictureSource:
+def _source(
+    image: ImageSource | LeasedImage, named: dict[tuple[str, MediaResolution | int], PictureSource]
+) -> PictureSource:
     """A picture with what is known of it: an uploaded file's digest and header lie in its row."""
     if isinstance(image, ImageSource):
         return PictureSource.inline(image)
     file = image.file
-    return PictureSource(
+    known = named.get((file.id, image.resolution))
+    if known is not None:
+        return known
+    named[file.id, image.resolution] = source = PictureSource(
         image.read,
         image.where,
         image.resolution,
@@ -273,6 +284,7 @@ def _source(image: ImageSource | LeasedImage) -> PictureSource:
         digest=file.sha256,
         header=file.header,
     )
+    return source
 
 
 async def _cache_key(
@@ -302,6 +314,19 @@ def _check_length(count: TokenCount, card: ModelCard) -> None:
             f"The input token count ({count.total}) exceeds the maximum number of tokens allowed "
             f"({card.input_token_limit})."
         )
+
+
+LONGEST_PIECE = 2_500
+"""Characters of a piece: as JSON under 16 kB, which every client's reader of streams takes in one line."""
+
+
+async def _short(pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
+    """The same answer in pieces that are not too long; all but its text goes with a piece's end."""
+    async for piece in pieces:
+        while len(piece.text) > LONGEST_PIECE:
+            yield Piece(piece.text[:LONGEST_PIECE], thought=piece.thought, candidate=piece.candidate)
+            piece = replace(piece, text=piece.text[LONGEST_PIECE:])
+        yield piece
 
 
 async def _candidates(worker: Worker, prompt: Prompt) -> AsyncIterator[Piece]:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
+import fcntl
 import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path, user_config_path, user_data_path
 from pydantic import (
+    AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from vidi.engines.base import Backend
+from vidi.http.keys import Key
 
 PREFIX = "VIDI_"
 """A setting `port` is read from the environment as VIDI_PORT."""
@@ -121,6 +126,9 @@ class Settings(BaseModel):
     port: int = Field(8484, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     model: str = Field("", description="Default model; empty takes the best one on the disk.")
     api_keys: Names = Field((), description="Keys that callers must show, separated by commas; none: open.")
+    keys_file: Path | None = Field(
+        None, description="Named keys, as `vidi keys` writes them; not set: keys.json in the data folder."
+    )
     allowed_hosts: Names = Field(
         (), description="Host names under which an open server may be called, beside loopback's."
     )
@@ -183,6 +191,28 @@ class Settings(BaseModel):
         ge=0,
         description="Room for answers to give again at temperature 0 or with a seed; 0: off.",
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How log lines look; `json` has one a request, `text` with --verbose only."
+    )
+    open_monitoring: bool = Field(
+        False, description="Whether /health, /ready and /metrics need no key from other machines either."
+    )
+    traces_url: str = Field(
+        "", description="OpenTelemetry collector, as http://127.0.0.1:4318/v1/traces; empty: no traces."
+    )
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="PostgreSQL that several servers share, as postgresql://user:password@host/database; "
+        "empty keeps everything in data_dir, for one server. Needs blob_url.",
+    )
+    blob_url: str = Field(
+        "",
+        description="Where servers with a database_url keep the bytes of files: s3://bucket/prefix. "
+        "AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and so on are read as the AWS tools read them.",
+    )
+    blob_cache_bytes: int = Field(
+        GIBIBYTE, ge=0, description="Room in data_dir for copies of files that lie at blob_url; 0: off."
+    )
     request_seconds: float = Field(600.0, gt=0, description="How long one request may take in all.")
     drain_seconds: float = Field(
         30.0, ge=0, description="How long running answers may take to end after Ctrl-C or SIGTERM."
@@ -190,11 +220,17 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _check_open_server(self) -> Self:
-        if not self.api_keys and not is_loopback(self.host):
+        if not self.locked and not is_loopback(self.host):
             raise ValueError(
-                f"host {self.host} can be reached by others, so api_keys must be set: "
-                f"{PREFIX}API_KEYS=some-long-secret, or keep the host at 127.0.0.1"
+                f"host {self.host} can be reached by others, so there must be keys: `vidi keys add NAME`, or "
+                f"{PREFIX}API_KEYS=some-long-secret. Or keep the host at 127.0.0.1"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_shared_storage(self) -> Self:
+        if bool(self.database_url.get_secret_value()) != bool(self.blob_url):
+            raise ValueError("database_url and blob_url go together: set both, or neither")
         return self
 
     @model_validator(mode="after")
@@ -219,12 +255,113 @@ class Settings(BaseModel):
         """Whether https pictures are fetched: as chosen, else where no stranger can ask for them."""
         if self.allow_urls is not None:
             return self.allow_urls
-        return not self.api_keys and is_loopback(self.host)
+        return not self.locked and is_loopback(self.host)
 
     @property
-    def key_digests(self) -> frozenset[bytes]:
-        """SHA-256 of each key: what requests are compared with."""
-        return frozenset(hashlib.sha256(key.encode()).digest() for key in self.api_keys)
+    def keys_path(self) -> Path:
+        """Where the named keys are."""
+        return self.keys_file or self.data_dir / "keys.json"
+
+    @property
+    def locked(self) -> bool:
+        """Whether callers need keys: some are set, or there is a file of them, even an empty one."""
+        return bool(self.api_keys) or self.keys_path.exists()
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
+        raise ValueError("a key's name is 1 to 63 letters, digits, dots, dashes or underscores")
+    return name
+
+
+class NamedKey(BaseModel):
+    """One key of the file; see `http.keys.Key` for what each limit means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, AfterValidator(_checked_name)]
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    requests_per_minute: int | None = Field(None, ge=1, le=100_000)
+    tokens_per_day: int | None = Field(None, ge=1)
+    stored_bytes: int | None = Field(None, ge=0)
+    models: tuple[str, ...] = ()
+    expires: AwareDatetime | None = None
+
+    def key(self) -> Key:
+        """As the server takes it. The owner is made from the name, in a form that no digest has."""
+        return Key(owner=f"name:{self.name}", **self.model_dump())
+
+
+class KeysFile(BaseModel):
+    """All named keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keys: tuple[NamedKey, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_twins(self) -> Self:
+        for values in ([key.name for key in self.keys], [key.sha256 for key in self.keys]):
+            if twins := sorted(value for value, count in Counter(values).items() if count > 1):
+                raise ValueError(f"there is more than one key {twins[0]}")
+        return self
+
+
+def read_keys_file(path: Path) -> KeysFile:
+    """The named keys; none if there is no file.
+
+    Raises:
+        SettingsError: It cannot be read, or something in it is wrong.
+    """
+    try:
+        return KeysFile.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return KeysFile()
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    except ValidationError as error:
+        raise SettingsError(f"{path}: {_problems(error)}") from None
+
+
+def change_keys_file(path: Path, change: Callable[[KeysFile], KeysFile]) -> None:
+    """Replace the file by what `change` makes of it, all at once; only its owner may read it.
+
+    Raises:
+        SettingsError: It cannot be read or written, or the new one is wrong.
+        What `change` raises; then all stays as it was.
+    """
+    text = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            new = change(read_keys_file(path)).model_dump_json(indent=2, exclude_defaults=True)
+            text.touch(mode=0o600)
+            with text.open("w", encoding="utf-8") as file:
+                file.write(new + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            text.replace(path)
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    except ValidationError as error:
+        raise SettingsError(_problems(error).removeprefix("settings: ")) from None
+
+
+def server_keys(settings: Settings) -> list[Key] | None:
+    """All keys that open the server; None for an open one.
+
+    Raises:
+        SettingsError: As `read_keys_file`.
+    """
+    if not settings.locked:
+        return None
+    named = [each.key() for each in read_keys_file(settings.keys_path).keys]
+    return [*map(Key.of_secret, settings.api_keys), *named]
 
 
 def is_loopback(host: str) -> bool:
@@ -280,12 +417,15 @@ def load(flags: Mapping[str, object], config: Path | None = None) -> Settings:
     try:
         return Settings.model_validate(chosen)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(step) for step in problem['loc']) or 'settings'}: "
-            f"{problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors()
-        )
-        raise SettingsError(problems) from None
+        raise SettingsError(_problems(error)) from None
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(step) for step in problem['loc']) or 'settings'}: "
+        f"{problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors()
+    )
 
 
 def _from_environment() -> dict[str, str]:

@@ -32,6 +32,20 @@ asks for what the [cookbook](../tests/clients/test_cookbook.py)'s notebooks ask 
 """
 
 TAIL = """
+## From a container
+
+In a container the machine around it has another name, and Vidi answers only under names that it knows.
+
+- Docker Desktop leads `http://host.docker.internal:8484` to the machine's loopback address: start Vidi with
+  `VIDI_ALLOWED_HOSTS=host.docker.internal`.
+- On Linux that name, given with `--add-host=host.docker.internal:host-gateway`, leads to the bridge, as
+  172.17.0.1: others can reach it, so Vidi needs keys. `VIDI_API_KEYS=... vidi serve --host 172.17.0.1`.
+
+## Names of files
+
+google-genai puts a file's name into a header, which takes ASCII alone. For other names open the file and pass
+it with its type: `client.files.upload(file=open("Фото.png", "rb"), config={"mime_type": "image/png"})`.
+
 ## What is known not to work
 
 - Google's own tools (search, code execution, pages, maps) are not served: a request that brings one is

@@ -99,6 +99,14 @@ class FileIndexSuite:
         assert index.finish("upload3", replace(file(3, owner="you"), id="file0001"))
         assert index.file("me", "file0001") == file(1)
 
+    def test_finish_refuses_a_session_that_has_ended(self, index: FileIndex) -> None:
+        add(index, file(1))
+        assert not index.finish("upload1", replace(file(2), blob="blob1"))
+        index.start(session(3))
+        index.cancel("upload3", NOON)
+        assert not index.finish("upload3", file(3))
+        assert [found.id for found in index.page("me", None, 10, NOON)] == ["file0001"]
+
     def test_delete_returns_the_file_once(self, index: FileIndex) -> None:
         add(index, file(1))
         assert index.delete("you", "file0001") is None

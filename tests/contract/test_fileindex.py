@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.backing import Program, new_database
 from tests.contract.fileindex_suite import FileIndexSuite
 from tests.files.memory import MemoryIndex
+from vidi.files.postgres import PostgresIndex
 from vidi.files.sqlite import SqliteIndex
 from vidi.files.store import FileIndex
+from vidi.storage.postgres import PostgresDatabase
 
 
 class TestSqliteIndex(FileIndexSuite):
@@ -25,3 +28,11 @@ class TestMemoryIndex(FileIndexSuite):
     @pytest.fixture
     def index(self) -> FileIndex:
         return MemoryIndex()
+
+
+@pytest.mark.slow
+class TestPostgresIndex(FileIndexSuite):
+    @pytest.fixture
+    def index(self, postgres: Program) -> Iterator[FileIndex]:
+        with closing(PostgresDatabase(new_database(postgres))) as database:
+            yield PostgresIndex(database)

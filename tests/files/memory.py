@@ -41,8 +41,8 @@ class MemoryBlobs:
         stored = self._blobs.get(_checked(key))
         return None if stored is None else len(stored)
 
-    def open(self, key: str) -> BinaryIO:
-        return io.BytesIO(self._present(key))
+    def open(self, key: str, size: int | None = None) -> BinaryIO:
+        return io.BytesIO(self._present(key)[:size])
 
     def delete(self, key: str) -> None:
         self._blobs.pop(_checked(key), None)
@@ -90,7 +90,8 @@ class MemoryIndex:
     def finish(self, upload_id: str, file: StoredFile) -> bool:
         with self._lock:
             self.fault("finish before")
-            if (file.owner, file.id) in self._files:
+            active = self._sessions[upload_id].phase is Phase.ACTIVE
+            if not active or (file.owner, file.id) in self._files:
                 return False
             self._files[file.owner, file.id] = file
             self._sessions[upload_id] = replace(

@@ -9,9 +9,9 @@ import pytest
 from tests.files.file_server import ME, FileServer, sha256
 from tests.waiting import HANG_SECONDS
 from vidi.domain.errors import Cancelled, InvalidRequest
-from vidi.files.aio import BLOCK_BYTES, AsyncFiles
+from vidi.files.aio import AsyncFiles
 from vidi.files.metadata import UploadRequest
-from vidi.files.store import Phase
+from vidi.files.store import BLOCK_BYTES, Phase
 
 CONTENT = bytes(range(256)) * (BLOCK_BYTES // 64) + b"rest"
 """Four blocks and a little."""

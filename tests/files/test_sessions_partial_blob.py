@@ -20,9 +20,9 @@ class CountingBlobs(MemoryBlobs):
         super().sync(key)
         self.syncs += 1
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str, size: int | None = None) -> BinaryIO:
         self.opened += 1
-        return super().open(key)
+        return super().open(key, size)
 
 
 def test_digest_is_computed_while_bytes_come() -> None:

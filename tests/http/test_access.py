@@ -18,8 +18,10 @@ from tests.conftest import picture
 from tests.http.walk import VERBS, Place, Reply, ask, places, table_of
 from vidi.app import create_app
 from vidi.domain.errors import InvalidRequest, PermissionDenied
-from vidi.http.access import Access, AccessPolicy, Caller
+from vidi.http.access import Access, AccessPolicy, Caller, Network
+from vidi.http.keys import Key, KeyRing, UsageBook
 from vidi.settings import Settings
+from vidi.storage.clock import utc_now
 
 KEY, OTHER = "the-first-of-the-keys", "the-other-of-the-keys"
 MINE, THEIRS = {"x-goog-api-key": KEY}, {"x-goog-api-key": OTHER}
@@ -205,10 +207,13 @@ def _admit(policy: AccessPolicy, access: Access, client: str, *headers: tuple[st
     return policy.admit(access, scope, policy.address(scope))
 
 
-POLICIES = [
-    AccessPolicy(frozenset(), frozenset({"localhost", "vidi.home"})),
-    AccessPolicy(frozenset({b"x"}), frozenset({"localhost", "vidi.home"})),
-]
+def _policy(*keys: Key, proxies: tuple[Network, ...] = ()) -> AccessPolicy:
+    """Of a server with these keys, or of an open one."""
+    ring = KeyRing(lambda: keys or None, utc_now)
+    return AccessPolicy(ring, UsageBook(utc_now), frozenset({"localhost", "vidi.home"}), proxies)
+
+
+POLICIES = [_policy(), _policy(Key.of_secret("x"))]
 HERE = (("host", "localhost:8484"),)
 
 
@@ -248,15 +253,11 @@ def test_an_open_server_asks_every_route_for_its_own_name(access: Access) -> Non
         _admit(POLICIES[0], access, "127.0.0.1", *HERE, ("origin", "http://localhost"), ("origin", "null"))
 
 
-BEHIND = AccessPolicy(
-    frozenset(),
-    frozenset({"vidi.example", "localhost"}),
-    (ip_network("10.0.0.0/8"), ip_network("::1/128"), ip_network("127.0.0.1/32")),
-)
+BEHIND = _policy(proxies=tuple(map(ip_network, ("10.0.0.0/8", "::1/128", "127.0.0.1/32"))))
 TOLD = (
     ("host", "localhost:8484"),
     ("x-forwarded-for", "192.0.2.1"),
-    ("x-forwarded-host", "vidi.example"),
+    ("x-forwarded-host", "vidi.home"),
     ("x-forwarded-proto", "https"),
     ("x-forwarded-prefix", "/ai/"),
 )
@@ -265,7 +266,7 @@ TOLD = (
 @pytest.mark.parametrize("proxy", ["10.1.2.3", "::1", "::ffff:10.1.2.3"])
 def test_a_trusted_proxy_tells_where_a_request_was_sent(proxy: str) -> None:
     told = BEHIND.address(_scope(proxy, TOLD))
-    assert told.base_url == "https://vidi.example/ai"
+    assert told.base_url == "https://vidi.home/ai"
     assert told.client == "192.0.2.1"
 
 
@@ -277,14 +278,14 @@ def test_a_stranger_tells_nothing_with_a_proxys_headers(stranger: str) -> None:
 
 def test_what_a_stranger_wrote_before_a_trusted_proxy_did_is_not_read() -> None:
     forged = (
-        ("x-forwarded-host", "evil.example, vidi.example"),
+        ("x-forwarded-host", "evil.example, vidi.home"),
         ("x-forwarded-proto", "javascript"),
         ("x-forwarded-proto", "https"),
         ("x-forwarded-for", "127.0.0.1, 192.0.2.9"),
         ("x-forwarded-for", "10.0.0.2"),
     )
     told = BEHIND.address(_scope("10.0.0.1", (("host", "localhost"), *forged)))
-    assert (told.base_url, told.client) == ("https://vidi.example", "192.0.2.9")
+    assert (told.base_url, told.client) == ("https://vidi.home", "192.0.2.9")
 
 
 @pytest.mark.parametrize(
@@ -319,7 +320,7 @@ def test_a_host_that_is_none_is_refused(host: str) -> None:
         ("127.0.0.1", (("x-forwarded-for", "127.0.0.1, 192.0.2.1"),), False),
         ("127.0.0.1", (("x-real-ip", "127.0.0.1"),), False),
         ("127.0.0.1", (("x-forwarded-for", "127.0.0.1"),), True),
-        ("127.0.0.1", (("x-forwarded-for", "127.0.0.1"), ("x-forwarded-host", "vidi.example")), True),
+        ("127.0.0.1", (("x-forwarded-for", "127.0.0.1"), ("x-forwarded-host", "vidi.home")), True),
         ("127.0.0.1", (("x-forwarded-for", "127.0.0.1"), ("x-forwarded-host", "evil.example")), False),
         ("10.0.0.1", (), False),
     ],

@@ -80,6 +80,17 @@ def test_a_media_resolution_costs_gemini_threes_budget(client: TestClient) -> No
     )
     part = {**image, "media_resolution": {"level": "MEDIA_RESOLUTION_ULTRA_HIGH"}}
     assert client.post(f"{MODEL}:countTokens", json=_ask(part)).json()["totalTokens"] == 2205
+    part = {**image, "media_resolution": {"num_tokens": 333}}
+    assert client.post(f"{MODEL}:countTokens", json=_ask(part)).json()["totalTokens"] == 333
+
+
+def test_a_thinking_level_is_taken_under_each_of_its_names(client: TestClient) -> None:
+    for level in ("MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH", "xhigh"):
+        config = {"thinkingConfig": {"thinkingLevel": level}}
+        reply = client.post(f"{MODEL}:generateContent", json=_ask({"text": "hi"}, generationConfig=config))
+        assert reply.status_code == 200, reply.text
+    asked = {"model": "echo", "input": "hi", "generation_config": {"thinking_level": "xhigh"}}
+    assert client.post("/v1beta/interactions", json=asked).status_code == 200
 
 
 def test_a_stream_is_bare_server_sent_events(client: TestClient) -> None:

@@ -15,9 +15,12 @@ from starlette.testclient import TestClient
 import vidi
 from vidi.domain.errors import Unavailable
 from vidi.http.access import AccessPolicy
+from vidi.http.keys import KeyRing, UsageBook, no_keys
 from vidi.http.middleware import Gateway
 from vidi.http.response import add_header, encode_errors_with, json_response
 from vidi.http.routes import GET, RouteEntry, RouteTable
+from vidi.http.stream import Drain
+from vidi.storage.clock import utc_now
 
 SOURCE = Path(vidi.__file__).parent
 
@@ -41,9 +44,9 @@ async def _fail_in_its_own_words(request: Request) -> Response:
 def small() -> TestClient:
     """A client of three endpoints behind the middleware."""
     endpoints = {"/answer": _answer, "/fail": _fail, "/own": _fail_in_its_own_words}
-    policy = AccessPolicy(frozenset(), frozenset({"localhost"}))
+    policy = AccessPolicy(KeyRing(no_keys, utc_now), UsageBook(utc_now), frozenset({"localhost"}))
     table = RouteTable(RouteEntry(GET, path, endpoint) for path, endpoint in endpoints.items())
-    app = Starlette(middleware=[Middleware(Gateway, policy=policy, resolve=table.resolve)])
+    app = Starlette(middleware=[Middleware(Gateway, policy=policy, resolve=table.resolve, drain=Drain(0))])
     return TestClient(app, base_url="http://localhost")
 
 

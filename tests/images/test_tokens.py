@@ -90,3 +90,8 @@ def test_a_header_costs_tiles_until_a_resolution_is_given() -> None:
     assert image_tokens(header) == 1548
     assert image_tokens(ImageHeader(ImageFormat.JPEG, 960, 540, resolution=LOW)) == 264
     assert budget_tokens(960, 540, MediaResolution.UNSPECIFIED) == 1100
+
+
+@pytest.mark.parametrize("tokens", [1, 70, 300, 5000])
+def test_a_budget_of_tokens_is_charged_exactly(tokens: int) -> None:
+    assert image_tokens(ImageHeader(ImageFormat.PNG, 4000, 300, resolution=tokens)) == tokens

@@ -14,6 +14,9 @@ from tests.conftest import examples
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaResolution, Request, Role, Turn
 from vidi.wire.decode import RequestLimits, decode_count, decode_generate
+from vidi.wire.errors import InvalidFields
+from vidi.wire.fields import MAX_LISTED
+from vidi.wire.schema import MAX_PARTS
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
@@ -125,10 +128,10 @@ def test_pictures_are_counted_before_they_are_decoded() -> None:
 
 @pytest.mark.slow
 def test_a_flood_of_parts_is_refused() -> None:
-    for contents in ([{"parts": [{"text": "a"}] * 50_000}], [{"parts": {"text": "a"}}] * 50_001):
+    for contents in ([{"parts": [{"text": "a"}] * MAX_PARTS}], [{"parts": {"text": "a"}}] * (MAX_PARTS + 1)):
         body = json.dumps({"contents": contents}).encode()
         for decode in (decode_generate, decode_count):
-            with pytest.raises(InvalidRequest, match="more than 50000 parts"):
+            with pytest.raises(InvalidRequest, match=f"more than {MAX_PARTS} parts"):
                 decode(body, LIMITS)
 
 
@@ -252,3 +255,18 @@ def test_no_mutation_is_an_accident(data: st.DataObject) -> None:
             assert isinstance(decode(body, LIMITS), Request)
         except InvalidRequest as refusal:
             assert refusal.message
+
+
+def test_a_flood_in_a_repeated_field_is_refused() -> None:
+    many = {"stopSequences": ["a"] * (MAX_LISTED + 1)}
+    body = json.dumps({"contents": [{"parts": [{"text": "a"}]}], "generationConfig": many}).encode()
+    with pytest.raises(InvalidRequest, match=f"stop_sequences.*more than {MAX_LISTED} elements"):
+        decode_generate(body, LIMITS)
+
+
+def test_no_more_faults_are_looked_for_than_are_shown() -> None:
+    wrong: Json = {"functionCall": {}}
+    body = json.dumps({"contents": [{"parts": [wrong] * 10_000}]}).encode()
+    with pytest.raises(InvalidFields) as caught:
+        decode_generate(body, LIMITS)
+    assert len(caught.value.violations) == 20

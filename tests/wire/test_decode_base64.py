@@ -47,7 +47,7 @@ def test_line_breaks_are_ignored(data: bytes, line_break: str, url_safe: bool) -
         "+/-_",
         "é" * 4,
         "AAAA\0AAA",
-        "data:image/png;base64,AAAA",
+        "data:image/png,AAAA",
         "\ud800AAA",
     ],
 )
@@ -58,6 +58,18 @@ def test_junk_is_refused(text: str) -> None:
         f"Invalid value at '{WHERE}' (TYPE_BYTES), Base64 decoding failed for \"{text}\""
     )
     assert caught.value.where == WHERE
+
+
+def test_junk_behind_a_data_urls_prefix_is_refused_without_it() -> None:
+    with pytest.raises(InvalidRequest, match='failed for "A=A"'):
+        decode_base64("data:image/png;base64,A=A", WHERE)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["data:image/png;base64,", "data:;base64,", "data:image/svg+xml;charset=x;base64,"]
+)
+def test_the_prefix_of_a_data_url_is_read_past(prefix: str) -> None:
+    assert decode_base64(f"{prefix}SGVsbG8=", WHERE) == b"Hello"
 
 
 @given(st.text(max_size=20))

@@ -72,7 +72,7 @@ def test_pictures_of_all_turns_are_counted() -> None:
 def test_too_many_contents_are_refused_before_any_is_looked_at() -> None:
     many = [{"type": "text", "text": "a"}] * (MAX_PARTS + 1)
     for given in (many, [{"type": "user_input", "content": many}]):
-        with pytest.raises(InvalidRequest, match=f"more than {MAX_PARTS} contents"):
+        with pytest.raises(InvalidRequest, match=f"more than {MAX_PARTS} (contents|elements)"):
             decoded(input=given)
 
 
@@ -89,3 +89,17 @@ def test_only_unknown_fields_are_told_apart() -> None:
     with pytest.raises(InvalidRequest) as refused:
         decoded(contents=[], store="maybe")
     assert not isinstance(refused.value, UnknownFields)
+
+
+@pytest.mark.parametrize(("role", "kind"), [("user", "user_input"), ("model", "model_output")])
+def test_turns_of_the_older_api_are_told_what_they_became(role: str, kind: str) -> None:
+    with pytest.raises(InvalidFields, match=f'input.0.: turns of role .*"type": "{kind}"'):
+        decoded(input=[{"role": role, "content": "hi"}])
+
+
+@pytest.mark.parametrize("label", ["image/gif", "image/bmp", "image/tiff"])
+def test_formats_that_the_sdk_lists_and_nobody_reads_here_are_named(label: str) -> None:
+    with pytest.raises(
+        InvalidRequest, match=rf"{label} at input\[0\]. Convert the picture to one of image/png"
+    ):
+        decoded(input=[{"type": "image", "data": "AAAA", "mime_type": label}])

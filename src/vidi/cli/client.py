@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +17,7 @@ import httpx2
 import pybase64
 
 from vidi.app import create_app
+from vidi.cli.main import INTERRUPTED
 from vidi.cli.options import CONNECT_SECONDS, ClientError, Wishes, answer_of, keys_of
 from vidi.cli.photos import Photo
 from vidi.cli.progress import ProgressBars
@@ -214,11 +218,18 @@ async def connect(settings: Settings, server: str) -> AsyncIterator[Client]:
         return
     with tempfile.TemporaryDirectory(prefix="vidi-") as folder:
         # A server may be using the data directory; here nothing is kept.
-        app = create_app(settings.model_copy(update={"data_dir": Path(folder)}), ProgressBars())
+        app = create_app(
+            settings.model_copy(update={"data_dir": Path(folder), "keys_file": None}), ProgressBars()
+        )
         async with (
             app.router.lifespan_context(app),
             httpx2.AsyncClient(
                 transport=InProcess(app), base_url="http://localhost", headers=keys, timeout=timeout
             ) as http,
         ):
-            yield Client(http)
+            try:
+                yield Client(http)
+            except asyncio.CancelledError:
+                # Engines get a moment to end. Who presses Ctrl-C again does not want to wait for them.
+                signal.signal(signal.SIGINT, lambda _signal, _frame: os._exit(INTERRUPTED))
+                raise

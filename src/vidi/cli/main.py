@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import os
 import pkgutil
 import sys
+import threading
 from collections.abc import Mapping
 
 import click
@@ -12,6 +14,9 @@ from click.shell_completion import CompletionItem
 from typing_extensions import override
 
 from vidi import __version__
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells expect it."""
 
 COMMANDS = {
     "ask": ("vidi.cli.ask:ask", "Ask one question about one or several photos."),
@@ -21,6 +26,7 @@ COMMANDS = {
     "doctor": ("vidi.cli.doctor:doctor", "Say what this machine has, and what to do."),
     "files": ("vidi.cli.files:files", "Upload files to a running server, and see what is there."),
     "inspect": ("vidi.cli.inspect:inspect", "Show format, size, token cost and sharpness."),
+    "keys": ("vidi.cli.keys:keys", "Make, list and revoke the keys of a server."),
     "models": ("vidi.cli.models:models", "List the models; remove one; check a profile."),
     "pull": ("vidi.cli.pull:pull", "Put a model's weights on this disk."),
     "serve": ("vidi.cli.serve:serve", "Serve the Gemini API until Ctrl-C."),
@@ -35,6 +41,18 @@ class LazyGroup(click.Group):
         """Take the commands: name -> (where it lies, as module:attribute; what it is for)."""
         super().__init__(**settings)  # type: ignore[arg-type]  # what click's decorator collects
         self._lazy = lazy
+
+    @override
+    def invoke(self, ctx: click.Context) -> object:
+        """As click does, but Ctrl-C needs no comment."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            if any(thread.daemon for thread in threading.enumerate()):
+                # An engine's, at work in native code: the interpreter's own end would abort it, and itself.
+                sys.stdout.flush()
+                os._exit(INTERRUPTED)
+            ctx.exit(INTERRUPTED)
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:

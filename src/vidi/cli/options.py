@@ -13,10 +13,6 @@ import httpx2
 
 from vidi.settings import Settings, SettingsError, load
 
-INTERRUPTED = 130
-"""Exit code of a program that Ctrl-C ended, as shells have it."""
-
-
 CONNECT_SECONDS = 10.0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import socket
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from vidi.cli.options import StartError, config_option, settings_from
 from vidi.cli.pull import fetch_first, refuse_unpulled
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
-from vidi.http import server
+from vidi.http import logs, server
+from vidi.http.stream import Drain
 from vidi.settings import Settings
 
 
@@ -30,28 +30,31 @@ from vidi.settings import Settings
 @click.option("--max-image-pixels", type=int, metavar="N", help="Largest picture [64 megapixels].")
 @click.option("--queue", type=int, metavar="N", help="How many prompts may wait for a model [64].")
 @click.option("--threads", type=int, metavar="N", help="Threads that one answer may keep busy [cores - 1].")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="How log lines look [text].")
 @click.option("-v", "--verbose", is_flag=True, help="Log every request.")
 @config_option
 def serve(verbose: bool, config: Path | None, **flags: object) -> None:
-    """Serve the Gemini API until Ctrl-C.
+    """Serve the Gemini API until Ctrl-C or SIGTERM.
+
+    Then no new request is taken, and running answers get VIDI_DRAIN_SECONDS to end. A second Ctrl-C ends
+    them at once.
 
     Without --model a backend's model answers, if there is a backend (VIDI_BACKEND=http://gpu:8000/v1), else
     the best model on the disk, else vidi-lite, which fetches its weights once.
     """
     settings = settings_from(config, flags)
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    logs.configure(as_json=settings.log_format == "json", verbose=verbose)
     try:
         entry = default_model(settings)
         refuse_unpulled(entry)
         listener = _listen(settings)
         fetch_first(settings, entry)
-        app = create_app(settings)
+        drain = Drain(settings.drain_seconds)
+        app = create_app(settings, drain=drain)
     except VidiError as error:
         raise StartError(error.message) from None
     click.echo(_greeting(settings, entry, listener.getsockname()[1]), err=True)
-    server.serve(app, listener)
+    server.serve(app, listener, drain)
 
 
 def _greeting(settings: Settings, entry: ModelEntry, port: int) -> str:
@@ -59,7 +62,7 @@ def _greeting(settings: Settings, entry: ModelEntry, port: int) -> str:
     if entry.runs_at:
         why = f"at {entry.runs_at}"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    key = "one of VIDI_API_KEYS" if settings.api_keys else "any"
+    key = "a key of this server" if settings.locked else "any"
     return (
         f"Vidi {__version__} answers with {click.style(entry.card.id, bold=True)} ({why}; "
         f"`vidi models` shows the others).\n"

@@ -33,6 +33,26 @@ class MediaResolution(Enum):
     ULTRA_HIGH = "MEDIA_RESOLUTION_ULTRA_HIGH"
 
 
+ImageDetail = MediaResolution | int
+"""How closely one picture is looked at: a level, or a budget of so many tokens."""
+
+LEVEL_TOKENS = {
+    MediaResolution.LOW: 280,
+    MediaResolution.MEDIUM: 560,
+    MediaResolution.HIGH: 1120,
+    MediaResolution.ULTRA_HIGH: 2240,
+}
+"""What each level may cost, by the guide's page on media resolution."""
+
+
+def level_of(detail: ImageDetail) -> MediaResolution:
+    """The level itself, or the lowest one that has a budget's tokens."""
+    if isinstance(detail, MediaResolution):
+        return detail
+    fitting = (level for level, tokens in LEVEL_TOKENS.items() if tokens >= detail)
+    return next(fitting, MediaResolution.ULTRA_HIGH)
+
+
 class ImageFormat(Enum):
     """The five formats that are read, by MIME type."""
 
@@ -55,7 +75,7 @@ class ImageSource:
 
     data: bytes = field(repr=False)
     where: str
-    resolution: MediaResolution = MediaResolution.UNSPECIFIED
+    resolution: ImageDetail = MediaResolution.UNSPECIFIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +84,7 @@ class FileReference:
 
     uri: str
     where: str
-    resolution: MediaResolution = MediaResolution.UNSPECIFIED
+    resolution: ImageDetail = MediaResolution.UNSPECIFIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +104,7 @@ class ImageHeader:
     width: int
     height: int
     frames: int = 1
-    resolution: MediaResolution = MediaResolution.UNSPECIFIED
+    resolution: ImageDetail = MediaResolution.UNSPECIFIED
     orientation: int = 1
 
     @property
@@ -111,7 +131,7 @@ class Picture:
     rgb: bytes = field(repr=False)
     placement: Placement
     digest: str
-    resolution: MediaResolution = MediaResolution.UNSPECIFIED
+    resolution: ImageDetail = MediaResolution.UNSPECIFIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +140,13 @@ class FunctionDeclaration:
 
     Attributes:
         parameters: The shape of the arguments: an object.
+        size: About how many names and values were read to make that shape.
     """
 
     name: str
     description: str
     parameters: Schema
+    size: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

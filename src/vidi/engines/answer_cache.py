@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.prompt import MediaResolution, Request, Sampling
+from vidi.domain.prompt import ImageDetail, Request, Sampling
 from vidi.engines.base import ModelCard
 from vidi.lru import LruCache
 
@@ -17,8 +17,8 @@ _LARGEST_PART = 16
 _OVERHEAD = 1000
 """About what a key and its pieces take beside their texts, in bytes."""
 
-_TIMES_ITS_TEXT = 2
-"""About how much more memory a function's schema takes than it has letters when it is printed."""
+_PER_VALUE = 100
+"""About what a name or a value of a function's schema takes, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class PictureKey:
     """
 
     digest: str
-    resolution: MediaResolution
+    resolution: ImageDetail
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class CacheKey:
     def size(self) -> int:
         """About how many bytes it takes."""
         texts = sum(map(sys.getsizeof, self.request.texts()))
-        texts += _TIMES_ITS_TEXT * len(repr(self.request.functions))
+        texts += sum(_PER_VALUE * function.size for function in self.request.functions)
         return texts + sum(200 for _ in self.request.images()) + _OVERHEAD
 
 

@@ -35,7 +35,7 @@ from typing import Protocol, runtime_checkable
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.geometry import Fit
-from vidi.domain.prompt import MediaResolution, Prompt, PromptHeaders
+from vidi.domain.prompt import LEVEL_TOKENS, ImageDetail, MediaResolution, Prompt, PromptHeaders
 from vidi.engines.profile import Dialect, Licence, Pictures
 
 PICTURE_PIXELS_PER_REQUEST = 64_000_000
@@ -74,15 +74,22 @@ class PixelBudgets:
             square=pictures.square,
         )
 
-    def at(self, resolution: MediaResolution) -> int:
-        """The budget in pixels; UNSPECIFIED is HIGH, as for Gemini 3."""
+    def at(self, resolution: ImageDetail) -> int:
+        """The budget in pixels; UNSPECIFIED is HIGH, as for Gemini 3.
+
+        A token stands for a square of `multiple` pixels a side; where sides are free, for its share of HIGH.
+        """
+        if isinstance(resolution, int):
+            shared = self.high * resolution // LEVEL_TOKENS[MediaResolution.HIGH]
+            pixels = resolution * self.multiple**2 if self.multiple > 1 else shared
+            return max(1, min(pixels, self.ultra_high))
         return {
             MediaResolution.LOW: self.low,
             MediaResolution.MEDIUM: self.medium,
             MediaResolution.ULTRA_HIGH: self.ultra_high,
         }.get(resolution, self.high)
 
-    def fit(self, resolution: MediaResolution, pictures: int) -> Fit:
+    def fit(self, resolution: ImageDetail, pictures: int) -> Fit:
         """What a picture is brought to at a resolution, if it is one of so many in its request."""
         share = PICTURE_PIXELS_PER_REQUEST // max(1, pictures)
         return Fit(min(share, self.at(resolution)), self.least, self.multiple, self.square)
@@ -161,6 +168,16 @@ class SelfCheck(Protocol):
 
     def problem(self) -> str:
         """What is wrong now, in a sentence for the operator; "" if all is well. Returns at once."""
+        ...
+
+
+@runtime_checkable
+class Restarting(Protocol):
+    """A further ability of an engine: its model may die, and comes back by itself."""
+
+    @property
+    def restarts(self) -> int:
+        """How many times it has come back."""
         ...
 
 

@@ -12,7 +12,7 @@ from pkgutil import resolve_name
 from vidi.domain.errors import Unavailable
 from vidi.engines.base import Engine, EngineContext, EngineFactory, ModelEntry, ModelLister
 from vidi.engines.weights import missing_packages_named, unknown_model
-from vidi.engines.worker import Worker
+from vidi.engines.worker import Worker, WorkerState
 
 GROUP = "vidi.engines"
 """The entry point group in which installed packages publish their models."""
@@ -108,6 +108,12 @@ class Registry:
         if entry is None:
             raise unknown_model(model, self._entries)
         return entry
+
+    def states(self) -> dict[str, WorkerState]:
+        """How each model is doing that has been opened."""
+        opened = [task for task in self._opening.values() if task.done() and not task.cancelled()]
+        workers = [task.result() for task in opened if task.exception() is None]
+        return {worker.card.id: worker.state for worker in workers}
 
     async def open(self, model: str) -> Resolved:
         """The running model behind a name, opened now if it was not yet.

@@ -18,11 +18,12 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Internal, Unavailable, VidiError
 from vidi.domain.prompt import Prompt, PromptHeaders
-from vidi.engines.base import Engine, ModelCard, SelfCheck
+from vidi.engines.base import Engine, ModelCard, Restarting, SelfCheck
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,24 @@ RETRY_AFTER_S = 2.0
 """What a refused caller is told to wait."""
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """How a model is doing.
+
+    Attributes:
+        waiting, running: Prompts that are admitted but not in the model yet, and those in it.
+        refused: Prompts that found the queue full, since the start.
+        restarts: How often the model came back from the dead.
+        problem: Why it cannot answer now; "" if it can.
+    """
+
+    waiting: int
+    running: int
+    refused: int
+    restarts: int
+    problem: str
+
+
 class Worker:
     """Runs one engine: slots, queue, cancellation."""
 
@@ -52,6 +71,7 @@ class Worker:
         self._engine = engine
         self._queue = queue
         self._admitted = 0
+        self._refused = 0
         self._left_behind = 0
         self._turns = asyncio.Semaphore(PREPARED * engine.card.slots)
         self._slots = asyncio.Semaphore(engine.card.slots)
@@ -67,6 +87,14 @@ class Worker:
         """What is wrong with what the engine stands on; "" if all is well, or if it cannot tell."""
         return self._engine.problem() if isinstance(self._engine, SelfCheck) else ""
 
+    @property
+    def state(self) -> WorkerState:
+        """How the model is doing."""
+        restarts = self._engine.restarts if isinstance(self._engine, Restarting) else 0
+        running = len(self._running)
+        waiting = max(0, self._admitted + self._left_behind - running)
+        return WorkerState(waiting, running, self._refused, restarts, self.problem)
+
     async def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """What a prompt costs under the model's own id; an engine may have to ask another process."""
         return await asyncio.to_thread(self._engine.count_tokens, headers)
@@ -74,6 +102,7 @@ class Worker:
     def check_room(self) -> None:
         """Raise Unavailable if `admit` would."""
         if self._admitted + self._left_behind >= self.card.slots + self._queue:
+            self._refused += 1
             raise Unavailable("The model is overloaded. Please try again later.", retry_after=RETRY_AFTER_S)
 
     @contextmanager

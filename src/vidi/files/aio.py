@@ -20,25 +20,25 @@ from functools import partial
 from pathlib import Path
 
 from vidi.domain.errors import InvalidImage, VidiError
-from vidi.domain.prompt import Conversation, FileReference, ImageSource, MediaResolution, Request
+from vidi.domain.prompt import Conversation, FileReference, ImageDetail, ImageSource, Request
 from vidi.files.local import open_local
 from vidi.files.metadata import UploadRequest, new_id
 from vidi.files.service import FileService, Lease
 from vidi.files.store import FileLimits, StoredFile
 from vidi.files.uploads import Inspect, Uploads, UploadStatus
 from vidi.storage.clock import utc_now
-from vidi.storage.errors import opening
+from vidi.storage.errors import opening, storage_faults
 from vidi.storage.threads import StorageThreads
 
 log = logging.getLogger(__name__)
-
-BLOCK_BYTES = 1 << 20
-"""How much is gathered before it is stored; an upload holds two blocks, one that fills and one on its way."""
 
 EXPIRE_EVERY = timedelta(seconds=30)
 """Files go to the minute."""
 
 RECONCILE_EVERY = timedelta(hours=1)
+
+ASK_EVERY = timedelta(minutes=5)
+"""How often one of several servers asks whether it is the one that tidies up this hour."""
 
 
 class AsyncFiles:
@@ -106,6 +106,8 @@ class AsyncFiles:
             ResourceExhausted, Unavailable: The storage failed.
         """
         files, uploads = self.service.expire(), self.uploads.expire_uploads()
+        if self._is_due("discarded", EXPIRE_EVERY):
+            self.service.remove_discarded()
         if files or uploads:
             log.info("%d files and %d uploads expired", files, uploads)
 
@@ -115,14 +117,24 @@ class AsyncFiles:
         Raises:
             ResourceExhausted, Unavailable: The storage failed.
         """
+        if not self._is_due("reconcile", RECONCILE_EVERY):
+            return
         found = self.service.reconcile()
         if found.orphans or found.lost:
             log.info("removed %d blobs without a row and %d files without bytes", found.orphans, found.lost)
+
+    def _is_due(self, job: str, every: timedelta) -> bool:
+        """Whether a job is this server's: one server alone does each whenever it thinks of it."""
+        shared = self.service.storage.shared
+        with storage_faults():
+            return shared is None or shared.is_due(job, every)
 
     async def run_janitor(
         self, expire_every: timedelta = EXPIRE_EVERY, reconcile_every: timedelta = RECONCILE_EVERY
     ) -> None:
         """Remove what has expired or is left over, again and again until cancelled."""
+        if self.service.storage.shared is not None:
+            reconcile_every = min(reconcile_every, ASK_EVERY)
         await asyncio.gather(
             self._threads.run_every(expire_every, self.expire, "files could not be expired"),
             self._threads.run_every(reconcile_every, self.reconcile, "files could not be reconciled"),
@@ -139,18 +151,24 @@ def open_files(
         Unavailable: Another server uses the directory, or it cannot be used.
     """
     with open_local(directory) as storage:
-        service = FileService(storage, limits, utc_now)
-        files = AsyncFiles(service, Uploads(service, new_id, inspect), threads)
         with opening(directory):
-            files.expire()
+            files = files_over(FileService(storage, limits, utc_now), threads, inspect)
             files.reconcile()
         yield files
+
+
+def files_over(service: FileService, threads: StorageThreads, inspect: Inspect) -> AsyncFiles:
+    """The files of a service, those taken away whose time is over."""
+    files = AsyncFiles(service, Uploads(service, new_id, inspect), threads)
+    files.expire()
+    return files
 
 
 class UploadWriter:
     """Gathers the pieces of one request into blocks; one block is stored while the next one fills.
 
-    A client that is silent costs no thread, and one that is fast sends on while the disk works.
+    So an upload holds two blocks in memory, whose size is the storage's choice. A client that is silent costs
+    no thread, and one that is fast sends on while the disk works.
     """
 
     def __init__(self, files: AsyncFiles, upload_id: str, position: int) -> None:
@@ -170,7 +188,7 @@ class UploadWriter:
         """
         self._pieces.append(piece)
         self._gathered += len(piece)
-        if self._gathered >= BLOCK_BYTES:
+        if self._gathered >= self._files.service.storage.block_bytes:
             await self._start_block()
 
     async def flush(self) -> None:
@@ -223,7 +241,7 @@ class LeasedImage:
     file: StoredFile
     read: Callable[[], Awaitable[bytes]]
     where: str
-    resolution: MediaResolution
+    resolution: ImageDetail
 
 
 ResolvedRequest = Request[ImageSource | LeasedImage]

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -73,7 +74,10 @@ class LocalBlobs:
                 return size
         return None
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str, size: int | None = None) -> BinaryIO:
+        """A file that has lost bytes is not read."""
+        if size not in (None, self.size(key)):
+            raise FileNotFoundError(errno.ENOENT, "a file's blob is not what it was", key)
         whole, part = self._places(key)
         try:
             return self._disk.open(whole)

@@ -6,22 +6,29 @@ import base64
 import binascii
 import hashlib
 import logging
+import secrets
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, PermissionDenied
 from vidi.files.metadata import find_id, parse_name
-from vidi.files.store import BlobStore, FileLimits, FileState, FileStorage, Position, StoredFile
-from vidi.storage.clock import Clock, from_micros, to_micros
+from vidi.files.store import BlobStore, FileLimits, FileState, FileStorage, Phase, Position, StoredFile
+from vidi.storage.clock import END_OF_TIME, Clock, from_micros, to_micros
 from vidi.storage.errors import storage_faults
 
 log = logging.getLogger(__name__)
 
 EXPIRED_AT_ONCE = 500
 """Rows that one transaction removes: a few milliseconds in which no upload can be started."""
+
+ALL = 2**31
+
+REMOVED_AT_ONCE = 50
+"""Blobs that are removed before their rows go."""
 
 DEFAULT_PAGE = 10
 MAX_PAGE = 100
@@ -47,6 +54,7 @@ class FileService:
         self.clock = clock
         self._blobs = storage.blobs
         self._index = storage.index
+        self._shared = storage.shared
         self._pins = _Pins(storage.blobs)
 
     def get(self, owner: str, name: str) -> StoredFile:
@@ -132,9 +140,44 @@ class FileService:
                     self.discard(file.blob)
         return gone
 
+    def check(self) -> StoreState:
+        """Write a little and remove it again, and count what is there; of a shared storage, only look.
+
+        Raises:
+            ResourceExhausted, Unavailable: The storage failed; nothing can be uploaded.
+        """
+        if self._shared is not None:
+            with storage_faults():
+                self._blobs.size("probe")
+                return StoreState(self._index.reserved(), self._shared.open_uploads())
+        blob = secrets.token_hex(16)
+        with storage_faults():
+            self._blobs.create(blob)
+            self._blobs.append(blob, 0, b"\0")
+            self._blobs.delete(blob)
+            self._index.touch("", self.clock())
+            sessions = self._index.idle(self.clock() + timedelta(days=1))
+            active = sum(session.phase is Phase.ACTIVE for session in sessions)
+            return StoreState(self._index.reserved(), active)
+
     def discard(self, blob: str) -> None:
-        """Remove bytes that no row names any more: now, or when their last reader is done."""
-        self._pins.discard(blob)
+        """Remove bytes that no row names any more: now, or when their last reader is done.
+
+        Of several servers none knows the readers of the others: there `remove_discarded` does it.
+        """
+        if self._shared is None:
+            self._pins.discard(blob)
+
+    def remove_discarded(self) -> None:
+        """Remove the bytes of files and uploads that went so long ago that no server reads them any more."""
+        if self._shared is None:
+            return
+        with storage_faults():
+            before = self.clock() - self.limits.readers_ttl
+            while blobs := self._shared.discarded(before, REMOVED_AT_ONCE):
+                for blob in blobs:
+                    self._blobs.delete(blob)
+                self._shared.removed(blobs)
 
     def reconcile(self) -> Reconciled:
         """Remove bytes without a row and rows without bytes: what a crash may leave. Safe beside everything.
@@ -146,8 +189,10 @@ class FileService:
             named_before = self._index.blobs()
             present = frozenset(self._blobs.keys())
             orphans = present - self._index.blobs()
+            if self._shared is not None:
+                orphans -= frozenset(self._shared.discarded(END_OF_TIME, ALL))
             for blob in orphans:
-                self.discard(blob)
+                self._pins.discard(blob)
             lost = [self._index.holder(blob) for blob in named_before - present]
             gone = [file for file in lost if file is not None and self._blobs.size(file.blob) is None]
             for file in gone:
@@ -161,6 +206,14 @@ class Reconciled:
 
     orphans: int
     lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """What is in the store: bytes, those announced for open uploads too, and open uploads."""
+
+    reserved: int
+    uploads: int
 
 
 class Lease:
@@ -186,7 +239,7 @@ class Lease:
             ResourceExhausted, Unavailable: The storage failed.
         """
         with storage_faults():
-            return self._blobs.open(self.file.blob)
+            return self._blobs.open(self.file.blob, self.file.size_bytes)
 
     def read(self) -> bytes:
         """All the bytes; look at `file.size_bytes` first.

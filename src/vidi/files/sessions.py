@@ -18,7 +18,7 @@ from vidi.domain.errors import (
     ResourceExhausted,
 )
 from vidi.files.service import FileService
-from vidi.files.store import WRONG_OFFSET, BlobStore, FileIndex, FileLimits, Phase, Session
+from vidi.files.store import WRONG_OFFSET, BlobStore, FileLimits, FileStorage, Full, Phase, Session
 from vidi.storage.clock import END_OF_TIME
 from vidi.storage.errors import RETRY_AFTER_S, storage_faults
 
@@ -29,11 +29,12 @@ class Quota:
     What is stored and what is declared is counted by the index, durably. An upload of unknown length has
     declared nothing, so its bytes are counted here; after a restart they are counted anew from the blobs. One
     lock is held over each look at the total and the change that follows: two uploads that each fit alone must
-    not both be let in.
+    not both be let in. Several servers share no lock, so their index does all of it, each in one transaction.
     """
 
-    def __init__(self, index: FileIndex, limits: FileLimits) -> None:
-        self._index = index
+    def __init__(self, storage: FileStorage, limits: FileLimits) -> None:
+        self._index = storage.index
+        self._shared = storage.shared
         self._limits = limits
         self._lock = threading.Lock()
         self._undeclared: dict[str, tuple[str, int]] = {}
@@ -45,16 +46,15 @@ class Quota:
             RequestTooLarge: No file may be so large; nothing is started.
             ResourceExhausted: There is no room now; nothing is started.
         """
+        if self._shared is not None:
+            self._check_size(session.length or 0)
+            self._check_claim(session.owner, self._shared.claim_start(session, self._limits))
+            return
         with self._lock:
-            limit = self._limits.open_uploads
-            if self._index.totals(session.owner).uploads >= limit:
-                raise QuotaExceeded(
-                    QuotaViolation("open_uploads", "OpenUploadsPerProject", limit),
-                    "Finalize or cancel uploads that you have begun.",
-                    retry_after=RETRY_AFTER_S,
-                    reason="TOO_MANY_UPLOADS",
-                )
-            self._check(session.owner, session.length or 0, session.length or 0)
+            if self._index.totals(session.owner).uploads >= self._limits.open_uploads:
+                raise _too_many_uploads(self._limits.open_uploads)
+            self._check_size(session.length or 0)
+            self._check_room(session.owner, session.length or 0)
             self._index.start(session)
 
     def grow(self, session: Session, size: int) -> None:
@@ -64,10 +64,14 @@ class Quota:
             RequestTooLarge: No file may be so large.
             ResourceExhausted: There is no room.
         """
+        self._check_size(size)
+        if self._shared is not None:
+            self._check_claim(session.owner, self._shared.claim_growth(session, size, self._limits))
+            return
         with self._lock:
             _, counted = self._undeclared.get(session.id, ("", 0))
             if size > counted:
-                self._check(session.owner, size, size - counted)
+                self._check_room(session.owner, size - counted)
                 self._undeclared[session.id] = session.owner, size
 
     def restore(self, session: Session, size: int) -> None:
@@ -82,12 +86,14 @@ class Quota:
             yield
             self._undeclared.pop(upload_id, None)
 
-    def _check(self, owner: str, size: int, more: int) -> None:
+    def _check_size(self, size: int) -> None:
         if size > self._limits.file_bytes:
             raise RequestTooLarge(
                 f"The file is too large: a file may have at most {self._limits.file_bytes} bytes.",
                 reason="FILE_TOO_LARGE",
             )
+
+    def _check_room(self, owner: str, more: int) -> None:
         taken = self._index.reserved() + sum(each for _, each in self._undeclared.values())
         if taken + more > self._limits.total_bytes:
             raise _storage_full(self._limits.total_bytes, taken)
@@ -97,6 +103,24 @@ class Quota:
             taken += sum(each for whose, each in self._undeclared.values() if whose == owner)
             if taken + more > own:
                 raise _storage_full(own, taken)
+
+    def _check_claim(self, owner: str, full: Full | None) -> None:
+        """Raises what a refused claim means."""
+        if full is Full.UPLOADS:
+            raise _too_many_uploads(self._limits.open_uploads)
+        if full is Full.OWNER:
+            raise _storage_full(self._limits.owner_bytes(owner) or 0, self._index.totals(owner).bytes)
+        if full is Full.TOTAL:
+            raise _storage_full(self._limits.total_bytes, self._index.reserved())
+
+
+def _too_many_uploads(limit: int) -> QuotaExceeded:
+    return QuotaExceeded(
+        QuotaViolation("open_uploads", "OpenUploadsPerProject", limit),
+        "Finalize or cancel uploads that you have begun.",
+        retry_after=RETRY_AFTER_S,
+        reason="TOO_MANY_UPLOADS",
+    )
 
 
 def _storage_full(limit: int, taken: int) -> QuotaExceeded:
@@ -125,7 +149,8 @@ class PartialBlob:
         self._key = key
         self._size: int | None = None
         self._synced = 0
-        self._digest: hashlib._Hash | None = None
+        self._digest = hashlib.sha256()
+        self._digested = 0
 
     def size(self) -> int:
         if self._size is None:
@@ -162,7 +187,8 @@ class PartialBlob:
             self._blobs.create(self._key)
         self._blobs.append(self._key, stored, data)
         digest.update(data)
-        self._size, self._synced, self._digest = stored + len(data), synced, digest
+        self._size, self._synced = stored + len(data), synced
+        self._digest, self._digested = digest, self._size
 
     def compare(self, position: int, data: bytes) -> None:
         """Check that `data` is what is stored from `position` on.
@@ -207,15 +233,22 @@ class PartialBlob:
         """Ask the blob again for all that is known of it."""
         self._size = None
         self._synced = 0
-        self._digest = None
+        self._digest = hashlib.sha256()
+        self._digested = 0
+
+    def look_again(self) -> None:
+        """Ask the blob for its size again, to which another server may have added; what is stored stays."""
+        self._size = None
 
     def _digest_so_far(self) -> hashlib._Hash:
-        if self._digest is None:
-            self._digest = hashlib.sha256()
-            if self.size():
-                with self.open() as reader:
-                    while block := reader.read(REHASHED_AT_ONCE):
-                        self._digest.update(block)
+        """Of `size` bytes; those that this server did not store itself are read."""
+        size = self.size()
+        if self._digested < size:
+            with self.open() as reader:
+                reader.seek(self._digested)
+                while block := reader.read(min(REHASHED_AT_ONCE, size - self._digested)):
+                    self._digest.update(block)
+                    self._digested += len(block)
         return self._digest
 
 
@@ -232,11 +265,12 @@ class Sessions:
         self._files = files
         self._blobs = files.storage.blobs
         self._index = files.storage.index
-        self._quota = Quota(files.storage.index, files.limits)
+        self._shared = files.storage.shared is not None
+        self._quota = Quota(files.storage, files.limits)
         self._partials_lock = threading.Lock()
         self._partials: dict[str, PartialBlob] = {}
         with storage_faults():
-            for session in self._index.idle(END_OF_TIME):
+            for session in () if self._shared else self._index.idle(END_OF_TIME):
                 if session.phase is Phase.ACTIVE and session.length is None:
                     self._quota.restore(session, self._blobs.size(session.blob) or 0)
 
@@ -250,8 +284,18 @@ class Sessions:
         self._with_room(lambda: self._quota.start(session))
 
     @contextmanager
-    def lock(self, upload_id: str, *, allow_cancelled: bool = False) -> Iterator[tuple[Session, PartialBlob]]:
-        """A session and its bytes, nobody else's until the end of the block.
+    def lock(
+        self, upload_id: str, *, allow_cancelled: bool = False, look_again: bool = True
+    ) -> Iterator[tuple[Session, PartialBlob]]:
+        """A session and its bytes, no other thread's until the end of the block.
+
+        Another server may have added bytes since the last look, may add some meanwhile, and may end the
+        session: `PartialBlob.append` and `FileIndex.finish` say when that has happened.
+
+        Args:
+            upload_id: Which.
+            allow_cancelled: Whether a cancelled one will do.
+            look_again: Whether it matters if another server has added bytes since the last look.
 
         Raises:
             NotFound: No such upload.
@@ -266,9 +310,22 @@ class Sessions:
                     self._forget_partial(upload_id)
                 if session is None:
                     raise _unknown()
+                if self._shared and look_again:
+                    partial.look_again()
                 if session.phase is Phase.CANCELLED and not allow_cancelled:
                     raise FailedPrecondition("This upload was cancelled. Start a new one.")
                 yield session, partial
+
+    def owner(self, upload_id: str) -> str:
+        """Who began a session.
+
+        Raises:
+            NotFound: No such upload.
+        """
+        session = self._index.session(upload_id)
+        if session is None:
+            raise _unknown()
+        return session.owner
 
     def grow(self, session: Session, partial: PartialBlob, size: int) -> None:
         """Have room for `size` bytes of a locked session of unknown length.
@@ -307,10 +364,13 @@ class Sessions:
         """Around a sync; if it fails, the upload is over.
 
         After a failed fsync the kernel may drop the pages it could not write and call them clean. A second
-        sync would then succeed and acknowledge bytes that are nowhere.
+        sync would then succeed and acknowledge bytes that are nowhere. A store that could not be reached has
+        lost nothing.
         """
         try:
             yield
+        except ConnectionError:
+            raise
         except OSError:
             self.cancel(session, partial)
             raise

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from vidi.domain.prompt import ImageFormat, ImageHeader
-from vidi.files.store import FileSource, FileState, OwnerTotals, Phase, Position, Session, StoredFile
-from vidi.storage.clock import END_OF_TIME, from_micros, to_micros
-from vidi.storage.sql import SqlDatabase, Value, free_nothing
+from vidi.files.rows import file_of, file_row, session_of, session_row
+from vidi.files.store import OwnerTotals, Position, Session, StoredFile
+from vidi.storage.clock import END_OF_TIME, to_micros
+from vidi.storage.sql import SqlDatabase, free_nothing
 
 SCHEMA = """
 BEGIN IMMEDIATE;
@@ -86,11 +85,11 @@ class SqliteIndex:
         self._database.close()
 
     def start(self, session: Session) -> None:
-        self._database.change(f"INSERT INTO sessions VALUES ({_marks(9)})", _session_row(session))
+        self._database.change(f"INSERT INTO sessions VALUES ({_marks(9)})", session_row(session))
 
     def session(self, upload_id: str) -> Session | None:
         rows = self._database.read("SELECT * FROM sessions WHERE id = ?", (upload_id,))
-        return _session(rows[0]) if rows else None
+        return session_of(tuple(rows[0])) if rows else None
 
     def touch(self, upload_id: str, now: datetime) -> None:
         self._database.change("UPDATE sessions SET touched = ? WHERE id = ?", (to_micros(now), upload_id))
@@ -105,7 +104,9 @@ class SqliteIndex:
     def finish(self, upload_id: str, file: StoredFile) -> bool:
         with self._database.transaction() as connection:
             added = connection.execute(
-                f"INSERT INTO files VALUES ({_marks(14)}) ON CONFLICT (owner, id) DO NOTHING", _file_row(file)
+                f"INSERT INTO files SELECT {_marks(14)} FROM sessions WHERE id = ? AND phase = 'active' "
+                "ON CONFLICT (owner, id) DO NOTHING",
+                (*file_row(file), upload_id),
             )
             if added.rowcount == 1:
                 connection.execute(
@@ -116,18 +117,18 @@ class SqliteIndex:
 
     def idle(self, before: datetime) -> Sequence[Session]:
         rows = self._database.read("SELECT * FROM sessions WHERE touched < ?", (to_micros(before),))
-        return [_session(row) for row in rows]
+        return [session_of(tuple(row)) for row in rows]
 
     def forget(self, upload_id: str) -> None:
         self._database.remove("DELETE FROM sessions WHERE id = ? RETURNING id", (upload_id,))
 
     def file(self, owner: str, file_id: str) -> StoredFile | None:
         rows = self._database.read("SELECT * FROM files WHERE owner = ? AND id = ?", (owner, file_id))
-        return _file(rows[0]) if rows else None
+        return file_of(tuple(rows[0])) if rows else None
 
     def holder(self, blob: str) -> StoredFile | None:
         rows = self._database.read("SELECT * FROM files WHERE blob = ?", (blob,))
-        return _file(rows[0]) if rows else None
+        return file_of(tuple(rows[0])) if rows else None
 
     def page(self, owner: str, after: Position | None, limit: int, now: datetime) -> Sequence[StoredFile]:
         start = after or Position(END_OF_TIME, "")
@@ -136,12 +137,12 @@ class SqliteIndex:
             "ORDER BY created DESC, id DESC LIMIT ?",
             (owner, to_micros(start.created), start.id, to_micros(now), limit),
         )
-        return [_file(row) for row in rows]
+        return [file_of(tuple(row)) for row in rows]
 
     def delete(self, owner: str, file_id: str) -> StoredFile | None:
         statement = "DELETE FROM files WHERE owner = ? AND id = ? RETURNING *"
         rows = self._database.remove(statement, (owner, file_id))
-        return _file(rows[0]) if rows else None
+        return file_of(tuple(rows[0])) if rows else None
 
     def expire(self, now: datetime, limit: int) -> Sequence[StoredFile]:
         """Nothing is written when nothing has expired."""
@@ -150,7 +151,7 @@ class SqliteIndex:
             return []
         statement = f"DELETE FROM files WHERE rowid IN ({chosen}) RETURNING *"
         rows = self._database.remove(statement, (to_micros(now), limit))
-        return sorted((_file(row) for row in rows), key=lambda file: file.expires)
+        return sorted((file_of(tuple(row)) for row in rows), key=lambda file: file.expires)
 
     def blobs(self) -> frozenset[str]:
         rows = self._database.read(
@@ -176,84 +177,3 @@ class SqliteIndex:
 
 def _marks(count: int) -> str:
     return ", ".join("?" * count)
-
-
-def _session_row(session: Session) -> tuple[Value, ...]:
-    return (
-        session.id,
-        session.owner,
-        session.blob,
-        session.file_id,
-        session.display_name,
-        session.mime_type,
-        session.length,
-        to_micros(session.touched),
-        session.phase.value,
-    )
-
-
-def _session(row: sqlite3.Row) -> Session:
-    return Session(
-        id=row["id"],
-        owner=row["owner"],
-        blob=row["blob"],
-        file_id=row["file_id"],
-        display_name=row["display_name"],
-        mime_type=row["mime_type"],
-        length=row["length"],
-        touched=from_micros(row["touched"]),
-        phase=Phase(row["phase"]),
-    )
-
-
-def _file_row(file: StoredFile) -> tuple[Value, ...]:
-    return (
-        file.owner,
-        file.id,
-        file.blob,
-        file.display_name,
-        file.mime_type,
-        file.size_bytes,
-        file.sha256,
-        to_micros(file.created),
-        to_micros(file.updated),
-        to_micros(file.expires),
-        file.state.value,
-        file.error,
-        file.source.value,
-        _header_text(file.header),
-    )
-
-
-def _file(row: sqlite3.Row) -> StoredFile:
-    return StoredFile(
-        id=row["id"],
-        owner=row["owner"],
-        blob=row["blob"],
-        display_name=row["display_name"],
-        mime_type=row["mime_type"],
-        size_bytes=row["size"],
-        sha256=row["sha256"],
-        created=from_micros(row["created"]),
-        updated=from_micros(row["updated"]),
-        expires=from_micros(row["expires"]),
-        state=FileState(row["state"]),
-        error=row["error"],
-        source=FileSource(row["source"]),
-        header=_header(row["header"]),
-    )
-
-
-def _header_text(header: ImageHeader | None) -> str | None:
-    """As `image/jpeg 640 480 1 6`: format, width, height, frames, orientation."""
-    if header is None:
-        return None
-    return f"{header.format.value} {header.width} {header.height} {header.frames} {header.orientation}"
-
-
-def _header(text: str | None) -> ImageHeader | None:
-    if text is None:
-        return None
-    form, *numbers = text.split()
-    width, height, frames, orientation = map(int, numbers)
-    return ImageHeader(ImageFormat(form), width, height, frames, orientation=orientation)

@@ -22,20 +22,25 @@ blob that no row names, which `FileService.reconcile` removes. A file's life ove
     blobs.delete(file.blob)
 
 Both seams are called from several threads at once. They report trouble as OSError; ENOSPC or EDQUOT
-means that the disk is full. `tests/contract/` holds the suite that an implementation must pass.
+means that the disk is full, ConnectionError that what holds the bytes or rows cannot be reached: what it has
+acknowledged it still has. `tests/contract/` holds the suite that an implementation must pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum
+from enum import Enum, auto
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from vidi.domain.prompt import ImageHeader
 
 GIBIBYTE = 1 << 30
+
+BLOCK_BYTES = 1 << 20
+"""How much of an upload is gathered before it goes to a disk."""
 
 
 class FileState(Enum):
@@ -173,6 +178,7 @@ class FileLimits:
         open_uploads: How many uploads of one owner may be open at the same time.
         lifetime: How long a file is kept after its creation.
         upload_ttl: How long an upload may lie still before it is forgotten.
+        readers_ttl: How long a request of another server may be reading a file that was removed.
     """
 
     file_bytes: int = 2 * GIBIBYTE
@@ -181,6 +187,7 @@ class FileLimits:
     open_uploads: int = 10_000
     lifetime: timedelta = timedelta(hours=48)
     upload_ttl: timedelta = timedelta(hours=48)
+    readers_ttl: timedelta = timedelta(minutes=15)
 
 
 class BlobStore(Protocol):
@@ -200,6 +207,7 @@ class BlobStore(Protocol):
 
         Raises:
             FileNotFoundError: No such blob.
+            FileExistsError: Another server has written there; nothing is changed.
         """
         ...
 
@@ -225,8 +233,12 @@ class BlobStore(Protocol):
         """How many bytes the blob has; None if there is none."""
         ...
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str, size: int | None = None) -> BinaryIO:
         """Open a blob, finished or not; the reader reads on to the end even if the blob is deleted.
+
+        Args:
+            key: Of the blob.
+            size: Its length if it is a file's, and so will never change; then a copy may be kept.
 
         Raises:
             FileNotFoundError: No such blob.
@@ -265,7 +277,7 @@ class FileIndex(Protocol):
         """Add the file and make its session FINAL, both or neither.
 
         Returns:
-            False, with nothing changed, if the owner has a file of that id.
+            False, with nothing changed, if the owner has a file of that id, or the session is not ACTIVE.
         """
         ...
 
@@ -310,9 +322,76 @@ class FileIndex(Protocol):
         ...
 
 
+class Full(Enum):
+    """Of what there is no more room: an owner's open uploads, an owner's bytes, everybody's bytes."""
+
+    UPLOADS = auto()
+    OWNER = auto()
+    TOTAL = auto()
+
+
+class SharedIndex(FileIndex, Protocol):
+    """An index of several servers: what one server alone knows in its memory is a row here.
+
+    A blob whose row goes is noted as discarded in the same transaction, and removed when nobody can be
+    reading it any more: no server knows the readers of another.
+    """
+
+    def claim_start(self, session: Session, limits: FileLimits) -> Full | None:
+        """Add a session if the limits allow it; else say which does not, with nothing changed."""
+        ...
+
+    def claim_growth(self, session: Session, size: int, limits: FileLimits) -> Full | None:
+        """Reserve `size` bytes for an ACTIVE session of unknown length, in place of what it had, or say which
+        limit does not allow it."""
+        ...
+
+    def open_uploads(self) -> int:
+        """How many sessions of all owners are ACTIVE."""
+        ...
+
+    def discarded(self, before: datetime, limit: int) -> Sequence[str]:
+        """Up to `limit` keys of blobs whose rows went before this moment, the oldest first."""
+        ...
+
+    def removed(self, blobs: Sequence[str]) -> None:
+        """Forget discarded blobs: their bytes are gone."""
+        ...
+
+    def is_due(self, job: str, every: timedelta) -> bool:
+        """Whether a job is due, to one server only each time; it is due again after `every`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class FileStorage:
-    """Both halves of a store."""
+    """Both halves of a store.
+
+    Attributes:
+        blobs: The bytes.
+        index: The rows.
+        shared: The rows again, if other servers use them too.
+        block_bytes: How much of an upload is gathered before it is stored.
+    """
 
     blobs: BlobStore
     index: FileIndex
+    shared: SharedIndex | None = None
+    block_bytes: int = BLOCK_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPlace:
+    """Where several servers keep their files and interactions.
+
+    Attributes:
+        database: URL of a PostgreSQL database; may hold a password.
+        blobs: `s3://bucket/prefix`.
+        cache: This server's own directory for copies of blobs.
+        cache_bytes: Most bytes of all copies.
+    """
+
+    database: str = field(repr=False)
+    blobs: str
+    cache: Path
+    cache_bytes: int

@@ -19,6 +19,7 @@ The server alone knows the offset, which is how many bytes are stored. The rules
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -104,6 +105,15 @@ class Uploads:
             self._sessions.start(session)
         return UploadStatus(session.id, Phase.ACTIVE)
 
+    def owner(self, upload_id: str) -> str:
+        """Who began an upload, whatever its phase.
+
+        Raises:
+            NotFound: No such upload.
+        """
+        with storage_faults():
+            return self._sessions.owner(upload_id)
+
     def begin_chunk(self, upload_id: str, offset: int, size: int | None = None) -> None:
         """Check that bytes may come from `offset` on, before the first is read.
 
@@ -144,7 +154,7 @@ class Uploads:
             RequestTooLarge, ResourceExhausted: Too much for the quota, by an upload of unknown length: it is
                 cancelled.
         """
-        with self._sessions.lock(upload_id) as (session, partial):
+        with self._sessions.lock(upload_id, look_again=False) as (session, partial):
             _check_end(session, position + len(data))
             if session.phase is Phase.FINAL:
                 # A client that never saw the answer to its last chunk sends it again. The same bytes are
@@ -153,10 +163,15 @@ class Uploads:
                     partial.compare(position, data)
                 return
             # Another request of the same upload may have stored these bytes since `begin_chunk`, or others.
-            fresh = partial.fresh(position, data)
-            if session.length is None:
-                self._sessions.grow(session, partial, partial.size() + len(fresh))
-            partial.append(fresh)
+            # If it came by way of another server, that may happen even now; then each round finds more there.
+            stored = False
+            while not stored:
+                fresh = partial.fresh(position, data)
+                if session.length is None:
+                    self._sessions.grow(session, partial, partial.size() + len(fresh))
+                with suppress(FileExistsError):
+                    partial.append(fresh)
+                    stored = True
 
     def query(self, upload_id: str) -> UploadStatus:
         """How far an upload is; acknowledges what it says is received, by making it durable first.
@@ -203,8 +218,9 @@ class Uploads:
             # behind it the upload answers with its file. The index has the last word on the name: another
             # upload may have taken it since the check.
             with self._sessions.ending(session):
-                if not self._index.finish(upload_id, file):
-                    raise _name_taken(file.id)
+                added = self._index.finish(upload_id, file)
+            if not added:
+                return self._overtaken(session, file)
         return UploadStatus(upload_id, Phase.FINAL, file.size_bytes, file)
 
     def cancel(self, upload_id: str) -> UploadStatus:
@@ -250,6 +266,15 @@ class Uploads:
             error=error,
             header=header,
         )
+
+    def _overtaken(self, session: Session, file: StoredFile) -> UploadStatus:
+        """The end of a session whose file could not be added: another one has its name, or ended it."""
+        now = self._index.session(session.id)
+        if now is not None and now.phase is Phase.ACTIVE:
+            raise _name_taken(file.id)
+        if now is not None and now.phase is Phase.FINAL:
+            return self._final(now)
+        raise FailedPrecondition("This upload was cancelled. Start a new one.")
 
     def _final(self, session: Session) -> UploadStatus:
         """What a final session says; its file's name may belong to another file by now."""

@@ -9,8 +9,6 @@ rebinding), and no other site is granted anything.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -23,10 +21,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vidi.domain.errors import InvalidRequest, PermissionDenied
-from vidi.wire.errors import invalid_key, missing_key, no_such_path, several_keys
-
-ADDRESS = "address"
-"""Key in a request's state: the `Address` at which it was sent."""
+from vidi.http.keys import Key, KeyRing, UsageBook
+from vidi.wire.errors import missing_key, no_such_path, several_keys
 
 ADDRESS = "address"
 """Key in a request's state: the `Address` at which it was sent."""
@@ -98,10 +94,12 @@ class Caller:
     Attributes:
         owner: Whose things it may see: the key's own id, "" on an open server; None: nobody's.
         upload_id: The one upload that the request speaks of; "" if it speaks of none.
+        key: What it showed; None where none is needed.
     """
 
     owner: str | None = None
     upload_id: str = ""
+    key: Key | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +129,21 @@ class AccessPolicy:
     """Who may come in.
 
     Attributes:
-        key_digests: SHA-256 of each valid key; none means that the server is open to this machine.
+        keys: Those that are valid; an open server has none.
+        usage: What each key has used.
         hosts: Names under which an open server may be called, lower case, without port.
         proxies: Where the proxies are whose X-Forwarded-* headers are believed.
     """
 
-    key_digests: frozenset[bytes]
+    keys: KeyRing
+    usage: UsageBook
     hosts: frozenset[str]
     proxies: tuple[Network, ...] = ()
 
     @property
     def locked(self) -> bool:
         """Whether callers need keys."""
-        return bool(self.key_digests)
+        return self.keys.locked
 
     def is_own(self, origin: str) -> bool:
         """Whether a page of this origin comes from a name under which an open server may be called."""
@@ -178,6 +178,7 @@ class AccessPolicy:
         Raises:
             PermissionDenied: No key; or an open server is called under a foreign name or from a foreign page.
             InvalidRequest: A wrong key, several, or several uploads.
+            QuotaExceeded: The key is used too often.
         """
         headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
         uploads = query.getlist(UPLOAD_ID) if access is Access.UPLOAD_URL else []
@@ -187,7 +188,9 @@ class AccessPolicy:
             return Caller(upload_id=uploads[0])
         if access is Access.PUBLIC or (access is Access.LOCAL_OR_KEY and self._is_local(address, headers)):
             return Caller()
-        return Caller(self._owner(headers, query), _upload_id(uploads))
+        key = self._key(headers, query)
+        self.usage.admit(key)
+        return Caller(key.owner, _upload_id(uploads), key)
 
     def _admit_to_open(
         self, access: Access, address: Address, headers: Headers, uploads: list[str]
@@ -197,7 +200,7 @@ class AccessPolicy:
             raise PermissionDenied("This is shown only to callers on the server's own machine.")
         return Caller("", _upload_id(uploads))
 
-    def _owner(self, headers: Headers, query: QueryParams) -> str:
+    def _key(self, headers: Headers, query: QueryParams) -> Key:
         """Every place where a key may stand is looked at, so that no two readers see different ones."""
         bearers = [_bearer(value) for value in headers.getlist("authorization")]
         shown = [*headers.getlist("x-goog-api-key"), *query.getlist("key"), *bearers]
@@ -206,10 +209,7 @@ class AccessPolicy:
             raise missing_key()
         if len(keys) > 1:
             raise several_keys()
-        digest = hashlib.sha256(keys[0].encode()).digest()
-        if not any(hmac.compare_digest(digest, known) for known in self.key_digests):
-            raise invalid_key()
-        return digest.hex()[:16]
+        return self.keys.find(keys[0])
 
     def _is_trusted(self, client: str) -> bool:
         address = _ip(client)

@@ -8,6 +8,7 @@ stall: it comes at 1 kB/s or more over any 10 s, and where memory is short soone
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -19,7 +20,7 @@ from starlette.types import Receive, Scope
 
 from vidi.byte_budget import RETRY_AFTER_S, ByteBudget, Transfer
 from vidi.domain.errors import Cancelled, InvalidRequest, SlowRequest
-from vidi.files.aio import BLOCK_BYTES
+from vidi.files.store import BLOCK_BYTES
 from vidi.wire.errors import body_too_large
 
 GRACE_S = 10.0
@@ -32,15 +33,22 @@ LONGEST_PAUSE_S = 60.0
 """How long an upload may pause; it may take as long as it wants in all."""
 
 UPLOAD_BUFFER = 2 * BLOCK_BYTES
-"""Most bytes of an upload that are in memory at once: the rest is on the disk."""
+"""Most bytes of an upload that are in memory at once: one block fills while another goes to the disk."""
 
 PARSED_AT_ONCE = 2
 """Large bodies that are parsed at the same time: parsing takes twice their size beside them."""
 
-PARSED_ON_THE_LOOP = 256_000
-"""Bodies of up to so many bytes are parsed where they are, in about a millisecond; others on a thread."""
+PARSED_ON_THE_LOOP = 4_000
+"""Bodies of up to so many bytes are parsed where they are, in a few milliseconds; others on a thread."""
+
+SMALL = 256_000
+"""Bodies of more bytes count as large."""
+
+# A schema that refers to its parts multiplies them: then the body's size says nothing of the work.
+_REFERENCE = re.compile(rb"ref|\\u")
 
 Result = TypeVar("Result")
+Body = TypeVar("Body", bytes, bytearray)
 
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _PIECE = 1 << 20
@@ -83,28 +91,39 @@ class BodyReader:
                 with suppress(BufferError):
                     body.clear()
 
-    async def decode(self, body: bytearray, decode: Callable[[bytearray], Result]) -> Result:
+    async def decode(self, body: Body, decode: Callable[[Body], Result]) -> Result:
         """What `decode` makes of a body, without keeping other requests waiting while it works."""
-        if len(body) <= PARSED_ON_THE_LOOP:
+        if len(body) <= PARSED_ON_THE_LOOP and not _REFERENCE.search(body):
             return decode(body)
+        if len(body) <= SMALL:
+            return await asyncio.to_thread(decode, body)
         async with self._parsing:
             return await asyncio.to_thread(decode, body)
 
     @contextmanager
-    def upload(self, scope: Scope, receive: Receive) -> Iterator[AsyncIterator[bytes]]:
+    def upload(
+        self, scope: Scope, receive: Receive, buffer: int = UPLOAD_BUFFER
+    ) -> Iterator[AsyncIterator[bytes]]:
         """A body that is stored while it comes, and may pause; its buffers count until the block is left.
+
+        Args:
+            scope: Of the request.
+            receive: Of the request.
+            buffer: Most of its bytes that are in memory at once.
 
         Reading it raises SlowRequest, InvalidRequest, Unavailable and Cancelled, as `read`; what was stored
         stays.
         """
         with self.budget.transfer() as transfer:
             yield self._buffered(
-                transfer, decompress(scope, receive_chunks(receive, transfer, may_pause=True))
+                transfer, decompress(scope, receive_chunks(receive, transfer, may_pause=True)), buffer
             )
 
-    async def _buffered(self, transfer: Transfer, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _buffered(
+        self, transfer: Transfer, chunks: AsyncIterator[bytes], buffer: int
+    ) -> AsyncIterator[bytes]:
         async for chunk in chunks:
-            transfer.add(len(chunk), most=UPLOAD_BUFFER)
+            transfer.add(len(chunk), most=buffer)
             yield chunk
 
     def _make_room(self, scope: Scope, transfer: Transfer) -> None:
@@ -141,6 +160,8 @@ async def _inflate(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             while chunk:
                 yield inflater.decompress(chunk, _PIECE)
                 chunk = inflater.unconsumed_tail
+                # A small chunk may unfold for long: others have their turn after each piece.
+                await asyncio.sleep(0)
         yield inflater.flush()
     except zlib.error:
         raise InvalidRequest("The body is not what its Content-Encoding says.") from None

@@ -28,7 +28,7 @@ may show a key may show anything."""
 
 EXPOSED = (
     "retry-after, x-goog-upload-chunk-granularity, x-goog-upload-control-url, x-goog-upload-size-received, "
-    "x-goog-upload-status, x-goog-upload-url, x-vidi-grounding"
+    "x-goog-upload-status, x-goog-upload-url, x-request-id, x-vidi-grounding"
 )
 """Headers of answers that a page may read."""
 

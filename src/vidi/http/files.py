@@ -7,7 +7,7 @@ again. `docs/files.md` traces one upload.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -72,10 +72,16 @@ class UploadRoutes:
 
     A client that lost a reply asks where its upload stands, or sends the same bytes again. So each reply to a
     step, an error's too, says what the upload's state is once the step is over.
+
+    Attributes:
+        files: Where they go.
+        body_reader: Reads the bodies that are not stored as they come.
+        is_owner: Whether an owner's uploads may go on: not once its key is revoked or has expired.
     """
 
     files: AsyncFiles
     body_reader: BodyReader
+    is_owner: Callable[[str], bool]
 
     async def receive(self, request: Request) -> Response:
         """One step of a resumable upload, or a whole upload in one request."""
@@ -89,10 +95,14 @@ class UploadRoutes:
         # Read where the caller was let in, and nowhere again: this id is all that it may touch.
         upload_id = caller_of(request).upload_id
         if upload_id:
+            if not self.is_owner(await self.files.run_in_thread(self.files.uploads.owner, upload_id)):
+                raise NotFound("No such upload: the key that began it is not valid any more.")
             return await self._step(request, upload_id)
         # Until `_start` has made an upload, an error leaves nothing that a client could continue.
         _add_status(request, Phase.FINAL)
         match _protocol(request):
+            case "resumable" if _commands(request) == ["start", "upload", "finalize"]:
+                return await self._raw(request)
             case "resumable":
                 return await self._start(request)
             case "multipart":
@@ -106,7 +116,7 @@ class UploadRoutes:
         if commands and commands != ["start"]:
             raise InvalidRequest("An upload begins with X-Goog-Upload-Command: start.", where=_COMMAND)
         async with self.body_reader.read(request.scope, request.receive) as body:
-            fields = decode_file(body)
+            fields = await self.body_reader.decode(body, decode_file)
         headers = request.headers
         declared = headers.get("x-goog-upload-header-content-length")
         upload = UploadRequest(
@@ -123,10 +133,15 @@ class UploadRoutes:
             headers={
                 "x-goog-upload-url": url,
                 "x-goog-upload-control-url": url,
-                "x-goog-upload-chunk-granularity": str(GRANULARITY),
+                "x-goog-upload-chunk-granularity": str(self._granularity()),
             },
             media_type=JSON,
         )
+
+    def _granularity(self) -> int:
+        """Of a store that several servers share, the size of its pieces: then no chunk makes a small one."""
+        storage = self.files.service.storage
+        return GRANULARITY if storage.shared is None else storage.block_bytes
 
     async def _step(self, request: Request, upload_id: str) -> Response:
         try:
@@ -147,6 +162,8 @@ class UploadRoutes:
                         upload_id, offset, chunk, _length(request), finalize=bool(rest)
                     )
             case ["finalize"]:
+                with self._content(request) as content:
+                    await _refuse_bytes(content)
                 return await self.files.run_in_thread(uploads.finalize, upload_id)
             case ["query"]:
                 return await self.files.run_in_thread(uploads.query, upload_id)
@@ -171,7 +188,7 @@ class UploadRoutes:
     async def _multipart(self, request: Request) -> Response:
         with self._content(request) as content:
             related = MultipartRelated(request.headers.get("content-type", ""), content)
-            fields = decode_file(await related.metadata())
+            fields = await self.body_reader.decode(await related.metadata(), decode_file)
             upload = UploadRequest(
                 owner=request.state.owner,
                 name=fields.name,
@@ -188,7 +205,8 @@ class UploadRoutes:
             return await self._whole(request, upload, content)
 
     def _content(self, request: Request) -> AbstractContextManager[AsyncIterator[bytes]]:
-        return self.body_reader.upload(request.scope, request.receive)
+        buffer = 2 * self.files.service.storage.block_bytes
+        return self.body_reader.upload(request.scope, request.receive, buffer)
 
     async def _whole(
         self, request: Request, upload: UploadRequest, content: AsyncIterator[bytes]
@@ -222,6 +240,17 @@ def _protocol(request: Request) -> str:
     if _commands(request) or content_type.startswith("application/json"):
         return "resumable"
     return "multipart" if content_type.startswith("multipart/") else "raw"
+
+
+async def _refuse_bytes(content: AsyncIterator[bytes]) -> None:
+    """What `finalize` alone brings would be lost, and the client would not know."""
+    async for chunk in content:
+        if chunk:
+            raise InvalidRequest(
+                f"`finalize` takes no bytes and this request has some. Send them with {_COMMAND}: "
+                f"upload, finalize and {_OFFSET}.",
+                where=_COMMAND,
+            )
 
 
 def _commands(request: Request) -> list[str]:
@@ -275,6 +304,11 @@ class MultipartRelated:
         """
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
+        if kind == b"multipart/form-data":
+            raise InvalidRequest(
+                "multipart/form-data is not read here. Send multipart/related: a JSON note, then the file; "
+                "or the bytes of the file alone with X-Goog-Upload-Protocol: raw."
+            )
         if not kind.startswith(b"multipart/") or not boundary:
             raise InvalidRequest("A multipart upload needs Content-Type: multipart/related; boundary=...")
         self._chunks = chunks

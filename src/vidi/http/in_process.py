@@ -32,7 +32,7 @@ class _Body(httpx2.AsyncByteStream):
 
 
 class InProcess(httpx2.AsyncBaseTransport):
-    """Asks an application in this process; the answer comes as it is made ."""
+    """Asks an application in this process; the answer comes as it is made."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Ask `app`, whose lifespan runs."""
@@ -50,7 +50,11 @@ class InProcess(httpx2.AsyncBaseTransport):
             return {"type": "http.disconnect"}
 
         work = asyncio.create_task(self._run(_scope(request), receive, messages))
-        begun = await messages.get()
+        try:
+            begun = await messages.get()
+        except asyncio.CancelledError:
+            work.cancel()
+            raise
         return httpx2.Response(
             begun["status"], headers=begun["headers"], stream=_Body(messages, work), request=request
         )

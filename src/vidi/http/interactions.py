@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from starlette.requests import Request
@@ -20,7 +20,10 @@ from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound
 from vidi.domain.prompt import Conversation
 from vidi.engines.registry import Registry
 from vidi.generate import GenerateService, Generation
+from vidi.http.access import caller_of
 from vidi.http.body import BodyReader
+from vidi.http.keys import UsageBook, check_model
+from vidi.http.logs import record_of, recorded
 from vidi.http.response import (
     LONGEST_NAME,
     add_grounding_header,
@@ -134,6 +137,7 @@ class InteractionEndpoint:
     Attributes:
         service: Answers.
         registry: Knows the models.
+        usage: What each key has used.
         body_reader: Reads bodies, and counts their bytes as held until the call is over.
         stored: Keeps what was answered.
         max_images: Most pictures in one request.
@@ -142,6 +146,7 @@ class InteractionEndpoint:
 
     service: GenerateService
     registry: Registry
+    usage: UsageBook
     body_reader: BodyReader
     stored: InteractionRoutes
     max_images: int
@@ -165,9 +170,11 @@ class InteractionEndpoint:
 
     def _check_model(self, model: str, request: Request) -> None:
         try:
-            self.registry.find(model)
+            card = self.registry.find(model).card
         except NotFound:
             raise unknown_model(model[:LONGEST_NAME], api_version(request), "interactions") from None
+        record_of(request).model = card.id
+        check_model(caller_of(request).key, model, card.id)
 
     @asynccontextmanager
     async def _with_history(self, new: NewInteraction, owner: str) -> AsyncIterator[Conversation]:
@@ -203,9 +210,13 @@ class InteractionEndpoint:
 
     @asynccontextmanager
     async def _generate(self, call: InteractionCall) -> AsyncIterator[Generation]:
-        async with self.service.generate(call.new.model, call.conversation, call.owner) as generation:
+        key = caller_of(call.request).key
+        self.usage.check_tokens(key)
+        generating = self.service.generate(call.new.model, call.conversation, call.owner)
+        async with recorded(call.request, generating) as generation:
             add_grounding_header(call.request, generation.grounding)
-            yield generation
+            with self.usage.metered(key, generation.cost.total, generation.pieces) as pieces:
+                yield replace(generation, pieces=pieces)
 
     async def _events(self, call: InteractionCall, generation: Generation) -> AsyncIterator[bytes]:
         """The answer in events; it is kept before the last one says that it is complete."""

@@ -8,20 +8,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.domain.errors import Cancelled, Internal, VidiError
 from vidi.http.access import ADDRESS, CALLER, OWNER, AccessPolicy, Destination
+from vidi.http.logs import RECORD, REQUEST_ID, Observer, RequestRecord, log_request
 from vidi.http.response import ADDED_HEADERS, ERROR_ENCODER, JSON
-from vidi.http.stream import PIECE_BYTES, pieces_of
+from vidi.http.stream import DRAIN, PIECE_BYTES, Drain, pieces_of
 from vidi.wire.encode import array_error, encode_error
 from vidi.wire.errors import status_of
 
 log = logging.getLogger(__name__)
+
+PROBES = frozenset({"/health", "/ready", "/metrics"})
+"""Paths that a server answers to its very end, and does not wait for."""
 
 DRAIN_SECONDS = 20.0
 """How long the rest of a refused body is read and forgotten."""
@@ -30,11 +33,20 @@ DRAIN_SECONDS = 20.0
 class Gateway:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, policy: AccessPolicy, resolve: Callable[[Scope], Destination]) -> None:
-        """Send each request where `resolve` says; `app` gets all that is no request."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        policy: AccessPolicy,
+        resolve: Callable[[Scope], Destination],
+        drain: Drain,
+        observers: Sequence[Observer] = (log_request,),
+    ) -> None:
+        """Send each request where `resolve` says until `drain` begins; `app` gets all that is no request."""
         self._app = app
+        self._observers = observers
         self._policy = policy
         self._resolve = resolve
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,29 +58,34 @@ class Gateway:
         if to.takes_files:
             # Refused before anyone asks which upload: there is nothing that a client could continue.
             added["x-goog-upload-status"] = "final"
-        scope.setdefault("state", {})[ADDED_HEADERS] = added
+        scope.setdefault("state", {}).update({ADDED_HEADERS: added, DRAIN: self._drain})
+        if self._drain.begun:
+            added["connection"] = "close"
+        record = RequestRecord.of(scope, to.path)
+        added[REQUEST_ID] = record.id
         reply = _Response(send, added)
-        began = time.perf_counter()
         try:
-            await self._serve(to, scope, body, reply)
+            with contextlib.nullcontext() if to.path in PROBES else self._drain.request():
+                await self._serve(to, scope, body, reply)
         except Cancelled:
             reply.status = 499
         except VidiError as error:
             await reply.error(scope, body, error)
         except Exception:
-            log.exception("%s %s failed", scope["method"], scope["path"])
+            log.exception("request %s failed: %s %s", record.id, record.method, record.route)
             await reply.error(scope, body, Internal("Internal error encountered."))
         finally:
-            # The query is left out: it may hold a key.
-            took = (time.perf_counter() - began) * 1000
-            log.info("%s %s %d %.1f ms", scope["method"], scope["path"], reply.status, took)
+            record.status = reply.status
+            record.end_stage("rest")
+            for observe in self._observers:
+                observe(record)
 
     async def _serve(self, to: Destination, scope: Scope, receive: Receive, reply: _Response) -> None:
         address = self._policy.address(scope)
         caller = self._policy.admit(to.access, scope, address)
         scope["state"][ADDRESS], scope["state"][CALLER] = address, caller
         if caller.owner is not None:
-            scope["state"][OWNER] = caller.owner
+            scope["state"][OWNER] = scope["state"][RECORD].key = caller.owner
         scope.update(to.scope)
         await to.app(scope, receive, reply)
 

@@ -18,7 +18,10 @@ from vidi.domain.prompt import Conversation
 from vidi.engines.base import ModelCard, ModelEntry
 from vidi.engines.registry import Registry
 from vidi.generate import GenerateService, Generation
+from vidi.http.access import caller_of
 from vidi.http.body import BodyReader
+from vidi.http.keys import UsageBook, check_model
+from vidi.http.logs import record_of, recorded
 from vidi.http.response import LONGEST_NAME, add_grounding_header, api_version, json_response
 from vidi.http.stream import ARRAY, EVENTS, Stream, cancel_on_disconnect, deadline, requested_timeout
 from vidi.wire.decode import RequestLimits, decode_count, decode_generate
@@ -45,12 +48,14 @@ class ModelRoutes:
 
     async def list(self, request: Request) -> Response:
         """ListModels; a page token is the id of the page's first model."""
-        infos = [_info(entry.card) for entry in self.registry.entries() if self._is_listed(entry)]
+        key = caller_of(request).key
+        cards = [entry.card for entry in self.registry.entries() if self._is_listed(entry)]
+        infos = [_info(card) for card in cards if key is None or key.may_ask(card.id, card.id)]
         ids = [info.id for info in infos]
-        token = request.query_params.get("pageToken", ids[0])
-        if token not in ids:
+        token = request.query_params.get("pageToken", "")
+        if token and token not in ids:
             raise InvalidRequest("The page token is not one that this list gave.", where="page_token")
-        first = ids.index(token)
+        first = ids.index(token) if token else 0
         after = first + _page_size(request)
         return json_response(encode_models(infos[first:after], "".join(ids[after : after + 1])))
 
@@ -65,6 +70,7 @@ class ModelRoutes:
             card = self.registry.find(model).card
         except NotFound:
             raise unknown_model(model[:LONGEST_NAME], "v1beta", GENERATE) from None
+        check_model(caller_of(request).key, model, card.id)
         return json_response(encode_model(_info(replace(card, id=model))))
 
 
@@ -75,6 +81,7 @@ class GenerateEndpoint:
     Attributes:
         service: Answers.
         registry: Knows the models.
+        usage: What each key has used.
         body_reader: Reads bodies, and counts their bytes as held until the call is over.
         max_images: Most pictures in one request.
         seconds: How long a call may take; a client may ask for less.
@@ -82,6 +89,7 @@ class GenerateEndpoint:
 
     service: GenerateService
     registry: Registry
+    usage: UsageBook
     body_reader: BodyReader
     max_images: int
     seconds: float
@@ -94,6 +102,10 @@ class GenerateEndpoint:
         if not self._serves(model, method):
             version = api_version(request)
             raise unknown_model(_shortened(model or method), version, _shortened(method))
+        record = record_of(request)
+        record.model = self.registry.find(model).card.id
+        record.route = f"/v1beta/models/{{model}}:{method}"
+        check_model(caller_of(request).key, model, record.model)
         if method != COUNT:
             self.service.check_room(model)
         async with self.body_reader.read(scope, receive) as body:
@@ -122,6 +134,7 @@ class GenerateEndpoint:
         async with deadline(allowed):
             if method == COUNT:
                 cost = await self.service.count(model, conversation, request.state.owner)
+                record_of(request).tokens_in = cost.total
                 return json_response(encode_count(cost))
             async with self._generate(request, model, conversation) as generation:
                 pieces = [piece async for piece in generation.pieces]
@@ -131,9 +144,13 @@ class GenerateEndpoint:
     async def _generate(
         self, request: Request, model: str, conversation: Conversation
     ) -> AsyncIterator[Generation]:
-        async with self.service.generate(model, conversation, request.state.owner) as generation:
+        key = caller_of(request).key
+        self.usage.check_tokens(key)
+        generating = self.service.generate(model, conversation, request.state.owner)
+        async with recorded(request, generating) as generation:
             add_grounding_header(request, generation.grounding)
-            yield generation
+            with self.usage.metered(key, generation.cost.total, generation.pieces) as pieces:
+                yield replace(generation, pieces=pieces)
 
     @asynccontextmanager
     async def _stream(

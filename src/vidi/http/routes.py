@@ -19,6 +19,7 @@ from vidi.http.access import Access, Destination
 from vidi.http.files import FileRoutes, UploadRoutes, refuse_missing_bytes, refuse_registration
 from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
 from vidi.http.models import GenerateEndpoint, ModelRoutes
+from vidi.http.ops import OpsRoutes
 from vidi.http.playground import Playground
 
 _VERSION = "(?:v1|v1alpha|v1beta|v1beta1)"
@@ -64,6 +65,7 @@ class Endpoints:
     files: FileRoutes
     uploads: UploadRoutes
     page: Playground
+    ops: OpsRoutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,8 @@ class RouteTable:
         return unserved
 
 
-def route_table(to: Endpoints) -> RouteTable:
-    """All that the server answers."""
+def route_table(to: Endpoints, monitoring: Access = Access.LOCAL_OR_KEY) -> RouteTable:
+    """All that the server answers; `monitoring` is what /health, /ready and /metrics need."""
     return RouteTable(
         (
             RouteEntry(GET, "/v1beta/models", to.models.list),
@@ -125,6 +127,9 @@ def route_table(to: Endpoints) -> RouteTable:
             RouteEntry(POST, "/v1beta/files", refuse_missing_bytes),
             RouteEntry(GET, "/v1beta/files/{name:path}", to.files.get),
             RouteEntry(DELETE, "/v1beta/files/{name:path}", to.files.delete),
+            RouteEntry(GET, "/health", to.ops.health, monitoring),
+            RouteEntry(GET, "/ready", to.ops.ready, monitoring),
+            RouteEntry(GET, "/metrics", to.ops.metrics, monitoring),
             *(RouteEntry(GET, path, asset.serve, Access.PUBLIC) for path, asset in to.page.assets.items()),
         )
     )

@@ -8,13 +8,22 @@ bodies may take.
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
+import os
+import signal
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import HANDLED_SIGNALS
 
 from vidi.domain.errors import InvalidRequest
+from vidi.http.stream import Drain
 from vidi.wire.encode import encode_error
 
 HEADER_SECONDS = 30.0
@@ -29,10 +38,15 @@ WRITE_SECONDS = 30.0
 MAX_HEADER_BYTES = 64 * 1024
 """Longest header block, request line included."""
 
-GRACEFUL_SECONDS = 5
-"""How long running answers may take to end after a stop signal."""
+CUT_SECONDS = 2.0
+"""How long an answer that is cut off may take to say so, and a client to read it."""
+
+POLL_SECONDS = 0.02
 
 BACKLOG = 1024
+
+OBJECTS_PER_COLLECTION = 20_000
+"""So many objects come into being between two searches for cycles of garbage; Python's own choice is 700."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -128,6 +142,11 @@ class Protocol(HttpToolsProtocol):
             self._write_timer.cancel()
             self._write_timer = None
 
+    def close_after_answer(self) -> None:
+        """The server ends. A client that waits for nothing may ask once more, and is told so."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+
     def send_400_response(self, msg: str) -> None:
         """Answer broken HTTP in Google's shape, and close."""
         body = encode_error(InvalidRequest(msg))
@@ -158,8 +177,13 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
-def serve(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM; running answers get GRACEFUL_SECONDS to end."""
+def serve(app: ASGIApp, listener: socket.socket, drain: Drain) -> None:
+    """Serve until SIGINT or SIGTERM; then what runs gets `drain.seconds` to end, or until the next signal."""
+    # A collection stops every thread. What is loaded by now stays, so it need not be gone through each time;
+    # and a body of a hundred thousand values is no reason to look for rubbish a hundred times.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
     config = uvicorn.Config(
         app,
         http=Protocol,
@@ -170,6 +194,63 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         server_header=False,
         # `access.py` decides which proxies are believed; uvicorn would believe any on this machine.
         proxy_headers=False,
-        timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    DrainingServer(config, drain).run(sockets=[listener])
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn's server, but for its end: it answers to the last, and a signal is no error."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle signals while serving. uvicorn sends itself those that it got once more afterwards."""
+        before = {each: signal.signal(each, self.handle_exit) for each in HANDLED_SIGNALS}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal ends the server, the second one at once, the third without a word."""
+        del sig, frame
+        if self.force_exit or (self.should_exit and not self.started):
+            os._exit(1)
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        self._drain.begin()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse what is new, wait for what runs, cut what is left, and close everything.
+
+        New connections are taken until then: who asks whether the server is ready has to get an answer.
+        """
+        del sockets
+        self._drain.begin()
+        for connection in self.server_state.connections:
+            if isinstance(connection, Protocol):
+                connection.close_after_answer()
+        await self._until(lambda: self._drain.idle or self.force_exit, self._drain.seconds)
+        self._drain.cut()
+        for server in self.servers:
+            server.close()
+        await self._until(lambda: not self.server_state.tasks, CUT_SECONDS)
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
+        await self._until(lambda: not self.server_state.connections, CUT_SECONDS)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        if self.force_exit:
+            # Models and decoders end by themselves when this process is gone; nothing half-written matters.
+            logging.shutdown()
+            os._exit(0)
+        await self.lifespan.shutdown()
+
+    async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+        end = asyncio.get_running_loop().time() + seconds
+        while not condition() and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110  # a signal sets no event
+            await asyncio.sleep(POLL_SECONDS)

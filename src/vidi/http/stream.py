@@ -1,4 +1,4 @@
-"""Answers that are sent while they are made, and clients that go away.
+"""Answers that are sent while they are made, clients that go away, and a server that ends.
 
 A stream is opened and closed in one task, so that leaving it frees the engine at once, whoever leaves
 first. An error before the first byte is a plain HTTP error; after it, a line that all SDKs recognise.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,9 +16,15 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from vidi.byte_budget import Transfer
-from vidi.domain.errors import Cancelled, DeadlineExceeded, VidiError
+from vidi.domain.errors import Cancelled, DeadlineExceeded, Unavailable, VidiError
 from vidi.http.response import JSON
 from vidi.wire.encode import ARRAY_END, array_element, array_error, sse_error, sse_event
+
+DRAIN = "drain"
+"""Key in a request's state: the server's `Drain`."""
+
+RETRY_AFTER_S = 5.0
+"""What a caller of a server that ends is told to wait, until it or another has started."""
 
 PIECE_BYTES = 64 << 10
 """How much is handed to a connection at once: as much as it holds for a slow reader before it says so."""
@@ -36,8 +42,7 @@ async def cancel_on_disconnect(receive: Receive) -> AsyncIterator[None]:
     """
     # asyncio can cancel a task, not a block. So the watcher cancels the task and notes that it did; the note
     # tells this cancellation from one of the server's own, and `uncancel` from both at once.
-    caller = asyncio.current_task()
-    assert caller is not None
+    caller = _current_task()
     gone = False
 
     async def watch() -> None:
@@ -56,6 +61,73 @@ async def cancel_on_disconnect(receive: Receive) -> AsyncIterator[None]:
         raise
     finally:
         watcher.cancel()
+
+
+class Drain:
+    """The end of a server: nothing new, time for what runs, then an end of it that clients understand.
+
+    Attributes:
+        seconds: How long what runs may take.
+        begun: Whether the server is ending.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.begun = False
+        self._over = False
+        self._running: set[asyncio.Task[object]] = set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs that came before the end."""
+        return not self._running
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """One request, from its begin to its end.
+
+        Raises:
+            Unavailable: The server is ending, or did while the request ran.
+        """
+        if self.begun:
+            raise _ending()
+        task = _current_task()
+        self._running.add(task)
+        try:
+            with self.named():
+                yield
+        finally:
+            self._running.discard(task)
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Make an error of being cut off, for the innermost block that can still tell the client."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._over and _current_task().uncancel() == 0:
+                raise _ending() from None
+            raise
+
+    def begin(self) -> None:
+        """Take no more requests."""
+        self.begun = True
+
+    def cut(self) -> None:
+        """Cut off what still runs."""
+        self.begun = self._over = True
+        for task in self._running:
+            task.cancel()
+
+
+def _current_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+def _ending() -> Unavailable:
+    return Unavailable("The server is shutting down. Please try again later.", retry_after=RETRY_AFTER_S)
 
 
 @asynccontextmanager
@@ -152,18 +224,20 @@ class Stream:
     framing: Framing
     seconds: float
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Send the answer; an error before its first message is raised, a later one is sent."""
         begun = False
         last = self.framing.end
+        drain: Drain = scope["state"][DRAIN]
         try:
-            async with deadline(self.seconds), self.messages() as messages:
-                async for message in messages:
-                    if not begun:
-                        await send(self._start())
-                    frame = self.framing.later if begun else self.framing.first
-                    await send(_body(frame(message)))
-                    begun = True
+            with drain.named():
+                async with deadline(self.seconds), self.messages() as messages:
+                    async for message in messages:
+                        if not begun:
+                            await send(self._start())
+                        frame = self.framing.later if begun else self.framing.first
+                        begun = True
+                        await send(_body(frame(message)))
         except VidiError as error:
             if not begun:
                 raise

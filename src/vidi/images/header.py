@@ -232,7 +232,8 @@ def check_limits(header: ImageHeader, limits: ImageLimits, where: str) -> None:
     if pixels > limits.max_pixels:
         raise too_large_image(
             where,
-            f"{size}, {_mega(pixels)} megapixels; the limit is {_mega(limits.max_pixels)}. Scale it down.",
+            f"{size}, {_mega(pixels)} megapixels; the limit is {_mega(limits.max_pixels)}. Scale it down; "
+            "the server's owner may set VIDI_MAX_IMAGE_PIXELS higher.",
         )
     if max(header.width, header.height) > limits.max_side:
         raise too_large_image(where, f"{size}; the longest side may have {limits.max_side:,}. Scale it down.")

@@ -21,6 +21,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -209,6 +210,10 @@ class DecoderPool:
             idle_seconds: After so long without a picture, all decoders but one are let go.
             keep: Most bytes of prepared pixels that are kept for the next request with the same file.
         """
+        self.decoded = 0
+        """Pictures that were decoded, broken ones too."""
+        self.decode_seconds = 0.0
+        """How long that took."""
         self._limits = limits
         self._budget = budget or ByteBudget(sys.maxsize)
         self._idle_seconds = idle_seconds
@@ -276,6 +281,7 @@ class DecoderPool:
         """
         decoder = await self._acquire()
         reusable = False
+        began = time.perf_counter()
         try:
             async with asyncio.timeout(self._limits.seconds):
                 result = await decoder.run(data, job)
@@ -291,6 +297,8 @@ class DecoderPool:
                 raise Unavailable(_CLOSED) from None
             raise broken_image(where, "it crashed the decoder; save it anew with another program") from None
         finally:
+            self.decoded += 1
+            self.decode_seconds += time.perf_counter() - began
             self._busy.discard(decoder)
             if reusable and not self._closed:
                 self._release(decoder)

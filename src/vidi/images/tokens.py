@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from vidi.domain.prompt import ImageHeader, MediaResolution
+from vidi.domain.prompt import LEVEL_TOKENS, ImageHeader, MediaResolution
 
 TILE = 258
 """Tokens of one tile."""
@@ -47,7 +47,7 @@ def budget_tokens(width: int, height: int, resolution: MediaResolution) -> int:
         height: Rows, at least 1.
         resolution: UNSPECIFIED counts as HIGH.
     """
-    budget = _budget(resolution)
+    budget = LEVEL_TOKENS.get(resolution, LEVEL_TOKENS[MediaResolution.HIGH])
     cols = math.isqrt(budget * width // height)
     rows = math.isqrt(budget * height // width)
     if cols and rows:
@@ -55,16 +55,10 @@ def budget_tokens(width: int, height: int, resolution: MediaResolution) -> int:
     return min(max(width, height) // min(width, height), budget)
 
 
-def _budget(resolution: MediaResolution) -> int:
-    return {
-        MediaResolution.LOW: 280,
-        MediaResolution.MEDIUM: 560,
-        MediaResolution.ULTRA_HIGH: 2240,
-    }.get(resolution, 1120)
-
-
 def image_tokens(header: ImageHeader) -> int:
-    """Tokens of a picture: tiles when no media resolution is in force, else the resolution's budget."""
+    """Tokens of a picture: its own budget, or its media resolution's, or tiles where neither is in force."""
+    if isinstance(header.resolution, int):
+        return header.resolution
     if header.resolution is MediaResolution.UNSPECIFIED:
         return tile_tokens(header.width, header.height)
     return budget_tokens(header.width, header.height, header.resolution)

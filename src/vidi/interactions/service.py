@@ -189,7 +189,13 @@ def open_interactions(directory: Path, limits: InteractionLimits) -> Iterator[In
     with opening(directory):
         store = SqliteInteractions(directory / "interactions.sqlite3")
     with closing(store):
-        interactions = InteractionService(store, limits, utc_now)
         with opening(directory):
-            interactions.expire()
+            interactions = interactions_over(store, limits, utc_now)
         yield interactions
+
+
+def interactions_over(store: InteractionStore, limits: InteractionLimits, clock: Clock) -> InteractionService:
+    """The interactions in a store, those taken away whose time is over."""
+    interactions = InteractionService(store, limits, clock)
+    interactions.expire()
+    return interactions

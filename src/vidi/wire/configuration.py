@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vidi.domain.errors import InvalidRequest
-from vidi.domain.prompt import MediaResolution, Output, Sampling, TextFormat, Thinking
+from vidi.domain.prompt import ImageDetail, MediaResolution, Output, Sampling, TextFormat, Thinking
 from vidi.domain.schema import Kind, Schema
 from vidi.wire.errors import FieldViolation, Scope, refuse
 from vidi.wire.response_schema import compile_schema
-from vidi.wire.schema import GenerationConfig, Modality, ThinkingConfig
+from vidi.wire.schema import GenerationConfig, MediaResolutionMessage, Modality, ThinkingConfig
 
 MAX_CANDIDATES = 8
 MAX_STOP_SEQUENCES = 5
@@ -171,6 +171,26 @@ def thinking(config: ThinkingConfig) -> Thinking:
         level=level.name if level else None,
         include=bool(config.include_thoughts),
     )
+
+
+MOST_IMAGE_TOKENS = 16_384
+"""Largest budget of one picture; models take far less."""
+
+
+def detail_faults(message: MediaResolutionMessage | None) -> Iterator[tuple[str, str]]:
+    """What is wrong with a part's own media resolution: its field, and why."""
+    given = message.num_tokens if message else None
+    if given is not None and not 1 <= given <= MOST_IMAGE_TOKENS:
+        yield "num_tokens", f"num_tokens must be in the range [1, {MOST_IMAGE_TOKENS}]."
+    if given is not None and message and message.level:
+        yield "num_tokens", "only one of level and num_tokens may be set."
+
+
+def detail(message: MediaResolutionMessage | None) -> ImageDetail:
+    """How closely to look at one picture."""
+    if message and message.num_tokens:
+        return message.num_tokens
+    return MediaResolution(message.level.name) if message and message.level else MediaResolution.UNSPECIFIED
 
 
 def resolution(config: GenerationConfig) -> MediaResolution:

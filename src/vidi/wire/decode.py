@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 import pybase64
@@ -16,8 +18,8 @@ from vidi.domain.prompt import (
     FileReference,
     FunctionPart,
     FunctionResponse,
+    ImageDetail,
     ImageSource,
-    MediaResolution,
     Request,
     Role,
     Turn,
@@ -57,6 +59,7 @@ _OLD_ROLE = "function"
 
 _ALIASES = {"image/jpg": "image/jpeg"}
 _MAX_SHOWN = 64
+_DATA_URL = re.compile(r"data:[\w.+/;=-]{0,100};base64,", re.ASCII)
 _ALPHABETS = ((None, ""), (b"-_", "+/"))
 """Standard, then URL-safe, with the letters of the other that its decoder would let pass."""
 
@@ -64,7 +67,8 @@ _ALPHABETS = ((None, ""), (b"-_", "+/"))
 def decode_base64(text: str, where: str) -> bytes:
     """Decode base64 as protobuf's JSON does: standard or URL-safe alphabet, padded or not.
 
-    Line breaks are ignored, for callers who forgot `base64 -w0`. Anything else is refused: other
+    Line breaks are ignored, for callers who forgot `base64 -w0`, and so is `data:image/png;base64,` before
+    it, which names no other bytes. Anything else is refused: other
     characters, both alphabets in one text, a wrong length or padding, stray bits in the last character.
 
     Args:
@@ -74,6 +78,8 @@ def decode_base64(text: str, where: str) -> bytes:
     Raises:
         InvalidFields: It is no base64.
     """
+    if found := _DATA_URL.match(text):
+        text = text[found.end() :]
     data = _try_base64(text)
     if data is None and ("\n" in text or "\r" in text):
         data = _try_base64(text.replace("\n", "").replace("\r", ""))
@@ -111,9 +117,12 @@ def check_mime_type(given: str | None, where: str) -> None:
     kind = (given or "").split(";", 1)[0].strip().lower()
     if not kind or _ALIASES.get(kind, kind) in IMAGE_TYPES:
         return
-    problem = f"Unsupported MIME type: {(given or '')[:_MAX_SHOWN]}"
-    if not kind.startswith("image/"):
-        problem += f" at {where}. Only pictures are served: {', '.join(IMAGE_TYPES)}."
+    problem = f"Unsupported MIME type: {(given or '')[:_MAX_SHOWN]} at {where}."
+    served = ", ".join(IMAGE_TYPES)
+    if kind.startswith("image/"):
+        problem += f" Convert the picture to one of {served}."
+    else:
+        problem += f" Only pictures are served: {served}."
     raise InvalidRequest(problem, where=f"{where}.mime_type")
 
 
@@ -173,7 +182,7 @@ def _conversation(request: GenerateContentRequest, scope: Scope, limits: Request
     config = request.generation_config or GenerationConfig()
     contents = request.contents or []
     _check_roles(contents, scope)
-    refuse((*_faults(request, scope), *configuration.faults(config, scope)))
+    refuse(chain(_faults(request, scope), configuration.faults(config, scope)))
     _check_image_count(contents, scope, limits)
     thinking = configuration.thinking(config.thinking_config or ThinkingConfig())
     output = configuration.output(config, scope)
@@ -238,9 +247,9 @@ def _part_faults(part: Part, role: Role, path: str, scope: Scope) -> Iterator[Fi
             yield scope.fault(f"{path}.{name}", f"{name} is not served. Send text and pictures only.")
     if part.file_data and not part.file_data.file_uri:
         yield scope.fault(f"{path}.file_data.file_uri", "file_uri must not be empty.")
+    for name, text in configuration.detail_faults(part.media_resolution):
+        yield scope.fault(f"{path}.media_resolution.{name}", text)
     yield from _function_faults(part, role, path, scope)
-    if part.media_resolution and part.media_resolution.num_tokens:
-        yield scope.fault(f"{path}.media_resolution.num_tokens", "is not served. Use level.")
 
 
 def _function_faults(part: Part, role: Role, path: str, scope: Scope) -> Iterator[FieldViolation]:
@@ -290,8 +299,7 @@ def _turns(contents: list[Content], scope: Scope) -> tuple[Turn[ImageSource | Fi
 
 def _turn_parts(part: Part, path: str) -> Iterator[TurnPart]:
     """The domain's part, or parts: the pictures of a function's response follow it."""
-    level = part.media_resolution.level if part.media_resolution else None
-    resolution = MediaResolution(level.name) if level else MediaResolution.UNSPECIFIED
+    resolution = configuration.detail(part.media_resolution)
     if part.function_call:
         call = part.function_call
         yield FunctionCall(call.name or "", as_json(call.args), call.id or "")
@@ -307,7 +315,7 @@ def _turn_parts(part: Part, path: str) -> Iterator[TurnPart]:
 
 
 def _picture(
-    part: Part | FunctionResponsePart, path: str, resolution: MediaResolution
+    part: Part | FunctionResponsePart, path: str, resolution: ImageDetail
 ) -> ImageSource | FileReference:
     if part.inline_data:
         where = f"{path}.inline_data"

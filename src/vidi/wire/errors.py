@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -83,8 +84,8 @@ class Scope:
 
 
 def refuse(faults: Iterable[FieldViolation]) -> None:
-    """Raise InvalidFields if there is any fault, one line each."""
-    found = tuple(faults)
+    """Raise InvalidFields if there is any fault, one line each; no more are looked for than are shown."""
+    found = tuple(islice(faults, _MAX_VIOLATIONS))
     if found:
         raise InvalidFields(found, joined_by="")
 
@@ -154,6 +155,11 @@ def missing_key() -> PermissionDenied:
 def invalid_key() -> InvalidRequest:
     """The caller's key is not known."""
     return InvalidRequest("API key not valid. Please pass a valid API key.", reason="API_KEY_INVALID")
+
+
+def expired_key() -> InvalidRequest:
+    """The caller's key was valid once."""
+    return InvalidRequest("API key expired. Please renew the API key.", reason="API_KEY_INVALID")
 
 
 def several_keys() -> InvalidRequest:

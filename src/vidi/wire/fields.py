@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 from pydantic import BeforeValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from vidi.wire.errors import TYPE_URL, WRONG_VALUE
+from vidi.wire.errors import TYPE_URL, WRONG_MESSAGE, WRONG_VALUE
 
 _MAX_DIGITS = 40
 """Longest text that is tried as a number: no number of the API needs more."""
@@ -130,7 +130,13 @@ def enum_of(names: type[E], qualified: str) -> PlainValidator:
     return PlainValidator(read)
 
 
+MAX_LISTED = 20_000
+"""Most elements of a repeated field: bounds the work on them, and what is said of them."""
+
+
 def _listed(value: object) -> object:
+    if isinstance(value, list) and len(value) > MAX_LISTED:
+        raise PydanticCustomError(WRONG_MESSAGE, f"(repeated), it has more than {MAX_LISTED} elements")
     return value if isinstance(value, list) or value is None else [value]
 
 

@@ -152,14 +152,14 @@ def read_functions(
 
 
 def _read(declared: DeclaredFunction, scope: Scope, work: Budget) -> FunctionDeclaration:
-    shape = _NO_ARGUMENTS
+    shape, before = _NO_ARGUMENTS, work.spent
     if declared.schema is not None:
         path = f"{declared.at}.{declared.schema_at}"
         shape = compile_schema(declared.schema, path, scope, closed=declared.closed, shared=work)
         if shape.kinds and Kind.OBJECT not in shape.kinds:
             refuse([scope.fault(path, "schema should be of type OBJECT.")])
         shape = replace(shape, kinds=_NO_ARGUMENTS.kinds)
-    return FunctionDeclaration(declared.name, declared.description, shape)
+    return FunctionDeclaration(declared.name, declared.description, shape, work.spent - before)
 
 
 def as_json(value: Struct | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -136,9 +136,6 @@ _UNSERVED_CONFIG = (
 _FUNCTION = "function"
 """The kind of tool that is served."""
 
-_MAX_FAULTS = 20
-"""Most faults of one input that an error names."""
-
 
 @dataclass(frozen=True, slots=True)
 class NewInteraction:
@@ -174,7 +171,7 @@ def decode_interaction(body: bytes | bytearray, max_images: int) -> NewInteracti
     """
     tree = read_object(body)
     request = _read(CreateInteraction, tree)
-    refuse((*_unserved(request), *_missing(request)))
+    refuse(chain(_unserved(request), _missing(request)))
     config = _generation(request.generation_config or InteractionConfig())
     refuse(configuration.faults(config, _SCOPE))
     turns = _turns(request.input, "input", max_images)
@@ -327,14 +324,26 @@ def _generation(config: InteractionConfig) -> GenerationConfig:
 
 def _turns(raw: object, path: str, max_images: int) -> Turns:
     """The turns of an input: a text, contents, or steps."""
+    _refuse_older_turns(raw, path)
     if _is_steps(raw):
         steps = _read(InputSteps, {"input": raw}).input
         return _turns_of_steps(steps, path, max_images)
     contents = _read(InputContents, {"input": raw}).input
     _check_size(contents, max_images, path)
-    refuse(islice(_contents_faults(contents, path), _MAX_FAULTS))
+    refuse(_contents_faults(contents, path))
     parts = tuple(_part(each, f"{path}[{at}]") for at, each in enumerate(contents))
     return (Turn(Role.USER, parts),)
+
+
+def _refuse_older_turns(raw: object, path: str) -> None:
+    """Turns as the API had them before it had steps."""
+    first = raw[0] if isinstance(raw, list) and raw else raw
+    if isinstance(first, dict) and "role" in first and "type" not in first:
+        kind = MODEL_OUTPUT if first["role"] == Role.MODEL.value else USER_INPUT
+        text = (
+            f'turns of role and content are not read. Write {{"type": "{kind}", "content": [...]}} instead.'
+        )
+        refuse([_SCOPE.fault(f"{path}[0]" if isinstance(raw, list) else path, text)])
 
 
 def _is_steps(raw: object) -> bool:
@@ -348,7 +357,7 @@ def _is_steps(raw: object) -> bool:
 def _turns_of_steps(steps: list[InteractionStep], path: str, max_images: int) -> Turns:
     contents = [_contents(step) for step in steps]
     _check_size([each for own in contents for each in own], max_images, path)
-    refuse(islice(_step_faults(steps, contents, path), _MAX_FAULTS))
+    refuse(_step_faults(steps, contents, path))
     turns: list[Turn[ImageReference]] = []
     for at, step in enumerate(steps):
         role = Role.MODEL if step.type in (MODEL_OUTPUT, FUNCTION_CALL) else Role.USER

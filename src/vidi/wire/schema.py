@@ -19,8 +19,8 @@ from vidi.wire.fields import Base64, Bool, Float, Int32, Listed, Text, enum_of
 _MAX_NAMES = 64
 """No message has more fields; bounds the report on a hostile one."""
 
-MAX_PARTS = 50_000
-"""Contents and parts together; far more than 3,600 pictures with texts between them need."""
+MAX_PARTS = 20_000
+"""Contents and parts together; more than 3,600 pictures with texts between them need."""
 
 Struct = dict[str, object]
 """A free JSON object."""
@@ -46,6 +46,12 @@ class Message(BaseModel):
             raise PydanticCustomError(
                 WRONG_MESSAGE, "(message), it has more names than the message has fields"
             )
+        if isinstance(raw, dict):
+            for name in raw.keys() & cls.model_fields.keys():
+                alias = cls.model_fields[name].alias or name
+                if alias != name and alias in raw:
+                    text = "(oneof), oneof field '_{name}' is already set. Cannot set '{alias}'"
+                    raise PydanticCustomError(WRONG_MESSAGE, text, {"name": name, "alias": alias})
         return raw
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.model.pulling import publish_random
+from vidi.domain.geometry import canvas, place
 from vidi.engines.base import EngineContext, PixelBudgets
 from vidi.engines.llama.catalog import known_models, models
 from vidi.engines.profile import Pictures, TokenBudgets
@@ -76,3 +77,19 @@ def test_a_model_is_ready_once_it_is_on_the_disk_and_never_fetched_without_a_pul
             "vidi.engines.llama.pull:fetch",
             "vidi.engines.llama.pull:remove",
         )
+
+
+@pytest.mark.parametrize("tokens", [64, 100, 333, 1000])
+@pytest.mark.parametrize(("width", "height"), [(4000, 3000), (1000, 1000), (900, 2000)])
+def test_a_budget_of_tokens_is_kept_to_a_row_of_patches(width: int, height: int, tokens: int) -> None:
+    pixels = PixelBudgets.of(Pictures(28, 0, 4, TokenBudgets(64, 256, 1024, 2048)))
+    fit = pixels.fit(tokens, pictures=1)
+    wide, high = canvas(place(width, height, fit), fit)
+    columns, rows = wide // 28, high // 28
+    assert columns * rows <= tokens <= (columns + 1) * (rows + 1)
+
+
+def test_no_budget_is_above_the_models_own() -> None:
+    pixels = PixelBudgets.of(Pictures(28, 0, 4, TokenBudgets(64, 256, 1024, 2048)))
+    assert pixels.at(10_000) == pixels.ultra_high
+    assert PixelBudgets().at(280) == PixelBudgets().high // 4

@@ -71,6 +71,15 @@ class Llama:
         """What keeps the model's process."""
         return self._supervisor
 
+    @property
+    def restarts(self) -> int:
+        """How many times the process has been started again."""
+        return self._supervisor.starts - 1
+
+    def problem(self) -> str:
+        """What is wrong with the process; "" if it listens."""
+        return "" if self._supervisor.listens else f"{self._card.id}'s process is being started again."
+
     def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """What llama.cpp will take for the prompt.
 

@@ -159,6 +159,11 @@ class Supervisor:
         return self._starts
 
     @property
+    def listens(self) -> bool:
+        """Whether requests can be sent to the process now."""
+        return self._endpoint is not None
+
+    @property
     def pid(self) -> int | None:
         """The process's number; None while there is none."""
         process = self._process

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from tests.engines.lite.fakes import LANGUAGES
 from vidi.domain.prompt import Prompt, Request, Role, Turn
-from vidi.engines.lite.language.intents import LONGEST_READ, Intent, lowered
+from vidi.engines.lite.language.intents import (
+    LONGEST_READ,
+    LONGEST_READ_BEFORE,
+    MOST_ENTITIES,
+    TURNS_READ_BEFORE,
+    Intent,
+    Languages,
+    lowered,
+)
+from vidi.engines.lite.language.language import Language
 
 GUIDE_DETECTION = (
     "Detect the all of the prominent items in the image. "
@@ -149,3 +158,22 @@ def test_a_very_long_prompt_is_read_at_both_ends() -> None:
     text = lowered("How many dogs? " + "x" * 1_000_000 + " end")
     assert len(text) <= 2 * LONGEST_READ + 1
     assert (text[:8], text[-3:]) == ("how many", "end")
+
+
+@pytest.mark.parametrize("turns", [9, 201])
+def test_each_earlier_turn_is_read_once_and_few_of_them(monkeypatch: pytest.MonkeyPatch, turns: int) -> None:
+    texts: list[str] = []
+    read = Languages.parse_text
+
+    def parse_text(languages: Languages, text: str, language: Language) -> Intent:
+        texts.append(text)
+        return read(languages, text, language)
+
+    monkeypatch.setattr(Languages, "parse_text", parse_text)
+    parse(*["hello there " * 500] * turns)
+    assert len(texts) == 1 + min(turns - 1, TURNS_READ_BEFORE) // 2
+    assert sum(map(len, texts)) < 3 * LONGEST_READ + TURNS_READ_BEFORE * LONGEST_READ_BEFORE
+
+
+def test_few_of_very_many_things_are_looked_for() -> None:
+    assert len(parse("dog and " * 5000).entities) == MOST_ENTITIES

@@ -16,7 +16,7 @@ from vidi.engines.lite.answers.kinds import BLURRY, plain
 from vidi.engines.lite.answers.lists import label_of, text_on
 from vidi.engines.lite.answers.resolve import KIND_THERE, SHOWN, THERE, find, kind_in
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.intents import LONGEST_READ, Entity, Intent, Languages, lowered
+from vidi.engines.lite.language.intents import Entity, Intent, Languages, lowered
 from vidi.engines.lite.language.language import FieldRole, IntentKind, Language, Patterns
 
 _ASKING = re.compile(
@@ -342,6 +342,9 @@ def _thing_in_words(subject: Subject) -> str | None:
     return captions.thing_in_words(subject.thing, language)
 
 
+LONGEST_DESCRIBED = 4000
+"""Characters of a prompt in which a shape is looked for."""
+
 MOST_NAMES = 20
 """A prompt that seems to name more members than this describes something else."""
 
@@ -365,7 +368,7 @@ _TRUE_OR_FALSE = re.compile(r"^(is|are|has|have|contains?) ")
 
 def shape_in(text: str, languages: Languages) -> Schema | None:
     """The shape that a text describes: an object, or a list of objects; None if it describes none."""
-    text = text[:LONGEST_READ]
+    text = text[:LONGEST_DESCRIBED]
     names = _names_in(text)
     if not 0 < len(names) <= MOST_NAMES:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from string import ascii_lowercase
 
 from vidi.domain.prompt import Prompt, Role
@@ -72,9 +73,9 @@ class Lexicon:
     colours: dict[str, str]
 
     def entities(self, text: str) -> tuple[Entity, ...]:
-        """The things that a text names, in its order, longest words first where they overlap."""
+        """The first things that a text names, in its order, longest words first where they overlap."""
         lowered = text.lower()
-        return tuple(self._found(lowered))
+        return tuple(islice(self._found(lowered), MOST_ENTITIES))
 
     def colour_in(self, text: str) -> str:
         """The first colour that a text names, or ""."""
@@ -82,8 +83,11 @@ class Lexicon:
         return next((self.colours[word] for word in words if word in self.colours), "")
 
     def _found(self, text: str) -> Iterator[Entity]:
-        matches = list(self.pattern.finditer(text))
-        for match, following in zip(matches, [*matches[1:], None], strict=False):
+        matches = self.pattern.finditer(text)
+        ahead = next(matches, None)
+        while ahead is not None:
+            match, following = ahead, next(matches, None)
+            ahead = following
             word = match["word"]
             adjective = following is not None and following.start() <= match.end() + 1
             if word in self.colours and adjective:
@@ -108,20 +112,22 @@ class Lexicon:
         language = self.language
         if meaning.labels or len(match["word"].split()) > 1:
             return True
-        return language.matches(language.pronouns, "determined", text[: match.start()]) is not None
+        return language.matches(language.pronouns, "determined", _before(text, match.start())) is not None
 
     def _colour_of(self, text: str, match: re.Match[str]) -> str:
         """The colour that is named before a noun, or of the clothes that are named after it."""
-        before = re.search(r"([^\W\d_]+)\W*$", text[: match.start()])
+        before = re.search(r"([^\W\d_]+)\W*$", _before(text, match.start()))
         if before and before[1] in self.colours:
             return self.colours[before[1]]
-        after = self.language.matches(self.language.pronouns, "dressed", text[match.end() :])
+        after = self.language.matches(
+            self.language.pronouns, "dressed", text[match.end() : match.end() + NEAR]
+        )
         return self.colours.get(after["colour"], "") if after else ""
 
     def _is_anchor(self, text: str, start: int) -> bool:
         """Whether the word there only says where: by what stands before it, or by its ending."""
         language = self.language
-        before = language.matches(language.pronouns, "anchor", text[:start])
+        before = language.matches(language.pronouns, "anchor", _before(text, start))
         return bool(before or language.matches(language.pronouns, "anchor_after", text[start : start + 40]))
 
     def _is_single(self, meaning: Entity, word: str, ending: str) -> bool:
@@ -131,6 +137,17 @@ class Lexicon:
         plural = noun is not None and word == noun.many.lower()
         several = plural or word in language.plurals or language.plural_ending.match(ending)
         return not meaning.group and not several
+
+
+NEAR = 100
+"""Characters before and behind a thing's name in which more is said of it."""
+
+MOST_ENTITIES = 50
+"""Things of one text that are looked for."""
+
+
+def _before(text: str, at: int) -> str:
+    return text[max(0, at - NEAR) : at]
 
 
 def build_lexicon(language: Language, world: World) -> Lexicon:
@@ -176,8 +193,15 @@ MAY_BE_FOLLOW_UPS = frozenset(
 )
 """Kinds of intent that "what about the dog?" may be read as, by its own words."""
 
-LONGEST_READ = 4000
-"""Characters of a prompt that are read, from its beginning and from its end."""
+LONGEST_READ = 1000
+"""Characters of a prompt that are read, from its beginning and from its end. Some patterns take time that is
+quadratic in it, in which no other thread runs: 30 ms here."""
+
+LONGEST_READ_BEFORE = 500
+"""The same of an earlier turn."""
+
+TURNS_READ_BEFORE = 40
+"""Earlier turns that are read, the latest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,11 +251,14 @@ class Languages:
 
         A turn with pictures and no words is read from the system instruction.
         """
-        turns = [(turn.role, _text_of(turn.parts)) for turn in prompt.turns]
+        last = _text_of(prompt.turns[-1].parts) if prompt.turns else ""
+        earlier = [
+            (turn.role, lowered(_text_of(turn.parts), LONGEST_READ_BEFORE))
+            for turn in prompt.turns[:-1][-TURNS_READ_BEFORE:]
+        ]
+        spoken = [(role, text) for role, text in earlier if text]
         system = lowered(prompt.system)
-        last = turns[-1][1] if turns else ""
-        language = self._language(last or prompt.system, turns, prompt.system)
-        spoken = [(role, lowered(text)) for role, text in turns[:-1] if text]
+        language = self._language(last or prompt.system, spoken, prompt.system)
         read = self.parse_text(lowered(last) or system, language)
         style = style_of(system, lowered(last), tuple(self.by_id.values()))
         return replace(self._completed(read, spoken), style=style)
@@ -270,10 +297,20 @@ class Languages:
 
     def _completed(self, intent: Intent, spoken: Sequence[tuple[Role, str]]) -> Intent:
         """Fill in from earlier turns what a follow-up leaves out: the thing, or the question."""
-        if not spoken:
-            return intent
         language = intent.language
-        before = self._before(spoken, language)
+        before: Intent | None = None
+        answer = ""
+        for role, text in spoken:
+            if role is Role.MODEL:
+                answer = text
+                continue
+            earlier = self._followed_up(self.parse_text(text, language), before, answer)
+            before = earlier if earlier.entities else before
+        return self._followed_up(intent, before, answer) if spoken else intent
+
+    def _followed_up(self, intent: Intent, before: Intent | None, answer: str) -> Intent:
+        """Filled in from the latest question that named a thing, or the first thing of the latest answer."""
+        language = intent.language
         about = language.matches(language.pronouns, "what_about", intent.text)
         if about and before and intent.kind in MAY_BE_FOLLOW_UPS:
             thing = about["thing"].strip(" ?.!")
@@ -282,35 +319,18 @@ class Languages:
             )
         if intent.entities or intent.kind not in ABOUT_THINGS:
             return intent
-        entities = before.entities if before else ()
-        return replace(intent, entities=entities or self._answered(spoken, language))
+        named = before.entities if before else self.lexicons[language.id].entities(answer)[:1]
+        return replace(intent, entities=named)
 
-    def _before(self, spoken: Sequence[tuple[Role, str]], language: Language) -> Intent | None:
-        """The latest question that named a thing, itself completed by those before it."""
-        for index in range(len(spoken) - 1, -1, -1):
-            role, text = spoken[index]
-            if role is Role.USER:
-                intent = self._completed(self.parse_text(text, language), spoken[:index])
-                if intent.entities:
-                    return intent
-        return None
-
-    def _answered(self, spoken: Sequence[tuple[Role, str]], language: Language) -> tuple[Entity, ...]:
-        """The first thing that the latest answer names."""
-        for role, text in reversed(spoken):
-            if role is Role.MODEL:
-                return self.lexicons[language.id].entities(text)[:1]
-        return ()
-
-    def _language(self, text: str, turns: Sequence[tuple[Role, str]], system: str) -> Language:
+    def _language(self, text: str, spoken: Sequence[tuple[Role, str]], system: str) -> Language:
         asked = lowered(f"{system}\n{text}")
         for language in self.by_id.values():
             if any(re.search(rf"\b{re.escape(name)}\b", asked) for name in language.names):
                 return language
         usual = self.usual
-        for role, earlier in turns[:-1]:
+        for role, earlier in spoken:
             if role is Role.USER:
-                usual = language_of(lowered(earlier), self.by_id, usual)
+                usual = language_of(earlier, self.by_id, usual)
         return language_of(lowered(text), self.by_id, usual)
 
 
@@ -321,10 +341,10 @@ def load_languages(world: World) -> Languages:
     return Languages(languages, lexicons)
 
 
-def lowered(text: str) -> str:
-    """A text in lower case, without blank ends, of bounded length, with plain quotation marks."""
-    if len(text) > 2 * LONGEST_READ:
-        text = f"{text[:LONGEST_READ]}\n{text[-LONGEST_READ:]}"
+def lowered(text: str, longest: int = LONGEST_READ) -> str:
+    """A text in lower case, without blank ends, with plain quotation marks; `longest` of each end of it."""
+    if len(text) > 2 * longest:
+        text = f"{text[:longest]}\n{text[-longest:]}"
     plain = text.replace("İ", "i").replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"')
     return re.sub(r"[ \t]+", " ", plain).lower().strip()
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from vidi.domain.geometry import Box
-from vidi.domain.prompt import MediaResolution, Picture
+from vidi.domain.prompt import MediaResolution, Picture, level_of
 from vidi.engines.lite.vision.onnx import Floats, Network, give_back
 
 COCO_CLASSES: tuple[str, ...] = (
@@ -281,7 +281,7 @@ class Detector:
         long_side = max(picture.width, picture.height)
         # Enlarging a small picture further shows nothing more.
         largest = max(_ALONE, 2 * long_side)
-        close_up = min(_CLOSE_UP.get(picture.resolution, _CLOSEST_UP), largest)
+        close_up = min(_CLOSE_UP.get(level_of(picture.resolution), _CLOSEST_UP), largest)
         if close_up <= _ALONE:
             return yield_to_better(self._look(picture, _ALONE, floor))
         # Two looks share a score, so either may be under the floor when their mean is not.
