@@ -91,13 +91,13 @@ def test_the_model_is_told_of_each_function_and_of_no_shape_that_it_is_not_held_
             "name": "look",
             "description": "Looks.",
             "parameters": {
-                "type": ["object"],
-                "properties": {"n": {"description": "How many.", "type": ["integer"], "minimum": 2}},
+                "type": "object",
+                "properties": {"n": {"description": "How many.", "type": "integer", "minimum": 2}},
                 "required": ["n"],
                 "additionalProperties": False,
             },
         },
-        {"name": "wait", "parameters": {"type": ["object"], "additionalProperties": False}},
+        {"name": "wait", "parameters": {"type": "object", "additionalProperties": False}},
     ]
     assert declared(BOTH) in told
     assert instruction(ask()) == ""
