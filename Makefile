@@ -10,7 +10,7 @@ PHOTO ?=
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS) --dist worksteal -m "not slow and not clients"
 
-.PHONY: demo llama test check lint coverage clients bench reference lock clean
+.PHONY: demo llama test check lint coverage clients bench vllm reference lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/first_look.py $(PHOTO)
@@ -52,6 +52,11 @@ clients: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
+
+# Before a real vLLM, by hand: 6 GB into the folder, minutes to install and to start; PYTHON runs it, 3.10 to 3.13.
+VLLM ?= .vllm
+vllm: $(VENV)/.dev
+	PYTHON=$(PYTHON) sh tools/vllm/run.sh $(VLLM)
 
 $(VENV)/.base: requirements/build.txt requirements/base.txt requirements/text.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vidi needs Python 3.11 or newer: make PYTHON=python3.12")'

@@ -81,11 +81,15 @@ class Program:
             self.process.send_signal(number)
             self.process.wait(START_SECONDS)
 
+    def running(self) -> psutil.Process:
+        """Its process."""
+        assert self.process is not None
+        return psutil.Process(self.process.pid)
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """It and its children stand still: connections are taken and nothing is answered."""
-        assert self.process is not None
-        parent = psutil.Process(self.process.pid)
+        parent = self.running()
         stopped = [parent, *parent.children(recursive=True)]
         for process in stopped:
             process.suspend()
@@ -143,17 +147,28 @@ def postgres() -> Iterator[Program]:
             server.stop(signal.SIGQUIT)
 
 
-def _s3_command(port: int) -> list[str]:
-    """gofakes3, built once by Go and kept; else moto, which is slower and needs nothing."""
+def go_program(module: str, name: str) -> str | None:
+    """A program of a Go module, built once and kept; None where it cannot be built."""
     kept = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vidi-tests"
-    program = shutil.which("gofakes3") or str(kept / "gofakes3")
+    # The version is part of the name: another one is built anew.
+    program = kept / f"{name}-{module.rpartition('@')[2]}"
     go = shutil.which("go")
-    if go and not Path(program).exists():
-        built = {**os.environ, "GOBIN": str(kept), "GOFLAGS": "-modcacherw"}
-        subprocess.run([go, "install", GOFAKES3], env=built, check=False, capture_output=True)
-    if Path(program).exists():
-        return [program, "-host", f"127.0.0.1:{port}", "-backend", "memory", "-initialbucket", "vidi"]
-    return [sys.executable, "-m", "moto.server", "-p", str(port)]
+    if go and not program.exists():
+        kept.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept) as fresh:
+            built = {**os.environ, "GOBIN": fresh, "GOFLAGS": "-modcacherw"}
+            subprocess.run([go, "install", module], env=built, check=False, capture_output=True)
+            for made in Path(fresh).iterdir():
+                made.replace(program)
+    return str(program) if program.exists() else None
+
+
+def _s3_command(port: int) -> list[str]:
+    """gofakes3; without Go moto, which is slower."""
+    program = go_program(GOFAKES3, "gofakes3")
+    if program is None:
+        return [sys.executable, "-m", "moto.server", "-p", str(port)]
+    return [program, "-host", f"127.0.0.1:{port}", "-backend", "memory", "-initialbucket", "vidi"]
 
 
 @contextmanager

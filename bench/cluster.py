@@ -26,9 +26,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from bench import backing
+from bench import backing, pictures
 from bench.backing import Program, free_port, new_database
-from bench.servers import Broken
+from bench.servers import GENERATE, Broken, Server, post
+from bench.servers import Connection as ServerConnection
 from bench.table import Row
 from vidi.files.postgres import PostgresIndex
 from vidi.files.s3 import BlobCache, S3Blobs, open_bucket
@@ -43,6 +44,10 @@ KILL_EVERY = 1.0
 FEWEST_KILLS = 3
 GIVE_UP_SECONDS = 300.0
 """An upload that does not get on for so long is lost."""
+
+WARM_UP = 20
+COSTED = 200
+"""Calls that are timed, after so many that are not."""
 
 PAUSE_SECONDS = 0.05
 """How long a client waits after a failed call."""
@@ -61,7 +66,7 @@ defaults
 listen gateways
     bind 127.0.0.1:{port}
     balance roundrobin
-    default-server check inter 200ms fall 1 rise 1
+    default-server check inter 100ms fall 1 rise 1 observe layer4 error-limit 1 on-error mark-down
 {servers}
 """
 
@@ -100,6 +105,10 @@ class Client:
             done = self._once(lambda: self._call(url, command, received, chunk))  # noqa: B023
             if done is not None and done[0] == "final":
                 return done[2]
+
+    def delete(self, name: str) -> None:
+        """Delete a file."""
+        self._again(lambda: self._ask("DELETE", f"/v1beta/{name}", {}, b""))
 
     def get(self, name: str) -> tuple[int, str]:
         """Size and digest of a file, as the API tells them; no file is (-1, "")."""
@@ -193,11 +202,15 @@ class Gateways:
             program.start()
 
     def kill_and_start(self) -> None:
-        """Each second kill the one that has been up for longest, and start it again; until `stop`."""
+        """Each second kill the one that has been up for longest, and start it again; until `stop`.
+
+        The last one that answers is spared: where all are starting, nothing is tried.
+        """
         turn = list(self.programs)
         while not self._stop.wait(KILL_EVERY):
-            victim = next((program for program in turn if program.answers()), None)
-            if victim is not None:
+            up = [program for program in turn if program.answers()]
+            if len(up) > 1:
+                victim = up[0]
                 victim.stop(signal.SIGKILL)
                 self.kills += 1
                 victim.launch()
@@ -319,6 +332,62 @@ def damage(port: int, shared: Storage, ledger: Ledger, folder: Path) -> tuple[in
     return lost, torn, int(there) - len(ledger.files) + lost
 
 
+def costs(gateway: Program) -> Iterator[Row]:
+    """Processor time of one gateway a request, decoders included, which is what its cores are bought for.
+
+    Each picture is new to it. Of the client nothing is counted.
+    """
+    server = Server(gateway.port, gateway.running())
+    picture = pictures.jpeg(1000, 750, noise=11.5)
+    with closing(ServerConnection(server)) as connection:
+        for named, sent in (("without pictures", None), ("with a new 1000 x 750 JPEG inline", picture)):
+            body = bytearray(pictures.request([pictures.stamped(sent, 0)] if sent else []))
+
+            def ask(number: int, body: bytearray = body, fresh: bool = sent is not None) -> None:
+                if fresh:
+                    pictures.restamp(body, number)
+                connection.ask(post(GENERATE, bytes(body)))
+
+            yield Row(f"processor time of a prompt {named}", _cost(server, ask), unit="ms")
+    client = Client(gateway.port)
+    yield Row(
+        f"  of an upload of {len(picture) // 1000} kB and its removal",
+        _cost(server, lambda number: client.delete(client.upload(pictures.stamped(picture, number), 1))),
+        unit="ms",
+    )
+
+
+def _cost(server: Server, ask: Callable[[int], None]) -> float:
+    """Milliseconds of processor time that a call costs the server's processes."""
+    for number in range(WARM_UP):
+        ask(number)
+    before = _processor_seconds(server)
+    for number in range(WARM_UP, WARM_UP + COSTED):
+        ask(number)
+    return 1000 * (_processor_seconds(server) - before) / COSTED
+
+
+def _processor_seconds(server: Server) -> float:
+    used = [process.cpu_times() for process in server.tree()]
+    return sum(each.user + each.system for each in used)
+
+
+def kill_while_uploading(port: int, count: int, gateways: Gateways) -> tuple[Ledger, float]:
+    """What clients were told, and how long it took; all gateways are up again."""
+    killer = threading.Thread(target=gateways.kill_and_start)
+    killer.start()
+    began = time.monotonic()
+    try:
+        ledger = upload_all(port, count, gateways)
+    finally:
+        gateways.stop()
+        killer.join()
+    seconds = time.monotonic() - began
+    for program in gateways.programs:
+        program.wait()
+    return ledger, seconds
+
+
 def run(scale: float = 1.0) -> Iterator[Row]:
     """Every figure, of `UPLOADS` times `scale` uploads. Raises Broken if something does not start."""
     count = max(1, round(UPLOADS * scale))
@@ -330,19 +399,10 @@ def run(scale: float = 1.0) -> Iterator[Row]:
             stack.callback(program.stop, signal.SIGKILL)
         gateways.start()
         port = stack.enter_context(proxy(folder, gateways))
-        killer = threading.Thread(target=gateways.kill_and_start)
-        killer.start()
-        began = time.monotonic()
-        try:
-            ledger = upload_all(port, count, gateways)
-        finally:
-            gateways.stop()
-            killer.join()
-        seconds = time.monotonic() - began
-        for program in gateways.programs:
-            program.wait()
+        ledger, seconds = kill_while_uploading(port, count, gateways)
         lost, torn, doubled = damage(port, shared, ledger, folder)
-    named = f"{len(ledger.files)} uploads by {CLIENTS} clients, {gateways.kills} kills of {GATEWAYS} gateways"
+        costed = list(costs(gateways.programs[0]))
+    named = f"{len(ledger.files)} uploads, {gateways.kills} kills of {GATEWAYS} gateways in {seconds:.0f} s"
     yield Row(f"{named}: lost", lost, most=0, unit="files")
     yield Row("  torn", torn, most=0, unit="files")
     yield Row("  doubled", doubled, most=0, unit="files")
@@ -351,3 +411,4 @@ def run(scale: float = 1.0) -> Iterator[Row]:
         yield Row(f"  {len(resumes)} resumes, p50", 1000 * resumes[len(resumes) // 2])
         yield Row("  resumes, p99", 1000 * resumes[len(resumes) * 99 // 100], most=2000)
     yield Row("  uploads", len(ledger.files) / seconds, unit="/s")
+    yield from costed

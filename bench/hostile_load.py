@@ -11,6 +11,7 @@ import asyncio
 import gzip
 import itertools
 import json
+import math
 import socket
 import tempfile
 import time
@@ -33,12 +34,17 @@ from vidi.settings import load
 CLIENTS = 96
 """What a queue of 64 and two slots do not take."""
 
-WARM_SECONDS = 10.0
-LOAD_SECONDS = 40.0
+WARM_SECONDS = 8.0
+LOAD_SECONDS = 20.0
+TURNS = 2
+"""How often few clients and the crowd are measured, so that other work on the machine meets both."""
 
 HEAD = "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{more}\r\n"
 LARGE = 95_000_000
 STALLED = 12
+MOST_UNDONE = 1.11
+"""How much longer an answer may take under overload: nine tenths of the work is done."""
+
 MOST_OVER = 1.5
 """How much of the budget the peak may be: buffers grow in steps, and two bodies are parsed at a time."""
 
@@ -187,9 +193,8 @@ async def _ask(server: Server, path: str, body: bytes) -> tuple[int, float, floa
         writer.close()
 
 
-async def _crowd(server: Server, bodies: Iterator[bytes], clients: int, *, patient: bool) -> Load:
-    """So many clients, each with its next picture as soon as it is answered."""
-    load = Load()
+async def _crowd(server: Server, bodies: Iterator[bytes], clients: int, load: Load, *, patient: bool) -> None:
+    """So many clients, each with its next picture as soon as it is answered; what they saw goes to `load`."""
     begins = time.perf_counter() + WARM_SECONDS
     ends = begins + LOAD_SECONDS
     path = f"/v1beta/models/{MODEL}:generateContent"
@@ -211,7 +216,6 @@ async def _crowd(server: Server, bodies: Iterator[bytes], clients: int, *, patie
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    return load
 
 
 @contextmanager
@@ -231,21 +235,22 @@ def overload() -> Iterator[Row]:
         pictures.request([pictures.stamped(photo, number)])
         for photo, number in zip(itertools.cycle(photos), numbers, strict=False)
     )
-    with _lite() as server:
-        few = asyncio.run(_crowd(server, bodies, 4, patient=True))
     for name, patient in (("wait as told", True), ("come back at once", False)):
-        with _lite() as server:
-            many = asyncio.run(_crowd(server, bodies, CLIENTS, patient=patient))
-        if many.broken or many.silent:
+        few, many = Load(), Load()
+        for clients, seen in ((4, few), (CLIENTS, many)) * TURNS:
+            with _lite() as server:
+                asyncio.run(_crowd(server, bodies, clients, seen, patient=patient))
+        if many.broken or many.silent or not few.answers:
             raise Broken(f"{many.broken} neither 200 nor 503, {many.silent} 503 without Retry-After")
         kind = f"overload: {CLIENTS} clients that {name}"
         yield Row(
-            f"{kind}: work undone",
-            1000 * LOAD_SECONDS / many.answers,
-            1000 * LOAD_SECONDS / few.answers,
-            "ms an answer, 4 clients",
+            f"{kind}: time an answer",
+            1000 * TURNS * LOAD_SECONDS / many.answers if many.answers else math.inf,
+            1000 * TURNS * LOAD_SECONDS / few.answers,
+            "4 clients",
             Target.RATIO,
-            1 / 0.9,
+            MOST_UNDONE,
         )
-        yield Row(f"{kind}: refused ({len(many.refusals)}), p50", float(np.percentile(many.refusals, 50)))
-        yield Row(f"{kind}: refused, p99", float(np.percentile(many.refusals, 99)), most=100)
+        refusals = many.refusals or [math.inf]
+        yield Row(f"{kind}: refused ({len(many.refusals)}), p50", float(np.percentile(refusals, 50)))
+        yield Row(f"{kind}: refused, p99", float(np.percentile(refusals, 99)), most=100)

@@ -300,8 +300,8 @@ SCHEMA_FAMILIES: Mapping[str, Callable[[], Json]] = {
     "nested anyOf": lambda: nested_any_of(13),
     "edges": lambda: {
         "type": "object",
-        "properties": {f"{at}{name}": {"type": "integer"} for at in _WORDS for name in _EDGES},
-        "required": [f"{at}{name}" for at in _WORDS for name in _EDGES],
+        "properties": {f"x{'_' * at}min": {"type": "integer"} for at in range(700)},
+        "required": [f"x{'_' * at}min" for at in range(700)],
     },
     "boxes": lambda: {
         "type": "array",
@@ -311,6 +311,16 @@ SCHEMA_FAMILIES: Mapping[str, Callable[[], Json]] = {
                 f"box_{at}": {"type": "array", "items": {"type": "integer"}} for at in range(3_000)
             },
         },
+    },
+    "descriptions": lambda: {
+        "type": "object",
+        "properties": {f"m{at}": {"$ref": "#/$defs/a"} for at in range(2_000)},
+        "required": [f"m{at}" for at in range(2_000)],
+        "$defs": {"a": {"type": "string", "description": "is it " * 300}},
+    },
+    "long names": lambda: {
+        "type": "object",
+        "properties": {f"{'x_min ' * 2_000}{at}": {"type": "integer"} for at in range(70)},
     },
     "enums of many members": lambda: {
         "$defs": {"a": {"type": "string", "enum": [f"dog {at}" for at in range(1_000)]}},
@@ -359,23 +369,6 @@ SCHEMA_FAMILIES: Mapping[str, Callable[[], Json]] = {
     },
 }
 """Schemas of an answer."""
-
-
-_WORDS: tuple[str, ...] = tuple(
-    f"{letter}{other}_" for letter in "abcdefghijkl" for other in "mnopqrstuvwxyz"
-)
-_EDGES: tuple[str, ...] = (
-    "xmin",
-    "ymin",
-    "xmax",
-    "ymax",
-    "left",
-    "top",
-    "right",
-    "bottom",
-    "width",
-    "height",
-)
 
 
 def _nested_alternatives(depth: int, options: int) -> Json:

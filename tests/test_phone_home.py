@@ -176,6 +176,10 @@ def _help(folder: Path) -> Sequence[str | Path]:
     return (*VIDI, "--help")
 
 
+def _doctor(folder: Path) -> Sequence[str | Path]:
+    return (*VIDI, "doctor")
+
+
 def _serve_echo(folder: Path) -> Sequence[str | Path]:
     return _serve(folder, "echo")
 
@@ -213,7 +217,7 @@ def _serve(folder: Path, model: str) -> Sequence[str | Path]:
     return (sys.executable, "-c", SERVED, _photo(folder), *served)
 
 
-PROGRAMS = (_help, _serve_echo, _serve_lite, _serve_shapes, _detect, _pull)
+PROGRAMS = (_help, _doctor, _serve_echo, _serve_lite, _serve_shapes, _detect, _pull)
 NEEDS_WEIGHTS, NEEDS_LLAMA = (_serve_lite, _detect), (_serve_shapes, _pull)
 
 

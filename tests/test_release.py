@@ -54,3 +54,11 @@ def test_the_wheel_holds_the_package_whole_and_nothing_else(tmp_path: Path) -> N
     assert ours <= held
     assert {name.split("/")[0] for name in held} == {"vidi", f"vidi-{vidi.__version__}.dist-info"}
     assert any(name.endswith("/LICENSE") for name in held)
+
+
+def test_the_threat_model_names_tests_that_are_there() -> None:
+    page = (ROOT / "docs/threat-model.md").read_text("utf-8")
+    proofs = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page)
+    missing = [name for file, name in proofs if f"def {name}(" not in (ROOT / file).read_text("utf-8")]
+    assert len(proofs) > 30
+    assert not missing

@@ -116,7 +116,7 @@ def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | No
     threads = StorageThreads()
     urls = opened.enter_context(
         contextlib.closing(
-            UrlFetcher(allowed=settings.urls_allowed, is_file=lambda uri: find_id(uri) is not None)
+            UrlFetcher(budget, allowed=settings.urls_allowed, is_file=lambda uri: find_id(uri) is not None)
         )
     )
     keys = KeyRing(partial(server_keys, settings), utc_now)
@@ -275,7 +275,7 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
             files=FileRoutes(parts.files),
             uploads=UploadRoutes(parts.files, body_reader, parts.keys.is_owner),
             page=playground.load(),
-            ops=OpsRoutes(parts.registry, parts.decoders, parts.files, parts.metrics),
+            ops=OpsRoutes(parts.registry, parts.decoders, parts.files, parts.metrics, parts.usage),
         ),
         Access.PUBLIC if settings.open_monitoring else Access.LOCAL_OR_KEY,
     )

@@ -149,6 +149,8 @@ class GenerateService:
         grounded = await self._grounded(conversation, card)
         # The place in the queue and the memory of the pictures, until the answer's end.
         async with AsyncExitStack() as held:
+            if not is_deterministic(resolved.worker.card, conversation.sampling):
+                held.enter_context(resolved.worker.admit())
             async with self._sources(grounded.native if grounded else conversation, owner) as sources:
                 generation = await self._prepare(resolved, conversation, sources, grounded, held)
             # The pictures are in the prompt now: their files may go while the engine answers.
@@ -170,8 +172,6 @@ class GenerateService:
         worker = resolved.worker
         card = worker.card
         known = is_deterministic(card, sources.sampling)
-        if not known:
-            held.enter_context(worker.admit())
         headers = await self._headers(sources)
         summary = grounded.summary if grounded else ""
         key = await _cache_key(conversation, sources, headers, card) if known else None
@@ -179,6 +179,7 @@ class GenerateService:
         if cached:
             return Generation(card, _price(resolved, cached.cost, headers), cached.replay(), summary)
         if known:
+            # Its answer might have been known, which takes no place.
             held.enter_context(worker.admit())
         count = await worker.count_tokens(headers)
         _check_length(count, card)

@@ -147,6 +147,9 @@ def test_what_ends_in_time_ends_whole_and_what_is_new_is_refused(tmp_path: Path)
             assert (status, json.loads(body)["error"]["status"]) == (503, "UNAVAILABLE")
             assert "retry-after: 5" in head
             assert "connection: close" in head
+        with server.connect() as probe:
+            probe.sendall(b"GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            assert b"The server is shutting down." in read_all(probe)
         assert _kind_of_end(b"H" + _rest(stream)) == "whole"
         assert _ended(server) == 0
 

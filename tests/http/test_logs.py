@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from tests.conftest import inline, picture
 from tests.http.live import live, read_all
+from vidi.http.keys import Key
 from vidi.http.logs import JsonLines, TextLines, escaped, requests_log
 
 ASK = "/v1beta/models/echo:generateContent"
@@ -139,6 +140,7 @@ def test_a_servers_log_has_a_line_a_request_and_nothing_of_a_callers(
     ids = [f"id{len(path)}" for path in paths]
     assert all(said.count(each) == 1 for each in ids)
     assert key not in urllib.parse.unquote(said)
+    assert Key.of_secret(key).name in said
     assert "\x1b[31m" not in said
     assert "\nFORGED" not in said
     if "json" in flags:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,10 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from tests.conftest import inline, picture
+from tests.engines.remote.fake import Reply, fake
+from tests.waiting import until
 from vidi.app import create_app
 from vidi.engines.echo import Echo
+from vidi.http.keys import Key
 from vidi.http.stream import Drain
-from vidi.settings import Settings
+from vidi.settings import BackendSettings, Settings
 
 ASK = "/v1beta/models/echo:generateContent"
 PATHS = ("/health", "/ready", "/metrics")
@@ -151,3 +155,31 @@ def test_a_server_that_ends_is_not_ready(settings: Settings) -> None:
         drain.begin()
         assert client.get("/ready").json()["reasons"] == ["The server is shutting down."]
         assert client.get("/health").status_code == 200
+
+
+def test_keys_are_counted_by_their_names(locked: Settings) -> None:
+    name = Key.of_secret(KEY).name
+    with _client(locked, "localhost", "127.0.0.1") as near:
+        asked = near.post(
+            ASK, json={"contents": [{"parts": [{"text": "hi"}]}]}, headers={"x-goog-api-key": KEY}
+        ).json()["usageMetadata"]
+        values = _values(near)
+    assert values[f"vidi_key_requests_today{{key={name}}}"] == 1
+    assert values[f"vidi_key_tokens_today{{direction=in,key={name}}}"] == asked["promptTokenCount"]
+    assert values[f"vidi_key_tokens_today{{direction=out,key={name}}}"] == asked["candidatesTokenCount"]
+    assert not any(KEY in each for each in values)
+
+
+def test_a_backend_that_was_away_at_the_start_is_found_without_a_request(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    backends = (BackendSettings(url=(f"http://127.0.0.1:{port}",)),)
+    waiting = settings.model_copy(update={"model": "", "backend": backends})
+    with _client(waiting, "localhost", "127.0.0.1") as client:
+        away = client.get("/ready")
+        assert (away.status_code, away.json()["reasons"]) == (503, ["backend is not loaded."])
+        with fake(port=port) as backend:
+            until(lambda: client.get("/ready").status_code == 200)
+            backend.routes["/health"] = lambda asked: Reply(503)
+            until(lambda: client.get("/ready").status_code == 503)
+            assert f"127.0.0.1:{port} answers 503" in client.get("/ready").json()["reasons"][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from collections.abc import Iterator, Mapping
@@ -116,14 +117,12 @@ async def ask(
         "server": ("127.0.0.1", 8484),
     }
     sent: list[Message] = []
-    incoming = iter([{"type": "http.request", "body": body, "more_body": False}])
-
-    async def receive() -> Message:
-        return next(incoming, {"type": "http.disconnect"})
+    incoming: asyncio.Queue[Message] = asyncio.Queue()
+    incoming.put_nowait({"type": "http.request", "body": body, "more_body": False})
 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await app(scope, receive, send)
+    await app(scope, incoming.get, send)
     told = {name.decode(): value.decode() for name, value in sent[0].get("headers", [])}
     return Reply(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))

@@ -153,6 +153,7 @@ ERRORS = [
     (errors.Cancelled("Left."), 499, "cancelled", "Left."),
     (errors.Unavailable("Later."), 503, "service_unavailable", "Later."),
     (errors.DeadlineExceeded("Slow."), 504, "deadline_exceeded", "Slow."),
+    (errors.SlowRequest("Drip."), 408, "deadline_exceeded", "Drip."),
     (errors.Internal("Oh."), 500, "api_error", "Oh."),
 ]
 

@@ -2,9 +2,10 @@
 
     python random_model.py FOLDER
 
-What it says means nothing; that it is read, counted, held to grammars and cancelled is the point. One number
-of each token's state is the same everywhere, so that a token's weight for it is how often it is said: letters
-now and then, the end about once in thirty, marks never.
+What it says means nothing; that it is read, counted, held to grammars and cancelled is the point. So that it
+comes to an end, its last layer is not random: after a letter it likes the next one of the alphabet, after
+the last of them the end. One number of each token's state is the same everywhere, so that a token's weight
+for it is how often it is said otherwise: what closes JSON at times, marks never.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ MARKS = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
-SAID = "abcdefghijklmnopqrstuvwxyz .,"
+LAST = " the end."
+ALPHABET = (*"\nabcdefghijklmnopqrstuvwxyz", LAST)
+CLOSING = '"]}'
 TEMPLATE = """{%- for message in messages -%}
 <|im_start|>{{ message.role }}
 {% if message.content is string %}{{ message.content }}{% else %}{% for part in message.content -%}
@@ -50,6 +53,7 @@ def tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     made.add_special_tokens([AddedToken(mark, special=True) for mark in MARKS])
+    made.add_tokens([AddedToken(LAST, special=False)])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>", model_max_length=WINDOW
     )
@@ -121,16 +125,30 @@ def weights(told: Qwen3VLConfig, tokens: PreTrainedTokenizerFast) -> Qwen3VLForC
             # Nothing writes to the first number but the embedding and the last layer of the vision encoder.
             if name.endswith(("o_proj.weight", "down_proj.weight", "linear_fc2.weight")):
                 weight[0] = 0
+                # A little only, or no token's state would be known by the token.
+                weight.mul_(0.1)
             if name.endswith("visual.merger.linear_fc2.bias"):
                 weight[0] = CONSTANT
             if name.endswith("embed_tokens.weight"):
                 weight[:, 0] = CONSTANT
-        head = model.lm_head.weight
-        head.normal_(0, 0.15)
-        head[:, 0] = -2.0
-        head[tokens.convert_tokens_to_ids(list(SAID.replace(" ", "\u0120"))), 0] = 0.0
-        head[tokens.convert_tokens_to_ids("<|im_end|>"), 0] = 0.0
+        _teach(model, tokens)
     return model
+
+
+def _teach(model: Qwen3VLForConditionalGeneration, tokens: PreTrainedTokenizerFast) -> None:
+    """Make the last layer like the alphabet, and then the end."""
+    head, states = model.lm_head.weight, model.get_input_embeddings().weight
+    head.normal_(0, CONSTANT / 25)
+    head[:, 0] = -1.0
+    letters = [tokens.convert_tokens_to_ids(each.replace("\n", "\u010a")) for each in ALPHABET]
+    end = tokens.convert_tokens_to_ids("<|im_end|>")
+    head[letters[1:], 0] = 0.0
+    head[tokens.convert_tokens_to_ids(list(CLOSING)), 0] = 0.2
+    for letter, following in zip(letters, [*letters[1:], end], strict=True):
+        liked = states[letter].clone()
+        liked[0] = 0
+        head[following] += liked / liked.norm()
+    head[end, 0] = 0.0
 
 
 def main(folder: Path) -> None:

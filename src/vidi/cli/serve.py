@@ -16,7 +16,7 @@ from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
 from vidi.http import logs, server
 from vidi.http.stream import Drain
-from vidi.settings import Settings
+from vidi.settings import Settings, SettingsError, server_keys
 
 
 @click.command()
@@ -44,6 +44,10 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
     """
     settings = settings_from(config, flags)
     logs.configure(as_json=settings.log_format == "json", verbose=verbose)
+    try:
+        server_keys(settings)
+    except SettingsError as error:
+        raise StartError(str(error)) from None
     try:
         entry = default_model(settings)
         refuse_unpulled(entry)

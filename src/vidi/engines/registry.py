@@ -123,11 +123,7 @@ class Registry:
             Unavailable: If its weights cannot be fetched or it does not start; a later call tries again.
         """
         entry = self.find(model)
-        opening = self._opening.get(entry.card.id)
-        if opening is None or (opening.done() and (opening.cancelled() or opening.exception())):
-            opening = asyncio.create_task(self._open(entry))
-            self._opening[entry.card.id] = opening
-        worker = await asyncio.shield(opening)
+        worker = await asyncio.shield(self._begin(entry))
         return Resolved(worker, alias=model not in self._entries)
 
     def check_room(self, model: str) -> None:
@@ -141,14 +137,21 @@ class Registry:
         if opening and opening.done() and not (opening.cancelled() or opening.exception()):
             opening.result().check_room()
 
-    def problems(self) -> dict[str, str]:
-        """What is wrong with the models that are open, by id; empty if all is well."""
-        opened = {
-            model: opening.result()
-            for model, opening in self._opening.items()
-            if opening.done() and not opening.cancelled() and opening.exception() is None
-        }
-        return {model: worker.problem for model, worker in opened.items() if worker.problem}
+    def open_default(self) -> None:
+        """Begin to open the default model if nobody has, or if that failed; not one without its weights.
+
+        A backend that was away when the server started would else stay unknown until somebody asks.
+        """
+        if self.default.ready:
+            self._begin(self.default)
+
+    def _begin(self, entry: ModelEntry) -> asyncio.Task[Worker]:
+        """The opening of a model: the one that runs, or that succeeded, or a new one."""
+        opening = self._opening.get(entry.card.id)
+        if opening is None or (opening.done() and (opening.cancelled() or opening.exception())):
+            opening = asyncio.create_task(self._open(entry))
+            self._opening[entry.card.id] = opening
+        return opening
 
     async def _open(self, entry: ModelEntry) -> Worker:
         with missing_packages_named():

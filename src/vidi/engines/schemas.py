@@ -129,7 +129,7 @@ def minimal_value(schema: Schema) -> JsonValue:
     return fill(schema, NOTHING).value
 
 
-FILL_BUDGET = 100_000
+FILL_BUDGET = 50_000
 """Nodes filled, values held against them and options looked at, for one schema: a second's work at most."""
 
 
@@ -165,7 +165,7 @@ class _Filler:
             known = None if source is NOTHING else self._known_alternative(schema, source, path)
             return known or self._minimal_alternative(schema, path)
         if schema.enum is not None:
-            self._budget.spend(len(schema.enum) // _OPTIONS_AT_ONCE, path)
+            self._spend(len(schema.enum), source, path)
             allowed = options(schema)
             if not allowed:
                 raise refuse(path, "its enum has no value of its type and limits.")
@@ -177,6 +177,10 @@ class _Filler:
                 return filled
         return self._fill_kind(kinds[-1], schema, source, path)
 
+    def _spend(self, options: int, source: ValueSource, path: str) -> None:
+        """Count options, at which a source that knows something looks far longer than one that does not."""
+        self._budget.spend(options // (_OPTIONS_AT_ONCE if source is NOTHING else 1), path)
+
     def _fill_kind(self, kind: Kind, schema: Schema, source: ValueSource, path: str) -> FilledValue:
         schema = replace(schema, kinds=frozenset({kind}))
         match kind:
@@ -186,6 +190,7 @@ class _Filler:
                 return self._fill_object(schema, source, path)
             case Kind.ARRAY:
                 return self._fill_array(schema, source, path)
+        self._spend(len(schema.description) // _LETTERS_AT_ONCE, source, path)
         told = source.scalar(kind, schema)
         match kind:
             case Kind.BOOLEAN:
@@ -236,7 +241,7 @@ class _Filler:
     def _fill_object(self, schema: Schema, source: ValueSource, path: str) -> FilledValue:
         members: dict[str, JsonValue] = {}
         known = False
-        self._budget.spend(len(schema.properties), path)
+        self._spend(_MEMBER * len(schema.properties), source, path)
         for each, inner in zip(schema.properties, source.members(schema), strict=True):
             if inner is NOTHING and not each.required:
                 continue
@@ -248,10 +253,12 @@ class _Filler:
 
     def _fill_array(self, schema: Schema, source: ValueSource, path: str) -> FilledValue:
         least = min_items(schema, path)
+        each = schema.element(0)
+        self._spend(len(each.enum or ()) + _MEMBER * len(each.properties), source, path)
         told = source.elements(schema)
         make = self.fill if told.strict else self._attempt
-        filled = [make(schema.element(at), each, f"{path}[{at}]") for at, each in enumerate(told.sources)]
-        known = [each.value for each in filled if each.known]
+        filled = [make(schema.element(at), inner, f"{path}[{at}]") for at, inner in enumerate(told.sources)]
+        known = [value.value for value in filled if value.known]
         values = known[: told.limit if schema.max_items is None else schema.max_items]
         have = len(values)
         if known and have < least and schema.element(have).properties:
@@ -311,7 +318,13 @@ def _longest(schema: Schema) -> int:
 
 
 _OPTIONS_AT_ONCE = 4
-"""So many values of an enum are looked at in the time in which one node is filled."""
+"""So many values of an enum are looked at in the time in which one node is filled, if nothing is known."""
+
+_LETTERS_AT_ONCE = 4
+"""So many letters of a description are read in the time of one option."""
+
+_MEMBER = 8
+"""A member costs as much as so many options: its name is read."""
 
 
 def check_size(schema: Schema) -> None:

@@ -119,6 +119,8 @@ class _Check:
         self._spend(len(allowed) // _LISTED_AT_ONCE)
         if value not in allowed:
             return False
+        if isinstance(value, str):
+            return True
         # To Python, true is 1.
         return any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in allowed)
 

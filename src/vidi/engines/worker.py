@@ -17,6 +17,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 PENDING_PIECES = 256
 """How far an engine may run ahead of a slow reader, in pieces."""
+
+MOST_COUNTERS = 16
+"""How many prompts of one engine are counted at the same time; the others wait."""
 
 CLOSE_SECONDS = 5.0
 """How long a closing worker waits for engines to notice."""
@@ -76,6 +80,10 @@ class Worker:
         self._turns = asyncio.Semaphore(PREPARED * engine.card.slots)
         self._slots = asyncio.Semaphore(engine.card.slots)
         self._running: set[asyncio.Future[None]] = set()
+        # Its own, so that an engine whose server is frozen holds up nobody else's work.
+        self._counters = ThreadPoolExecutor(
+            min(MOST_COUNTERS, engine.card.slots), thread_name_prefix=f"{engine.card.id} counter"
+        )
 
     @property
     def card(self) -> ModelCard:
@@ -97,7 +105,8 @@ class Worker:
 
     async def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """What a prompt costs under the model's own id; an engine may have to ask another process."""
-        return await asyncio.to_thread(self._engine.count_tokens, headers)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._counters, self._engine.count_tokens, headers)
 
     def check_room(self) -> None:
         """Raise Unavailable if `admit` would."""
@@ -169,6 +178,7 @@ class Worker:
 
     async def close(self) -> None:
         """Give running prompts CLOSE_SECONDS to notice that they are cancelled, then close the engine."""
+        self._counters.shutdown(wait=False, cancel_futures=True)
         if self._running:
             _, stuck = await asyncio.wait(self._running, timeout=CLOSE_SECONDS)
             if stuck:

@@ -85,7 +85,9 @@ class Gateway:
         caller = self._policy.admit(to.access, scope, address)
         scope["state"][ADDRESS], scope["state"][CALLER] = address, caller
         if caller.owner is not None:
-            scope["state"][OWNER] = scope["state"][RECORD].key = caller.owner
+            scope["state"][OWNER] = caller.owner
+        if caller.key is not None:
+            scope["state"][RECORD].key = caller.key.name
         scope.update(to.scope)
         await to.app(scope, receive, reply)
 

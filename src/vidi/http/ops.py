@@ -7,7 +7,8 @@ counted is read when somebody asks. Only what belongs to a request is counted he
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -21,6 +22,7 @@ from vidi.engines.registry import Registry
 from vidi.engines.worker import WorkerState
 from vidi.files.aio import AsyncFiles
 from vidi.files.service import StoreState
+from vidi.http.keys import DayUsage, UsageBook
 from vidi.http.logs import RequestRecord
 from vidi.http.response import JSON
 from vidi.http.stream import DRAIN
@@ -67,13 +69,19 @@ class OpsRoutes:
     """Tells how the server is doing."""
 
     def __init__(
-        self, registry: Registry, decoders: DecoderPool, files: AsyncFiles, metrics: RequestMetrics
+        self,
+        registry: Registry,
+        decoders: DecoderPool,
+        files: AsyncFiles,
+        metrics: RequestMetrics,
+        usage: UsageBook,
     ) -> None:
         """Ask these parts; none of them is closed here."""
         self._registry = registry
         self._decoders = decoders
         self._files = files
         self._metrics = metrics
+        self._usage = usage
 
     async def health(self, _request: Request) -> Response:
         """Whether the server is alive: it answers."""
@@ -87,6 +95,8 @@ class OpsRoutes:
         """
         default = self._registry.default.card.id
         state = self._registry.states().get(default)
+        if state is None:
+            self._registry.open_default()
         problem = state.problem if state else f"{default} is not loaded."
         reasons = [problem] if problem else []
         if request.scope["state"][DRAIN].begun:
@@ -108,26 +118,25 @@ class OpsRoutes:
         except VidiError:
             store = None  # `ready` says why; a metric that is not there is better than a wrong one.
         asked = CollectorRegistry()
-        asked.register(_Snapshot(self._registry.states(), self._decoders, store))
+        asked.register(_Snapshot(self._registry.states(), self._decoders, store, self._usage.today()))
         content = generate_latest(self._metrics.registry) + generate_latest(asked)
         return Response(content, media_type=CONTENT_TYPE_LATEST)
 
 
+@dataclass(frozen=True, eq=False)
 class _Snapshot(Collector):
     """What the parts have counted until now."""
 
-    def __init__(
-        self, models: dict[str, WorkerState], decoders: DecoderPool, store: StoreState | None
-    ) -> None:
-        self._models = models
-        self._decoders = decoders
-        self._store = store
+    models: Mapping[str, WorkerState]
+    decoders: DecoderPool
+    store: StoreState | None
+    usage: Mapping[str, DayUsage]
 
     def collect(self) -> Iterator[Metric]:
         """Each number with its name."""
         for name, text in (("waiting", "Prompts in the queue."), ("running", "Prompts in the model.")):
             gauge = GaugeMetricFamily(f"vidi_prompts_{name}", text, labels=("model",))
-            for model, state in self._models.items():
+            for model, state in self.models.items():
                 gauge.add_metric([model], state.waiting if name == "waiting" else state.running)
             yield gauge
         refused = CounterMetricFamily(
@@ -136,18 +145,32 @@ class _Snapshot(Collector):
         restarts = CounterMetricFamily(
             "vidi_model_restarts", "How often the model's process was started again.", labels=("model",)
         )
-        for model, state in self._models.items():
+        for model, state in self.models.items():
             refused.add_metric([model], state.refused)
             restarts.add_metric([model], state.restarts)
         yield from (refused, restarts)
-        decoders = self._decoders
+        yield from self._usage_today()
+        decoders = self.decoders
         yield CounterMetricFamily("vidi_pictures_decoded", "Pictures decoded.", decoders.decoded)
         yield CounterMetricFamily("vidi_picture_decode_seconds", "Time that took.", decoders.decode_seconds)
-        if self._store is not None:
+        if self.store is not None:
             yield GaugeMetricFamily(
-                "vidi_store_bytes", "Of files, and announced for open uploads.", self._store.reserved
+                "vidi_store_bytes", "Of files, and announced for open uploads.", self.store.reserved
             )
-            yield GaugeMetricFamily("vidi_upload_sessions", "Uploads that are open.", self._store.uploads)
+            yield GaugeMetricFamily("vidi_upload_sessions", "Uploads that are open.", self.store.uploads)
+
+    def _usage_today(self) -> Iterator[Metric]:
+        requests = GaugeMetricFamily(
+            "vidi_key_requests_today", "Requests since midnight UTC.", labels=("key",)
+        )
+        tokens = GaugeMetricFamily(
+            "vidi_key_tokens_today", "Tokens since midnight UTC.", labels=("key", "direction")
+        )
+        for key, used in self.usage.items():
+            requests.add_metric([key], used.requests)
+            tokens.add_metric([key, "in"], used.prompt_tokens)
+            tokens.add_metric([key, "out"], used.output_tokens)
+        yield from (requests, tokens)
 
 
 def _json(status: int, content: dict[str, object]) -> Response:

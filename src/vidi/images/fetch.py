@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from vidi.domain.errors import InvalidImage, Unavailable
+from vidi.byte_budget import ByteBudget, Transfer
+from vidi.domain.errors import InvalidImage
 from vidi.domain.prompt import Conversation, FileReference, ImageSource
 from vidi.images.header import foreign_name, image_format
 
@@ -51,14 +52,12 @@ class FetchLimits:
     Attributes:
         file_bytes: Largest picture.
         request_bytes: All pictures of a request together.
-        held_bytes: All pictures of all requests that are being answered.
         urls: Different addresses in one request.
         seconds: How long all of them together may take.
     """
 
     file_bytes: int = 20_000_000
     request_bytes: int = 100_000_000
-    held_bytes: int = 400_000_000
     urls: int = 50
     seconds: float = 20.0
 
@@ -69,11 +68,11 @@ class _RefusedUrl(Exception):
 
 @dataclass(slots=True)
 class _Fetching:
-    """The pictures of one request: when they must be there, and how many bytes came so far."""
+    """The pictures of one request: when they must be there, and the bytes that came so far."""
 
     deadline: float
+    held: Transfer
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-    received: int = 0
 
 
 class UrlFetcher:
@@ -81,6 +80,7 @@ class UrlFetcher:
 
     def __init__(
         self,
+        budget: ByteBudget,
         *,
         allowed: bool,
         is_file: Callable[[str], bool],
@@ -90,6 +90,7 @@ class UrlFetcher:
         """Say what may be fetched.
 
         Args:
+            budget: Where the bytes are taken from.
             allowed: Whether anything is fetched at all.
             is_file: Whether a uri names an uploaded file of this server; such are left as they are.
             limits: What one request may have fetched.
@@ -99,7 +100,7 @@ class UrlFetcher:
         self._is_file = is_file
         self._limits = limits or FetchLimits()
         self._tls = tls
-        self._held = 0
+        self._budget = budget
         self._resolvers = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolver")
 
     def close(self) -> None:
@@ -124,17 +125,18 @@ class UrlFetcher:
             yield conversation
             return
         self._check_allowed(wanted.values())
-        fetching = _Fetching(asyncio.get_running_loop().time() + self._limits.seconds)
-        try:
-            found = await self._all(wanted, fetching)
+        with self._budget.transfer() as held:
+            # Other servers bring it, within a time of its own: no client is to blame for a pause.
+            self._budget.complete(held)
+            found = await self._all(
+                wanted, _Fetching(asyncio.get_running_loop().time() + self._limits.seconds, held)
+            )
             yield conversation.with_images(
                 ImageSource(found[image.uri], image.where, image.resolution)
                 if isinstance(image, FileReference) and image.uri in found
                 else image
                 for image in conversation.images()
             )
-        finally:
-            self._held -= fetching.received
 
     def _is_url(self, uri: str) -> bool:
         return uri.lstrip()[:6].lower() == "https:" and not self._is_file(uri)
@@ -254,12 +256,9 @@ class UrlFetcher:
         """Take `more` bytes, unless the picture, the request or the server has too many."""
         if before + more > self._limits.file_bytes:
             raise _RefusedUrl(f"it has more than {self._limits.file_bytes} bytes")
-        if fetching.received + more > self._limits.request_bytes:
+        if fetching.held.held + more > self._limits.request_bytes:
             raise _RefusedUrl(f"all pictures together have more than {self._limits.request_bytes} bytes")
-        if self._held + more > self._limits.held_bytes:
-            raise Unavailable("The server holds too many large requests. Please try again.", retry_after=1.0)
-        self._held += more
-        fetching.received += more
+        fetching.held.add(more)
 
 
 def _parsed(uri: str, base: httpx2.URL | None = None) -> httpx2.URL:

@@ -35,6 +35,7 @@ _CODES: tuple[tuple[type[errors.VidiError], str], ...] = (
     (errors.Cancelled, "cancelled"),
     (errors.Unavailable, "service_unavailable"),
     (errors.DeadlineExceeded, "deadline_exceeded"),
+    (errors.SlowRequest, "deadline_exceeded"),
 )
 
 

@@ -78,7 +78,7 @@ def to_strict(text: bytes) -> bytes:
     return _Rewriter(text).run()
 
 
-def complaint(problem: str, text: bytes, at: int) -> MalformedJson:
+def complaint(problem: str, text: bytes | bytearray, at: int) -> MalformedJson:
     """The error for a problem at an offset, with the characters around it and a caret under the place."""
     before = text[max(0, at - _CONTEXT) : at].decode("utf-8", "replace")
     after = text[at : at + _CONTEXT].decode("utf-8", "replace")
@@ -276,7 +276,7 @@ def read_object(body: bytes | bytearray) -> dict[str, object]:
     try:
         tree: object = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError:
-        tree = _read_leniently(bytes(body))
+        tree = _read_leniently(body)
     if not isinstance(tree, dict):
         raise InvalidFields([unknown_name("", "", "Root element must be a message.")])
     return tree
@@ -300,11 +300,11 @@ def _count(body: bytes | bytearray, mark: bytes) -> int:
     return body.count(mark)
 
 
-def _read_leniently(body: bytes) -> object:
+def _read_leniently(body: bytes | bytearray) -> object:
     if not body or body.isspace():
         return {}
     _check_text(body)
-    strict = to_strict(body)
+    strict = to_strict(bytes(body))
     try:
         tree: object = from_json(strict, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
@@ -312,7 +312,7 @@ def _read_leniently(body: bytes) -> object:
     return tree
 
 
-def _check_text(body: bytes) -> None:
+def _check_text(body: bytes | bytearray) -> None:
     if body.startswith(_BYTE_ORDER_MARKS):
         raise MalformedJson(
             "Invalid JSON payload received. The body begins with a byte order mark. Send plain UTF-8."

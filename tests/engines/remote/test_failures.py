@@ -228,7 +228,7 @@ def test_a_frozen_server_is_given_up(words: int, tmp_path: Path) -> None:
         assert "does not answer" in engine.problem()
         go.set()
         backend.routes["/health"] = always(Reply())
-        until(lambda: not engine.problem())
+        until(lambda: not engine.away())
 
 
 def test_a_slow_server_is_waited_for(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_server_that_is_loading_is_said_to_be(tmp_path: Path) -> None:
     with fake("llama-server") as backend, engine_on(backend, tmp_path) as engine:
         assert engine.problem() == ""
         backend.routes["/health"] = always(loading)
-        until(engine.problem)
+        until(engine.away)
         assert "503" in engine.problem()
         assert str(backend.port) in engine.problem()
 

@@ -63,7 +63,7 @@ def test_a_server_that_goes_takes_only_its_own_pictures_along(tmp_path: Path) ->
                 counts = chats_of(backends)
                 fold(engine.generate(prompt(picture, "What is this?")))
                 before.append([a - b for a, b in zip(chats_of(backends), counts, strict=True)].index(1))
-        until(engine.problem)
+        until(engine.away)
         after = homes()
         assert all(new == old for new, old in zip(after, before, strict=True) if old != 2)
 
@@ -98,10 +98,11 @@ def test_a_dead_server_is_passed_over_at_once_and_comes_back(tmp_path: Path) -> 
         with engine_on(alive, tmp_path, replace(alive, port=port)) as engine:
             for picture in pictures(8):
                 assert fold(engine.generate(prompt(picture, "Hi")))[0].text == "A red circle."
-            until(engine.problem)
-            assert engine.problem() == f"127.0.0.1:{port} is not there"
+            until(engine.away)
+            assert engine.away() == (f"127.0.0.1:{port} is not there",)
+            assert engine.problem() == ""
             with fake(port=port) as back:
-                until(lambda: not engine.problem())
+                until(lambda: not engine.away())
                 for picture in pictures(8):
                     fold(engine.generate(prompt(picture, "Hi")))
                 assert back.chats()
@@ -127,12 +128,12 @@ def test_a_server_that_flaps_loses_what_it_had_and_nothing_else(flaps: int, tmp_
         for _ in range(flaps):
             flapping.routes["/v1/chat/completions"] = always(Reply(hang_up=True))
             flapping.routes["/health"] = always(Reply(500))
-            until(engine.problem)
+            until(engine.away)
             for picture in pictures(4):
                 assert fold(engine.generate(prompt(picture, "Hi")))[0].text == "A red circle."
             flapping.routes["/v1/chat/completions"] = routes
             flapping.routes["/health"] = always(Reply())
-            until(lambda: not engine.problem())
+            until(lambda: not engine.away())
 
 
 def test_a_connection_that_the_other_side_closed_meanwhile_is_not_used(tmp_path: Path) -> None:

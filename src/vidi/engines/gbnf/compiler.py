@@ -55,6 +55,9 @@ MOST_ALTERNATIVES = 500
 MOST_OPTIONAL = 500
 """Alternatives of an anyOf, and optional members of an object: llama.cpp follows them all at once."""
 
+_OPTION = 4
+"""An option costs as much as so many nodes: its beginning is merged with those of others."""
+
 _COMMA = literal(",")
 _UNSAYABLE = re.compile("[\x00\ud800-\udfff]")
 _ORDER = (
@@ -244,7 +247,7 @@ class SchemaCompiler:
         return self._possible([partial(self._of_kind, schema, kind, location) for kind in kinds], location)
 
     def _enum(self, schema: Schema, location: SchemaLocation) -> Expression:
-        self._rules.spend(len(schema.enum or ()), location.path)
+        self._rules.spend(_OPTION * len(schema.enum or ()), location.path)
         texts = [text for text in map(_as_json, options(schema)) if text is not None]
         if not texts:
             raise refuse(location.path, "its enum has no value of its type and limits.")
@@ -379,11 +382,12 @@ def array_of(
         most = None if counts.most is None else counts.most - len(lead)
         rest = rules.repeat(sequence(_COMMA, items), max(0, counts.least - len(lead)), most, f"{hint}-more")
     # From the end: each element with its comma and all that follows it, left out together.
+    following = [rest]
     for at in range(len(lead) - 1, 0, -1):
-        rest = sequence(_COMMA, lead[at], rest)
+        following += [lead[at], _COMMA]
         if at >= counts.least:
-            rest = rules.define(f"{hint}-rest", optional(rest))
-    whole = sequence(lead[0], rest)
+            following = [rules.define(f"{hint}-rest", optional(sequence(*reversed(following))))]
+    whole = sequence(lead[0], *reversed(following))
     return sequence(literal("["), whole if counts.least else optional(whole), literal("]"))
 
 

@@ -89,9 +89,14 @@ class RemoteEngine:
         """The model's card."""
         return self._card
 
+    def away(self) -> tuple[str, ...]:
+        """Which of its servers are away, and why."""
+        return self._pool.away()
+
     def problem(self) -> str:
-        """Which of its servers are away; "" if none is."""
-        return self._pool.problem()
+        """Which servers are away, if all of them are; as long as one is there it can answer."""
+        away = self.away()
+        return f"{'; '.join(away)}." if len(away) == len(self._model.backend.urls) else ""
 
     def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """What the server will take for the prompt.

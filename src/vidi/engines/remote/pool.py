@@ -119,9 +119,9 @@ class Pool:
         for server in self.servers:
             threading.Thread(target=self._watch, args=(server,), name=server.shown, daemon=True).start()
 
-    def problem(self) -> str:
-        """Which servers are away, and why; "" if none is."""
-        return "; ".join(f"{each.shown} {each.problem}" for each in self.servers if each.problem)
+    def away(self) -> tuple[str, ...]:
+        """Which servers are away, and why, each in a sentence."""
+        return tuple(f"{each.shown} {each.problem}" for each in self.servers if each.problem)
 
     def post(self, pictures: str = "") -> Post:
         """The way to one of the servers, for one prompt.

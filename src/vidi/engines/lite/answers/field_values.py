@@ -67,12 +67,17 @@ _NUMBERS = Schema(kinds=frozenset({Kind.ARRAY}), items=Schema(kinds=frozenset({K
 _PLACE_ROLES = {PlaceKind.BOXES: FieldRole.BOX, PlaceKind.POINTS: FieldRole.POINT}
 
 
+LONGEST_NAME = 200
+"""Letters of a field's name that are read."""
+
+
 def meaning_of(name: str, languages: Languages, schema: Schema = _NUMBERS) -> Meaning:
     """Read a field's name, and its shape where the name alone leaves doubt.
 
     The names of places are those that other models are asked for too (`grounding/schema.py`); a language
     adds its own words for them.
     """
+    name = name[:LONGEST_NAME]
     shapes = (schema, _NUMBERS)
     places = (place_field(Property(name, shape, required=True)) for shape in shapes)
     place = next((each for each in places if each), None)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from vidi.domain.budget import Budget
 from vidi.domain.geometry import GRID
-from vidi.domain.schema import JsonValue, Kind, Property, Scalar, Schema
+from vidi.domain.schema import JsonValue, Kind, Scalar, Schema
 from vidi.engines import schemas
 from vidi.engines.grounding.schema import PlaceKind, flat_place_field
 from vidi.engines.lite.answers import field_values, lists
@@ -33,6 +34,10 @@ from vidi.engines.schemas import (
     refuse,
 )
 from vidi.engines.validation import satisfies
+
+FILL_BUDGET = 25_000
+"""Options that are held against the pictures and members whose names are read, as `schemas` counts them, for
+one answer: a second's work, and twenty enums of 1,000 labels."""
 
 NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
 WHOLE = Meaning(role=FieldRole.ANSWER)
@@ -76,10 +81,13 @@ def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], language
 
 def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], languages: Languages) -> JsonValue:
     subjects = [Subject(evidence, intent, languages, index=at) for at, evidence in enumerate(evidences)]
+    budget = Budget(FILL_BUDGET)
     if len(subjects) > 1 and _for_each_picture(schema, languages):
         shape = schema.element(0)
-        return [schemas.fill(shape, Known(WHOLE, each), f"$[{each.index}]").value for each in subjects]
-    return schemas.fill(schema, Known(WHOLE, subjects[0])).value
+        return [
+            schemas.fill(shape, Known(WHOLE, each), f"$[{each.index}]", budget).value for each in subjects
+        ]
+    return schemas.fill(schema, Known(WHOLE, subjects[0]), budget=budget).value
 
 
 def _for_each_picture(schema: Schema, languages: Languages) -> bool:
@@ -142,10 +150,8 @@ class Known:
             subject = replace(subject, thing=thing)
         numbers = _place_members(schema, self.meaning, subject)
         return [
-            Fact(numbers[each.name])
-            if each.name in numbers
-            else Known(_meaning_in(schema, each, subject), subject)
-            for each in schema.properties
+            Fact(numbers[each.name]) if each.name in numbers else Known(meaning, subject)
+            for each, meaning in zip(schema.properties, _meanings_in(schema, subject), strict=True)
         ]
 
     def elements(self, schema: Schema, /) -> Elements:
@@ -221,15 +227,15 @@ def _nearest_number(allowed: Sequence[Scalar], meaning: Meaning, subject: Subjec
     return FilledValue(min(numbers, key=lambda each: abs(each - value)), known=True)
 
 
-def _meaning_in(schema: Schema, each: Property, subject: Subject) -> Meaning:
-    """What a member is for; `width` and `height` are a box's only beside its other edges."""
-    meaning = meaning_of(each.name, subject.languages, each.schema)
-    if meaning.role is not FieldRole.BOX_EDGE:
-        return meaning
-    roles = [meaning_of(other.name, subject.languages, other.schema).role for other in schema.properties]
-    if roles.count(FieldRole.BOX_EDGE) >= EDGES:
-        return meaning
-    return replace(meaning, role=_SIZES.get(meaning.words))
+def _meanings_in(schema: Schema, subject: Subject) -> Sequence[Meaning]:
+    """What each member is for; `width` and `height` are a box's only beside its other edges."""
+    meanings = [meaning_of(each.name, subject.languages, each.schema) for each in schema.properties]
+    if sum(each.role is FieldRole.BOX_EDGE for each in meanings) >= EDGES:
+        return meanings
+    return [
+        replace(each, role=_SIZES.get(each.words)) if each.role is FieldRole.BOX_EDGE else each
+        for each in meanings
+    ]
 
 
 def _thing_of(meaning: Meaning, subject: Subject) -> Thing | None:
@@ -268,7 +274,9 @@ def _numbers(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Fac
 
 def _fitting_options(shape: Schema, subject: Subject) -> Sequence[Fact]:
     """The options that evidence supports, best first."""
-    words = [each for each in options(shape) if isinstance(each, str) and satisfies(each, shape)]
+    rest = replace(shape, enum=None)
+    words = [each for each in options(shape) if isinstance(each, str)]
+    words = [each for each in words if satisfies(each, rest)] if shape.any_of else words
     scores = {each: score_of(each, subject.evidence, subject.intent.lexicon) for each in words}
     fitting = sorted((each for each in words if scores[each] >= SUPPORTED), key=lambda each: -scores[each])
     return [Fact(each) for each in fitting]
