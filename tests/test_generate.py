@@ -255,9 +255,9 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     done: Counter[str] = Counter()
     opened, sha256 = LocalBlobs.open, hashlib.sha256
 
-    def counting_open(blobs: LocalBlobs, key: str) -> BinaryIO:
+    def counting_open(blobs: LocalBlobs, key: str, size: int | None = None) -> BinaryIO:
         done["reads"] += 1
-        return opened(blobs, key)
+        return opened(blobs, key, size)
 
     def counting_sha256(data: bytes = b"", **options: Any) -> Any:
         done["hashes"] += data == PHOTO
