@@ -155,7 +155,7 @@ class EngineSuite:
     def test_what_was_called_and_what_it_gave_may_be_in_a_prompt(
         self, engine: Engine, picture: Picture
     ) -> None:
-        turns = (
+        turns: tuple[Turn[Picture], ...] = (
             Turn(Role.USER, ("Look!",)),
             Turn(Role.MODEL, ("Yes.", FunctionCall("wait", "{}", "c1"))),
             Turn(Role.USER, (FunctionResponse("wait", '{"done": true}', "c1"), picture)),

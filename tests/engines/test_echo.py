@@ -148,7 +148,7 @@ def test_it_calls_nothing_that_is_not_declared_and_nothing_over_the_limit(echo: 
 
 
 def test_it_says_what_a_function_gave(echo: Echo) -> None:
-    turns = (
+    turns: tuple[Turn[Picture], ...] = (
         Turn(Role.USER, ("call=look",)),
         Turn(Role.MODEL, (FunctionCall("look", "{}"),)),
         Turn(Role.USER, (FunctionResponse("look", '{"seen": 1}'), PICTURE)),

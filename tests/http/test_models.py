@@ -290,7 +290,8 @@ def test_a_function_whose_arguments_cannot_be_made_is_refused_by_name(client: Te
     never = {"type": "OBJECT", "properties": {"n": {"type": "STRING", "pattern": "^[^a]$", "minLength": 9}}}
     never["required"] = ["n"]
     tools = [{"functionDeclarations": [{"name": "f", "parameters": never}]}]
-    body = _ask({"text": "hi"}, tools=tools, toolConfig={"functionCallingConfig": {"mode": "ANY"}})
+    config = {"functionCallingConfig": {"mode": "ANY"}}
+    body = {**_ask({"text": "hi"}, toolConfig=config), "tools": tools}
     refused = client.post(f"{MODEL}:generateContent", json=body)
     assert refused.status_code == 400
     assert refused.json()["error"]["details"][0]["fieldViolations"][0]["field"] == "tools"

@@ -17,8 +17,10 @@ from vidi.domain.errors import InvalidRequest, VidiError
 from vidi.domain.prompt import (
     FunctionDeclaration,
     FunctionResponse,
+    ImageHeader,
     Output,
     Prompt,
+    PromptHeaders,
     Request,
     Role,
     Sampling,
@@ -194,12 +196,13 @@ def test_llama_cpp_answers_in_text_or_calls_whatever_the_template(engine: Llama)
 
 
 def test_functions_and_what_they_gave_are_counted(engine: Llama) -> None:
-    before = Turn(Role.USER, ("hi",))
-    call = Turn(Role.MODEL, (FunctionCall("look", '{"n": 2}', "c0"),))
-    given = Turn(Role.USER, (FunctionResponse("look", '{"seen": true}', "c0"),))
+    before: Turn[ImageHeader] = Turn(Role.USER, ("hi",))
+    call: Turn[ImageHeader] = Turn(Role.MODEL, (FunctionCall("look", '{"n": 2}', "c0"),))
+    given: Turn[ImageHeader] = Turn(Role.USER, (FunctionResponse("look", '{"seen": true}', "c0"),))
     bare = engine.count_tokens(Request(turns=(before,))).total
     declared = engine.count_tokens(Request(turns=(before,), functions=(LOOK,))).total
-    whole: Prompt = Request(turns=(before, call, given), functions=(LOOK,))
-    assert bare + 50 < declared < engine.count_tokens(whole.with_images(())).total
-    (answer,) = fold(engine.generate(replace(whole, sampling=Sampling(max_output_tokens=3))))
+    whole: PromptHeaders = Request(turns=(before, call, given), functions=(LOOK,))
+    assert bare + 50 < declared < engine.count_tokens(whole).total
+    short: Prompt = replace(whole, sampling=Sampling(max_output_tokens=3)).with_images(())
+    (answer,) = fold(engine.generate(short))
     assert answer.tokens <= 3
