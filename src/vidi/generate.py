@@ -2,6 +2,7 @@
 
     Conversation  image references, as decoded from the wire
       -> find the engine, and a place in its queue
+      -> must it call a function? then the call is what it is asked for, as structured output
       -> boxes or points wanted? ask in the model's own terms  -> GroundingRequest
       -> fetch pictures from https addresses
       -> lease the files that are named                        -> PictureSource, PictureSource, ...
@@ -12,6 +13,7 @@
       -> decode, turn upright, fit each picture to the model   -> Prompt
       -> run the engine, candidate after candidate             -> Piece, Piece, ...
       -> bring places back to the caller's upright image
+      -> read the call
 
 Nothing here knows HTTP or JSON.
 """
@@ -40,6 +42,7 @@ from vidi.domain.prompt import (
 )
 from vidi.engines.answer_cache import AnswerCache, CacheKey, PictureKey, is_deterministic
 from vidi.engines.base import ModelCard
+from vidi.engines.calls import forced, read_forced
 from vidi.engines.grounding.request import GroundingRequest, grounding_request, read_places
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.worker import Worker
@@ -123,7 +126,9 @@ class GenerateService:
             VidiError: As `generate`, as far as headers tell.
         """
         resolved = await self._registry.open(model)
-        grounded = await self._grounded(conversation, resolved.worker.card)
+        card = resolved.worker.card
+        conversation = forced(conversation, several=card.calls)
+        grounded = await self._grounded(conversation, card)
         async with self._sources(grounded.native if grounded else conversation, owner) as sources:
             headers = await self._headers(sources)
             return _price(resolved, await resolved.worker.count_tokens(headers), headers)
@@ -142,7 +147,9 @@ class GenerateService:
             Unavailable: The model cannot be opened or has too much to do.
         """
         resolved = await self._registry.open(model)
-        grounded = await self._grounded(conversation, resolved.worker.card)
+        card = resolved.worker.card
+        conversation = forced(conversation, several=card.calls)
+        grounded = await self._grounded(conversation, card)
         # The place in the queue and the memory of the pictures, until the answer's end.
         async with AsyncExitStack() as held:
             if not is_deterministic(resolved.worker.card, conversation.sampling):
@@ -184,6 +191,8 @@ class GenerateService:
         pieces = _candidates(worker, prompt)
         if grounded:
             pieces = read_places(pieces, grounded, tuple(prompt.images()))
+        if conversation.must_call:
+            pieces = read_forced(pieces, conversation.functions)
         if key:
             pieces = self._answers.keep(key, count, pieces)
         return Generation(card, _price(resolved, count, headers), pieces, summary)

@@ -14,6 +14,10 @@ ROOT = HERE.parents[1]
 THREE = ("caption", "stream", "structured")
 GUIDE = (*THREE, "fetched", "boxes", "upload", "several", "tokens", "refused")
 
+CALLS = ("called", "tools")
+"""A function that must be called, for the shape of its arguments; one that is called, runs, and is answered
+for."""
+
 TALKING = (*GUIDE, "interaction")
 """The Go SDK has no Interactions API."""
 
@@ -129,8 +133,12 @@ command line, where Linux takes 128 kB at most; send a larger one as the program
 """
 
 CALLED = """
-For structured answers use `NativeOutput(Model)`. Its default asks for a function call, which is refused
-with a 400 (flow `called`).
+Its default for structured answers, a function call, and `NativeOutput(Model)` both work.
+"""
+
+INSTRUCTED = """
+Its default, `Mode.GENAI_TOOLS`, asks for a function call, `Mode.GENAI_STRUCTURED_OUTPUTS` for a schema; both
+work.
 """
 
 AIOHTTP = """
@@ -158,19 +166,20 @@ if that begins with its own base, so upload to the very address that stands here
 GEMINI_CLI = """
 Copy [settings.json](../tests/clients/gemini-cli/settings.json) to `~/.gemini/settings.json`. It chooses the
 key for authentication: with the variable alone the program chooses `gateway` and then ends with "Invalid
-auth method selected." It also offers no tools; with its own ones every request is refused.
+auth method selected." It also offers no tools; with `list_directory` among them the program uses it (flow
+`tools`), while `vidi-lite` calls no function unless it must.
 `GEMINI_SYSTEM_MD` replaces instructions of 27,000 characters, which are about programming and talk of JSON
 often enough for `vidi-lite` to answer in it. There is no option for a schema.
 """
 
 CLIENTS = (
     Client(
-        "google-genai", "Python", "python", "checks", "google-genai", "requirements/dev.txt", TALKING,
-        by_default=True,
+        "google-genai", "Python", "python", "checks", "google-genai", "requirements/dev.txt",
+        (*TALKING, *CALLS), by_default=True,
     ),
     Client(
         "@google/genai", "JavaScript", "javascript", "npm", "@google/genai",
-        "tests/sdk/js/package-lock.json", TALKING, "client.mjs", by_default=True,
+        "tests/sdk/js/package-lock.json", (*TALKING, *CALLS), "client.mjs", by_default=True,
     ),
     Client(
         "google-genai, Vertex express", "Python", "python-vertex", "checks", "google-genai",
@@ -189,8 +198,9 @@ CLIENTS = (
         "curl and jq", "shell", "curl", "system", "curl", "", TALKING, "client.sh", by_default=True,
         note=CURL,
     ),
-    _venv("langchain", "LangChain", "langchain-google-genai"),
-    _venv("pydantic-ai", "pydantic-ai", "pydantic-ai-slim", (*THREE, "called"), CALLED),
+    _venv("langchain", "LangChain", "langchain-google-genai", (*THREE, *CALLS)),
+    _venv("pydantic-ai", "pydantic-ai", "pydantic-ai-slim", (*THREE, *CALLS), CALLED),
+    _venv("instructor", "instructor", "instructor", ("structured", "called"), INSTRUCTED),
     _venv("llama-index", "LlamaIndex", "llama-index-llms-google-genai", note=AIOHTTP),
     _venv("litellm", "LiteLLM", "litellm", note=PRICES),
     _venv("llm", "llm with llm-gemini", "llm-gemini", note=BUILT_IN),
@@ -204,7 +214,7 @@ CLIENTS = (
     ),
     Client(
         "gemini-cli", "shell", "gemini-cli", "npm", "@google/gemini-cli",
-        "tests/clients/gemini-cli/package-lock.json", ("caption", "stream", "vertex"), "client.sh",
+        "tests/clients/gemini-cli/package-lock.json", ("caption", "stream", "vertex", "tools"), "client.sh",
         note=GEMINI_CLI,
     ),
 )  # fmt: skip

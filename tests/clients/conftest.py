@@ -23,6 +23,9 @@ from tests.clients.photographs import photograph
 from tests.conftest import picture
 from tests.http.live import Live, live
 
+USE_A_TOOL = 'call=look {"at": 7}'
+"""What the echo is told to call; it then says what that gave."""
+
 DETECT = "Detect the prominent items. Each box_2d is [ymin, xmin, ymax, xmax] normalized to 0-1000."
 
 
@@ -85,6 +88,7 @@ class Stage:
             "DRAWING": str(self.folder / "second.png"),
             "PHOTO_URL": f"{self.url}/photo.jpg",
             "DETECT": DETECT,
+            "USE_A_TOOL": USE_A_TOOL,
             "BROWSER": client.browser,
             "SETTINGS": str(HERE / client.folder / "settings.json"),
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it asks the internet when it is imported

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -57,10 +58,10 @@ def _is_told_that_there_is_no_such_model(answer: Answer) -> None:
     assert "models/no-such-model is not found" in message
 
 
-def _is_told_that_tools_are_not_served(answer: Answer) -> None:
-    code, message = answer["value"]
-    assert code == 400
-    assert "tools are not served" in message
+def _was_told_what_the_function_gave(answer: Answer) -> None:
+    """The function ran at the client's, and the model tells what it gave: `{"seen": 7}`, or file names."""
+    assert " gave {" in answer["text"]
+    assert re.search(r"seen[^a-z]*7|photo\.jpg", answer["text"])
 
 
 def _names_the_cat(answer: Answer) -> None:
@@ -103,7 +104,8 @@ CHECKS: dict[str, dict[str, Callable[[Answer], None]]] = {
         "several": _saw_both_sizes,
         "tokens": _counts_as_it_bills,
         "refused": _is_told_that_there_is_no_such_model,
-        "called": _is_told_that_tools_are_not_served,
+        "called": _is_an_empty_scene,
+        "tools": _was_told_what_the_function_gave,
     },
     "vidi-lite": {
         "caption": _names_the_cat,
@@ -112,6 +114,7 @@ CHECKS: dict[str, dict[str, Callable[[Answer], None]]] = {
         "interaction": _names_the_cat,
         "stream": _streams_the_cat,
         "structured": _is_a_scene_with_the_cat,
+        "called": _is_a_scene_with_the_cat,
         "boxes": _is_a_list_with_the_cat,
         "several": _tells_the_cat_from_the_cup,
     },

@@ -26,8 +26,9 @@ prints a table of client, version, flow and outcome. `VIDI` stands for the serve
 The flows: a caption of inline bytes, of a picture that was `fetched` or by `upload`; a `stream`; a
 `structured` answer by schema; `boxes` as JSON without one; `several` pictures, uploaded and inline;
 `tokens` counted and billed alike; `refused`, an error as the client's own; an `interaction` that another one
-continues; `vertex`, a caption in that mode. The first asks for what the
-[cookbook](../tests/clients/test_cookbook.py)'s notebooks ask for, too.
+continues; `vertex`, a caption in that mode; `called`, the structured answer as the arguments of a function
+that must be called; `tools`, a function that is called, runs at the client's and is answered for. The first
+asks for what the [cookbook](../tests/clients/test_cookbook.py)'s notebooks ask for, too.
 """
 
 TAIL = """
@@ -47,9 +48,10 @@ it with its type: `client.files.upload(file=open("Фото.png", "rb"), config={
 
 ## What is known not to work
 
-- Function calling, code execution and search are not served: a request that brings such tools is refused
-  with a 400 that says so. Clients that always bring some (agents) cannot use Vidi as their only model.
-- gemini-cli cannot use its own tools here, so it can look at pictures and nothing else.
+- Google's own tools (search, code execution, pages, maps) are not served: a request that brings one is
+  refused with a 400 that says so.
+- `vidi-lite` calls a function only if it must (mode `ANY`); where it has the choice it answers in text, so
+  agents need an open model: [function-calls.md](function-calls.md).
 - `llm` has Google's address built in, see above.
 - The retired Python package `google-generativeai` cannot speak plain http.
 """

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from vidi.domain.answer import Finish, fold
+from vidi.domain.answer import Finish, FunctionCall, fold
 from vidi.domain.prompt import (
+    FunctionDeclaration,
+    FunctionResponse,
     ImageFormat,
     ImageHeader,
     Output,
@@ -21,7 +23,8 @@ from vidi.domain.prompt import (
 )
 from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.base import Engine
-from vidi.engines.validation import validate
+from vidi.engines.calls import forced
+from vidi.engines.validation import satisfies, validate
 
 TEXT = Schema(kinds=frozenset({Kind.STRING}))
 SHAPE = Schema(
@@ -42,6 +45,14 @@ SHAPE = Schema(
             ),
         ),
     ),
+)
+FUNCTIONS = (
+    FunctionDeclaration(
+        "save",
+        "Save what is seen.",
+        Schema(frozenset({Kind.OBJECT}), properties=(Property("items", SHAPE, required=True),)),
+    ),
+    FunctionDeclaration("wait", "", Schema(frozenset({Kind.OBJECT}))),
 )
 OPTIONS = Schema(kinds=frozenset({Kind.STRING}), enum=("dog", "bus", "other"))
 
@@ -113,6 +124,49 @@ class EngineSuite:
             assert answer.finish is Finish.STOP
             assert output.schema is not None
             validate(answer.text, output.schema, output.format)
+
+    def test_a_call_that_must_be_made_is_a_schema_like_any_other(
+        self, engine: Engine, picture: Picture
+    ) -> None:
+        asked = replace(
+            prompt(picture, "Detect all items.", sampling=Sampling(temperature=0.0)),
+            functions=FUNCTIONS,
+            must_call=True,
+        )
+        for several in (False, True):
+            request = forced(asked, several=several)
+            (answer,) = fold(engine.generate(request))
+            assert request.output.schema is not None
+            if answer.finish is Finish.STOP:
+                validate(answer.text, request.output.schema)
+            else:
+                assert answer.finish is Finish.MAX_TOKENS  # a model that is too small to come to an end
+
+    def test_an_engine_calls_only_if_its_card_says_so_and_only_what_is_declared(
+        self, engine: Engine, picture: Picture
+    ) -> None:
+        asked = prompt(picture, "call=save Detect all items.", sampling=Sampling(temperature=0.0))
+        (answer,) = fold(engine.generate(replace(asked, functions=FUNCTIONS)))
+        assert answer.finish is not None
+        assert engine.card.calls or not answer.calls
+        shapes = {each.name: each.parameters for each in FUNCTIONS}
+        assert all(satisfies(json.loads(call.args), shapes[call.name]) for call in answer.calls)
+
+    def test_what_was_called_and_what_it_gave_may_be_in_a_prompt(
+        self, engine: Engine, picture: Picture
+    ) -> None:
+        turns: tuple[Turn[Picture], ...] = (
+            Turn(Role.USER, ("Look!",)),
+            Turn(Role.MODEL, ("Yes.", FunctionCall("wait", "{}", "c1"))),
+            Turn(Role.USER, (FunctionResponse("wait", '{"done": true}', "c1"), picture)),
+        )
+        (answer,) = fold(engine.generate(Request(turns=turns, sampling=Sampling(temperature=0.0))))
+        assert answer.finish is not None
+
+    def test_functions_cost_tokens(self, engine: Engine) -> None:
+        bare: PromptHeaders = Request(turns=(Turn(Role.USER, ("hello",)),))
+        declaring = replace(bare, functions=FUNCTIONS)
+        assert engine.count_tokens(bare).total < engine.count_tokens(declaring).total
 
     def test_prompts_without_pictures_and_without_words_are_answered(
         self, engine: Engine, picture: Picture

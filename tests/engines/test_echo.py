@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from vidi.domain.answer import Answer, Finish, fold
+from vidi.domain.answer import Answer, Finish, FunctionCall, fold
 from vidi.domain.errors import InvalidRequest, Unavailable
 from vidi.domain.geometry import Placement
-from vidi.domain.prompt import Output, Picture, Prompt, Request, Role, Sampling, TextFormat, Turn
-from vidi.domain.schema import Kind, Schema
+from vidi.domain.prompt import (
+    FunctionDeclaration,
+    FunctionResponse,
+    Output,
+    Picture,
+    Prompt,
+    Request,
+    Role,
+    Sampling,
+    TextFormat,
+    Turn,
+)
+from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.base import EngineContext
 from vidi.engines.echo import Echo, open_engine
 from vidi.engines.validation import validate
@@ -97,3 +109,58 @@ def test_limits_hold(echo: Echo) -> None:
     assert (cut.text, cut.finish, cut.tokens) == ("word1 wo", Finish.MAX_TOKENS, 2)
     stopped = answer(echo, prompt("echo words=10", sampling=Sampling(stop_sequences=("word3",))))
     assert (stopped.text, stopped.finish) == ("word1 word2 ", Finish.STOP)
+
+
+LOOK = FunctionDeclaration(
+    "look",
+    "",
+    Schema(
+        frozenset({Kind.OBJECT}),
+        properties=(Property("at", Schema(kinds=frozenset({Kind.INTEGER}), minimum=2), required=True),),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "args"),
+    [
+        ('call=look {"at": 3}', ['{"at": 3}']),
+        ("call=look", ['{"at": 2}']),
+        ('call=look {"at": 1}', ['{"at": 2}']),
+        ("call=look {", ['{"at": 2}']),
+        ('call=look {"at": 3} call=look {"at": 4}', ['{"at": 3}', '{"at": 4}']),
+        ('call=gaze {"at": 3}', []),
+        ("look", []),
+    ],
+)
+def test_it_calls_what_it_is_told_to(echo: Echo, text: str, args: list[str]) -> None:
+    told = answer(echo, replace(prompt(text), functions=(LOOK,)))
+    assert told.calls == tuple(FunctionCall("look", each) for each in args)
+    assert told.finish is Finish.STOP
+    assert bool(told.text) is not bool(args)
+    assert told.tokens > 0
+
+
+def test_it_calls_nothing_that_is_not_declared_and_nothing_over_the_limit(echo: Echo) -> None:
+    assert answer(echo, prompt("call=look")).calls == ()
+    short = replace(prompt("call=look", sampling=Sampling(max_output_tokens=1)), functions=(LOOK,))
+    assert (answer(echo, short).calls, answer(echo, short).finish) == ((), Finish.MAX_TOKENS)
+
+
+def test_it_says_what_a_function_gave(echo: Echo) -> None:
+    turns: tuple[Turn[Picture], ...] = (
+        Turn(Role.USER, ("call=look",)),
+        Turn(Role.MODEL, (FunctionCall("look", "{}"),)),
+        Turn(Role.USER, (FunctionResponse("look", '{"seen": 1}'), PICTURE)),
+    )
+    asked: Prompt = Request(turns=turns, functions=(LOOK,))
+    assert answer(echo, asked).text == 'Echo: 1 image (640x480), text: look gave {"seen": 1}'
+
+
+def test_a_function_that_cannot_be_called_is_refused(echo: Echo) -> None:
+    bad = replace(LOOK, parameters=replace(LOOK.parameters, properties=(Property("at", IMPOSSIBLE, True),)))
+    with pytest.raises(InvalidRequest, match="schema of a function's arguments"):
+        answer(echo, replace(prompt("call=look"), functions=(bad,)))
+
+
+IMPOSSIBLE = Schema(kinds=frozenset({Kind.INTEGER}), minimum=2, maximum=1)

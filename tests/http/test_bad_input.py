@@ -158,7 +158,7 @@ REFUSED: dict[str, tuple[object, str]] = {
         _configured(thinkingConfig={"thinkingBudget": 1, "thinkingLevel": "LOW"}),
         "You can only set only one of thinking budget and thinking level.",
     ),
-    "tools": (_ask(HI, tools=[{"googleSearch": {}}]), "* GenerateContentRequest.tools: "),
+    "tools": (_ask(HI, tools=[{"googleSearch": {}}]), "* GenerateContentRequest.tools[0].google_search: "),
     "cached content": (
         _ask(HI, cachedContent="cachedContents/x"),
         "* GenerateContentRequest.cached_content: ",

@@ -208,3 +208,90 @@ def test_a_deadline_in_mid_stream_is_a_bare_error_line(client: TestClient) -> No
     last = reply.text.replace("\r\n", "\n").rstrip("\n").split("\n\n")[-1]
     assert last.startswith('{"error":')
     assert json.loads(last)["error"]["code"] == 504
+
+
+NUMBER = {"type": "OBJECT", "properties": {"n": {"type": "INTEGER", "minimum": 2}}, "required": ["n"]}
+TOOLS: dict[str, Any] = {
+    "tools": [{"functionDeclarations": [{"name": "look", "parameters": NUMBER}, {"name": "wait"}]}]
+}
+
+
+def _calls(message: dict[str, Any]) -> list[dict[str, Any]]:
+    parts = message["candidates"][0]["content"]["parts"]
+    return [part["functionCall"] for part in parts if "functionCall" in part]
+
+
+def _mode(mode: str, *allowed: str) -> dict[str, Any]:
+    names = {"allowedFunctionNames": list(allowed)} if allowed else {}
+    return {**TOOLS, "toolConfig": {"functionCallingConfig": {"mode": mode, **names}}}
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "called"),
+    [
+        ('call=look {"n": 5} call=wait', TOOLS, [("look", {"n": 5}), ("wait", {})]),
+        ("hi", TOOLS, []),
+        ("hi", _mode("ANY"), [("look", {"n": 2})]),
+        ("hi", _mode("ANY", "wait"), [("wait", {})]),
+        ("call=look", _mode("VALIDATED", "wait"), []),
+        ("call=look", _mode("NONE"), []),
+    ],
+)
+def test_functions_are_called_whole_and_streamed_alike(
+    client: TestClient, text: str, more: dict[str, Any], called: list[tuple[str, object]]
+) -> None:
+    body = _ask({"text": text}, **more)
+    whole = client.post(f"{MODEL}:generateContent", json=body).json()
+    events = _events(client.post(f"{MODEL}:streamGenerateContent?alt=sse", json=body).text)
+    for calls in (_calls(whole), [call for event in events for call in _calls(event)]):
+        assert [(call["name"], call["args"]) for call in calls] == called
+        assert len({call["id"] for call in calls}) == len(called)
+    for last in (whole, events[-1]):
+        assert last["candidates"][0]["finishReason"] == "STOP"
+        assert last["usageMetadata"] == whole["usageMetadata"]
+    assert bool(_text_parts(whole)) is not bool(called)
+    counted = client.post(f"{MODEL}:countTokens", json={"generateContentRequest": {"model": "x", **body}})
+    assert counted.json()["totalTokens"] == whole["usageMetadata"]["promptTokenCount"]
+
+
+def _text_parts(message: dict[str, Any]) -> list[str]:
+    return [part["text"] for part in message["candidates"][0]["content"]["parts"] if part.get("text")]
+
+
+def test_what_a_function_gave_goes_back_with_its_pictures(client: TestClient) -> None:
+    first = client.post(f"{MODEL}:generateContent", json=_ask({"text": "call=wait"}, **TOOLS)).json()
+    (call,) = _calls(first)
+    response = {
+        "id": call["id"],
+        "name": "wait",
+        "response": {"ok": True},
+        "parts": [inline(picture(64, 48))],
+    }
+    turns = [
+        {"parts": [{"text": "call=wait"}]},
+        first["candidates"][0]["content"],
+        {"role": "user", "parts": [{"functionResponse": response}]},
+    ]
+    second = client.post(f"{MODEL}:generateContent", json={"contents": turns, **TOOLS}).json()
+    assert _text(second) == 'Echo: 1 image (64x48), text: wait gave {"ok": true}'
+    details = second["usageMetadata"]["promptTokensDetails"]
+    assert {"modality": "IMAGE", "tokenCount": 258} in details
+
+
+def test_each_candidate_calls_with_an_id_of_its_own(client: TestClient) -> None:
+    body = _ask({"text": "hi"}, generationConfig={"candidateCount": 2}, **_mode("ANY"))
+    candidates = client.post(f"{MODEL}:generateContent", json=body).json()["candidates"]
+    calls = [each["content"]["parts"][0]["functionCall"] for each in candidates]
+    assert [call["name"] for call in calls] == ["look", "look"]
+    assert calls[0]["id"] != calls[1]["id"]
+
+
+def test_a_function_whose_arguments_cannot_be_made_is_refused_by_name(client: TestClient) -> None:
+    never = {"type": "OBJECT", "properties": {"n": {"type": "STRING", "pattern": "^[^a]$", "minLength": 9}}}
+    never["required"] = ["n"]
+    tools = [{"functionDeclarations": [{"name": "f", "parameters": never}]}]
+    config = {"functionCallingConfig": {"mode": "ANY"}}
+    body = {**_ask({"text": "hi"}, toolConfig=config), "tools": tools}
+    refused = client.post(f"{MODEL}:generateContent", json=body)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["details"][0]["fieldViolations"][0]["field"] == "tools"

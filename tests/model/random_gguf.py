@@ -18,6 +18,16 @@ TEMPLATE = (
     "{% for message in messages %}[{{ message.role }}]{{ message.content }}\n{% endfor %}"
     "{% if add_generation_prompt %}[assistant]{% endif %}"
 )
+WITH_TOOLS = (
+    "{% if tools %}[tools]{{ tools | tojson }}\nCall as <tool_call>\n"
+    '{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>\n{% endif %}'
+    "{% for message in messages %}[{{ message.role }}]{{ message.content or '' }}"
+    "{% for call in message.tool_calls or [] %}<tool_call>\n"
+    '{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}\n</tool_call>'
+    "{% endfor %}\n{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+"""A template with a place for functions, calls and what they gave."""
+
 WORDS = (
     "{",
     "}",
@@ -75,6 +85,7 @@ def write_text_model(
     sizes: Sizes = Sizes(),
     words: tuple[str, ...] = WORDS,
     endless: bool = False,
+    template: str = TEMPLATE,
 ) -> None:
     """Write a `llama` model of random weights whose tokens are the 256 bytes, three marks and some words.
 
@@ -84,6 +95,7 @@ def write_text_model(
         sizes: Embedding width, blocks, heads, feed-forward width and context length in tokens.
         words: Tokens beside the bytes.
         endless: Whether its answers only end at their limit (at temperature 0).
+        template: Its chat template.
     """
     random = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, "llama")
@@ -97,6 +109,7 @@ def write_text_model(
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(sizes.width // sizes.heads)
     count = _add_tokens(writer, words)
+    writer.add_chat_template(template)
     writer.add_vocab_size(count)
 
     weights = partial(sizes.matrix, random, 0.5)
@@ -179,7 +192,6 @@ def _add_tokens(writer: gguf.GGUFWriter, words: tuple[str, ...]) -> int:
     writer.add_bos_token_id(BEGIN)
     writer.add_eos_token_id(END)
     writer.add_add_bos_token(True)
-    writer.add_chat_template(TEMPLATE)
     return len(tokens)
 
 

@@ -188,7 +188,7 @@ def test_every_fault_gets_its_line() -> None:
     assert [line.split(":")[0] for line in lines] == [
         "* GenerateContentRequest.contents[0].parts[0].data",
         "* GenerateContentRequest.contents[0].parts[1].function_call",
-        "* GenerateContentRequest.tools",
+        "* GenerateContentRequest.tools[0].code_execution",
         "* GenerateContentRequest.generation_config.max_output_tokens",
     ]
 

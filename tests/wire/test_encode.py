@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidi.domain import errors
-from vidi.domain.answer import Finish, Piece, TokenCount
+from vidi.domain.answer import Finish, FunctionCall, Piece, TokenCount
 from vidi.wire.encode import (
     ModelInfo,
     ResponseMeta,
@@ -63,6 +63,30 @@ def test_a_stream_keeps_running_totals() -> None:
     ]
     whole = json.loads(encode_response(pieces, meta=META))
     assert messages[-1]["usageMetadata"] == whole["usageMetadata"]
+
+
+def test_calls_are_parts_with_ids_that_a_stream_goes_on_numbering() -> None:
+    look, wait = FunctionCall("look", '{"n": 1}'), FunctionCall("wait", "{}")
+    pieces = [
+        Piece("So: ", 1),
+        Piece("", call=look),
+        Piece("", call=wait, finish=Finish.STOP),
+        Piece("", call=wait, candidate=1, finish=Finish.STOP),
+    ]
+    whole = json.loads(encode_response(pieces, meta=META))["candidates"]
+    parts = [
+        {"text": "So: "},
+        {"functionCall": {"id": "abc-0", "name": "look", "args": {"n": 1}}},
+        {"functionCall": {"id": "abc-1", "name": "wait", "args": {}}},
+    ]
+    other = {"functionCall": {"id": "abc-2", "name": "wait", "args": {}}}
+    assert [each["content"]["parts"] for each in whole] == [parts, [other]]
+    meta, streamed = META, []
+    for piece in pieces:
+        (candidate,) = json.loads(encode_response([piece], meta=meta))["candidates"]
+        streamed += candidate["content"]["parts"]
+        meta = meta.after([piece])
+    assert streamed == [*parts, other]
 
 
 def test_candidates_are_apart_and_in_order() -> None:

@@ -63,9 +63,9 @@ def _violations(tree: Mapping[str, object]) -> InvalidFields:
             "Invalid value at 'model' (TYPE_STRING), Starting an object on a scalar field",
         ),
         (
-            {"toolConfig": 1},
-            "tool_config",
-            "Invalid value at 'tool_config' (type.googleapis.com/google.protobuf.Struct), 1",
+            {"labels": 1},
+            "labels",
+            "Invalid value at 'labels' (type.googleapis.com/google.protobuf.Struct), 1",
         ),
         (
             {"safetySettings": {"category": "NONE"}},

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vidi.domain import errors
-from vidi.domain.answer import Finish, Piece, TokenCount
+from vidi.domain.answer import Finish, FunctionCall, Piece, TokenCount
 from vidi.wire.errors import FieldViolation, InvalidFields, UnknownFields, status_of, unknown_model
 from vidi.wire.interaction_encode import (
     InteractionMeta,
@@ -49,6 +49,36 @@ def test_the_resource_byte_for_byte() -> None:
         b'"total_output_tokens":3,"output_tokens_by_modality":[{"modality":"text","tokens":3}],'
         b'"total_thought_tokens":0,"total_cached_tokens":0,"total_tool_use_tokens":0,"total_tokens":264}}'
     )
+
+
+CALL = FunctionCall("look", '{"n": 1}')
+CALLED = {"type": "function_call", "id": "i1-0", "name": "look", "arguments": {"n": 1}}
+
+
+@pytest.mark.parametrize("text", ["", "So:"])
+def test_a_call_is_the_last_step_and_asks_for_action(text: str) -> None:
+    pieces = [*([Piece(text, 1)] if text else []), Piece("", 2, call=CALL, finish=Finish.STOP)]
+    whole = json.loads(encode_interaction(HEADING, pieces))
+    said = [{"type": "text", "text": text}] if text else []
+    before = [{"type": "model_output", "content": said}] if said else []
+    assert whole["steps"] == [*before, CALLED]
+    assert whole["outputs"] == [*said, CALLED]
+    assert whole["status"] == "requires_action"
+
+
+def test_a_call_in_a_stream_is_a_step_whose_arguments_follow() -> None:
+    pieces = [Piece("So:", 1), Piece("", 2, call=CALL), Piece("", call=CALL, finish=Finish.STOP)]
+    events = told(HEADING, pieces)[4:-1]
+    starts = [{**CALLED, "id": f"i1-{at}", "arguments": {}} for at in range(2)]
+    assert [event.get("step") or event.get("delta") or event["event_type"] for event in events] == [
+        starts[0],
+        {"type": "arguments_delta", "arguments": '{"n": 1}'},
+        "step.stop",
+        starts[1],
+        {"type": "arguments_delta", "arguments": '{"n": 1}'},
+        "step.stop",
+    ]
+    assert [event["index"] for event in events] == [1, 1, 1, 2, 2, 2]
 
 
 def test_its_input_stands_in_it_as_it_came() -> None:

@@ -1,4 +1,4 @@
-"""What an engine says: pieces of text, a finish, and what it cost.
+"""What an engine says: pieces of text, calls of functions, a finish, and what it cost.
 
 Streaming is the only path; a whole answer is `fold(pieces)`.
 """
@@ -16,7 +16,22 @@ class Finish(Enum):
     STOP = "STOP"
     MAX_TOKENS = "MAX_TOKENS"
     SAFETY = "SAFETY"
+    MALFORMED_FUNCTION_CALL = "MALFORMED_FUNCTION_CALL"
     OTHER = "OTHER"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A function that the model wants to be called.
+
+    Attributes:
+        args: The arguments: an object, as JSON.
+        id: What its response refers to; "" where none was given.
+    """
+
+    name: str
+    args: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +44,7 @@ class Piece:
         thought: Whether the text is the model's thinking and not its answer.
         finish: Set on the last piece, and only there.
         candidate: Which candidate this piece belongs to, from 0.
+        call: A function to be called, whose arguments have the shape that was declared; beside it no text.
     """
 
     text: str
@@ -36,6 +52,7 @@ class Piece:
     thought: bool = False
     finish: Finish | None = None
     candidate: int = 0
+    call: FunctionCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,7 @@ class Answer:
     tokens: int = 0
     thought_tokens: int = 0
     finish: Finish | None = None
+    calls: tuple[FunctionCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +97,5 @@ def _whole(pieces: list[Piece]) -> Answer:
         tokens=sum(piece.tokens for piece in spoken),
         thought_tokens=sum(piece.tokens for piece in thought),
         finish=next((piece.finish for piece in reversed(pieces) if piece.finish), None),
+        calls=tuple(piece.call for piece in pieces if piece.call),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
+from vidi.domain.answer import FunctionCall
 from vidi.domain.geometry import Placement
 from vidi.domain.schema import Schema
 
@@ -133,16 +134,56 @@ class Picture:
     resolution: ImageDetail = MediaResolution.UNSPECIFIED
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionDeclaration:
+    """A function that the model may call; the caller runs it.
+
+    Attributes:
+        parameters: The shape of the arguments: an object.
+        size: About how many names and values were read to make that shape.
+    """
+
+    name: str
+    description: str
+    parameters: Schema
+    size: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionResponse:
+    """What a function gave back; its pictures follow it as parts of the same turn.
+
+    Attributes:
+        name: Of the function that was called.
+        response: What it gave, as JSON.
+        id: Of the call; "" where none was given.
+        where: Path of the part in the request.
+    """
+
+    name: str
+    response: str
+    id: str = ""
+    where: str = ""
+
+
+FunctionPart = FunctionCall | FunctionResponse
+
 Image = TypeVar("Image")
 New = TypeVar("New")
 
 
 @dataclass(frozen=True, slots=True)
 class Turn(Generic[Image]):
-    """One contribution to the conversation: text and images in the caller's order."""
+    """One contribution to the conversation: text, images and functions in the caller's order."""
 
     role: Role
-    parts: tuple[str | Image, ...]
+    parts: tuple[str | Image | FunctionPart, ...]
+
+    def images(self) -> Iterator[Image]:
+        """Its images, in the caller's order."""
+        for part in self.parts:
+            if not isinstance(part, str | FunctionPart):
+                yield part
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +227,12 @@ class Thinking:
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[Image]):
-    """A whole request to a model, over whatever stands for an image at that stage."""
+    """A whole request to a model, over whatever stands for an image at that stage.
+
+    Attributes:
+        functions: What the model may call; empty if nothing.
+        must_call: Whether the answer must be a call of one of them.
+    """
 
     turns: tuple[Turn[Image], ...]
     system: str = ""
@@ -195,29 +241,38 @@ class Request(Generic[Image]):
     thinking: Thinking = Thinking()
     resolution: MediaResolution = MediaResolution.UNSPECIFIED
     candidates: int = 1
+    functions: tuple[FunctionDeclaration, ...] = ()
+    must_call: bool = False
 
     def images(self) -> Iterator[Image]:
         """Every image, in the caller's order."""
         for turn in self.turns:
-            for part in turn.parts:
-                if not isinstance(part, str):
-                    yield part
+            yield from turn.images()
 
     def texts(self) -> Iterator[str]:
-        """Every text, the system instruction first, then in the caller's order."""
+        """Every text, what functions took and gave included: the system instruction first, then in the
+        caller's order."""
         if self.system:
             yield self.system
         for turn in self.turns:
             for part in turn.parts:
-                if isinstance(part, str):
-                    yield part
+                match part:
+                    case str():
+                        yield part
+                    case FunctionCall():
+                        yield part.name + part.args
+                    case FunctionResponse():
+                        yield part.name + part.response
 
     def with_images(self, images: Iterable[New]) -> Request[New]:
         """The same request over other images, one for each of `images()` and in that order."""
         new = iter(images)
         return Request(
             turns=tuple(
-                Turn(turn.role, tuple(part if isinstance(part, str) else next(new) for part in turn.parts))
+                Turn(
+                    turn.role,
+                    tuple(part if isinstance(part, str | FunctionPart) else next(new) for part in turn.parts),
+                )
                 for turn in self.turns
             ),
             system=self.system,
@@ -226,6 +281,8 @@ class Request(Generic[Image]):
             thinking=self.thinking,
             resolution=self.resolution,
             candidates=self.candidates,
+            functions=self.functions,
+            must_call=self.must_call,
         )
 
 

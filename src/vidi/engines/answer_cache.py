@@ -17,6 +17,9 @@ _LARGEST_PART = 16
 _OVERHEAD = 1000
 """About what a key and its pieces take beside their texts, in bytes."""
 
+_PER_VALUE = 100
+"""About what a name or a value of a function's schema takes, in bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class PictureKey:
@@ -42,6 +45,7 @@ class CacheKey:
     def size(self) -> int:
         """About how many bytes it takes."""
         texts = sum(map(sys.getsizeof, self.request.texts()))
+        texts += sum(_PER_VALUE * function.size for function in self.request.functions)
         return texts + sum(200 for _ in self.request.images()) + _OVERHEAD
 
 
@@ -64,7 +68,10 @@ class CachedAnswer:
 
     def size(self) -> int:
         """About how many bytes it takes."""
-        return sum(sys.getsizeof(piece.text) + 100 for piece in self.pieces)
+        return sum(
+            sys.getsizeof(piece.text) + (sys.getsizeof(piece.call.args) if piece.call else 0) + 100
+            for piece in self.pieces
+        )
 
 
 def is_deterministic(card: ModelCard, sampling: Sampling) -> bool:

@@ -109,6 +109,8 @@ class ModelCard:
         slots: How many prompts it answers at the same time.
         samples: Whether temperature, topP, topK, seed and penalties change the answer.
         thinks: Whether it can think before it answers.
+        calls: Whether it decides by itself to call functions, several if need be. Of any other model a call
+            can be demanded too (`engines/calls.py`), but where it has the choice it answers in text.
         pixels: Pixel budget of a picture at each media resolution.
         dialect: How it writes boxes and points; None if it writes them as the API does, or not at all.
     """
@@ -122,6 +124,7 @@ class ModelCard:
     slots: int = 1
     samples: bool = False
     thinks: bool = False
+    calls: bool = False
     pixels: PixelBudgets = PixelBudgets()
     dialect: Dialect | None = None
 

@@ -14,6 +14,11 @@ Words in the last text steer it, for tests of long answers and of cancellation:
     echo words=5000     the answer is 5000 numbered words (`repeat 5000 words` does the same)
     echo sleep=0.01     each word waits 0.01 seconds
     echo fail=midway    after three words the engine breaks
+    echo call=look {"at": 1}
+                        it calls the function `look`, if there is one, with these arguments if they have the
+                        shape that it declares, else with those that say least; several times if need be
+
+It says what a function gave it instead of the text: `Echo: 0 images, text: look gave {"seen": true}`.
 """
 
 from __future__ import annotations
@@ -24,19 +29,31 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from vidi.domain.answer import Piece, TokenCount
+from vidi.domain.answer import Finish, FunctionCall, Piece, TokenCount
 from vidi.domain.errors import Unavailable
-from vidi.domain.prompt import Picture, Prompt, PromptHeaders, TextFormat
-from vidi.domain.schema import JsonValue
+from vidi.domain.prompt import (
+    FunctionResponse,
+    Picture,
+    Prompt,
+    PromptHeaders,
+    Sampling,
+    TextFormat,
+)
+from vidi.domain.schema import JsonValue, Schema
 from vidi.engines.base import EngineContext, ModelCard, ModelEntry
-from vidi.engines.limits import bounded, estimate_tokens
+from vidi.engines.calls import ending, naming_functions
+from vidi.engines.limits import bounded, estimate_tokens, tokens_in
 from vidi.engines.schemas import check_size, minimal_value
+from vidi.engines.validation import satisfies
 
 _WORDS = re.compile(r"\bwords=(\d{1,7})\b|\brepeat (\d{1,7}) words\b")
 _SLEEP = re.compile(r"\bsleep=(\d+(?:\.\d+)?)\b")
+_CALL = re.compile(r"\bcall=([\w.:-]{1,64})\s*")
 _FAIL = re.compile(r"\bfail=midway\b")
 _WORDS_BEFORE_FAILURE = 3
+_MOST_CALLS = 64
 _LONGEST_TEXT = 1_000_000
 """Characters of a prompt that are searched and repeated; more than an answer may have tokens for."""
 
@@ -46,6 +63,7 @@ CARD = ModelCard(
     description="Repeats what it was given. For tests and documentation; it sees nothing.",
     # It has no context window; a request's own limits come first.
     input_token_limit=100_000_000,
+    calls=True,
     slots=64,
 )
 
@@ -70,6 +88,11 @@ class Echo:
             Unavailable: The prompt asked for a failure.
         """
         given = _read(prompt)
+        with naming_functions():
+            calls = () if prompt.must_call else tuple(_calls(prompt))
+        if calls:
+            yield from _called(calls, prompt.sampling)
+            return
         words = _paced(_words(_reply(prompt, given)), given)
         yield from bounded(words, prompt.sampling, limit=CARD.output_token_limit)
 
@@ -96,12 +119,48 @@ class _Input:
 
 
 def _read(prompt: Prompt) -> _Input:
-    """Every picture of the conversation, and the beginning of the texts of its last turn."""
+    """Every picture of the conversation, and the beginning of the texts and responses of its last turn."""
+    said: list[str] = []
+    for part in prompt.turns[-1].parts if prompt.turns else ():
+        match part:
+            case str():
+                said.append(part)
+            case FunctionResponse():
+                said.append(f"{part.name} gave {part.response}")
+    return _Input(pictures=tuple(prompt.images()), text=" ".join(said)[:_LONGEST_TEXT])
+
+
+def _calls(prompt: Prompt) -> Iterator[FunctionCall]:
+    """The calls that the last turn's texts ask for."""
+    functions = {each.name: each for each in prompt.functions}
     last = prompt.turns[-1].parts if prompt.turns else ()
-    return _Input(
-        pictures=tuple(part for turn in prompt.turns for part in turn.parts if isinstance(part, Picture)),
-        text=" ".join(part for part in last if isinstance(part, str))[:_LONGEST_TEXT],
-    )
+    for text in (part for part in last if isinstance(part, str)):
+        for asked in islice(_CALL.finditer(text, 0, _LONGEST_TEXT), _MOST_CALLS):
+            function = functions.get(asked[1])
+            if function is not None:
+                args = _arguments(text, asked.end(), function.parameters)
+                yield FunctionCall(function.name, json.dumps(args, ensure_ascii=False))
+
+
+def _arguments(text: str, at: int, schema: Schema) -> JsonValue:
+    """What a text goes on with, if it has the shape; else the value that says least."""
+    try:
+        value: JsonValue = json.JSONDecoder().raw_decode(text, at)[0]
+        if satisfies(value, schema):
+            return value
+    except (ValueError, RecursionError):
+        pass
+    check_size(schema)
+    return minimal_value(schema)
+
+
+def _called(calls: Sequence[FunctionCall], sampling: Sampling) -> Iterator[Piece]:
+    """The calls, unless they take more tokens than the answer may."""
+    tokens = sum(tokens_in(call.name + call.args) for call in calls)
+    if tokens > (sampling.max_output_tokens or CARD.output_token_limit):
+        yield Piece("", finish=Finish.MAX_TOKENS)
+    else:
+        yield from ending(Piece("", tokens=tokens, finish=Finish.STOP), calls)
 
 
 def _reply(prompt: Prompt, given: _Input) -> str:

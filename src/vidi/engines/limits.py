@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vidi.domain.answer import Finish, Piece, TokenCount
 from vidi.domain.prompt import PromptHeaders, Sampling
+from vidi.engines.calls import declared
 
 CHARACTERS_PER_TOKEN = 4
 """Google's rule of thumb for Gemini: "a token is equivalent to about 4 characters"."""
@@ -21,12 +22,10 @@ def tokens_in(text: str) -> int:
 
 
 def estimate_tokens(headers: PromptHeaders, *, per_image: int = TOKENS_PER_IMAGE) -> TokenCount:
-    """Price a prompt: each text at four characters a token, each picture at `per_image` tokens."""
-    parts = [part for turn in headers.turns for part in turn.parts]
-    texts = [part for part in parts if isinstance(part, str)]
+    """Price a prompt: each text and all functions at four characters a token, each picture at `per_image`."""
     return TokenCount(
-        text=tokens_in(headers.system) + sum(map(tokens_in, texts)),
-        image=per_image * (len(parts) - len(texts)),
+        text=sum(map(tokens_in, headers.texts())) + tokens_in(declared(headers.functions)),
+        image=per_image * sum(1 for _ in headers.images()),
     )
 
 

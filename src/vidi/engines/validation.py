@@ -211,7 +211,7 @@ def _shortened(message: str, length: int = 300) -> str:
 
 def to_json_schema(schema: Schema) -> dict[str, JsonValue]:
     """Write a schema as JSON Schema 2020-12, without what is open and without unreadable patterns."""
-    written: dict[str, JsonValue] = {}
+    written: dict[str, JsonValue] = {"description": schema.description} if schema.description else {}
     if schema.kinds:
         # One type stands alone: not every server reads a list of one.
         kinds: list[JsonValue] = [kind.value for kind in Kind if kind in schema.kinds]
@@ -347,16 +347,18 @@ def _kept_back(attempt: Attempt, output: Output, schema: Schema) -> Generator[Pi
         for piece in parts:
             pieces.append(piece)
             yield Piece("")
-    yield from (piece for piece in pieces if piece.text or piece.tokens or piece.finish)
+    yield from (piece for piece in pieces if piece.text or piece.tokens or piece.finish or piece.call)
 
 
 def _checked_at_its_end(attempt: Attempt, output: Output, schema: Schema) -> Generator[Piece, None, None]:
     texts: list[str] = []
+    called = False
     with closing(attempt()) as pieces:
         for piece in pieces:
+            called = called or piece.call is not None
             if not piece.thought:
                 texts.append(piece.text)
-            if piece.finish is Finish.STOP:
+            if piece.finish is Finish.STOP and not called:
                 validate("".join(texts), schema, output.format)
             yield piece
 

@@ -203,7 +203,7 @@ class _Channel:
 
     def put(self, piece: Piece) -> bool:
         """Called by the engine's thread; False tells it to stop. An empty piece is only that question."""
-        if not (piece.text or piece.tokens or piece.finish):
+        if not (piece.text or piece.tokens or piece.finish or piece.call):
             return not self._cancelled
         self._room.acquire()
         if self._cancelled:

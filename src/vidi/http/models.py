@@ -163,7 +163,7 @@ class GenerateEndpoint:
 async def _encode_pieces(pieces: AsyncIterator[Piece], meta: ResponseMeta) -> AsyncIterator[bytes]:
     """Each piece as a message; thoughts that nobody asked for are only counted."""
     async for piece in pieces:
-        if piece.finish or (piece.text and (meta.include_thoughts or not piece.thought)):
+        if piece.finish or piece.call or (piece.text and (meta.include_thoughts or not piece.thought)):
             yield encode_response([piece], meta=meta)
         meta = meta.after([piece])
 

@@ -11,24 +11,51 @@ from typing import TypeVar
 import pybase64
 from pydantic import ValidationError
 
+from vidi.domain.answer import FunctionCall
 from vidi.domain.errors import InvalidRequest
-from vidi.domain.prompt import Conversation, FileReference, ImageSource, Request, Role, Turn
+from vidi.domain.prompt import (
+    Conversation,
+    FileReference,
+    FunctionPart,
+    FunctionResponse,
+    ImageDetail,
+    ImageSource,
+    Request,
+    Role,
+    Turn,
+)
 from vidi.wire import configuration
 from vidi.wire.errors import FieldViolation, InvalidFields, Scope, from_validation, refuse
+from vidi.wire.function_calls import (
+    CallingChoice,
+    as_json,
+    declared_in,
+    match_responses,
+    read_functions,
+    tool_faults,
+)
 from vidi.wire.json_body import read_object
 from vidi.wire.schema import (
+    SERVED_PARTS,
     UNSERVED_PARTS,
+    CallingMode,
     Content,
     CountTokensRequest,
+    FileData,
+    FunctionResponsePart,
     GenerateContentRequest,
     GenerationConfig,
     Message,
     Part,
     ThinkingConfig,
+    ToolConfig,
 )
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif")
 """What may be sent. The label is checked against this list; the format is told by the bytes."""
+
+_OLD_ROLE = "function"
+"""Under which older clients send responses."""
 
 _ALIASES = {"image/jpg": "image/jpeg"}
 _MAX_SHOWN = 64
@@ -99,7 +126,7 @@ def check_mime_type(given: str | None, where: str) -> None:
     raise InvalidRequest(problem, where=f"{where}.mime_type")
 
 
-TurnPart = str | ImageSource | FileReference
+TurnPart = str | ImageSource | FileReference | FunctionPart
 M = TypeVar("M", bound=Message)
 
 
@@ -159,6 +186,8 @@ def _conversation(request: GenerateContentRequest, scope: Scope, limits: Request
     _check_image_count(contents, scope, limits)
     thinking = configuration.thinking(config.thinking_config or ThinkingConfig())
     output = configuration.output(config, scope)
+    choice = CallingChoice.of((request.tool_config or ToolConfig()).function_calling_config)
+    functions = read_functions(declared_in(request.tools or []), choice, scope)
     return Request(
         turns=_turns(contents, scope),
         system=_system(request.system_instruction),
@@ -167,18 +196,20 @@ def _conversation(request: GenerateContentRequest, scope: Scope, limits: Request
         thinking=thinking,
         resolution=configuration.resolution(config),
         candidates=config.candidate_count or 1,
+        functions=functions,
+        must_call=bool(functions) and choice.mode is CallingMode.ANY,
     )
 
 
 def _check_roles(contents: list[Content], scope: Scope) -> None:
     for at, content in enumerate(contents):
-        if content.role not in (None, "", Role.USER.value, Role.MODEL.value):
+        if content.role not in (None, "", Role.USER.value, Role.MODEL.value, _OLD_ROLE):
             where = scope.path(f"contents[{at}].role")
             raise InvalidRequest("Please use a valid role: user, model.", where=where)
 
 
 def _role(content: Content) -> Role:
-    return Role(content.role or Role.USER.value)
+    return Role.MODEL if content.role == Role.MODEL.value else Role.USER
 
 
 def _faults(request: GenerateContentRequest, scope: Scope) -> Iterator[FieldViolation]:
@@ -190,9 +221,7 @@ def _faults(request: GenerateContentRequest, scope: Scope) -> Iterator[FieldViol
     for at, part in enumerate(instruction.parts or []):
         if part.text is None and not _is_empty(part):
             yield scope.fault(f"system_instruction.parts[{at}]", "a system instruction is text only.")
-    # An entry whose lists are all empty names no tool; gemini-cli sends one with every request.
-    if any(value != [] for tool in request.tools or [] for value in tool.values()):
-        yield scope.fault("tools", "tools are not served. Leave the field out.")
+    yield from tool_faults(request.tools or [], scope)
     if request.cached_content:
         yield scope.fault("cached_content", "cached contents are not served. Send the contents themselves.")
 
@@ -205,8 +234,8 @@ def _content_faults(content: Content, path: str, scope: Scope) -> Iterator[Field
 
 
 def _is_empty(part: Part) -> bool:
-    unserved = any(getattr(part, name) is not None for name in UNSERVED_PARTS)
-    return not (part.text or part.inline_data or part.file_data or unserved)
+    others = SERVED_PARTS[1:] + UNSERVED_PARTS
+    return not part.text and all(getattr(part, name) is None for name in others)
 
 
 def _part_faults(part: Part, role: Role, path: str, scope: Scope) -> Iterator[FieldViolation]:
@@ -220,11 +249,31 @@ def _part_faults(part: Part, role: Role, path: str, scope: Scope) -> Iterator[Fi
         yield scope.fault(f"{path}.file_data.file_uri", "file_uri must not be empty.")
     for name, text in configuration.detail_faults(part.media_resolution):
         yield scope.fault(f"{path}.media_resolution.{name}", text)
+    yield from _function_faults(part, role, path, scope)
+
+
+def _function_faults(part: Part, role: Role, path: str, scope: Scope) -> Iterator[FieldViolation]:
+    """The model calls, the user responds."""
+    call, response = part.function_call, part.function_response
+    if call and role is Role.USER:
+        yield scope.fault(f"{path}.function_call", "belongs into a turn of the role model.")
+    if call and not call.name:
+        yield scope.fault(f"{path}.function_call.name", "Name cannot be empty.")
+    if response and role is Role.MODEL:
+        yield scope.fault(f"{path}.function_response", "belongs into a turn of the role user.")
+    if response and not response.name:
+        yield scope.fault(f"{path}.function_response.name", "Name cannot be empty.")
+    for at, each in enumerate(response.parts or [] if response else []):
+        if bool(each.inline_data) == bool(each.file_data and each.file_data.file_uri):
+            text = "needs one of inline_data and file_data."
+            yield scope.fault(f"{path}.function_response.parts[{at}]", text)
 
 
 def _check_image_count(contents: list[Content], scope: Scope, limits: RequestLimits) -> None:
     """Counted before any picture is decoded."""
-    count = sum(bool(part.inline_data or part.file_data) for each in contents for part in each.parts or [])
+    parts = [part for each in contents for part in each.parts or []]
+    count = sum(bool(part.inline_data or part.file_data) for part in parts)
+    count += sum(len(part.function_response.parts or []) for part in parts if part.function_response)
     if count > limits.max_images:
         text = f"Please use fewer than {limits.max_images} images in your request to models/{limits.model}"
         raise InvalidRequest(text, where=scope.path("contents"))
@@ -236,28 +285,45 @@ def _turns(contents: list[Content], scope: Scope) -> tuple[Turn[ImageSource | Fi
     for at, content in enumerate(contents):
         role = _role(content)
         parts = tuple(
-            _turn_part(part, scope.path(f"contents[{at}].parts[{index}]"))
+            each
             for index, part in enumerate(content.parts or [])
             if not (role is Role.MODEL and (part.thought or _is_empty(part)))
+            for each in _turn_parts(part, scope.path(f"contents[{at}].parts[{index}]"))
         )
         if parts:
             turns.append(Turn(role, parts))
     if not turns:
         refuse([scope.fault("contents", "contents is not specified")])
-    return tuple(turns)
+    return match_responses(tuple(turns))
 
 
-def _turn_part(part: Part, path: str) -> TurnPart:
+def _turn_parts(part: Part, path: str) -> Iterator[TurnPart]:
+    """The domain's part, or parts: the pictures of a function's response follow it."""
     resolution = configuration.detail(part.media_resolution)
+    if part.function_call:
+        call = part.function_call
+        yield FunctionCall(call.name or "", as_json(call.args), call.id or "")
+    elif part.function_response:
+        given, where = part.function_response, f"{path}.function_response"
+        yield FunctionResponse(given.name or "", as_json(given.response), given.id or "", where)
+        for at, each in enumerate(given.parts or []):
+            yield _picture(each, f"{where}.parts[{at}]", resolution)
+    elif part.inline_data or part.file_data:
+        yield _picture(part, path, resolution)
+    else:
+        yield part.text or ""
+
+
+def _picture(
+    part: Part | FunctionResponsePart, path: str, resolution: ImageDetail
+) -> ImageSource | FileReference:
     if part.inline_data:
         where = f"{path}.inline_data"
         check_mime_type(part.inline_data.mime_type, where)
         return ImageSource(decode_base64(part.inline_data.data or "", f"{where}.data"), where, resolution)
-    if part.file_data:
-        where = f"{path}.file_data"
-        check_mime_type(part.file_data.mime_type, where)
-        return FileReference(part.file_data.file_uri or "", where, resolution)
-    return part.text or ""
+    file = part.file_data or FileData()
+    check_mime_type(file.mime_type, f"{path}.file_data")
+    return FileReference(file.file_uri or "", f"{path}.file_data", resolution)
 
 
 def _system(instruction: Content | None) -> str:

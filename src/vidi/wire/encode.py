@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count, groupby
 
-from vidi.domain.answer import Piece, TokenCount
+from vidi.domain.answer import FunctionCall, Piece, TokenCount
 from vidi.domain.errors import InvalidImage, QuotaExceeded, VidiError
 from vidi.wire.errors import InvalidFields, status_of
 
@@ -35,6 +36,7 @@ class ResponseMeta:
         include_thoughts: Whether the caller asked to see the model's thoughts.
         tokens: Tokens of the answer in earlier messages.
         thought_tokens: Tokens of thought in earlier messages.
+        calls: How many functions earlier messages called; numbers the ids of those that follow.
     """
 
     model_version: str
@@ -43,12 +45,18 @@ class ResponseMeta:
     include_thoughts: bool = False
     tokens: int = 0
     thought_tokens: int = 0
+    calls: int = 0
 
     def after(self, pieces: Sequence[Piece]) -> ResponseMeta:
         """The same answer once these pieces are sent: `meta = meta.after(pieces)` between two messages."""
         thought = sum(piece.tokens for piece in pieces if piece.thought)
         spoken = sum(piece.tokens for piece in pieces if not piece.thought)
-        return replace(self, tokens=self.tokens + spoken, thought_tokens=self.thought_tokens + thought)
+        return replace(
+            self,
+            tokens=self.tokens + spoken,
+            thought_tokens=self.thought_tokens + thought,
+            calls=self.calls + sum(piece.call is not None for piece in pieces),
+        )
 
 
 def encode_response(pieces: Sequence[Piece], *, meta: ResponseMeta) -> bytes:
@@ -57,13 +65,16 @@ def encode_response(pieces: Sequence[Piece], *, meta: ResponseMeta) -> bytes:
     Candidates are in the order of their index; the counts include the earlier messages that `meta` knows of.
     """
     indices = sorted({piece.candidate for piece in pieces})
-    candidates: list[Json] = [
-        _candidate([piece for piece in pieces if piece.candidate == index], index, meta) for index in indices
-    ]
+    candidates: list[Json] = []
+    ahead = meta
+    for index in indices:
+        own = [piece for piece in pieces if piece.candidate == index]
+        candidates.append(_candidate(own, index, ahead))
+        ahead = ahead.after(own)
     return dump(
         {
             **({"candidates": candidates} if candidates else {}),
-            "usageMetadata": _usage(meta.after(pieces)),
+            "usageMetadata": _usage(ahead),
             "modelVersion": meta.model_version,
             "responseId": meta.response_id,
         }
@@ -79,17 +90,28 @@ def _candidate(pieces: list[Piece], index: int, meta: ResponseMeta) -> Json:
 
 
 def _parts(pieces: list[Piece], meta: ResponseMeta) -> list[Json]:
-    """Texts that follow each other become one part; without any text there is one empty part."""
-    runs: list[tuple[bool, list[str]]] = []
-    for piece in pieces:
-        if not piece.text or (piece.thought and not meta.include_thoughts):
-            continue
-        if not runs or runs[-1][0] != piece.thought:
-            runs.append((piece.thought, []))
-        runs[-1][1].append(piece.text)
-    if not runs:
-        return [{"text": ""}]
-    return [{"text": "".join(texts), **({"thought": True} if thought else {})} for thought, texts in runs]
+    """Texts that follow each other become one part, a call is one; without any there is an empty text."""
+    parts: list[Json] = []
+    numbers = count(meta.calls)
+    seen = [piece for piece in pieces if meta.include_thoughts or not piece.thought]
+    said = [piece for piece in seen if piece.text or piece.call]
+    for thought, run in groupby(said, key=lambda piece: None if piece.call else piece.thought):
+        together = list(run)
+        calls = [piece.call for piece in together if piece.call]
+        parts += [_call_part(call, call_id(meta.response_id, next(numbers))) for call in calls]
+        if not calls:
+            text = "".join(piece.text for piece in together)
+            parts.append({"text": text, **({"thought": True} if thought else {})})
+    return parts or [{"text": ""}]
+
+
+def call_id(answer: str, number: int) -> str:
+    """The id of an answer's call, by the id of the answer."""
+    return f"{answer}-{number}"
+
+
+def _call_part(call: FunctionCall, own_id: str) -> Json:
+    return {"functionCall": {"id": own_id, "name": call.name, "args": json.loads(call.args)}}
 
 
 def _usage(meta: ResponseMeta) -> Json:
@@ -110,10 +132,10 @@ def _modalities(count: TokenCount) -> list[Json]:
     return [{"modality": name, "tokenCount": tokens} for name, tokens in by_modality if tokens]
 
 
-def encode_count(count: TokenCount) -> bytes:
+def encode_count(cost: TokenCount) -> bytes:
     """A CountTokensResponse."""
-    details = _modalities(count)
-    return dump({"totalTokens": count.total, **({"promptTokensDetails": details} if details else {})})
+    details = _modalities(cost)
+    return dump({"totalTokens": cost.total, **({"promptTokensDetails": details} if details else {})})
 
 
 @dataclass(frozen=True, slots=True)

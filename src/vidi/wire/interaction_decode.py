@@ -11,10 +11,14 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from vidi.domain.answer import FunctionCall
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.prompt import (
     Conversation,
     FileReference,
+    FunctionDeclaration,
+    FunctionPart,
+    FunctionResponse,
     ImageSource,
     MediaResolution,
     Output,
@@ -26,22 +30,42 @@ from vidi.domain.prompt import (
 from vidi.wire import configuration
 from vidi.wire.decode import check_mime_type, decode_base64
 from vidi.wire.errors import FieldViolation, Scope, UnknownFields, from_validation, refuse
+from vidi.wire.function_calls import (
+    CallingChoice,
+    DeclaredFunction,
+    as_json,
+    match_responses,
+    read_functions,
+)
 from vidi.wire.interaction_schema import (
+    FUNCTION_CALL,
+    FUNCTION_RESULT,
     MODEL_OUTPUT,
     STEPS,
     THOUGHT,
     USER_INPUT,
+    AllowedTools,
     CreateInteraction,
     InputContents,
     InputSteps,
     InteractionConfig,
     InteractionContent,
     InteractionStep,
+    InteractionTool,
+    ResultContents,
     Summaries,
+    ToolChoice,
 )
 from vidi.wire.json_body import read_object
 from vidi.wire.response_schema import compile_schema
-from vidi.wire.schema import MAX_PARTS, GenerationConfig, Message, Struct, ThinkingConfig
+from vidi.wire.schema import (
+    MAX_PARTS,
+    CallingMode,
+    GenerationConfig,
+    Message,
+    Struct,
+    ThinkingConfig,
+)
 
 _SERVED = (TextFormat.PLAIN, TextFormat.JSON)
 _MEDIA = ("image", "audio", "video")
@@ -101,7 +125,6 @@ _UNSERVED = (
     ("cached_content", "cached contents are not served. Send the contents themselves."),
     ("continuation_token", "answers are never cut into continuations. Leave the field out."),
     ("environment", "environments are not served. Leave the field out."),
-    ("tools", "tools are not served. Leave the field out."),
     ("webhook_config", "webhooks are not served. Wait for the answer instead."),
 )
 _UNSERVED_CONFIG = (
@@ -110,7 +133,8 @@ _UNSERVED_CONFIG = (
     ("transcription_config", "audio is not served. Leave the field out."),
     ("video_config", "video is not served. Leave the field out."),
 )
-_NO_TOOL_CHOICE = (None, "none", "auto")
+_FUNCTION = "function"
+"""The kind of tool that is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +175,48 @@ def decode_interaction(body: bytes | bytearray, max_images: int) -> NewInteracti
     config = _generation(request.generation_config or InteractionConfig())
     refuse(configuration.faults(config, _SCOPE))
     turns = _turns(request.input, "input", max_images)
+    functions, must_call = _functions(request)
     kept = request.store is not False
     return NewInteraction(
         model=(request.model or "").removeprefix("models/"),
         conversation=Request(
-            turns=turns,
+            turns=turns if request.previous_interaction_id else match_responses(turns),
             system=request.system_instruction or "",
             sampling=configuration.sampling(config),
             output=response_output(request, _SCOPE),
             thinking=configuration.thinking(config.thinking_config or ThinkingConfig()),
+            functions=functions,
+            must_call=must_call,
         ),
         previous=request.previous_interaction_id or "",
         input=_as_json(request.input) if kept else b"",
         kept=kept,
         streamed=bool(request.stream),
     )
+
+
+class _Tools(Message):
+    """The tools of a request that has no others."""
+
+    tools: list[InteractionTool]
+
+
+def _functions(request: CreateInteraction) -> tuple[tuple[FunctionDeclaration, ...], bool]:
+    """What the model may call, and whether it must."""
+    tools = _read(_Tools, {"tools": request.tools or []}).tools
+    declared = [
+        DeclaredFunction(f"tools[{at}]", each.name or "", each.description or "", each.parameters)
+        for at, each in enumerate(tools)
+    ]
+    chosen = (request.generation_config or InteractionConfig()).tool_choice or ToolChoice()
+    allowed = chosen.allowed_tools or AllowedTools()
+    choice = CallingChoice(
+        allowed.mode or (CallingMode.VALIDATED if allowed.tools else CallingMode.AUTO),
+        tuple(allowed.tools or ()),
+        at="generation_config.tool_choice.allowed_tools.tools",
+    )
+    functions = read_functions(declared, choice, _SCOPE)
+    return functions, bool(functions) and choice.mode is CallingMode.ANY
 
 
 def _as_json(value: object) -> bytes:
@@ -192,21 +243,24 @@ def with_history(
     turns: list[Turn[ImageReference]] = []
     for each in past:
         turns += _turns(from_json(each.input), f"{each.id}.input", max_images)
-        text = _answer_text(from_json(each.answer))
-        if text:
-            turns.append(Turn(Role.MODEL, (text,)))
-    whole = replace(conversation, turns=(*turns, *conversation.turns))
+        said = tuple(_said(from_json(each.answer)))
+        if said:
+            turns.append(Turn(Role.MODEL, said))
+    whole = replace(conversation, turns=match_responses((*turns, *conversation.turns)))
     count = sum(1 for _ in whole.images())
     if count > max_images:
         raise _too_many_images(count, max_images, "previous_interaction_id")
     return whole
 
 
-def _answer_text(answer: dict[str, object]) -> str:
-    """The text of an answer that this server has written."""
-    steps = _read(InputSteps, {"input": answer["steps"]}).input
-    contents = (each for step in steps if step.type == MODEL_OUTPUT for each in step.content or [])
-    return "".join(content.text or "" for content in contents)
+def _said(answer: dict[str, object]) -> Iterator[str | FunctionCall]:
+    """The texts and calls of an answer that this server has written."""
+    for step in _read(InputSteps, {"input": answer["steps"]}).input:
+        if step.type == FUNCTION_CALL:
+            yield FunctionCall(step.name or "", as_json(step.arguments), step.id or "")
+        elif step.type == MODEL_OUTPUT:
+            text = "".join(content.text or "" for content in step.content or [])
+            yield from (text,) if text else ()
 
 
 def _read(message: type[M], tree: object) -> M:
@@ -231,8 +285,15 @@ def _unserved(request: CreateInteraction) -> Iterator[FieldViolation]:
     for name, text in _UNSERVED_CONFIG:
         if getattr(config, name):
             yield _SCOPE.fault(f"generation_config.{name}", text)
-    if config.tool_choice not in _NO_TOOL_CHOICE:
-        yield _SCOPE.fault("generation_config.tool_choice", "tools are not served. Leave the field out.")
+    yield from _unserved_tools(request.tools or [])
+
+
+def _unserved_tools(tools: list[Struct]) -> Iterator[FieldViolation]:
+    for at, tool in enumerate(tools):
+        if tool.get("type") != _FUNCTION:
+            kind = str(tool.get("type", "a tool without a type"))[:40]
+            text = f"{kind} is not served: only functions that the caller runs are. Leave it out."
+            yield _SCOPE.fault(f"tools[{at}]", text)
 
 
 def _missing(request: CreateInteraction) -> Iterator[FieldViolation]:
@@ -294,16 +355,15 @@ def _is_steps(raw: object) -> bool:
 
 
 def _turns_of_steps(steps: list[InteractionStep], path: str, max_images: int) -> Turns:
-    contents = [each for step in steps for each in step.content or []]
-    _check_size(contents, max_images, path)
-    refuse(_step_faults(steps, path))
+    contents = [_contents(step) for step in steps]
+    _check_size([each for own in contents for each in own], max_images, path)
+    refuse(_step_faults(steps, contents, path))
     turns: list[Turn[ImageReference]] = []
     for at, step in enumerate(steps):
-        role = Role.MODEL if step.type == MODEL_OUTPUT else Role.USER
-        parts = tuple(
-            _part(each, f"{path}[{at}].content[{index}]")
-            for index, each in enumerate(step.content or [])
-            if step.type != THOUGHT and not (role is Role.MODEL and _is_empty(each))
+        role = Role.MODEL if step.type in (MODEL_OUTPUT, FUNCTION_CALL) else Role.USER
+        parts = (
+            *_function_part(step, contents[at], f"{path}[{at}]"),
+            *_parts(step, contents[at], f"{path}[{at}]"),
         )
         if parts:
             turns.append(Turn(role, parts))
@@ -312,10 +372,51 @@ def _turns_of_steps(steps: list[InteractionStep], path: str, max_images: int) ->
     return tuple(turns)
 
 
-def _step_faults(steps: list[InteractionStep], path: str) -> Iterator[FieldViolation]:
+def _contents(step: InteractionStep) -> list[InteractionContent]:
+    """What a step says or shows; of a function's result, where it has the form of contents."""
+    if step.type == FUNCTION_RESULT and isinstance(step.result, list):
+        return _read(ResultContents, {"result": step.result}).result
+    return step.content or []
+
+
+def _function_part(
+    step: InteractionStep, contents: list[InteractionContent], path: str
+) -> Iterator[FunctionPart]:
+    """The call, or what was given in words; an error is told as one."""
+    if step.type == FUNCTION_CALL:
+        yield FunctionCall(step.name or "", as_json(step.arguments), step.id or "")
+    elif step.type == FUNCTION_RESULT:
+        words = [each.text for each in contents if each.text]
+        given = step.result if not isinstance(step.result, list) else "\n".join(words)
+        told = _as_json({"error" if step.is_error else "result": given}).decode()
+        yield FunctionResponse(step.name or "", told, step.call_id or "", path)
+
+
+def _parts(
+    step: InteractionStep, contents: list[InteractionContent], path: str
+) -> Iterator[str | ImageReference]:
+    """Texts and pictures; what a function gave in words is told otherwise."""
+    member = "result" if step.type == FUNCTION_RESULT else "content"
+    for at, each in enumerate(contents):
+        told = step.type == FUNCTION_RESULT and each.type == "text"
+        if step.type != THOUGHT and not told and not (step.type == MODEL_OUTPUT and _is_empty(each)):
+            yield _part(each, f"{path}.{member}[{at}]")
+
+
+def _step_faults(
+    steps: list[InteractionStep], contents: list[list[InteractionContent]], path: str
+) -> Iterator[FieldViolation]:
     for at, step in enumerate(steps):
+        where = f"{path}[{at}]"
         if step.type == USER_INPUT:
-            yield from _contents_faults(step.content or [], f"{path}[{at}].content")
+            yield from _contents_faults(step.content or [], f"{where}.content")
+        elif step.type == FUNCTION_CALL and not (step.name and step.id):
+            yield _SCOPE.fault(where, "a function_call needs an id and a name.")
+        elif step.type == FUNCTION_RESULT:
+            if not step.call_id:
+                yield _SCOPE.fault(f"{where}.call_id", "must not be empty.")
+            for index, each in enumerate(contents[at]):
+                yield from _content_faults(each, f"{where}.result[{index}]")
 
 
 def _contents_faults(contents: list[InteractionContent], path: str) -> Iterator[FieldViolation]:

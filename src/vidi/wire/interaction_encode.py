@@ -1,20 +1,22 @@
 """Interactions as the API's JSON: the resource, the events of a stream, and errors in this API's flat shape.
 
-The last step is always the model's output, and its text is never missing, since callers read
-`steps[-1].content[0].text`. `outputs` repeats that step's contents for callers of the API's first version.
+The last step is the model's output, and its text is never missing, since callers read
+`steps[-1].content[0].text`; but after it come the functions that the model calls. `outputs` repeats the
+contents of that step, and the calls, for callers of the API's first version.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from vidi.domain import errors
-from vidi.domain.answer import Answer, Finish, Piece, TokenCount, fold
-from vidi.wire.encode import Json, dump
+from vidi.domain.answer import Answer, Finish, FunctionCall, Piece, TokenCount, fold
+from vidi.wire.encode import Json, call_id, dump
 from vidi.wire.errors import UnknownFields, UnknownModel
-from vidi.wire.interaction_schema import MODEL_OUTPUT, THOUGHT
+from vidi.wire.interaction_schema import FUNCTION_CALL, MODEL_OUTPUT, THOUGHT
 
 LAST_EVENT = b"data: [DONE]\r\n\r\n"
 """Ends a stream of events; the SDKs wait for it."""
@@ -74,15 +76,29 @@ def _answer(pieces: Iterable[Piece]) -> Answer:
 
 def _resource(meta: InteractionMeta, answer: Answer) -> dict[str, Json]:
     content: list[Json] = [{"type": "text", "text": answer.text}]
-    steps: list[Json] = [{"type": MODEL_OUTPUT, "content": content}]
+    calls: list[Json] = [_call_step(meta, call, at) for at, call in enumerate(answer.calls)]
+    said: list[Json] = [] if calls and not answer.text else content
+    output: Json = {"type": MODEL_OUTPUT, "content": said}
+    steps: list[Json] = [*([output] if said else []), *calls]
     if answer.thoughts and meta.include_thoughts:
         steps.insert(0, {"type": THOUGHT, "summary": [{"type": "text", "text": answer.thoughts}]})
     status = _STATUSES.get(answer.finish, "failed") if answer.finish else "incomplete"
+    if calls and answer.finish is Finish.STOP:
+        status = "requires_action"
     return {
         **_resource_head(meta, status),
         "steps": steps,
-        "outputs": content,
+        "outputs": [*said, *calls],
         "usage": _usage(meta.prompt, answer),
+    }
+
+
+def _call_step(meta: InteractionMeta, call: FunctionCall, number: int) -> dict[str, Json]:
+    return {
+        "type": FUNCTION_CALL,
+        "id": call_id(meta.id, number),
+        "name": call.name,
+        "arguments": json.loads(call.args),
     }
 
 
@@ -146,6 +162,8 @@ class InteractionStream:
     def add(self, piece: Piece) -> Iterator[bytes]:
         """A stretch of the answer; thoughts that nobody asked for are only counted."""
         self._pieces.append(piece)
+        if piece.call:
+            yield from self._add_call(piece.call)
         if not piece.text or (piece.thought and not self._meta.include_thoughts):
             return
         yield from self._open_step(THOUGHT if piece.thought else MODEL_OUTPUT)
@@ -154,22 +172,32 @@ class InteractionStream:
         yield _event("step.delta", index=self._index, delta=delta)
 
     def stop(self) -> Iterator[bytes]:
-        """The end of the last step, which is the model's output even if it is empty."""
-        yield from self._open_step(MODEL_OUTPUT)
+        """The end of the last step: the model's output even if that is empty, unless it is a call."""
+        if self._open != FUNCTION_CALL:
+            yield from self._open_step(MODEL_OUTPUT)
         yield _event("step.stop", index=self._index)
 
     def complete(self) -> bytes:
         """The whole interaction."""
         return _event("interaction.completed", interaction=_resource(self._meta, _answer(self._pieces)))
 
-    def _open_step(self, kind: str) -> Iterator[bytes]:
-        if self._open == kind:
+    def _add_call(self, call: FunctionCall) -> Iterator[bytes]:
+        """A step that begins without its arguments; they follow as one text."""
+        number = sum(piece.call is not None for piece in self._pieces) - 1
+        step = _call_step(self._meta, replace(call, args="{}"), number)
+        yield from self._open_step(FUNCTION_CALL, step)
+        yield _event(
+            "step.delta", index=self._index, delta={"type": "arguments_delta", "arguments": call.args}
+        )
+
+    def _open_step(self, kind: str, step: dict[str, Json] | None = None) -> Iterator[bytes]:
+        if self._open == kind and step is None:
             return
         if self._open:
             yield _event("step.stop", index=self._index)
         self._open = kind
         self._index += 1
-        yield _event("step.start", index=self._index, step={"type": kind})
+        yield _event("step.start", index=self._index, step=step or {"type": kind})
 
 
 def _event(kind: str, **fields: Json) -> bytes:

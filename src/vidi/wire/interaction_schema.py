@@ -14,12 +14,18 @@ from pydantic_core import PydanticCustomError
 
 from vidi.wire.errors import WRONG_MESSAGE
 from vidi.wire.fields import Base64, Bool, Float, Int32, Listed, Text, enum_of
-from vidi.wire.schema import Message, Struct, ThinkingLevel
+from vidi.wire.schema import CallingMode, Message, Struct, ThinkingLevel
 
 CONTENTS = ("text", "image", "document")
 """Kinds of content that are served; a document must be a picture, as one notebook of Google's labels them."""
 
-USER_INPUT, MODEL_OUTPUT, THOUGHT = STEPS = ("user_input", "model_output", "thought")
+USER_INPUT, MODEL_OUTPUT, THOUGHT, FUNCTION_CALL, FUNCTION_RESULT = STEPS = (
+    "user_input",
+    "model_output",
+    "thought",
+    "function_call",
+    "function_result",
+)
 """Kinds of step that are served."""
 
 _UNSERVED = "(type), {kind} is not served. Send text and pictures only."
@@ -74,13 +80,53 @@ Contents = Listed[Annotated[InteractionContent, _of_kind(CONTENTS), BeforeValida
 
 
 class InteractionStep(Message):
-    """What the user, or the model, said."""
+    """What the user, or the model, said; a call of a function, or what that gave."""
 
     type: Text
     content: Contents | None = None
+    id: Text | None = None
+    name: Text | None = None
+    arguments: Struct | None = None
+    call_id: Text | None = None
+    result: object = None
+    is_error: Bool | None = None
     summary: Listed[Struct] | None = None
     signature: Base64 | None = None
     error: Struct | None = None
+
+
+class ResultContents(Message):
+    """What a function gave, as contents."""
+
+    result: Contents
+
+
+class InteractionTool(Message):
+    """A function that the model may call."""
+
+    type: Text
+    name: Text | None = None
+    description: Text | None = None
+    short_description: Text | None = None
+    parameters: object = None
+    defer_loading: Bool | None = None
+
+
+class AllowedTools(Message):
+    """Which functions may be called, and whether one must be."""
+
+    mode: Annotated[CallingMode, enum_of(CallingMode, "ToolChoiceType")] | None = None
+    tools: Listed[Text] | None = None
+
+
+class ToolChoice(Message):
+    """Whether functions are called, where more than a word is said."""
+
+    allowed_tools: AllowedTools | None = None
+
+
+def _tool_choice(value: object) -> object:
+    return {"allowed_tools": {"mode": value}} if isinstance(value, str) else value
 
 
 class InputContents(Message):
@@ -110,7 +156,7 @@ class InteractionConfig(Message):
         Annotated[ThinkingLevel, enum_of(ThinkingLevel, "ThinkingConfig.ThinkingLevel")] | None
     ) = None
     thinking_summaries: Annotated[Summaries, enum_of(Summaries, "ThinkingSummaries")] | None = None
-    tool_choice: object = None
+    tool_choice: Annotated[ToolChoice, BeforeValidator(_tool_choice)] | None = None
     image_config: Struct | None = None
     speech_config: object = None
     transcription_config: Struct | None = None

@@ -220,6 +220,13 @@ MAX_ENTRIES = 100_000
 """Most names, values and stretches of text in all nodes together, each as often as it is referred to. With
 MAX_NODES the bound on the work that a schema asks for, here and of everything that walks over it later."""
 
+_UNROLLINGS = (4, 2, 1)
+"""How often a recursive reference is followed along one path; less often if the result grows too large."""
+
+_ENTRIES_PER_NODE = 10
+SHARED_WORK = len(_UNROLLINGS) * (_ENTRIES_PER_NODE * MAX_NODES + MAX_ENTRIES)
+"""Entries that all schemas of one request may take together: as much as the worst one alone."""
+
 LONGEST_REFERENCE = 2_000
 """Letters of a `$ref`."""
 
@@ -230,9 +237,6 @@ _LETTERS_PER_ENTRY = 100
 """A text of so many letters counts as another entry."""
 
 MAX_DEPTH = 64
-
-_UNROLLINGS = (4, 2, 1)
-"""How often a recursive reference is followed along one path; less often if the result grows too large."""
 
 _REFERENCES = ("$ref", "ref")
 
@@ -245,7 +249,9 @@ class _SchemaTooLarge(Exception):
         self.fault = fault
 
 
-def compile_schema(raw: object, field: str, scope: Scope, *, closed: bool) -> Schema:
+def compile_schema(
+    raw: object, field: str, scope: Scope, *, closed: bool, shared: Budget | None = None
+) -> Schema:
     """Read a schema of either dialect.
 
     References are unrolled; where a recursive one has been followed often enough, a property that is not
@@ -256,13 +262,15 @@ def compile_schema(raw: object, field: str, scope: Scope, *, closed: bool) -> Sc
         field: Its field, as `generation_config.response_schema`.
         scope: Whose field it is.
         closed: Whether unknown keywords are refused (responseSchema) or ignored (responseJsonSchema).
+        shared: Of SHARED_WORK, for all schemas of a request that has several.
 
     Raises:
         InvalidFields: It is no schema, contradicts itself, or is too large; the message shows where.
     """
     place = SchemaPath(scope, scope.path(field), scope.path(field))
+    shared = shared or Budget(SHARED_WORK)
     for unrollings in _UNROLLINGS:
-        compiler = _Compiler(raw, unrollings, closed=closed)
+        compiler = _Compiler(raw, unrollings, shared, closed=closed)
         try:
             schema = compiler.node(raw, place, ())
         except _SchemaTooLarge as error:
@@ -272,9 +280,8 @@ def compile_schema(raw: object, field: str, scope: Scope, *, closed: bool) -> Sc
         if schema is not None:
             return schema
         break
-    raise place.fault(
-        "no value satisfies the schema: it refers to itself without an end, or has an empty anyOf."
-    )
+    text = "no value satisfies the schema: it refers to itself without an end, or has an empty anyOf."
+    raise place.fault(text)
 
 
 class _Compiler:
@@ -289,7 +296,7 @@ class _Compiler:
     length is the depth, and counting a reference in it tells how often it was unrolled on this path.
     """
 
-    def __init__(self, root: object, unrollings: int, *, closed: bool) -> None:
+    def __init__(self, root: object, unrollings: int, shared: Budget, *, closed: bool) -> None:
         self._root = root
         self._unrollings = unrollings
         self._closed = closed
@@ -297,13 +304,13 @@ class _Compiler:
         """Whether a reference was met again behind itself: fewer unrollings then make the schema smaller."""
         self._nodes = Budget(MAX_NODES)
         self._entries = Budget(MAX_ENTRIES)
+        self._shared = shared
 
     def node(self, raw: object, place: SchemaPath, chain: tuple[str, ...]) -> Schema | None:
         """Read one node; None where a recursive reference ends."""
         self._count(raw, place)
         # If references may be what makes it too deep, the schema is tried again with fewer unrollings.
-        too_deep = len(chain) >= MAX_DEPTH
-        if too_deep:
+        if len(chain) >= MAX_DEPTH:
             fault = place.fault(f"the schema is nested more than {MAX_DEPTH} levels deep.")
             raise _SchemaTooLarge(fault) if self.recursive else fault
         if raw is True:
@@ -320,6 +327,7 @@ class _Compiler:
 
     def _count(self, raw: object, place: SchemaPath) -> None:
         """Count a node and what is in it, before it is read."""
+        self._spend_shared(_ENTRIES_PER_NODE, place)
         try:
             self._nodes.spend(1)
         except BudgetSpent:
@@ -332,7 +340,14 @@ class _Compiler:
             if "pattern" in raw:
                 self._spend(_ENTRIES_PER_PATTERN, place)
 
+    def _spend_shared(self, amount: int, place: SchemaPath) -> None:
+        try:
+            self._shared.spend(amount)
+        except BudgetSpent:
+            raise place.fault("all schemas are too large together. Use fewer or smaller ones.") from None
+
     def _spend(self, amount: int, place: SchemaPath) -> None:
+        self._spend_shared(amount, place)
         try:
             self._entries.spend(amount)
         except BudgetSpent:

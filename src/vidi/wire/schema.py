@@ -146,14 +146,42 @@ class MediaResolutionMessage(Message):
     num_tokens: Int32 | None = None
 
 
+class FunctionCallMessage(Message):
+    """A call that the model made."""
+
+    id: Text | None = None
+    name: Text | None = None
+    args: Struct | None = None
+    partial_args: Listed[Struct] | None = None
+    will_continue: Bool | None = None
+
+
+class FunctionResponsePart(Message):
+    """A picture that a function gave."""
+
+    inline_data: Blob | None = None
+    file_data: FileData | None = None
+
+
+class FunctionResponseMessage(Message):
+    """What a function gave."""
+
+    id: Text | None = None
+    name: Text | None = None
+    response: Struct | None = None
+    parts: Listed[FunctionResponsePart] | None = None
+    will_continue: Bool | None = None
+    scheduling: object = None
+
+
 class Part(Message):
     """One piece of a content; exactly one of its data fields must be set."""
 
     text: Text | None = None
     inline_data: Blob | None = None
     file_data: FileData | None = None
-    function_call: Struct | None = None
-    function_response: Struct | None = None
+    function_call: FunctionCallMessage | None = None
+    function_response: FunctionResponseMessage | None = None
     executable_code: Struct | None = None
     code_execution_result: Struct | None = None
     tool_call: Struct | None = None
@@ -182,15 +210,9 @@ class Part(Message):
         return raw
 
 
-UNSERVED_PARTS = (
-    "function_call",
-    "function_response",
-    "executable_code",
-    "code_execution_result",
-    "tool_call",
-    "tool_response",
-)
-_DATA_FIELDS = ("text", "inline_data", "file_data", *UNSERVED_PARTS)
+UNSERVED_PARTS = ("executable_code", "code_execution_result", "tool_call", "tool_response")
+SERVED_PARTS = ("text", "inline_data", "file_data", "function_call", "function_response")
+_DATA_FIELDS = (*SERVED_PARTS, *UNSERVED_PARTS)
 _DATA = {spelling: to_camel(name) for name in _DATA_FIELDS for spelling in (name, to_camel(name))}
 
 
@@ -204,6 +226,61 @@ class Content(Message):
 def _instruction(value: object) -> object:
     """A bare string is taken for a content of one text part, as the SDKs' own callers write it."""
     return {"parts": [{"text": value}]} if isinstance(value, str) else value
+
+
+class FunctionDeclarationMessage(Message):
+    """A function that the model may call; what it gives back is not checked, so its shape is not read."""
+
+    name: Text | None = None
+    description: Text | None = None
+    parameters: Struct | None = None
+    parameters_json_schema: object = None
+    response: Struct | None = None
+    response_json_schema: object = None
+    behavior: object = None
+
+
+class Tool(Message):
+    """What the model may use; all but functions would run at Google."""
+
+    function_declarations: Listed[FunctionDeclarationMessage] | None = None
+    google_search: Struct | None = None
+    google_search_retrieval: Struct | None = None
+    code_execution: Struct | None = None
+    url_context: Struct | None = None
+    file_search: Struct | None = None
+    google_maps: Struct | None = None
+    computer_use: Struct | None = None
+    enterprise_web_search: Struct | None = None
+    parallel_ai_search: Struct | None = None
+    retrieval: Struct | None = None
+    mcp_servers: Listed[Struct] | None = None
+
+
+class CallingMode(IntEnum):
+    """Whether the model calls functions."""
+
+    MODE_UNSPECIFIED = 0
+    AUTO = 1
+    ANY = 2
+    NONE = 3
+    VALIDATED = 4
+
+
+class FunctionCallingConfig(Message):
+    """Whether the model calls functions, and which."""
+
+    mode: Annotated[CallingMode, enum_of(CallingMode, "FunctionCallingConfig.Mode")] | None = None
+    allowed_function_names: Listed[Text] | None = None
+    stream_function_call_arguments: Bool | None = None
+
+
+class ToolConfig(Message):
+    """How tools are used."""
+
+    function_calling_config: FunctionCallingConfig | None = None
+    retrieval_config: Struct | None = None
+    include_server_side_tool_invocations: Bool | None = None
 
 
 class SafetySetting(Message):
@@ -313,8 +390,8 @@ class GenerateContentRequest(_WithContents):
     system_instruction: Annotated[Content, BeforeValidator(_instruction)] | None = None
     generation_config: GenerationConfig | None = None
     safety_settings: Listed[SafetySetting] | None = None
-    tools: Listed[Struct] | None = None
-    tool_config: Struct | None = None
+    tools: Listed[Tool] | None = None
+    tool_config: ToolConfig | None = None
     cached_content: Text | None = None
     service_tier: Text | None = None
     labels: Struct | None = None

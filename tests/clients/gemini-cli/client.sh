@@ -17,7 +17,7 @@ echo "You look at pictures." > "$GEMINI_SYSTEM_MD"
 # docs: end
 
 ask() {
-  "$gemini" --skip-trust --model gemini-3-flash-preview --prompt 'Caption this image. @photo.jpg' -o "$1"
+  "$gemini" --skip-trust --model gemini-3-flash-preview --prompt "${2-Caption this image. @photo.jpg}" -o "$1"
 }
 
 caption() { ask json | jq -ce '{text: .response}'; }
@@ -26,6 +26,12 @@ stream() {
   ask stream-json | grep '^{' |
     jq -cse '{chunks: map(select(.type == "message" and .role == "assistant").content)}'
 }
+
+# With a tool of its own, which the model is told to use.
+tools() (
+  jq '.tools.core = ["list_directory"]' "$SETTINGS" > "$HOME/.gemini/settings.json"
+  ask json 'call=list_directory {"dir_path": "."}' | jq -ce '{text: .response}'
+)
 
 # The same in its Vertex mode.
 vertex() (

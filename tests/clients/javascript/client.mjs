@@ -1,6 +1,6 @@
 // The guide's flows with Google's JavaScript SDK: one line of JSON for each flow that is named.
 import * as fs from "node:fs";
-import { createPartFromUri, createUserContent, Type } from "@google/genai";
+import { createPartFromUri, createUserContent, FunctionCallingConfigMode, Type } from "@google/genai";
 // docs: begin
 import { GoogleGenAI } from "@google/genai";
 const ai = new GoogleGenAI({ apiKey: "any", httpOptions: { baseUrl: process.env.VIDI } });
@@ -54,6 +54,25 @@ const flows = {
     const config = { responseMimeType: "application/json", responseSchema: scene };
     const response = await ai.models.generateContent({ model, contents: detect, config });
     return { value: JSON.parse(response.text) };
+  },
+  async called() {
+    const functionDeclarations = [{ name: "scene", parameters: scene }];
+    const toolConfig = { functionCallingConfig: { mode: FunctionCallingConfigMode.ANY } };
+    const config = { tools: [{ functionDeclarations }], toolConfig };
+    const response = await ai.models.generateContent({ model, contents: detect, config });
+    return { value: response.functionCalls[0].args };
+  },
+  async tools() {
+    const functionDeclarations = [
+      { name: "look", parametersJsonSchema: { type: "object", properties: { at: { type: "integer" } } } },
+    ];
+    const chat = ai.chats.create({ model, config: { tools: [{ functionDeclarations }] } });
+    const text = process.env.USE_A_TOOL;
+    const asked = await chat.sendMessage({ message: [caption[0], { text }] });
+    const message = asked.functionCalls.map(({ id, name, args }) => ({
+      functionResponse: { id, name, response: { seen: args.at } },
+    }));
+    return { text: (await chat.sendMessage({ message })).text };
   },
   async boxes() {
     const config = { responseMimeType: "application/json" };

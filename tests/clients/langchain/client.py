@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from langchain_core.messages import HumanMessage
+from langchain_core.tools import tool
 from pydantic import BaseModel
 
 # docs: begin
@@ -53,7 +54,26 @@ def stream() -> dict[str, Any]:
     return {"chunks": [chunk.text for chunk in model.stream(_message("Caption this image."))]}
 
 
+def called() -> dict[str, Any]:
+    asked = model.bind_tools([Scene], tool_choice="any").invoke(_message(os.environ["DETECT"]))
+    return {"value": Scene(**asked.tool_calls[0]["args"]).model_dump()}
+
+
+@tool
+def look(at: int) -> dict[str, int]:
+    """Look at something."""
+    return {"seen": at}
+
+
+def tools() -> dict[str, Any]:
+    able = model.bind_tools([look])
+    messages: list[Any] = _message(os.environ["USE_A_TOOL"])
+    asked = able.invoke(messages)
+    messages += [asked, *(look.invoke(call) for call in asked.tool_calls)]
+    return {"text": able.invoke(messages).text}
+
+
 if __name__ == "__main__":
-    flows = {flow.__name__: flow for flow in (caption, structured, stream)}
+    flows = {flow.__name__: flow for flow in (caption, structured, stream, called, tools)}
     for name in sys.argv[1:]:
         print(json.dumps(flows[name]()), flush=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
-from pydantic_ai import Agent, BinaryContent, ModelHTTPError, NativeOutput
+from pydantic_ai import Agent, BinaryContent, NativeOutput
 
 # docs: begin
 from pydantic_ai.models.google import GoogleModel
@@ -54,17 +54,23 @@ async def stream() -> dict[str, Any]:
 
 
 async def called() -> dict[str, Any]:
-    """The default way to structure, a function that the model must call, is refused."""
-    try:
-        await Agent(model, output_type=Scene).run([PHOTO, os.environ["DETECT"]])
-    except ModelHTTPError as refusal:
-        return {"value": [refusal.status_code, str(refusal.body)]}
-    return {"value": None}
+    """The default way to structure: a function that the model must call."""
+    agent = Agent(model, output_type=Scene)
+    return {"value": (await agent.run([PHOTO, os.environ["DETECT"]])).output.model_dump()}
+
+
+def look(at: int) -> dict[str, int]:
+    """Look at something."""
+    return {"seen": at}
+
+
+async def tools() -> dict[str, Any]:
+    return {"text": (await Agent(model, tools=[look]).run([PHOTO, os.environ["USE_A_TOOL"]])).output}
 
 
 async def main() -> None:
     """Run the flows that are named, in that order."""
-    flows = {flow.__name__: flow for flow in (caption, structured, stream, called)}
+    flows = {flow.__name__: flow for flow in (caption, structured, stream, called, tools)}
     for name in sys.argv[1:]:
         print(json.dumps(await flows[name]()), flush=True)
 

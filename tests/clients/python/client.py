@@ -77,6 +77,31 @@ async def structured() -> dict[str, Any]:
     return {"value": Scene.model_validate_json(text).model_dump()}
 
 
+def look(at: int) -> dict[str, int]:
+    """Look at something."""
+    return {"seen": at}
+
+
+async def tools() -> dict[str, Any]:
+    """The SDK calls the function by itself, and sends what it gave."""
+    return {"text": await _text([PHOTO, os.environ["USE_A_TOOL"]], tools=[look])}
+
+
+async def called() -> dict[str, Any]:
+    scene = types.FunctionDeclaration(name="scene", parameters_json_schema=Scene.model_json_schema())
+    calling = types.FunctionCallingConfig(mode=types.FunctionCallingConfigMode.ANY)
+    answer = await client.aio.models.generate_content(
+        model=MODEL,
+        contents=[PHOTO, DETECT],
+        config=types.GenerateContentConfig(
+            tools=[types.Tool(function_declarations=[scene])],
+            tool_config=types.ToolConfig(function_calling_config=calling),
+        ),
+    )
+    calls = answer.function_calls or []
+    return {"value": Scene.model_validate(calls[0].args).model_dump()}
+
+
 async def boxes() -> dict[str, Any]:
     return {"value": json.loads(await _text([PHOTO, DETECT], response_mime_type="application/json"))}
 
@@ -118,7 +143,8 @@ async def interaction() -> dict[str, Any]:
     return {"text": again.output_text}
 
 
-FLOWS = (caption, fetched, stream, structured, boxes, upload, several, tokens, refused, interaction)
+TALKS = (caption, fetched, stream, structured, boxes, upload, several, tokens, refused, interaction)
+FLOWS = (*TALKS, called, tools)
 
 
 async def main() -> None:

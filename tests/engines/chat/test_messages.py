@@ -9,13 +9,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vidi.domain.answer import FunctionCall
 from vidi.domain.errors import InvalidRequest
 from vidi.domain.geometry import Placement
-from vidi.domain.prompt import Picture, Request, Role, Sampling, Thinking, Turn
+from vidi.domain.prompt import (
+    FunctionDeclaration,
+    FunctionResponse,
+    Picture,
+    Request,
+    Role,
+    Sampling,
+    Thinking,
+    Turn,
+)
+from vidi.domain.schema import Kind, Schema
+from vidi.engines.calls import declaration, instruction
 from vidi.engines.chat.messages import (
     EncodedImage,
     black_picture,
     encode_picture,
+    function_tools,
     messages,
     sampling_options,
     should_think,
@@ -69,6 +82,48 @@ def test_parts_keep_their_order_and_turns_their_roles() -> None:
         {"role": "assistant", "content": "A cat."},
         {"role": "user", "content": [{"type": "text", "text": "Sure?"}]},
     ]
+
+
+def test_calls_and_responses_are_the_templates_or_texts() -> None:
+    look = FunctionDeclaration("look", "Looks.", Schema(frozenset({Kind.OBJECT})))
+    ask: Request[EncodedImage] = Request(
+        system="Be brief.",
+        turns=(
+            Turn(Role.USER, ("Look!",)),
+            Turn(Role.MODEL, ("Yes. ", FunctionCall("look", '{"n": 1}', "call_12-3"))),
+            Turn(Role.USER, (FunctionResponse("look", '{"seen": 2}', "call_12-3"), CAT)),
+        ),
+        functions=(look,),
+    )
+    picture = {"type": "image_url", "image_url": {"url": "data:cat"}}
+    assert messages(ask, tools=True) == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "Look!"}]},
+        {
+            "role": "assistant",
+            "content": "Yes. ",
+            "tool_calls": [
+                {
+                    "id": "00call123",
+                    "type": "function",
+                    "function": {"name": "look", "arguments": '{"n": 1}'},
+                }
+            ],
+        },
+        {"role": "tool", "tool_call_id": "00call123", "name": "look", "content": '{"seen": 2}'},
+        {"role": "user", "content": [picture]},
+    ]
+    told = messages(ask)
+    assert told[0] == {"role": "system", "content": "Be brief.\n\n" + instruction(ask)}
+    assert told[2:] == [
+        {"role": "assistant", "content": 'Yes. <call>{"name":"look","args":{"n": 1}}</call>'},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": 'The function look gave: {"seen": 2}'}, picture],
+        },
+    ]
+    (tool,) = function_tools(ask)
+    assert tool == {"type": "function", "function": declaration(look)}
 
 
 def test_a_picture_in_a_turn_of_the_models_is_refused() -> None:

@@ -69,7 +69,7 @@ def test_tokens_are_counted_once_thoughts_are_told_apart_and_the_prompt_is_known
         Piece("a ", tokens=1),
         Piece("naïve 🐈", tokens=2),
     ]
-    assert reply.last() == Piece("", finish=Finish.STOP)
+    assert reply.ending() == (Piece("", finish=Finish.STOP),)
     assert (reply.prompt_tokens, reply.cached_tokens) == (17, 4)
 
 
@@ -97,14 +97,14 @@ def test_pieces_that_came_together_are_few_and_thoughts_stay_apart() -> None:
 def test_finishes_have_the_apis_names(reason: str, finish: Finish) -> None:
     reply = ResponseReader()
     pieces_of(reply, [event(tokens=1, finish=reason)])
-    assert reply.last().finish is finish
+    assert reply.ending()[-1].finish is finish
 
 
 def test_an_answer_without_an_end_is_not_passed_off_as_whole() -> None:
     reply = ResponseReader()
     pieces_of(reply, STREAM[:3])
     with pytest.raises(Unavailable, match="in the middle"):
-        reply.last()
+        reply.ending()
 
 
 JSON = st.recursive(

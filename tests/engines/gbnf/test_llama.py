@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from tests.conftest import examples
 from tests.engines.gbnf.shapes import DETECTION, SHAPES, checkable
 from tests.engines.schemas import schemas
-from vidi.domain.prompt import TextFormat
+from vidi.domain.answer import Finish, Piece, fold
+from vidi.domain.prompt import FunctionDeclaration, Output, Request, TextFormat
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.gbnf import ThinkingTags, compile_json, compile_schema
+from vidi.engines.calls import read_marked
+from vidi.engines.gbnf import ThinkingTags, compile_calls, compile_json, compile_schema
 from vidi.engines.gbnf.expression import LONGEST_GROUP, LONGEST_REPEAT
 from vidi.engines.schemas import Unfillable
 from vidi.engines.validation import validate
@@ -160,3 +162,24 @@ def test_random_schemas_are_taken_and_kept(say: Say, schema: Schema, seed: int) 
     said = say(grammar, seed)
     if said is not None:
         validate(said, schema)
+
+
+def test_a_random_model_that_may_call_says_text_or_calls_that_validate(say: Say) -> None:
+    functions = tuple(
+        FunctionDeclaration(name, "", schema)
+        for name, schema in SHAPES.items()
+        if schema.kinds == {Kind.OBJECT}
+    )
+    assert len(functions) > 1
+    for output in (Output(), Output(TextFormat.JSON, DETECTION)):
+        grammar = compile_calls(Request(turns=(), functions=functions, output=output))
+        texts = [text for text in (say(grammar, seed) for seed in range(1, 33)) if text is not None]
+        read = [fold(read_marked([Piece(text, finish=Finish.STOP)], functions))[0] for text in texts]
+        assert any(answer.text for answer in read), texts
+        # Of all the ways to begin a free text one is a call's; an array has two ways, and they are as likely.
+        assert output.schema is None or any(answer.calls for answer in read), texts
+        for text, answer in zip(texts, read, strict=True):
+            assert bool(answer.calls) is not bool(answer.text)
+            assert bool(answer.calls) is text.startswith("<")
+            if output.schema is not None and not answer.calls:
+                validate(text, output.schema)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from tests.engines.remote.fake import (
     sse,
 )
 from tests.waiting import HANG_SECONDS
-from vidi.domain.answer import Finish, Piece, fold
+from vidi.domain.answer import Finish, FunctionCall, Piece, fold
 from vidi.domain.prompt import (
+    FunctionDeclaration,
     ImageFormat,
     ImageHeader,
     MediaResolution,
@@ -42,6 +44,7 @@ from vidi.domain.prompt import (
     TextFormat,
     Turn,
 )
+from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.validation import AnswerMismatch
 
 GRAMMARS = ("llama-server", "vllm", "sglang")
@@ -153,6 +156,45 @@ def test_an_answer_keeps_its_form_whoever_gives_it(kind: str, tmp_path: Path) ->
     body = json.dumps(asked.body)
     assert ("root ::=" in body) == (kind in GRAMMARS)
     assert ('"additionalProperties": false' in body) == (kind not in GRAMMARS)
+
+
+LOOK = FunctionDeclaration(
+    "look",
+    "Looks.",
+    Schema(
+        frozenset({Kind.OBJECT}),
+        properties=(Property("n", Schema(kinds=frozenset({Kind.INTEGER})), required=True),),
+    ),
+)
+CALL, BAD_CALL = (f'<call>{{"name":"look","args":{{"n":{n}}}}}</call>' for n in ("2", '"two"'))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_that_may_call_is_told_how_and_its_calls_are_checked(kind: str, tmp_path: Path) -> None:
+    request = replace(prompt("Hi"), functions=(LOOK,))
+    chat = once_then(always(said(kind, BAD_CALL)), always(said(kind, CALL[:9], CALL[9:])))
+    with fake(kind, chat) as backend, engine_on(backend, tmp_path) as engine:
+        (answer,) = fold(engine.generate(request))
+        assert (answer.text, answer.calls) == ("", (FunctionCall("look", '{"n": 2}'),))
+        assert answer.finish is Finish.STOP
+        first, _ = backend.chats()
+        body = json.dumps(first.body)
+        assert '\\"description\\": \\"Looks.\\"' in body
+        assert ("root ::=" in body) == (kind in GRAMMARS)
+        backend.routes[chat_path(kind)] = always(said(kind, "No ", "need."))
+        (answer,) = fold(engine.generate(request))
+        assert (answer.text, answer.calls) == ("No need.", ())
+        backend.routes[chat_path(kind)] = always(said(kind, BAD_CALL))
+        (answer,) = fold(engine.generate(request))
+        assert (answer.text, answer.finish) == ("", Finish.MALFORMED_FUNCTION_CALL)
+
+
+def test_calls_that_nobody_asked_for_are_nothing(tmp_path: Path) -> None:
+    unasked = {"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"name": "rm"}}]}}]}
+    reply = Reply(parts=sse(unasked, chunk(content="Hi"), chunk("tool_calls")))
+    with fake(chat=always(reply)) as backend, engine_on(backend, tmp_path) as engine:
+        (answer,) = fold(engine.generate(prompt("Hi")))
+    assert (answer.text, answer.calls, answer.finish) == ("Hi", (), Finish.STOP)
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - set(GRAMMARS)))

@@ -14,8 +14,9 @@ from vidi.domain.answer import TokenCount
 from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Request, Role, Turn
 from vidi.domain.schema import JsonValue
+from vidi.engines.calls import instruction
 from vidi.engines.chat.connection import HttpRefusal, Post
-from vidi.engines.chat.messages import EncodedImage, Message, black_picture, messages
+from vidi.engines.chat.messages import EncodedImage, Message, black_picture, function_tools, messages
 from vidi.engines.chat.response import Explain, error_of
 from vidi.engines.limits import tokens_in
 from vidi.lru import LruCache
@@ -88,12 +89,13 @@ class TokenCounter:
         self._costs: LruCache[Size, int] = LruCache(_KEPT_SIZES)
         self._stand_in = black_picture(*smallest)
 
-    def count(self, request: Request[Size], options: Message) -> TokenCount:
+    def count(self, request: Request[Size], options: Message, *, tools: bool = False) -> TokenCount:
         """What a prompt takes with pictures of these sizes.
 
         Args:
             request: The prompt; its images are the sizes in which the model gets them.
             options: Arguments of the chat template.
+            tools: As for `messages`.
 
         Raises:
             InvalidRequest: The prompt cannot be put into the model's chat template.
@@ -101,11 +103,12 @@ class TokenCounter:
         """
         sizes = list(request.images())
         if self._style.pictures_only:
-            texts = sum(map(tokens_in, request.texts())) + _AROUND_TURN * len(request.turns)
+            texts = sum(map(tokens_in, (*request.texts(), instruction(request))))
+            texts += _AROUND_TURN * len(request.turns)
             return TokenCount(text=texts, image=sum(map(self._cost_or_guess, sizes)))
         costs = [self._cost(size) for size in sizes]
         small = self._cost(self._smallest) if sizes else 0
-        total = self._tokens_of(request.with_images(self._stand_in for _ in sizes), options)
+        total = self._tokens_of(request.with_images(self._stand_in for _ in sizes), options, tools=tools)
         image = sum(costs)
         return TokenCount(text=max(0, total - small * len(sizes)), image=image)
 
@@ -128,10 +131,11 @@ class TokenCounter:
                 self._costs.put(size, known)
         return known
 
-    def _tokens_of(self, request: Request[EncodedImage], options: Message) -> int:
+    def _tokens_of(self, request: Request[EncodedImage], options: Message, *, tools: bool = False) -> int:
         payload: Message = {
             **self._style.always,
-            "messages": messages(request),
+            "messages": messages(request, tools=tools),
+            **({"tools": function_tools(request)} if tools else {}),
             **({"chat_template_kwargs": options} if options else {}),
         }
         body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")

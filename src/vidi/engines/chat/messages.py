@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from PIL import Image
+import PIL.Image
 
+from vidi.domain.answer import FunctionCall
 from vidi.domain.errors import InvalidRequest
-from vidi.domain.prompt import Picture, Request, Role, Sampling, Thinking, Turn
+from vidi.domain.prompt import (
+    FunctionPart,
+    FunctionResponse,
+    Image,
+    Picture,
+    Request,
+    Role,
+    Sampling,
+    Thinking,
+    Turn,
+)
 from vidi.domain.schema import JsonValue
+from vidi.engines.calls import declaration, instruction, marked
 from vidi.engines.profile import Template, Thinks
 
 JPEG_QUALITY = 92
@@ -39,7 +53,7 @@ class EncodedImage:
 
 def encode_picture(picture: Picture) -> EncodedImage:
     """A picture as a JPEG; the same pixels give the same text, which llama.cpp's cache lives on."""
-    image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
+    image = PIL.Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     return EncodedImage("data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii"))
@@ -48,37 +62,89 @@ def encode_picture(picture: Picture) -> EncodedImage:
 def black_picture(width: int, height: int) -> EncodedImage:
     """A black picture of a size in pixels, for counting."""
     file = io.BytesIO()
-    Image.new("L", (width, height)).save(file, "PNG")
+    PIL.Image.new("L", (width, height)).save(file, "PNG")
     return EncodedImage("data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"))
 
 
-def messages(request: Request[EncodedImage]) -> list[JsonValue]:
+def messages(request: Request[EncodedImage], *, tools: bool = False) -> list[JsonValue]:
     """The conversation as chat messages, in the caller's order.
+
+    Args:
+        request: The conversation.
+        tools: Whether the model's template writes functions, calls and responses; else they are texts.
 
     Raises:
         InvalidRequest: There is a picture in a turn of the model's.
     """
-    system: list[JsonValue] = [{"role": "system", "content": request.system}] if request.system else []
-    return [*system, *(_message(turn) for turn in request.turns)]
+    system = request.system if tools else system_text(request)
+    first: list[JsonValue] = [{"role": "system", "content": system}] if system else []
+    return [*first, *(each for turn in request.turns for each in _messages(turn, tools=tools))]
 
 
-def _message(turn: Turn[EncodedImage]) -> Message:
-    if turn.role is Role.USER:
-        return {"role": "user", "content": [_part(part) for part in turn.parts if part]}
-    texts = [part for part in turn.parts if isinstance(part, str)]
-    if len(texts) < len(turn.parts):
+def system_text(request: Request[Image]) -> str:
+    """The system instruction, and what the model is told of functions; "" for neither."""
+    return "\n\n".join(filter(None, (request.system, instruction(request))))
+
+
+def text_of(part: str | FunctionPart) -> str:
+    """A part in words, for a model whose template knows of no functions."""
+    match part:
+        case FunctionResponse():
+            return f"The function {part.name} gave: {part.response}"
+        case FunctionCall():
+            return marked(part)
+    return part
+
+
+def function_tools(request: Request[Image]) -> list[JsonValue]:
+    """The functions of a request as a chat server takes them."""
+    return [{"type": "function", "function": declaration(each)} for each in request.functions]
+
+
+def _messages(turn: Turn[EncodedImage], *, tools: bool) -> Iterator[Message]:
+    if turn.role is Role.MODEL:
+        yield _said(turn, tools=tools)
+        return
+    responses = [part for part in turn.parts if tools and isinstance(part, FunctionResponse)]
+    for each in responses:
+        yield {"role": "tool", "tool_call_id": _call_id(each), "name": each.name, "content": each.response}
+    parts: list[JsonValue] = [
+        _part(part) for part in turn.parts if part and not (tools and isinstance(part, FunctionResponse))
+    ]
+    if parts:
+        yield {"role": "user", "content": parts}
+
+
+def _said(turn: Turn[EncodedImage], *, tools: bool) -> Message:
+    """What the model said, and called."""
+    if next(turn.images(), None) is not None:
         raise InvalidRequest(
             "A turn of the role model holds a picture. This model takes pictures in turns of the role user."
         )
-    return {"role": "assistant", "content": "".join(texts)}
+    calls: list[JsonValue] = [
+        {"id": _call_id(part), "type": "function", "function": {"name": part.name, "arguments": part.args}}
+        for part in turn.parts
+        if tools and isinstance(part, FunctionCall)
+    ]
+    texts = (
+        text_of(part)
+        for part in turn.parts
+        if isinstance(part, str) or (isinstance(part, FunctionCall) and not tools)
+    )
+    return {"role": "assistant", "content": "".join(texts), **({"tool_calls": calls} if calls else {})}
 
 
-def _part(part: str | EncodedImage) -> Message:
+def _call_id(part: FunctionPart) -> str:
+    """Some templates want one, and of letters and digits alone."""
+    return re.sub("[^A-Za-z0-9]", "", part.id)[-9:].rjust(9, "0")
+
+
+def _part(part: str | EncodedImage | FunctionPart) -> Message:
     if isinstance(part, EncodedImage):
         inside: Message = {"content_hash": part.content_hash} if part.content_hash else {}
         beside: Message = {"uuid": part.uuid} if part.uuid else {}
         return {"type": "image_url", "image_url": {"url": part.uri, **inside}, **beside}
-    return {"type": "text", "text": part}
+    return {"type": "text", "text": text_of(part)}
 
 
 def should_think(thinking: Thinking, template: Template) -> bool:

@@ -10,20 +10,24 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import chain, groupby
 
-from vidi.domain.answer import Finish, Piece
+from vidi.domain.answer import Finish, FunctionCall, Piece
 from vidi.domain.errors import Internal, InvalidRequest, Unavailable, VidiError
 from vidi.domain.schema import JsonValue
+from vidi.engines.calls import ending
 from vidi.engines.chat.connection import HttpRefusal, Post
 
 _log = logging.getLogger(__name__)
 
 _PATH = "/v1/chat/completions"
+_RENDER_PATH = "/apply-template"
+_UNREADABLE = "does not match the expected"
+_PROBE = "is_there_a_place_for_functions"
 _HEARTBEAT = Piece("")
 """Says nothing, but lets the worker see that somebody still waits."""
 
 _DATA = b"data:"
 _DONE = b"[DONE]"
-_FINISHES = {"stop": Finish.STOP, "length": Finish.MAX_TOKENS}
+_FINISHES = {"stop": Finish.STOP, "tool_calls": Finish.STOP, "length": Finish.MAX_TOKENS}
 _BROKEN_OFF = frozenset({"abort", "error"})
 """Finishes by which vLLM and SGLang tell that they gave a request up."""
 
@@ -34,8 +38,16 @@ _LONGEST_LINE = 1 << 20
 """Bytes of one event."""
 
 
+class ServerRefusal(Internal):
+    """The backend will not take the request."""
+
+
 class BackendFailure(Unavailable):
     """The backend broke over a request that is right; it may answer the same one a moment later."""
+
+
+class UnreadableAnswer(BackendFailure):
+    """The backend reads calls out of an answer by its template, and could not make sense of this one."""
 
 
 Explain = Callable[[JsonValue], VidiError]
@@ -70,14 +82,14 @@ def stream_answer(post: Post, body: bytes, style: ChatStyle | None = None) -> Ge
                 yield piece
         return
     except BackendFailure as failure:
-        if said:
+        if said or isinstance(failure, UnreadableAnswer):
             raise
         _log.warning("Asking once more: %s", failure.message)
     yield from _stream_once(post, body, style)
 
 
 def _stream_once(post: Post, body: bytes, style: ChatStyle) -> Generator[Piece, None, None]:
-    events, reader = EventStream(style.read_line), ResponseReader(style.explain)
+    events, reader = EventStream(style.read_line), ResponseReader(style.explain, style.calls)
     try:
         with closing(post(style.path, body)) as portions:
             for portion in portions:
@@ -95,7 +107,22 @@ def _stream_once(post: Post, body: bytes, style: ChatStyle) -> Generator[Piece, 
         raise BackendFailure(
             "The model's server sent what is no answer. Please try again.", retry_after=1.0
         ) from None
-    yield reader.last()
+    yield from reader.ending()
+
+
+def shows_functions(post: Post) -> bool:
+    """Whether a llama.cpp server's chat template has a place for functions: one is put in, and looked for.
+
+    Raises:
+        Unavailable: The process is not there.
+    """
+    tool: JsonValue = {"type": "function", "function": {"name": _PROBE, "parameters": {"type": "object"}}}
+    asked: JsonValue = {"messages": [{"role": "user", "content": "x"}], "tools": [tool]}
+    try:
+        with closing(post(_RENDER_PATH, json.dumps(asked).encode())) as portions:
+            return _PROBE.encode() in b"".join(portions)
+    except HttpRefusal:
+        return False
 
 
 def read_event(line: bytes) -> Iterator[JsonValue]:
@@ -137,15 +164,19 @@ class ResponseReader:
     """Pieces out of the messages of one streamed answer.
 
     Attributes:
+        explain, calls: As in `ChatStyle`.
         prompt_tokens: What the engine says that the prompt took; 0 until it has said so.
         cached_tokens: How many of them it had seen before and did not read again.
     """
 
     explain: Explain | None = None
+    calls: bool = False
     prompt_tokens: int = 0
     cached_tokens: int = 0
     _tokens: int = field(default=0)
     _finish: Finish | None = None
+    _calls: dict[int, FunctionCall] = field(default_factory=dict)
+    _letters: int = 0
 
     def take(self, message: JsonValue) -> Iterator[Piece]:
         """The pieces of one message.
@@ -161,6 +192,8 @@ class ResponseReader:
         for choice in _objects(message.get("choices")):
             self._end(choice.get("finish_reason"))
             delta = choice.get("delta")
+            if self.calls and isinstance(delta, dict):
+                self._gather(delta.get("tool_calls"))
             for name in (*_THOUGHTS, "content"):
                 text = delta.get(name) if isinstance(delta, dict) else None
                 if isinstance(text, str) and text:
@@ -169,8 +202,8 @@ class ResponseReader:
         if fresh:
             yield Piece("", tokens=fresh)
 
-    def last(self) -> Piece:
-        """What ends the answer.
+    def ending(self) -> tuple[Piece, ...]:
+        """What ends the answer: its calls, whose arguments nobody has checked, and the finish.
 
         Raises:
             Unavailable: It had not come to its end.
@@ -179,7 +212,22 @@ class ResponseReader:
             raise BackendFailure(
                 "The model stopped in the middle of its answer. Please try again.", retry_after=1.0
             )
-        return Piece("", finish=self._finish)
+        calls = list(self._calls.values()) if self._finish is Finish.STOP else []
+        return ending(Piece("", finish=self._finish), calls)
+
+    def _gather(self, fragments: JsonValue) -> None:
+        """A call comes in fragments, of which the first has the name and all have some of the arguments."""
+        for each in _objects(fragments):
+            function = each.get("function")
+            told = function if isinstance(function, dict) else {}
+            at = _number(each.get("index"))
+            call = self._calls.get(at, FunctionCall("", ""))
+            name, args = told.get("name"), told.get("arguments")
+            more = FunctionCall(name if isinstance(name, str) else "", args if isinstance(args, str) else "")
+            self._letters += len(more.name) + len(more.args) + 1
+            if self._letters > _LONGEST_LINE:
+                raise ValueError("a call has no end")
+            self._calls[at] = FunctionCall(call.name + more.name, call.args + more.args)
 
     def _end(self, reason: JsonValue) -> None:
         """Note why the answer ends; raises BackendFailure if the server gave it up."""
@@ -227,11 +275,14 @@ class ChatStyle:
         path: Where answers are asked for.
         read_line: Reads a line of a streamed answer.
         explain: Puts its errors into words.
+        calls: Whether it is asked for calls of functions, and reads them itself; else what it gives as calls
+            is nothing that anybody asked for.
     """
 
     path: str = _PATH
     read_line: ReadLine = read_event
     explain: Explain | None = None
+    calls: bool = False
 
 
 def merge_pieces(pieces: Iterable[Piece]) -> Iterator[Piece]:
@@ -278,7 +329,8 @@ def _in_words(error: JsonValue) -> VidiError:
     if kind == "unavailable_error":
         return Unavailable("The model is still loading. Please try again.", retry_after=1.0)
     if kind == "server_error" or fields.get("code") == HTTPStatus.INTERNAL_SERVER_ERROR:
-        return BackendFailure(
+        kind_of_failure = UnreadableAnswer if _UNREADABLE in message else BackendFailure
+        return kind_of_failure(
             f"The model's engine failed over this request: {message}. Please try again.", retry_after=1.0
         )
-    return Internal(f"The model's engine refused this request: {message}")
+    return ServerRefusal(f"The model's engine refused this request: {message}")

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from vidi.domain.prompt import TextFormat
+from vidi.domain.prompt import FunctionDeclaration, Prompt, TextFormat
 from vidi.domain.schema import Kind, Scalar, Schema
+from vidi.engines.calls import CLOSING, MOST_CALLS, OPENING
 from vidi.engines.gbnf.expression import (
     EMPTY,
     Binding,
@@ -19,11 +20,20 @@ from vidi.engines.gbnf.expression import (
     TooLarge,
     choice,
     literal,
+    one_of,
     optional,
     repeated,
     sequence,
 )
-from vidi.engines.gbnf.literals import ThinkingTags, after_thinking, excluding, one_of_texts, quoted
+from vidi.engines.gbnf.literals import (
+    ThinkingTags,
+    after_thinking,
+    all_but,
+    excluding,
+    one_of_texts,
+    quoted,
+    span_of,
+)
 from vidi.engines.gbnf.numbers import FRACTION_DIGITS, LARGEST, decimals, integers
 from vidi.engines.gbnf.strings import StringRules
 from vidi.engines.intersection import Intersection, TooManyBranches, is_free
@@ -95,6 +105,40 @@ def compile_json(*, thinking: ThinkingTags | None = None) -> str:
     compiler = SchemaCompiler(rules)
     answer = choice(compiler.free_object(JSON_DEPTH), compiler.free_array(JSON_DEPTH))
     return _rooted(answer, thinking, rules)
+
+
+def compile_calls(prompt: Prompt, *, thinking: ThinkingTags | None = None) -> str:
+    """Write the grammar of an answer that is either calls of a prompt's functions, or as without them.
+
+    Raises:
+        Unfillable: As `compile_schema`.
+    """
+    rules = Rules()
+    compiler = SchemaCompiler(rules)
+    output = prompt.output
+    try:
+        calls = [_marked_call(each, compiler) for each in prompt.functions]
+        one = sequence(literal(OPENING), rules.define("called", choice(*calls)), literal(CLOSING))
+        some = rules.repeat(rules.define("call", one), 1, MOST_CALLS, "calls")
+        if output.schema is not None:
+            other = compiler.value(output.schema, _WHOLE)
+        elif output.format is TextFormat.JSON:
+            other = choice(compiler.free_object(JSON_DEPTH), compiler.free_array(JSON_DEPTH))
+        else:
+            other = sequence(
+                one_of(all_but(map(span_of, OPENING[0]))), repeated(one_of(all_but(())), 0, None)
+            )
+        answer = rules.define("answer", choice(some, rules.define("words", other)))
+        return _rooted(answer, thinking, rules)
+    except TooLarge as error:
+        raise refuse(error.path, f"{error}.") from error
+    except TooManyBranches as error:
+        raise refuse("$", f"{error}.") from error
+
+
+def _marked_call(function: FunctionDeclaration, compiler: SchemaCompiler) -> Expression:
+    args = compiler.value(function.parameters, SchemaLocation(function.name, f"args-{function.name}"))
+    return sequence(literal(f'{{"name":{quoted(function.name)},"args":'), args, literal("}"))
 
 
 def _rooted(answer: Expression, thinking: ThinkingTags | None, rules: Rules) -> str:

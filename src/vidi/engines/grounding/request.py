@@ -11,7 +11,16 @@ from dataclasses import dataclass, replace
 from typing import Generic
 
 from vidi.domain.answer import Finish, Piece
-from vidi.domain.prompt import Image, Output, Picture, Request, Role, TextFormat, Turn
+from vidi.domain.prompt import (
+    FunctionPart,
+    Image,
+    Output,
+    Picture,
+    Request,
+    Role,
+    TextFormat,
+    Turn,
+)
 from vidi.domain.schema import JsonValue, Schema
 from vidi.engines.grounding.coordinates import USUAL, Denormalizer, PlaceWording, place_wording
 from vidi.engines.grounding.json_stream import DocumentReader, ObjectSource, dumps
@@ -119,7 +128,7 @@ def grounding_request(asked: Request[Image], dialect: Dialect) -> GroundingReque
 async def read_places(
     pieces: AsyncIterator[Piece], request: GroundingRequest[Image], pictures: Sequence[Picture]
 ) -> AsyncIterator[Piece]:
-    """The model's pieces with the caller's places in them; thoughts are passed on as they are.
+    """The model's pieces with the caller's places in them; thoughts and calls are passed on as they are.
 
     Args:
         pieces: The answer as the model gives it.
@@ -133,9 +142,15 @@ async def read_places(
     denormalizer = Denormalizer(request.dialect, tuple(pictures))
     writer = ObjectWriter(denormalizer, wanted.kind, request.label, wanted.said)
     readers: dict[int, AnswerReader] = {}
+    called: set[int] = set()
     async for piece in pieces:
-        if piece.thought:
+        if piece.thought or piece.call:
+            called |= {piece.candidate} if piece.call else set()
             yield piece
+            continue
+        if piece.candidate in called:
+            # Beside a call there is no answer yet, not even an empty list.
+            yield replace(piece, text="")
             continue
         if piece.candidate not in readers:
             readers[piece.candidate] = reader_for(request.dialect, writer, wanted.shape)
@@ -242,8 +257,11 @@ def _rewrite(text: str) -> RewrittenPrompt:
 
 
 def _parts(
-    parts: Sequence[str | Image], texts: dict[int, RewrittenPrompt], seeking: int | None, native: str
-) -> Iterator[str | Image]:
+    parts: Sequence[str | Image | FunctionPart],
+    texts: dict[int, RewrittenPrompt],
+    seeking: int | None,
+    native: str,
+) -> Iterator[str | Image | FunctionPart]:
     """The turn's parts; the native prompt stands where what is looked for was named, else at the end."""
     for index, part in enumerate(parts):
         if not isinstance(part, str):

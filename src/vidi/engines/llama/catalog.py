@@ -48,6 +48,7 @@ class KnownModel:
             output_token_limit=min(LONGEST_ANSWER, max(1, model.context // 2)),
             slots=model.slots,
             samples=True,
+            calls=True,
             thinks=profile.template.thinks is not Thinks.NEVER,
             pixels=PixelBudgets.of(profile.pictures),
             dialect=profile.dialect,

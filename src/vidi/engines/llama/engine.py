@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
+from functools import partial
 from importlib.util import find_spec
 
 from vidi.domain.answer import Piece, TokenCount
@@ -11,17 +12,25 @@ from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import canvas, place
 from vidi.domain.prompt import ImageHeader, MediaResolution, Output, Prompt, PromptHeaders, TextFormat
 from vidi.engines.base import EngineContext, ModelCard
+from vidi.engines.calls import MalformedCall, naming_functions, read_marked, sound_calls
 from vidi.engines.chat.counting import Size, TokenCounter
 from vidi.engines.chat.messages import (
     Message,
     encode_picture,
+    function_tools,
     messages,
     sampling_options,
     should_think,
     template_options,
 )
-from vidi.engines.chat.response import stream_answer
-from vidi.engines.gbnf import ThinkingTags, compile_json, compile_schema
+from vidi.engines.chat.response import (
+    ChatStyle,
+    ServerRefusal,
+    UnreadableAnswer,
+    shows_functions,
+    stream_answer,
+)
+from vidi.engines.gbnf import ThinkingTags, compile_calls, compile_json, compile_schema
 from vidi.engines.llama.catalog import KnownModel, known_models
 from vidi.engines.llama.store import Pulled
 from vidi.engines.llama.supervisor import Launch, Supervisor
@@ -48,6 +57,7 @@ class Llama:
         self._card = card
         self._template = template
         self._supervisor = supervisor
+        self._shows_functions: bool | None = None
         fit = card.pixels.fit(MediaResolution.LOW, 1)
         self._counter = TokenCounter(supervisor.post, canvas(place(1, 1, fit), fit))
 
@@ -79,7 +89,7 @@ class Llama:
         """
         images = list(headers.images())
         sizes = headers.with_images(self._size(image, len(images)) for image in images)
-        return self._counter.count(sizes, self._options(headers))
+        return self._counter.count(sizes, self._options(headers), tools=self._calls_natively(headers))
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Answer, token by token.
@@ -88,19 +98,59 @@ class Llama:
             InvalidRequest: The prompt is too long, or its schema cannot be satisfied.
             Unavailable: The process died, does not start, or failed over the request twice.
         """
-        body = json.dumps(self._request(prompt), ensure_ascii=False).encode("utf-8", "replace")
         # A stop sequence may end an answer anywhere, so its form is not held against it.
         form = Output() if prompt.sampling.stop_sequences else prompt.output
+        if prompt.functions and not prompt.must_call:
+            yield from self._text_or_calls(prompt, form)
+            return
+        body = _encoded(self._request(prompt, self._grammar(prompt)))
         yield from validated(lambda: stream_answer(self._supervisor.post, body), form)
 
     def close(self) -> None:
         """End the process."""
         self._supervisor.close()
 
-    def _request(self, prompt: Prompt) -> Message:
-        grammar = self._grammar(prompt)
+    def _text_or_calls(self, prompt: Prompt, form: Output) -> Generator[Piece, None, None]:
+        """An answer in which the model may call: in its template's own way first, if it has one.
+
+        llama.cpp reads that way, but its grammars hold less than ours and refuse some schemas. So a call that
+        is not what was declared, or that it did not take, is asked for once more under our grammar.
+        """
+        with naming_functions():
+            grammar = compile_calls(prompt, thinking=self._thinking(prompt))
+        own = partial(validated, partial(self._answer, self._request(prompt, grammar), prompt), form)
+        native = partial(self._native_answer, prompt)
+        yield from sound_calls([native if self._calls_natively(prompt) else own, own])
+
+    def _answer(
+        self, request: Message, prompt: Prompt, style: ChatStyle | None = None
+    ) -> Generator[Piece, None, None]:
+        answer = stream_answer(self._supervisor.post, _encoded(request), style)
+        return read_marked(answer, prompt.functions)
+
+    def _native_answer(self, prompt: Prompt) -> Generator[Piece, None, None]:
+        try:
+            yield from self._answer(self._request(prompt, "", tools=True), prompt, ChatStyle(calls=True))
+        except (ServerRefusal, UnreadableAnswer) as failure:
+            raise MalformedCall(failure.message) from failure
+
+    def _calls_natively(self, prompt: Prompt | PromptHeaders) -> bool:
+        """Whether functions go through the chat template: it has a place for them, and any text will do.
+
+        Raises:
+            Unavailable: The process is not there.
+        """
+        if prompt.must_call or not prompt.functions or prompt.output != Output():
+            return False
+        if self._shows_functions is None:
+            self._shows_functions = shows_functions(self._supervisor.post)
+        return self._shows_functions
+
+    def _request(self, prompt: Prompt, grammar: str, *, tools: bool = False) -> Message:
+        encoded = prompt.with_images(encode_picture(picture) for picture in prompt.images())
         return {
-            "messages": messages(prompt.with_images(encode_picture(picture) for picture in prompt.images())),
+            "messages": messages(encoded, tools=tools),
+            **({"tools": function_tools(prompt), "parallel_tool_calls": True} if tools else {}),
             "chat_template_kwargs": self._options(prompt),
             **sampling_options(prompt.sampling, self._card.output_token_limit),
             **({"grammar": grammar} if grammar else {}),
@@ -113,11 +163,15 @@ class Llama:
     def _options(self, prompt: Prompt | PromptHeaders) -> Message:
         return template_options(self._template, thinks=should_think(prompt.thinking, self._template))
 
+    def _thinking(self, prompt: Prompt) -> ThinkingTags | None:
+        """How the model marks what it thinks first; None if it is not to think."""
+        template = self._template
+        tags = ThinkingTags(template.think_open, template.think_close, template.opened)
+        return tags if should_think(prompt.thinking, template) else None
+
     def _grammar(self, prompt: Prompt) -> str:
         """The grammar that holds the answer to its form; "" for plain text."""
-        output, template = prompt.output, self._template
-        tags = ThinkingTags(template.think_open, template.think_close, template.opened)
-        thinking = tags if should_think(prompt.thinking, template) else None
+        output, thinking = prompt.output, self._thinking(prompt)
         if output.schema is not None:
             return compile_schema(output.schema, output.format, thinking=thinking)
         return compile_json(thinking=thinking) if output.format is TextFormat.JSON else ""
@@ -126,6 +180,10 @@ class Llama:
         """The size in which the model gets a picture."""
         fit = self._card.pixels.fit(header.resolution, pictures)
         return canvas(place(*header.upright_size, fit), fit)
+
+
+def _encoded(request: Message) -> bytes:
+    return json.dumps(request, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def open_engine(context: EngineContext) -> Llama:

@@ -93,6 +93,7 @@ class RemoteModel:
             output_token_limit=min(LONGEST_ANSWER, max(1, context // 2)),
             slots=self.backend.slots,
             samples=True,
+            calls=True,
             thinks=profile is not None and profile.template.thinks is not Thinks.NEVER,
             pixels=PixelBudgets.of(profile.pictures) if profile else _ANY_PICTURES,
             dialect=profile.dialect if profile else None,

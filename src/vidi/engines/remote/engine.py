@@ -12,6 +12,7 @@ import re
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 from vidi.domain.answer import Finish, Piece, TokenCount
 from vidi.domain.geometry import canvas, place
@@ -27,6 +28,7 @@ from vidi.domain.prompt import (
 )
 from vidi.domain.schema import JsonValue, Schema
 from vidi.engines.base import EngineContext, ModelCard
+from vidi.engines.calls import instruction, naming_functions, read_marked, sound_calls
 from vidi.engines.chat.counting import CountStyle, Size, TokenCounter
 from vidi.engines.chat.messages import (
     EncodedImage,
@@ -38,7 +40,7 @@ from vidi.engines.chat.messages import (
     template_options,
 )
 from vidi.engines.chat.response import ChatStyle, stream_answer
-from vidi.engines.gbnf import ThinkingTags, compile_json, compile_schema
+from vidi.engines.gbnf import ThinkingTags, compile_calls, compile_json, compile_schema
 from vidi.engines.profile import Template, Thinks
 from vidi.engines.remote import ollama
 from vidi.engines.remote.catalog import RemoteModel, find_model
@@ -120,14 +122,18 @@ class RemoteEngine:
         post = self._pool.post(_affinity(prompt))
         # A stop sequence may end an answer anywhere, so its form is not held against it.
         form = Output() if prompt.sampling.stop_sequences else prompt.output
-        if self._kind.grammar:
-            yield from validated(lambda: ended(stream_answer(post, body, self._style), limit), form)
-            return
-        if form.format is TextFormat.JSON and form.schema is None:
+
+        grammar, may_call = self._kind.grammar, bool(prompt.functions) and not prompt.must_call
+        if not grammar and form.format is TextFormat.JSON and form.schema is None:
             form = replace(form, schema=Schema())
-        yield from validated(
-            lambda: bare(ended(stream_answer(post, body, self._style), limit), form), form, hold_back=True
-        )
+
+        def answer() -> Generator[Piece, None, None]:
+            pieces = ended(stream_answer(post, body, self._style), limit)
+            pieces = pieces if grammar else bare(pieces, form)
+            return read_marked(pieces, prompt.functions) if may_call else pieces
+
+        attempt = partial(validated, answer, form, hold_back=not grammar)
+        yield from sound_calls([attempt, attempt]) if may_call else attempt()
 
     def close(self) -> None:
         """Hang up."""
@@ -189,13 +195,17 @@ class RemoteEngine:
     def _form(self, prompt: Prompt) -> Message:
         """The fields that hold the answer to its form."""
         output, kind = prompt.output, self._kind
-        if output.format is TextFormat.PLAIN and output.schema is None:
+        calls = kind.grammar and prompt.functions and not prompt.must_call
+        if not calls and output.format is TextFormat.PLAIN and output.schema is None:
             return {}
         if not kind.grammar:
             return _response_format(output) if output.schema is not None or kind.json_object else {}
         template = self._template
         tags = ThinkingTags(template.think_open, template.think_close, template.opened)
         thinking = tags if kind.thoughts_in_grammar and self._thinks(prompt) else None
+        if calls:
+            with naming_functions():
+                return kind.with_grammar(compile_calls(prompt, thinking=thinking))
         if output.schema is not None:
             return kind.with_grammar(compile_schema(output.schema, output.format, thinking=thinking))
         return kind.with_grammar(compile_json(thinking=thinking))
@@ -211,6 +221,7 @@ class RemoteEngine:
         side = self._card.pixels.multiple if self._model.profile else 14
         bound = sum(-(-picture.width * picture.height // side**2) for picture in pictures)
         bound += sum(len(text.encode("utf-8", "replace")) for text in prompt.texts())
+        bound += len(instruction(prompt).encode("utf-8", "replace"))
         bound += _AROUND_TURN * (len(prompt.turns) + len(pictures) + 1)
         if bound + wanted <= window:
             return wanted

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from vidi.domain.prompt import Request, Role, Turn
 from vidi.domain.schema import JsonValue
-from vidi.engines.chat.messages import EncodedImage, Message
+from vidi.engines.chat.messages import EncodedImage, Message, system_text, text_of
 
 PATH = "/api/chat"
 
@@ -30,7 +30,8 @@ def chat_request(
         context: The window, in tokens.
         form: A JSON Schema, or "json"; None for plain text.
     """
-    system: list[JsonValue] = [{"role": "system", "content": request.system}] if request.system else []
+    told = system_text(request)
+    system: list[JsonValue] = [{"role": "system", "content": told}] if told else []
     options: Message = {_OTHER_NAMES.get(name, name): value for name, value in sampling.items()}
     return {
         "model": model,
@@ -44,10 +45,8 @@ def chat_request(
 
 
 def _turn(turn: Turn[EncodedImage]) -> Message:
-    texts = [part for part in turn.parts if isinstance(part, str)]
-    images: list[JsonValue] = [
-        part.uri.partition(",")[2] for part in turn.parts if isinstance(part, EncodedImage)
-    ]
+    texts = [text_of(part) for part in turn.parts if not isinstance(part, EncodedImage)]
+    images: list[JsonValue] = [image.uri.partition(",")[2] for image in turn.images()]
     role = "user" if turn.role is Role.USER else "assistant"
     return {"role": role, "content": "\n".join(texts), **({"images": images} if images else {})}
 
