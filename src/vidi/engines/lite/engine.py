@@ -14,7 +14,7 @@ from vidi.engines.base import EngineContext, ModelCard
 from vidi.engines.limits import bounded, estimate_tokens
 from vidi.engines.lite.answers.compare import compare
 from vidi.engines.lite.answers.dispatch import answer_intent
-from vidi.engines.lite.answers.field_values import shape_in
+from vidi.engines.lite.answers.field_values import LONGEST_DESCRIBED, shape_in
 from vidi.engines.lite.answers.lists import array, located, python_list, wanted
 from vidi.engines.lite.answers.resolve import SHOWN, find
 from vidi.engines.lite.answers.schema_filler import fill
@@ -159,7 +159,7 @@ def _of_this_picture(text: str, patterns: Sequence[re.Pattern[str]]) -> str:
 def _described_shape(prompt: Prompt, languages: Languages) -> Schema | None:
     """The shape that the last turn, else the system instruction, describes in words."""
     last = prompt.turns[-1].parts if prompt.turns else ()
-    asked = "\n".join(part for part in last if isinstance(part, str))
+    asked = "\n".join(part[:LONGEST_DESCRIBED] for part in last if isinstance(part, str))
     return shape_in(asked, languages) or shape_in(prompt.system, languages)
 
 

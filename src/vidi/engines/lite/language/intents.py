@@ -323,7 +323,7 @@ class Languages:
         return replace(intent, entities=named)
 
     def _language(self, text: str, spoken: Sequence[tuple[Role, str]], system: str) -> Language:
-        asked = lowered(f"{system}\n{text}")
+        asked = lowered(f"{_ends(system, LONGEST_READ)}\n{text}")
         for language in self.by_id.values():
             if any(re.search(rf"\b{re.escape(name)}\b", asked) for name in language.names):
                 return language
@@ -343,14 +343,24 @@ def load_languages(world: World) -> Languages:
 
 def lowered(text: str, longest: int = LONGEST_READ) -> str:
     """A text in lower case, without blank ends, with plain quotation marks; `longest` of each end of it."""
-    if len(text) > 2 * longest:
-        text = f"{text[:longest]}\n{text[-longest:]}"
-    plain = text.replace("İ", "i").replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"')
+    plain = (
+        _ends(text, longest)
+        .replace("İ", "i")
+        .replace("’", "'")
+        .replace("‘", "'")
+        .replace("“", '"')
+        .replace("”", '"')
+    )
     return re.sub(r"[ \t]+", " ", plain).lower().strip()
 
 
 def _text_of(parts: Sequence[object]) -> str:
-    return "\n".join(part for part in parts if isinstance(part, str)).strip()
+    return "\n".join(_ends(part, LONGEST_READ) for part in parts if isinstance(part, str)).strip()
+
+
+def _ends(text: str, longest: int) -> str:
+    """A text, or the beginning and the end of a longer one."""
+    return text if len(text) <= 2 * longest else f"{text[:longest]}\n{text[-longest:]}"
 
 
 def _kind(text: str, language: Language) -> tuple[IntentKind, re.Match[str] | None]:
