@@ -143,6 +143,7 @@ def test_19_no_event_is_longer_than_16_kilobytes(client: TestClient) -> None:
     parts = [message["candidates"][0]["content"]["parts"] for message in messages]
     assert "".join(part[0]["text"] for part in parts if part) == whole
     assert [message["candidates"][0].get("finishReason") for message in messages][-2:] == [None, "STOP"]
+    assert parts[-1][0]["text"], "the last text comes with the finish"
 
 
 def test_20_a_slash_at_the_end_and_gemmas_names(client: TestClient) -> None:

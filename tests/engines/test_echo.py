@@ -59,7 +59,7 @@ def test_it_counts_pictures_of_one_size_together(echo: Echo) -> None:
 
 def test_it_streams_word_by_word(echo: Echo) -> None:
     pieces = [piece.text for piece in echo.generate(prompt("a  b\nc"))]
-    assert pieces == ["Echo: ", "0 ", "images, ", "text: ", "a ", " b\n", "c", ""]
+    assert pieces == ["Echo: ", "0 ", "images, ", "text: ", "a ", " b\n", "c"]
 
 
 def test_it_gives_the_same_facts_as_json(echo: Echo) -> None:

@@ -40,7 +40,7 @@ def test_the_pieces_are_what_the_rule_says_however_the_text_is_cut(
 
 def test_a_stop_sequence_that_straddles_texts_is_not_let_through_in_part() -> None:
     pieces = list(bounded(["one E", "N", "D two"], Sampling(stop_sequences=("END",)), limit=100))
-    assert [piece.text for piece in pieces] == ["one ", ""]
+    assert [(piece.text, piece.finish) for piece in pieces] == [("one ", Finish.STOP)]
 
 
 def test_a_beginning_of_a_stop_sequence_that_comes_to_nothing_is_let_through() -> None:

@@ -48,19 +48,27 @@ def bounded(texts: Iterable[str], sampling: Sampling, *, limit: int) -> Generato
     asked = limit if sampling.max_output_tokens is None else min(limit, sampling.max_output_tokens)
     gate = _Gate(room=asked * CHARACTERS_PER_TOKEN, stops=tuple(filter(None, sampling.stop_sequences)))
     sent = 0
+    waiting = ""
     source = iter(texts)
     try:
         for text in source:
             passed = gate.push(text)
             if gate.finish is not None:
                 break
-            if passed:
-                yield Piece(passed, tokens=_price(sent, passed))
-                sent += len(passed)
-                passed = ""
+            if waiting and passed:
+                yield Piece(waiting, tokens=_price(sent, waiting))
+                sent += len(waiting)
+                waiting = ""
+            # The last text goes with the finish, so each waits for the next one.
+            waiting += passed
         else:
             passed = gate.flush()
-        yield Piece(passed, tokens=_price(sent, passed), finish=gate.finish or Finish.STOP)
+        if waiting and passed:
+            yield Piece(waiting, tokens=_price(sent, waiting))
+            sent += len(waiting)
+            waiting = ""
+        last = waiting + passed
+        yield Piece(last, tokens=_price(sent, last), finish=gate.finish or Finish.STOP)
     finally:
         _close(source)
 

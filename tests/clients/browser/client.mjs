@@ -12,7 +12,10 @@ async function ask(flow, { vidi, detect }) {
   const blob = async (name) => (await fetch(name)).blob();
   const picture = async (name) => {
     const file = await blob(name);
-    const data = btoa(String.fromCharCode(...new Uint8Array(await file.arrayBuffer())));
+    const reader = new FileReader();
+    reader.readAsDataURL(file);
+    await new Promise((loaded) => { reader.onload = loaded; });
+    const data = reader.result.slice(reader.result.indexOf(",") + 1);
     return { inlineData: { mimeType: file.type, data } };
   };
   const upload = async () => {

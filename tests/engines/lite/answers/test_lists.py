@@ -43,7 +43,7 @@ def test_it_streams_object_by_object_in_plain_integers() -> None:
     prompt: Prompt = Request(turns=(Turn(Role.USER, (models.know(STREET), GUIDE)),))
     pieces = [piece.text for piece in lite_of(models).generate(prompt)]
     assert pieces[0] == '[{"box_2d": [300, 300, 700, 800], "label": "bus"}'
-    assert len(pieces) == 5
+    assert len(pieces) == 4
     assert "." not in "".join(pieces)
 
 
