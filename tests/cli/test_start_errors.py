@@ -19,6 +19,7 @@ from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.slow
 
+DATABASES = ("index.sqlite3", "interactions.sqlite3", "usage.sqlite3")
 GARBAGE = b"no database at all. " * 300
 
 
@@ -74,7 +75,7 @@ def test_a_read_only_directory(tmp_path: Path) -> None:
     assert "Read-only file system. Make it writable" in told
 
 
-@pytest.mark.parametrize("name", ["index.sqlite3", "interactions.sqlite3"])
+@pytest.mark.parametrize("name", DATABASES)
 def test_a_damaged_database(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(GARBAGE)
     told = _start("--data-dir", tmp_path)
@@ -82,7 +83,7 @@ def test_a_damaged_database(name: str, tmp_path: Path) -> None:
     assert "Restore a backup" in told
 
 
-@pytest.mark.parametrize("name", ["index.sqlite3", "interactions.sqlite3"])
+@pytest.mark.parametrize("name", DATABASES)
 def test_a_database_that_is_damaged_further_in(name: str, tmp_path: Path) -> None:
     with live(tmp_path):
         pass
@@ -94,7 +95,7 @@ def test_a_database_that_is_damaged_further_in(name: str, tmp_path: Path) -> Non
     assert "Restore a backup" in told
 
 
-@pytest.mark.parametrize("name", ["index.sqlite3", "interactions.sqlite3"])
+@pytest.mark.parametrize("name", DATABASES)
 def test_a_directory_of_a_newer_version(name: str, tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / name)
     connection.execute("PRAGMA user_version = 9000")
