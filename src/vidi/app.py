@@ -211,7 +211,10 @@ def tracing(url: str) -> Iterator[Sequence[Observer]]:
     try:
         open_traces: Callable[[str], ClosingObserver] = resolve_name("vidi.http.traces:open_traces")
     except ModuleNotFoundError as missing:
-        raise Unavailable("Traces need OpenTelemetry: pip install 'vidi[traces]'.") from missing
+        raise Unavailable(
+            "Traces need OpenTelemetry: "
+            "`pip install opentelemetry-exporter-otlp-proto-http opentelemetry-sdk`."
+        ) from missing
     with contextlib.closing(open_traces(url)) as traces:
         yield (traces,)
 
@@ -224,7 +227,8 @@ def shared_storage(settings: Settings) -> contextlib.AbstractContextManager[Shar
         )
     except ModuleNotFoundError as missing:
         raise Unavailable(
-            f'A shared storage needs the Python package {missing.name}: pip install "vidi[cluster]".'
+            f"A shared storage needs the Python package {missing.name}: "
+            "`pip install obstore 'psycopg[binary,pool]'`."
         ) from missing
     return opener(
         SharedPlace(

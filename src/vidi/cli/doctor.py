@@ -19,6 +19,7 @@ from vidi.app import default_model, installed
 from vidi.cli.options import config_option, in_units, settings_from
 from vidi.domain.errors import VidiError
 from vidi.engines.machine import accelerators, graphics_devices, machine_memory
+from vidi.engines.weights import INSTALL_LLAMA
 from vidi.settings import Settings
 
 PACKAGES = ("onnxruntime", "pillow", "pi-heif", "uvicorn", "xllamacpp", "huggingface-hub")
@@ -87,7 +88,7 @@ def _packages() -> Finding:
         "packages",
         text,
         Mark.NOTE,
-        "Open models need llama.cpp: install Vidi with its extra, `vidi[llama]`.",
+        INSTALL_LLAMA,
     )
 
 

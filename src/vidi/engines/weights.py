@@ -20,6 +20,12 @@ from vidi.engines.profile import Licence
 WEIGHTS_GROUP = "vidi.weights"
 """The entry point group of WeightsProviders, for models of the user's own."""
 
+INSTALL_LLAMA = (
+    "Open models need three packages beside Vidi: `pip install gguf huggingface-hub xllamacpp`, or "
+    "`make llama` in a checkout."
+)
+"""How to get what the extra `llama` holds: Vidi itself is on no index."""
+
 _LOOK_AGAIN_SECONDS = 0.2
 
 
@@ -203,8 +209,7 @@ def missing_packages_named() -> Generator[None, None, None]:
         yield
     except ModuleNotFoundError as missing:
         raise Unavailable(
-            f"That needs the Python package {missing.name}, which is not installed. Install Vidi with what "
-            'its engines need: pip install "vidi[llama]", or `make llama` in a checkout.'
+            f"That needs the Python package {missing.name}, which is not installed. {INSTALL_LLAMA}"
         ) from missing
 
 
