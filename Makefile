@@ -10,10 +10,17 @@ PHOTO ?=
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS) --dist worksteal -m "not slow and not clients"
 
-.PHONY: demo llama test check lint coverage clients bench vllm reference lock clean
+.PHONY: demo photo llama test check lint coverage clients bench vllm reference lock clean
 
-demo: $(VENV)/.demo
-	$(BIN)/python examples/first_look.py $(PHOTO)
+# The shell gets the name as it is, blanks and quotes and all.
+demo: export PHOTO_NAME = $(value PHOTO)
+demo: photo $(VENV)/.demo
+	@$(BIN)/python examples/first_look.py "$$PHOTO_NAME"
+
+# Before anything is fetched.
+photo: export PHOTO_NAME = $(value PHOTO)
+photo:
+	@test -z "$$PHOTO_NAME" || test -f "$$PHOTO_NAME" || { echo "There is no photo $$PHOTO_NAME." >&2; exit 2; }
 
 # What open vision-language models need: then `vidi pull gemma-4-e2b`.
 llama: $(VENV)/.llama

@@ -73,6 +73,7 @@ def context(settings: Settings, progress: Progress = quiet) -> EngineContext:
         progress=progress,
         environment=child_environment(),
         backends=tuple(each.backend() for each in settings.backend),
+        mirror=settings.weights_mirror,
     )
 
 

@@ -147,6 +147,11 @@ class Settings(BaseModel):
     cache_dir: Path = Field(
         default_factory=lambda: user_cache_path("vidi"), description="Where weights live; may be deleted."
     )
+    weights_mirror: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="Web folder with vidi-lite's nanodet.json and nanodet.bin: 8 MB, not npm's 144.",
+    )
     max_request_bytes: int = Field(
         100 * MEGABYTE, ge=1000, description="Largest request body, after decompression, in bytes."
     )

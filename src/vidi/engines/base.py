@@ -226,6 +226,7 @@ class EngineContext:
         model: Id of the model to open or to fetch; "" while models are listed.
         environment: Of processes that the engine starts, the whole of it: without anybody's keys.
         backends: Servers elsewhere that run models.
+        mirror: Address of a folder that holds the built-in engine's weights, file by file; "" for none.
     """
 
     cache: Path
@@ -234,6 +235,7 @@ class EngineContext:
     model: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     backends: tuple[Backend, ...] = ()
+    mirror: str = ""
 
 
 @dataclass(frozen=True, slots=True)
