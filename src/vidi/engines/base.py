@@ -252,7 +252,11 @@ class ModelEntry:
         remover: `module:function` of a WeightsRemover; "" where nothing is to be removed.
         auto_download: Whether missing weights may be fetched when they are first needed; otherwise only by
             `vidi pull`, which shows what that takes and asks.
-        size: Bytes that its weights take on the disk; 0 if unknown.
+        size: Bytes that fetching its weights takes, all of them; 0 if unknown.
+        is_estimated: Whether `size` and `memory` are guesses.
+        memory: Bytes that it needs to run; 0 if unknown.
+        active: Parameters at work for each token, in billions; 0 where that says nothing of its speed.
+        purpose: What it is for, in a few words.
         licence: Of its weights.
         runs_at: The server that runs it, in words; "" for this machine.
     """
@@ -267,6 +271,10 @@ class ModelEntry:
     size: int = 0
     licence: Licence | None = None
     runs_at: str = ""
+    is_estimated: bool = False
+    memory: int = 0
+    active: float = 0.0
+    purpose: str = ""
 
 
 EngineFactory = Callable[[EngineContext], Engine]

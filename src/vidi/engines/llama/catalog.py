@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, NotFound
 from vidi.engines.base import EngineContext, ModelCard, ModelEntry, PixelBudgets
+from vidi.engines.llama.memory import WORKING
 from vidi.engines.llama.store import Pulled, checked_id, pulled
 from vidi.engines.profile import Licence, Model, Profile, Thinks, WeightsFile
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles, profiles_folder
@@ -105,8 +106,12 @@ def _model_entry(known: KnownModel) -> ModelEntry:
         remover="vidi.engines.llama.pull:remove",
         rank=model.rank,
         auto_download=False,
-        size=model.text.size + model.vision.size,
+        size=model.download,
         licence=model.licence or known.profile.licence,
+        is_estimated=model.is_estimated,
+        memory=max(model.memory, model.download + WORKING) if model.download else model.memory,
+        active=model.active or model.parameters,
+        purpose=known.profile.purpose,
     )
 
 
