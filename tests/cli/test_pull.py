@@ -137,6 +137,22 @@ def test_from_nothing_to_a_pulled_model_and_what_is_shown(runner: PullRunner, hu
     assert hub.count("GET") == fetched
 
 
+def test_a_repository_of_the_hub_is_pulled_by_its_address(runner: PullRunner, hub: Hub) -> None:
+    hub.files["README.md"] = b"about"
+    address = "hf.co/someone/tiny-GGUF:Q4"
+    code, _, err = runner.run("pull", address)
+    assert code == 1
+    assert "Say with --profile which family someone/tiny-GGUF belongs to" in err
+    code, out, err = runner.run("pull", address, "--profile", "mine.toml")
+    assert (code, "tiny-q4 is ready" in out) == (0, True), err
+    assert "read the repository's own card" not in out  # The family has limits of its own.
+    (model,) = runner.pulled()
+    assert (model.model.id, model.model.repository) == ("tiny-q4", "someone/tiny-GGUF")
+    fetched = hub.sent
+    assert runner.run("pull", address, "--profile", "mine.toml")[0] == 0
+    assert hub.sent == fetched
+
+
 def _halt_in_the_text(hub: Hub) -> None:
     """The first half of the text file comes at once, the second one never; asked again, it comes whole."""
     halted = threading.Event()

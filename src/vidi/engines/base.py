@@ -181,6 +181,16 @@ class Restarting(Protocol):
         ...
 
 
+@runtime_checkable
+class OwnProcess(Protocol):
+    """A further ability of an engine: its model runs in a process of its own, whose memory is told."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of that process; None while there is none."""
+        ...
+
+
 class Progress(Protocol):
     """Told about long work, so that a person sees that it moves."""
 

@@ -28,6 +28,15 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def resident_bytes(pid: int) -> int:
+    """Bytes of memory that a process holds; 0 if it has ended, or where the system does not tell."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 def graphics_devices() -> list[str]:
     """The device files of drivers that map more address space than there is memory."""
     return [device for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dri") if Path(device).exists()]

@@ -77,6 +77,11 @@ class Llama:
         """How many times the process has been started again."""
         return self._supervisor.starts - 1
 
+    @property
+    def pid(self) -> int | None:
+        """Of the model's process."""
+        return self._supervisor.pid
+
     def problem(self) -> str:
         """What is wrong with the process; "" if it listens."""
         return "" if self._supervisor.listens else f"{self._card.id}'s process is being started again."
