@@ -10,13 +10,15 @@ from pathlib import Path
 
 from vidi.domain.errors import InvalidRequest, NotFound
 from vidi.engines.base import EngineContext, ModelCard, ModelEntry, PixelBudgets
-from vidi.engines.llama.memory import WORKING
 from vidi.engines.llama.store import Pulled, checked_id, pulled
 from vidi.engines.profile import Licence, Model, Profile, Thinks, WeightsFile
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles, profiles_folder
 from vidi.engines.weights import PullRequest
 
 log = logging.getLogger(__name__)
+
+WORKING = 256 << 20
+"""Bytes that a model takes beside its files, a round allowance for compute buffers and the process itself."""
 
 LONGEST_ANSWER = 8192
 """Most tokens of an answer, where the window is large enough: what `outputTokenLimit` says."""
@@ -254,14 +256,13 @@ def _pick(files: Sequence[str], precisions: Sequence[str], otherwise: str) -> st
 
 
 def family_of(repository: str, profiles: Sequence[Profile]) -> Profile | None:
-    """The family that a repository's files go by: it has one of its models, or the family's name in its own."""
+    """The family of a repository's files: it holds one of its models, or is named after it."""
     served = [profile for profile in profiles if not profile.unserved and profile.models]
     for profile in served:
         if any(model.repository == repository for model in profile.models):
             return profile
-    named = [
-        profile for profile in served if _letters(profile.family) in _letters(repository.partition("/")[2])
-    ]
+    title = _letters(repository.partition("/")[2])
+    named = [profile for profile in served if _letters(profile.family) in title]
     return max(named, key=lambda profile: len(profile.family), default=None)
 
 

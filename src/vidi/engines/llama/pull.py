@@ -17,6 +17,7 @@ from vidi.domain.errors import InvalidRequest, Unavailable
 from vidi.engines.base import EngineContext
 from vidi.engines.llama import hub, store
 from vidi.engines.llama.catalog import (
+    WORKING,
     HubRepository,
     ResolvedModel,
     family_of,
@@ -25,7 +26,7 @@ from vidi.engines.llama.catalog import (
 )
 from vidi.engines.llama.gguf import check_pair
 from vidi.engines.llama.hub import NoHub, RemoteFile
-from vidi.engines.llama.memory import WORKING, memory_needed
+from vidi.engines.llama.memory import memory_needed
 from vidi.engines.llama.sources import (
     LocalFile,
     LocalPair,
@@ -86,7 +87,7 @@ def import_model(context: EngineContext, request: PullRequest) -> Pull | None:
 
 
 def _on_the_hub(request: PullRequest, repository: HubRepository) -> ResolvedModel:
-    """The model in a repository that somebody names, by the profile that is named or that its name suggests."""
+    """The model in a repository, by the profile that is named or that the repository's name suggests."""
     if request.source:
         raise InvalidRequest(f"Take {request.model} from the hub, or name the files' own id with --from.")
     own = Path(request.profile) if request.profile.endswith(".toml") else None
