@@ -168,7 +168,10 @@ class Settings(BaseModel):
         "if not said, only by a server without api_keys on loopback.",
     )
     max_image_pixels: int = Field(
-        64 * 2**20, ge=1, description="Largest picture, by the width and height in its header."
+        64 * 2**20,
+        ge=1,
+        description="Largest picture, by the width and height in its header; "
+        "four times as many for a JPEG in one scan.",
     )
     decoders: int = Field(
         default_factory=lambda: min(4, _cores()),
