@@ -123,9 +123,15 @@ def test_what_is_said_to_install_is_what_the_extras_hold() -> None:
             assert re.search(rf"pip install [^`]*{re.escape(package.split('>=')[0])}[' `]", told), package
 
 
-def test_the_threat_model_names_tests_that_are_there() -> None:
-    page = (ROOT / "docs/threat-model.md").read_text("utf-8")
-    proofs = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page)
-    missing = [name for file, name in proofs if f"def {name}(" not in (ROOT / file).read_text("utf-8")]
-    assert len(proofs) > 30
-    assert not missing
+@pytest.mark.parametrize(("page", "rows"), [("docs/threat-model.md", 40), ("docs/keys.md", 15)])
+def test_every_promise_names_a_test_that_is_there(page: str, rows: int) -> None:
+    """Under the heading of promises each row of the table ends with names of tests and nothing else."""
+    table = re.split(r"\n## .*promise.*\n", (ROOT / page).read_text("utf-8"), flags=re.IGNORECASE)[1]
+    proofs = [line.rsplit("|", 2)[1] for line in table.split("\n## ")[0].splitlines() if line[:2] == "| "][1:]
+    assert len(proofs) >= rows
+    for proof in proofs:
+        assert re.fullmatch(r" `tests/[\w/]+\.py::test_\w+`(, `tests/[\w/]+\.py::test_\w+`)* ", proof), proof
+        for file, name in re.findall(r"`([\w/.]+)::(\w+)`", proof):
+            assert re.search(rf"^(async )?def {name}\(", (ROOT / file).read_text("utf-8"), re.MULTILINE), (
+                proof
+            )
