@@ -3,6 +3,7 @@
 import { base, count, models, Refusal, stream, useKey } from './api.js';
 import { LANGUAGES } from './code.js';
 import { $, button, element, miniature } from './elements.js';
+import { inDigits, language as tongue, say, speak, TONGUES, translate } from './language.js';
 import { Overlay } from './overlay.js';
 import { bodyOf, EXAMPLES, PLACES } from './prompt.js';
 import { Scanner } from './shapes.js';
@@ -13,11 +14,8 @@ const ALIAS = 'gemini-3-flash-preview';
 
 const HISTORY = 30;
 
-const ENDINGS = {
-  MAX_TOKENS: 'The answer stops here: the model has written as much as it may.',
-  SAFETY: 'The model ended the answer for safety.',
-  RECITATION: 'The model ended the answer because it recites a source.',
-};
+/** Why an answer ended before its end: the key of what is said about it. */
+const ENDINGS = { MAX_TOKENS: 'endedLength', SAFETY: 'endedSafety', RECITATION: 'endedRecitation' };
 
 let entry = null; // the question whose answer is shown: {form, text, shapes, messages, stats, notice, scanner}
 let run = null; // the AbortController of the answer that is coming
@@ -49,7 +47,7 @@ const withNames = (message, pictures) => message
 function complaint(error, pictures) {
   if (!(error instanceof Refusal)) {
     console.error(error);
-    return 'Something went wrong on this page. Ask again; if it stays, load the page anew.';
+    return say('wentWrong');
   }
   if (error.key) showKeyField();
   return withNames(error.message, pictures);
@@ -108,21 +106,19 @@ async function recount(form) {
   const { signal } = counting = new AbortController();
   let said = '';
   try {
-    said = `${inWords(await count(form.model, await bodyOf(form), signal))} tokens`;
+    said = say('tokens', { tokens: await count(form.model, await bodyOf(form), signal) });
   } catch (error) {
     if (!signal.aborted) notice(complaint(error, form.pictures));
   }
   if (!signal.aborted) $('count').textContent = said;
 }
 
-const inWords = (number) => (number ?? 0).toLocaleString('en');
-
 // --- the answer
 
 async function ask() {
   const form = read();
   if (!form.pictures.length && !form.prompt) {
-    notice('Add a picture or write a question first.');
+    notice(say('emptyForm'));
     return;
   }
   run?.abort();
@@ -157,7 +153,7 @@ async function answered(mine, signal) {
     }
     return ending(mine);
   } catch (error) {
-    return signal.aborted ? 'Stopped.' : complaint(error, form.pictures);
+    return signal.aborted ? say('stopped') : complaint(error, form.pictures);
   }
 }
 
@@ -170,7 +166,7 @@ function hear(mine, message) {
   mine.text += text;
   mine.shapes.push(...shapes);
   if (mine !== entry) return;
-  if (mine.messages.length === 1) $('count').textContent = `${inWords(message.usageMetadata?.promptTokenCount)} tokens`;
+  if (mine.messages.length === 1) $('count').textContent = say('tokens', { tokens: message.usageMetadata?.promptTokenCount ?? 0 });
   $('answer').firstChild.appendData(text);
   draw(shapes);
 }
@@ -184,19 +180,19 @@ function draw(shapes) {
 function ending({ messages, text }) {
   const last = messages.at(-1);
   const reason = last.candidates?.[0]?.finishReason ?? last.promptFeedback?.blockReason;
-  if (text.trim()) return ENDINGS[reason] ?? '';
-  return `The model ended without a text (reason: ${reason}). Ask differently, or choose another model.`;
+  if (text.trim()) return ENDINGS[reason] ? say(ENDINGS[reason]) : '';
+  return say('endedEmpty', { reason });
 }
 
 function statsOf({ messages }, first, total) {
   const { usageMetadata: usage = {}, modelVersion = '' } = messages.at(-1);
-  const seconds = (time) => `${(time / 1000).toFixed(2)} s`;
+  const seconds = (time) => inDigits(time / 1000, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   return [
     modelVersion,
-    `${inWords(usage.promptTokenCount)} tokens in`,
-    `${inWords(usage.candidatesTokenCount)} out`,
-    first && `first after ${seconds(first)}`,
-    `all after ${seconds(total)}`,
+    say('tokensIn', { tokens: usage.promptTokenCount ?? 0 }),
+    say('tokensOut', { tokens: usage.candidatesTokenCount ?? 0 }),
+    first && say('firstAfter', { seconds: seconds(first) }),
+    say('allAfter', { seconds: seconds(total) }),
   ].filter(Boolean).join(' · ');
 }
 
@@ -246,7 +242,7 @@ function remember(done) {
   });
   restore.append(
     ...form.pictures.slice(0, 3).map(miniature),
-    element('span', {}, line(form.prompt || 'No question'), line((found || text).slice(0, 120) || done.notice)),
+    element('span', {}, line(form.prompt || say('noQuestion')), line((found || text).slice(0, 120) || done.notice)),
   );
   const list = $('history').lastElementChild;
   list.prepend(element('li', {}, restore));
@@ -262,16 +258,16 @@ function write() {
 }
 
 async function copy() {
-  let said = 'Copied';
+  let said = say('copied');
   try {
     await navigator.clipboard.writeText($('source').textContent);
   } catch {
     // Without TLS a page may not write to the clipboard; the text is selected instead.
     getSelection().selectAllChildren($('source'));
-    if (!document.execCommand('copy')) said = 'Selected: press Ctrl+C';
+    if (!document.execCommand('copy')) said = say('pressCopy');
   }
   $('copy').textContent = said;
-  setTimeout(() => { $('copy').textContent = 'Copy'; }, 1500);
+  setTimeout(() => { $('copy').textContent = say('copy'); }, 1500);
 }
 
 // --- models, camera, theme
@@ -301,7 +297,7 @@ async function photograph() {
     const file = await takePicture($('shutter'));
     if (file) await take([file]);
   } catch {
-    notice('The camera cannot be used. Allow it for this page in the browser, or choose a picture.');
+    notice(say('noCamera'));
   }
 }
 
@@ -313,6 +309,24 @@ async function offerCamera() {
 function setTheme(dark) {
   document.documentElement.dataset.theme = dark ? 'dark' : 'light';
   $('theme').setAttribute('aria-pressed', String(dark));
+}
+
+/** Say everything anew, in the language that the page now speaks. */
+function settle() {
+  translate();
+  $('tongues').replaceChildren(...Object.entries(TONGUES).map(([id, name]) => {
+    const each = button(name, () => { speak(id); settle(); $('tongues').querySelector('[aria-pressed=true]').focus(); }, 'quiet');
+    each.lang = id;
+    each.setAttribute('aria-pressed', String(id === tongue));
+    return each;
+  }));
+  $('examples').replaceChildren(...EXAMPLES.map(([name, as, asks]) => button(say(name), () => {
+    fill({ ...read(), prompt: say(asks), as });
+    changed();
+    $('prompt').focus();
+  })));
+  stage.show();
+  changed();
 }
 
 // --- wiring
@@ -327,11 +341,6 @@ function wireForm() {
   addEventListener('keydown', ({ key }) => { if (key === 'Escape' && !$('shutter').open) run?.abort(); });
   $('key-field').onsubmit = (event) => { event.preventDefault(); useKey($('key').value); meet(); };
   $('key').onchange = () => $('key-field').requestSubmit();
-  $('examples').append(...EXAMPLES.map(([name, as, prompt]) => button(name, () => {
-    fill({ ...read(), prompt, as });
-    changed();
-    $('prompt').focus();
-  })));
 }
 
 function wirePictures() {
@@ -365,6 +374,7 @@ function wireRest() {
 }
 
 $('model').append(new Option(ALIAS, ALIAS));
+settle();
 wireForm();
 wirePictures();
 wireRest();

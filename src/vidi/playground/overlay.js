@@ -4,6 +4,7 @@
 // takes its boxes along and nothing is drawn again.
 
 import { element } from './elements.js';
+import { say } from './language.js';
 
 const COLOURS = [
   '#ff6b3d', '#2ec4b6', '#ffbf1f', '#8f7bff', '#ff5fa2', '#5ecb5a', '#4aa8ff', '#d99a5b', '#35d6f0', '#b9d532',
@@ -168,8 +169,8 @@ export class Overlay {
     this.#layer.classList.toggle('busy', shown > SCORED);
     this.#layer.classList.toggle('crowded', shown > LABELLED);
     this.#sliderLabel.textContent = scored
-      ? `Score at least ${limit.toFixed(2)}, as the model gives it: ${kept} of ${this.#shapes.length}`
-      : `This answer has no scores. The first ${kept} of ${this.#shapes.length}, in its own order`;
+      ? say('byScore', { limit: limit.toFixed(2), kept, all: this.#shapes.length })
+      : say('byRank', { kept, all: this.#shapes.length });
   }
 
   #point(index) {
