@@ -5,11 +5,21 @@ import { say } from './language.js';
 /** Where this page came from, without a slash at the end: also the base URL for the SDKs. */
 export const base = new URL('.', document.baseURI).href.replace(/\/$/, '');
 
-let key = '';
+const KEPT = 'vidi.key';
 
-/** Use this key from now on; it lives in this variable and nowhere else. */
-export function useKey(value) {
+let key = '';
+try { key = sessionStorage.getItem(KEPT) ?? ''; } catch { /* storage is switched off */ }
+
+/** The key that this tab remembers, or "". */
+export const keptKey = () => key;
+
+/** Use this key from now on; it lives in this variable, and with the tab only where that is asked for. */
+export function useKey(value, keep) {
   key = value.trim();
+  try {
+    if (keep && key) sessionStorage.setItem(KEPT, key);
+    else sessionStorage.removeItem(KEPT);
+  } catch { /* storage is switched off */ }
 }
 
 /** Something that went wrong, as a sentence for people. `key` is true where a key would help. */
@@ -45,8 +55,7 @@ export async function models() {
 
 /** What a prompt costs, in tokens. */
 export async function count(model, body, signal) {
-  const { generationConfig } = body;
-  const wrapped = { generateContentRequest: { model: `models/${model}`, contents: body.contents, generationConfig } };
+  const wrapped = { generateContentRequest: { model: `models/${model}`, ...body } };
   const reply = await call(`models/${encodeURIComponent(model)}:countTokens`, wrapped, signal);
   return (await reply.json()).totalTokens;
 }

@@ -7,6 +7,7 @@ export default {
   motto: 'Ask about your pictures. Nothing leaves this server.',
   key: 'Key',
   keyKept: 'kept in memory only',
+  keepKey: 'for this tab',
   pageLanguage: 'Language of this page',
   dark: 'Dark',
 
@@ -30,6 +31,8 @@ export default {
 
   // what was found
   found: 'What was found',
+  nothing: 'Nothing of that was found.',
+  nothingHere: 'Nothing was found in this picture.',
   legend: 'Labels; press one to keep it highlighted',
   byScore: 'Score at least {limit}, as the model gives it: {kept} of {all}',
   byRank: 'This answer has no scores. The first {kept} of {all}, in its own order',
@@ -67,6 +70,23 @@ export default {
   compare: 'Compare',
   compareAsks: 'What is different between these two images?',
 
+  more: 'More settings',
+  system: 'System instruction',
+  temperature: 'Temperature',
+  showThinking: 'Show what the model thinks',
+  schema: 'Schema of the answer',
+  schemaHint: 'Any JSON, where this is empty',
+  schemaExamples: 'Examples of schemas',
+  schemaFits: 'This is a schema.',
+  schemaScene: 'Scene',
+  schemaThings: 'Things',
+  schemaText: 'Written text',
+  noJson: 'This is no JSON yet: look at line {line}.',
+  schemaNoObject: '{at} must be an object in braces.',
+  schemaType: '{at} has a type that no schema has: {type}. Types are string, number, integer, boolean, array and object.',
+  schemaEnum: 'The enum of {at} must be a list of at least one value.',
+  schemaRequired: '{at} requires {name}, which is none of its properties.',
+
   // what is added to a question about several pictures, in the question's language
   boxesForm: 'Answer with a JSON list of {"box_2d", "label", "score"}. The box_2d should be [ymin, xmin, ymax, xmax] normalized to 0-1000.',
   pointsForm: 'Answer with a JSON list of {"point", "label", "score"}. The point should be [y, x] normalized to 0-1000.',
@@ -74,6 +94,14 @@ export default {
 
   // the answer
   answer: 'Answer',
+  conversation: 'The conversation so far',
+  followUp: 'Ask further about it',
+  send: 'Send',
+  edit: 'Edit',
+  editQuestion: 'Edit “{question}” and ask again',
+  thoughts: 'What the model thought',
+  savePicture: 'Save the picture',
+  saveAnswer: 'Save as JSON',
   raw: 'Raw JSON',
   asCode: 'Copy as code',
   programLanguage: 'Programming language',

@@ -37,8 +37,8 @@ const base64Of = (file) => new Promise((resolve, reject) => {
  * Open a file as a picture: {name, type, size, url, width, height, unseen, data}.
  *
  * `width` and `height` are those of the upright picture, in pixels, 0 if the browser cannot read it; `unseen`
- * says why it is not shown, else ""; `data` is a promise of its bytes in base64. `taken` are names that are in
- * use: code refers to pictures by name, so each has its own.
+ * says why it is not shown, else ""; `data()` reads its bytes in base64, so that a folder of pictures does not
+ * lie in memory. `taken` are names that are in use: code refers to pictures by name, so each has its own.
  */
 export async function openPicture(file, taken) {
   const type = typeOf(new Uint8Array(await file.slice(0, 16).arrayBuffer().catch(() => new ArrayBuffer(0))));
@@ -46,10 +46,8 @@ export async function openPicture(file, taken) {
     throw new Refusal(say('noPicture', { name: file.name }));
   }
   const url = URL.createObjectURL(file);
-  const data = base64Of(file);
-  data.catch(() => {}); // told when it is asked for
   const [width, height] = await sizeOf(url);
-  return { name: free(file.name, taken), type, size: file.size, url, width, height, unseen: unseen(type, width, height), data };
+  return { name: free(file.name, taken), type, size: file.size, url, width, height, unseen: unseen(type, width, height), data: () => base64Of(file) };
 }
 
 function unseen(type, width, height) {

@@ -31,11 +31,14 @@ export function textOf({ prompt, as, pictures }) {
 }
 
 /** What goes beside the text: the form of the answer and the resolution, under the API's own names. */
-export function configOf({ as, resolution, pictures }) {
+export function configOf({ as, resolution, pictures, schema, temperature, thinking }) {
   const config = {};
   if (as !== 'text') config.responseMimeType = 'application/json';
   // A schema holds the answer to one flat list, so several pictures are asked for in words alone.
   if (PLACES[as] && pictures.length < 2) config.responseJsonSchema = listOf(...PLACES[as]);
+  if (as === 'json' && schema) config.responseJsonSchema = schema;
+  if (temperature !== null) config.temperature = temperature;
+  if (thinking) config.thinkingConfig = { includeThoughts: true };
   if (resolution) config.mediaResolution = `MEDIA_RESOLUTION_${resolution}`;
   return config;
 }
@@ -49,12 +52,22 @@ function listOf(place, length) {
   return { type: 'array', items: { type: 'object', properties, required: [place, 'label'] } };
 }
 
-/** The body of generateContent. Pictures come first, as the guide advises. */
+/** The body of generateContent: earlier turns, then the question. Pictures come first, as the guide advises. */
 export async function bodyOf(form) {
-  const parts = await Promise.all(
-    form.pictures.map(async ({ type, data }) => ({ inlineData: { mimeType: type, data: await data } })),
+  const pictures = await Promise.all(
+    form.pictures.map(async ({ type, data }) => ({ inlineData: { mimeType: type, data: await data() } })),
   );
-  const text = textOf(form);
-  if (text) parts.push({ text });
-  return { contents: [{ role: 'user', parts }], generationConfig: configOf(form) };
+  const contents = form.before.flatMap((turn) => [
+    { role: 'user', parts: [{ text: textOf(turn.form) }] },
+    { role: 'model', parts: [{ text: turn.text }] },
+  ]);
+  contents.push({ role: 'user', parts: [{ text: textOf(form) }] });
+  // The pictures belong to the whole conversation, and it begins with them.
+  const parts = contents[0].parts.filter(({ text }) => text);
+  contents[0].parts = [...pictures, ...parts];
+  return {
+    contents,
+    ...(form.system && { systemInstruction: { parts: [{ text: form.system }] } }),
+    generationConfig: configOf(form),
+  };
 }

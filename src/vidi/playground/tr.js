@@ -7,6 +7,7 @@ export default {
   motto: 'Resimleriniz hakkında sorun. Hiçbir şey bu sunucudan dışarı çıkmaz.',
   key: 'Anahtar',
   keyKept: 'yalnızca bellekte tutulur',
+  keepKey: 'bu sekme için',
   pageLanguage: 'Bu sayfanın dili',
   dark: 'Koyu',
 
@@ -30,6 +31,8 @@ export default {
 
   // what was found
   found: 'Bulunanlar',
+  nothing: 'Böyle bir şey bulunamadı.',
+  nothingHere: 'Bu resimde bir şey bulunamadı.',
   legend: 'Etiketler; vurgulu kalsın diye birine basın',
   byScore: 'Puanı en az {limit}, modelin verdiği puanla: {all} sonuçtan {kept} tanesi',
   byRank: 'Bu yanıtta puan yok. Kendi sırasıyla, {all} sonuçtan ilk {kept} tanesi',
@@ -67,6 +70,23 @@ export default {
   compare: 'Karşılaştır',
   compareAsks: 'Bu iki resim arasındaki farklar neler?',
 
+  more: 'Diğer ayarlar',
+  system: 'Sistem yönergesi',
+  temperature: 'Sıcaklık',
+  showThinking: 'Modelin düşündüklerini göster',
+  schema: 'Yanıtın şeması',
+  schemaHint: 'Boşsa herhangi bir JSON',
+  schemaExamples: 'Şema örnekleri',
+  schemaFits: 'Bu bir şema.',
+  schemaScene: 'Sahne',
+  schemaThings: 'Nesneler',
+  schemaText: 'Yazılar',
+  noJson: 'Bu henüz JSON değil: {line}. satıra bakın.',
+  schemaNoObject: '{at} süslü parantez içinde bir nesne olmalı.',
+  schemaType: '{at} hiçbir şemada olmayan bir türde: {type}. Türler: string, number, integer, boolean, array, object.',
+  schemaEnum: '{at} için enum en az bir değerli bir liste olmalı.',
+  schemaRequired: '{at}, kendi özellikleri arasında olmayan {name} adını istiyor.',
+
   // what is added to a question about several pictures, in the question's language
   boxesForm: 'Yanıt {"box_2d", "label", "score"} biçiminde bir JSON dizisi olsun. box_2d, 0-1000 aralığında [ymin, xmin, ymax, xmax] olsun.',
   pointsForm: 'Yanıt {"point", "label", "score"} biçiminde bir JSON dizisi olsun. point, 0-1000 aralığında [y, x] olsun.',
@@ -74,6 +94,14 @@ export default {
 
   // the answer
   answer: 'Yanıt',
+  conversation: 'Şimdiye kadarki konuşma',
+  followUp: 'Bununla ilgili bir şey daha sorun',
+  send: 'Gönder',
+  edit: 'Düzenle',
+  editQuestion: '“{question}” sorusunu düzenleyip yeniden sor',
+  thoughts: 'Modelin düşündükleri',
+  savePicture: 'Resmi kaydet',
+  saveAnswer: 'JSON olarak kaydet',
   raw: 'Ham JSON',
   asCode: 'Kod olarak kopyala',
   programLanguage: 'Programlama dili',

@@ -276,7 +276,7 @@ class Languages:
         return self._read_as(text, language)
 
     def _named_elsewhere(self, text: str, read: Language) -> tuple[Entity, ...]:
-        """The things that a text names in another language than it is read in: "Arabaları bul", then a form."""
+        """The things a text names in another language than it is read in: "Arabaları bul", then a form."""
         words = set(re.findall(r"[^\W\d_]+", text))
         for each in self.by_id.values():
             told = words & each.telling - read.telling or set(text) & set(each.letters)
