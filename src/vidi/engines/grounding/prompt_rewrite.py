@@ -146,7 +146,7 @@ RULES: Mapping[Category, tuple[str, ...]] = {
     ),
     Category.ANYTHING: (
         r"^(?:(?:the|all|most|of|different|individual|distinct|prominent|main|visible|important|salient"
-        r"|notable|major|key|common|physical|belirgin|önemli|ana|görünen)_)*"
+        r"|notable|major|key|common|physical|en|belirgin|önemli|ana|görünen)_)*"
         r"(?:items?|objects?|things?|elements?|entities|entity|everything|something|nesne\w*|öğe\w*|şey\w*"
         r"|eşya\w*|cisim\w*)$",
     ),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vidi.domain.geometry import Box
+from vidi.engines.grounding.prompt_rewrite import Category, matches_category, rewrite
 from vidi.engines.lite.answers.captions import (
     Group,
     caption,
@@ -112,6 +113,9 @@ def _one_line(lines: Sequence[TextLine]) -> str:
     return " / ".join(line.text for line in lines)
 
 
+WHATEVER = ("what", "which", "who", "any", "every", "ne", "hangi", "her")
+"""Beginnings of targets that name no thing."""
+
 NAMED = 0.2
 """Lowest score of a box whose class the prompt names."""
 
@@ -131,8 +135,16 @@ def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
         return as_things(evidence)[: intent.style.limit or MOST]
     named = [entity for entity in intent.entities if entity.labels]
     # Where only things are named that the detector does not know, none is shown.
-    things = _named(named, evidence) if intent.entities else evidence.things(SHOWN)
+    named_any = bool(intent.entities) or _names_others(intent)
+    things = _named(named, evidence) if named_any else evidence.things(SHOWN)
     return things[: intent.style.limit or MOST]
+
+
+def _names_others(intent: Intent) -> bool:
+    """Whether a request without a known word still looks for something of its own: "find the trees"."""
+    first, *rest = rewrite(intent.text).targets.split() or [""]
+    whatever = matches_category(Category.ANYTHING, rest[-1] if rest else first)
+    return bool(first) and not whatever and not first.startswith(WHATEVER)
 
 
 def _named(entities: Sequence[Entity], evidence: Evidence) -> tuple[Thing, ...]:
