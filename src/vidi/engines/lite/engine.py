@@ -16,7 +16,9 @@ from vidi.engines.lite.answers.compare import compare
 from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.field_values import LONGEST_DESCRIBED, shape_in
 from vidi.engines.lite.answers.lists import array, located, python_list, wanted
-from vidi.engines.lite.answers.resolve import SHOWN, find
+from vidi.engines.lite.answers.resolve import (
+    find,
+)
 from vidi.engines.lite.answers.schema_filler import fill
 from vidi.engines.lite.catalog import CARD
 from vidi.engines.lite.evidence import Evidence, VisionModels
@@ -53,9 +55,7 @@ def ordinal(at: int, language: Language) -> str:
 def _which(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
     """The pictures in which what is named is seen; the one with most or fewest of it, if that is asked."""
     language = intent.language
-    counts = [
-        sum(len(find(entity, evidence, SHOWN)) for entity in intent.entities[:1]) for evidence in evidences
-    ]
+    counts = [sum(len(find(entity, evidence)) for entity in intent.entities[:1]) for evidence in evidences]
     ranked = language.matches(language.pronouns, "most", intent.text)
     fewest = language.matches(language.pronouns, "fewest", intent.text)
     if ranked or fewest:

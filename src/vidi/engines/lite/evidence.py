@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from vidi.domain.geometry import GRID, Box
 from vidi.domain.prompt import Picture
+from vidi.engines.lite.thresholds import Thresholds
 from vidi.engines.lite.vision import colours
 from vidi.engines.lite.vision.classifier import Classification
 from vidi.engines.lite.vision.detector import Detection
@@ -267,6 +268,7 @@ class VisionModels:
     classifier: Classifies
     world: World
     reader: ReadsText | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
     detections: SharedPictures[Detections] = field(default_factory=_memory)
     classifications: SharedPictures[Classification] = field(default_factory=_memory)
     texts: SharedPictures[tuple[TextLine, ...]] = field(default_factory=_memory)
@@ -283,6 +285,11 @@ class Evidence:
     def world(self) -> World:
         """The tables that tell what belongs to what."""
         return self.models.world
+
+    @property
+    def least(self) -> Thresholds:
+        """From which score on something is said."""
+        return self.models.thresholds
 
     @property
     def _key(self) -> Hashable:
@@ -317,8 +324,9 @@ class Evidence:
             self._key, lambda: self.models.classifier.classify(self.picture)
         )
 
-    def things(self, floor: float) -> tuple[Thing, ...]:
-        """The things with a score of at least `floor`, most prominent first."""
+    def things(self, floor: float | None = None) -> tuple[Thing, ...]:
+        """The things with a score of at least `floor`, by default what is shown; most prominent first."""
+        floor = self.least.shown if floor is None else floor
         return tuple(thing for thing in self.detections.things if thing.score >= floor)
 
     def colour_around(self, rows: tuple[float, float], floor: float) -> str:

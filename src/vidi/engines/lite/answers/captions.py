@@ -10,13 +10,6 @@ from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.language import SEVERAL, AnswerText, Language
 from vidi.engines.lite.world import Action, BoxRelation, Relation, Room, beside
 
-SURE = 0.5
-LIKELY = 0.25
-"""Summed probability of a place's classes: before the things are asked, and after."""
-
-TELLING = 0.35
-"""Score from which a thing tells the place."""
-
 LARGE = 0.12
 """Part of the picture that is "a good part"."""
 
@@ -38,13 +31,13 @@ def scene_of(evidence: Evidence) -> Scene | None:
     """The place that a picture shows, if it can be told."""
     told = scores_of(evidence)
     best = max(told, key=lambda scene: told[scene], default="")
-    if best and told[best] >= SURE:
+    if best and told[best] >= evidence.least.place_sure:
         return Scene(best, sure=True)
-    things = evidence.things(TELLING)
+    things = evidence.things(evidence.least.telling)
     for room in evidence.world.rooms:
         if told.get(room.scene, 0.0) >= room.hint and _fits(room, things):
             return Scene(room.scene, sure=False)
-    if best and told[best] >= LIKELY:
+    if best and told[best] >= evidence.least.place_likely:
         return Scene(best, sure=False)
     return None
 
@@ -66,7 +59,7 @@ def indoors(evidence: Evidence) -> bool | None:
     if scene and scene.sure:
         return scene.id in world.inside
     weight = 0.0
-    for thing in evidence.things(TELLING):
+    for thing in evidence.things(evidence.least.telling):
         weight += thing.score * ((thing.label in world.inside_things) - (thing.label in world.outside_things))
     if scene:
         weight = max(-1.0, min(1.0, weight)) + (1.5 if scene.id in world.inside else -1.5)
@@ -86,48 +79,12 @@ def _fits(room: Room, things: tuple[Thing, ...]) -> bool:
     return not room.many or len(involved) > 1
 
 
-WORTH_TELLING = 0.35
-"""Lowest score of a thing that a caption states, if there is one."""
-
-WORTH_GUESSING = 0.25
-"""Lowest score of the one thing that a caption states where none is better."""
-
-AGREED = 0.2
-"""Probability of its kinds from which the classifier makes a doubtful thing worth telling."""
-
-COUNTED = 0.4
-"""Lowest score of a thing that counts in a caption's "two" or "several"."""
-
-LEADING = 0.4
-"""Lowest score of the thing that a caption is about, if there is a better one."""
-
-NOTABLE = 0.42
-"""Score from which a thing is worth a word however small it is."""
-
-ALONE_SURE = 0.5
-"""Score under which the one thing in a picture is told as a maybe, unless the classifier sees it too."""
-
-ALIVE = 3.0
-"""How much more prominent than a person or animal something else must be to lead a caption."""
-
-MINOR = 0.3
-"""Prominence, as a part of the leading thing's, from which another thing is worth a word."""
-
 GUESS_SURE = 0.4
 GUESS_LIKELY = 0.15
 """Probability from which the classifier's word for a picture without things is stated, or as a maybe."""
 
 SMOOTH, NOISE = 5.0, 30_000.0
 """Sharpness under which a picture shows no edge, and over which it shows nothing else: no guess is made."""
-
-DETAILS = 0.33
-"""Lowest score of a thing that a detailed description states."""
-
-SURE_APART = 0.5
-"""Lowest score of a thing that someone is said to play with from afar."""
-
-PARTICIPANT = 0.5
-"""Prominence, as a part of the leading one's, from which one of a group is worth telling what it does."""
 
 MOST_OTHERS = 2
 MOST_IN_ROOM = 4
@@ -182,7 +139,7 @@ def in_words(group: Group, language: Language, evidence: Evidence) -> str:
 
 def what_is_seen(evidence: Evidence, language: Language) -> str:
     """The things in a picture as a list in words: "a dog and two people"; "" if there are none."""
-    groups = grouped(evidence.things(WORTH_TELLING))[:6]
+    groups = grouped(evidence.things(evidence.least.told))[:6]
     return language.listed([in_words(group, language, evidence) for group in groups])
 
 
@@ -217,7 +174,7 @@ def caption(evidence: Evidence, language: Language) -> AnswerText:
 def describe(evidence: Evidence, language: Language) -> AnswerText:
     """A caption, then where each thing is, the place and the colours."""
     first = caption(evidence, language)
-    groups = [surely(group) for group in grouped(evidence.things(DETAILS))[:6]]
+    groups = [surely(group, evidence) for group in grouped(evidence.things(evidence.least.detailed))[:6]]
     details = (language.as_sentence(_detail(group, language)) for group in groups)
     sentences = [first.text, *details]
     inside = indoors(evidence)
@@ -236,7 +193,7 @@ def describe(evidence: Evidence, language: Language) -> AnswerText:
 def what_it_shows(evidence: Evidence, language: Language) -> str:
     """A caption for the middle of a sentence: "a red bus on a street"."""
     answer = caption(evidence, language)
-    if evidence.things(WORTH_GUESSING):
+    if evidence.things(evidence.least.guessed):
         text = answer.text.rstrip(".")
         return text[:1].lower() + text[1:]
     return language.one(answer.brief) if answer.brief else language.say("nothing_seen")
@@ -274,7 +231,7 @@ def relation_in(
     for rule in evidence.world.relations:
         if only is None or rule.says in only:
             for who in whos:
-                found = (_doing(rule, who, what) for what in groups if who.label in rule.who)
+                found = (_doing(rule, who, what, evidence) for what in groups if who.label in rule.who)
                 doing = next((each for each in found if each), None)
                 if doing:
                     return doing
@@ -291,11 +248,11 @@ def place_in_words(thing: Thing, language: Language) -> str:
     return language.cells[thing.cell].at
 
 
-def _doing(rule: Relation, who: Group, what: Group) -> Doing | None:
+def _doing(rule: Relation, who: Group, what: Group, evidence: Evidence) -> Doing | None:
     """Those of two groups that stand in a relation, if one that stands out is among them."""
     if what.label not in rule.what or what.label == who.label:
         return None
-    if rule.how is BoxRelation.APART and what.things[0].score < SURE_APART:
+    if rule.how is BoxRelation.APART and what.things[0].score < evidence.least.apart:
         return None
     holds = rule.how.holds
     pairs = [(one, other) for other in what.things for one in who.things if holds(one.box, other.box)]
@@ -304,32 +261,33 @@ def _doing(rule: Relation, who: Group, what: Group) -> Doing | None:
         pairs = [pair for at, pair in enumerate(pairs) if at == 0 or pairs[at - 1][1] is not pair[1]]
     ones = tuple(one for one in who.things if any(one is a for a, _ in pairs))
     others = tuple(other for other in what.things if any(other is b for _, b in pairs))
-    if not ones or ones[0].prominence < PARTICIPANT * who.things[0].prominence:
+    if not ones or ones[0].prominence < evidence.least.participant * who.things[0].prominence:
         return None
     return Doing(rule, Group(who.label, ones), Group(what.label, others))
 
 
 def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
     """The groups that a caption may state, the leading one first."""
-    doubtful = evidence.things(WORTH_GUESSING)
+    doubtful = evidence.things(evidence.least.guessed)
     agreed = _agreed(evidence)
-    told = [thing for thing in doubtful if thing.score >= WORTH_TELLING or thing.label in agreed]
+    told = [thing for thing in doubtful if thing.score >= evidence.least.told or thing.label in agreed]
     # Where nothing is worth telling, a guess says more than nothing; `caption` then words it as one.
-    groups = [surely(group) for group in grouped(told or doubtful[:1])]
+    groups = [surely(group, evidence) for group in grouped(told or doubtful[:1])]
     if not groups:
         return ()
     sure = [
         group
         for group in groups
-        if group.label in agreed or max(thing.score for thing in group.things) >= LEADING
+        if group.label in agreed or max(thing.score for thing in group.things) >= evidence.least.leading
     ]
     # People look at people and animals first, however small beside a building or a table.
     living = {"person", *evidence.world.groups["animal"]}
     leading = max(
-        sure or groups, key=lambda group: group.prominence * (ALIVE if group.label in living else 1)
+        sure or groups,
+        key=lambda group: group.prominence * (evidence.least.alive if group.label in living else 1),
     )
     rest = [group for group in groups if group is not leading]
-    return (leading, *(group for group in rest if _notable(group, leading)))
+    return (leading, *(group for group in rest if _notable(group, leading, evidence)))
 
 
 def _doubtful(groups: Sequence[Group], evidence: Evidence) -> bool:
@@ -338,7 +296,11 @@ def _doubtful(groups: Sequence[Group], evidence: Evidence) -> bool:
     What neither knows, such as a nebula, looks a little like something to the detector.
     """
     alone = len(groups) == 1 and len(groups[0].things) == 1
-    return alone and groups[0].things[0].score < ALONE_SURE and groups[0].label not in _agreed(evidence)
+    return (
+        alone
+        and groups[0].things[0].score < evidence.least.alone
+        and groups[0].label not in _agreed(evidence)
+    )
 
 
 def _agreed(evidence: Evidence) -> frozenset[str]:
@@ -346,17 +308,20 @@ def _agreed(evidence: Evidence) -> frozenset[str]:
     scores: defaultdict[str, float] = defaultdict(float)
     for label, probability in evidence.labels:
         scores[evidence.world.family.get(label, "")] += probability
-    return frozenset(name for name, score in scores.items() if name and score >= AGREED)
+    return frozenset(name for name, score in scores.items() if name and score >= evidence.least.agreed)
 
 
-def surely(group: Group) -> Group:
+def surely(group: Group, evidence: Evidence) -> Group:
     """A group without the members whose number would only be guessed."""
-    sure = tuple(thing for thing in group.things if thing.score >= COUNTED)
+    sure = tuple(thing for thing in group.things if thing.score >= evidence.least.counted)
     return Group(group.label, sure or (max(group.things, key=lambda thing: thing.score),))
 
 
-def _notable(group: Group, leading: Group) -> bool:
-    return group.prominence >= MINOR * leading.prominence or group.things[0].score > NOTABLE
+def _notable(group: Group, leading: Group, evidence: Evidence) -> bool:
+    return (
+        group.prominence >= evidence.least.minor * leading.prominence
+        or group.things[0].score > evidence.least.notable
+    )
 
 
 def _others_in_words(leading: Group, others: Sequence[Group], language: Language, evidence: Evidence) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from vidi.engines.lite.answers.captions import WORTH_TELLING, grouped, in_words, place_in_words, surely
+from vidi.engines.lite.answers.captions import (
+    grouped,
+    in_words,
+    place_in_words,
+    surely,
+)
 from vidi.engines.lite.answers.resolve import (
-    KIND_THERE,
-    SHOWN,
-    THERE,
     cannot_tell,
     cell_in,
     find,
@@ -71,7 +73,7 @@ def colour(intent: Intent, evidence: Evidence) -> AnswerText:
 def extreme(intent: Intent, evidence: Evidence) -> AnswerText:
     """The most prominent, largest or smallest thing."""
     language = intent.language
-    things = evidence.things(SHOWN)
+    things = evidence.things()
     if not things:
         return cannot_tell(evidence, language)
     phrase, thing = "main_is", things[0]
@@ -95,9 +97,9 @@ def so_many(entity: Entity, number: int, language: Language) -> str:
 def _count_one(entity: Entity, anchors: list[Entity], evidence: Evidence, language: Language) -> AnswerText:
     if not entity.labels:
         return cannot_tell(evidence, language)
-    found = find(entity, evidence, SHOWN)
+    found = find(entity, evidence)
     for anchor in anchors:
-        at = find(anchor, evidence, SHOWN)
+        at = find(anchor, evidence)
         if at:
             found = tuple(thing for thing in found if any(touching(thing.box, one.box) for one in at))
     if not found:
@@ -119,7 +121,7 @@ def _with_doubt(intent: Intent, asked: Entity, answer: AnswerText) -> AnswerText
 
 
 def _count_all(evidence: Evidence, language: Language) -> AnswerText:
-    things = evidence.things(SHOWN)
+    things = evidence.things()
     names = [language.counted(group.label, len(group.things)) for group in grouped(things)]
     if not names:
         return cannot_tell(evidence, language)
@@ -136,7 +138,7 @@ def _of_a_surface(intent: Intent, evidence: Evidence) -> AnswerText | None:
     language = intent.language
     for name, rows in SURFACES.items():
         match = language.matches(language.surfaces, name, intent.text)
-        word = language.colour(evidence.colour_around(rows, SHOWN)) if match else ""
+        word = language.colour(evidence.colour_around(rows, evidence.least.shown)) if match else ""
         if match and word:
             return AnswerText(language.sentence("surface_is", colour=word), brief=word)
     return None
@@ -184,7 +186,7 @@ def state(intent: Intent, evidence: Evidence) -> AnswerText:
     asked, _ = asked_and_anchors(intent)
     if not asked:
         return cannot_tell(evidence, language)
-    found = resolve(intent, asked[0], evidence) or find(asked[0], evidence, THERE)
+    found = resolve(intent, asked[0], evidence) or find(asked[0], evidence, evidence.least.there)
     if not found:
         return _yes_no(asked[0], evidence, language)
     if _is_plain(intent):
@@ -196,7 +198,7 @@ def state(intent: Intent, evidence: Evidence) -> AnswerText:
         return _verdict(holds, "colour", language, noun=noun, colour=own)
     cell = cell_in(intent.text, language)
     if cell:
-        holds = any(lies_in(thing, cell) for thing in find(asked[0], evidence, SHOWN) or found)
+        holds = any(lies_in(thing, cell) for thing in find(asked[0], evidence) or found)
         own = language.cells[cell].at if holds else place_in_words(found[0], language)
         return _verdict(holds, "where", language, noun=noun, place=own)
     others = intent.entities[1:]
@@ -216,7 +218,7 @@ def asked_and_anchors(intent: Intent) -> tuple[tuple[Entity, ...], tuple[Entity,
 def near_anchor(things: Sequence[Thing], anchors: Sequence[Entity], evidence: Evidence) -> tuple[Thing, ...]:
     """Those of some things that touch what says where they should be; all where that is not seen."""
     for anchor in anchors:
-        places_found = find(anchor, evidence, THERE)
+        places_found = find(anchor, evidence, evidence.least.there)
         if places_found:
             return tuple(
                 thing for thing in things if any(touching(thing.box, one.box) for one in places_found)
@@ -239,7 +241,7 @@ def _with_the_rest(
     language = intent.language
     anchors = [each for each in anchors if each.labels]
     if anchors:
-        return _has(find(asked, evidence, THERE), anchors, evidence, language)
+        return _has(find(asked, evidence, evidence.least.there), anchors, evidence, language)
     does = language.matches(language.pronouns, "verbs", intent.text[asked.start :]) is not None
     indefinite = language.matches(language.pronouns, "indefinite", intent.text) is not None
     if does and not (indefinite and asked.name != "person"):
@@ -251,29 +253,31 @@ def _has(
     found: Sequence[Thing], others: Sequence[Entity], evidence: Evidence, language: Language
 ) -> AnswerText:
     """Whether things have, wear, hold or touch others."""
-    missing = next((each for each in others if each.labels and not find(each, evidence, THERE)), None)
+    missing = next(
+        (each for each in others if each.labels and not find(each, evidence, evidence.least.there)), None
+    )
     if missing:
         return no_such(missing, evidence, language)
     close = near_anchor(found, others, evidence)
-    there = [thing for each in others for thing in find(each, evidence, THERE)[:1]]
+    there = [thing for each in others for thing in find(each, evidence, evidence.least.there)[:1]]
     groups = grouped((*(close or found)[:1], *there))
     listed = language.listed([in_words(group, language, evidence) for group in groups])
     return _verdict(bool(close), "together", language, things=listed)
 
 
 def _yes_no(entity: Entity, evidence: Evidence, language: Language) -> AnswerText:
-    found = find(entity, evidence, THERE)
+    found = find(entity, evidence, evidence.least.there)
     if found:
         return _there(entity, found, evidence, language)
-    if not entity.colour and kind_in(entity, evidence) >= KIND_THERE:
+    if not entity.colour and kind_in(entity, evidence) >= evidence.least.kind_there:
         thing = language.one(language.noun(entity.name).one)
         return AnswerText(language.sentence("may_see", things=thing), brief=language.say("yes"))
     return no_such(entity, evidence, language)
 
 
 def _there(entity: Entity, found: Sequence[Thing], evidence: Evidence, language: Language) -> AnswerText:
-    sure = [thing for thing in found if thing.score >= WORTH_TELLING] or found[:1]
-    groups = [surely(group) for group in grouped(sure)]
+    sure = [thing for thing in found if thing.score >= evidence.least.told] or found[:1]
+    groups = [surely(group, evidence) for group in grouped(sure)]
     listed = language.listed([in_words(group, language, evidence) for group in groups[:4]])
     plural = len(groups[0].things) > 1 and not listed.startswith(language.phrases["group_of_people"])
     text = language.sentence("yes_are" if plural else "yes_is", things=listed)
@@ -292,7 +296,7 @@ def _number_wanted(intent: Intent) -> tuple[str, int] | None:
 
 def _yes_no_count(intent: Intent, evidence: Evidence, word: str, number: int) -> AnswerText:
     language = intent.language
-    found = len(find(intent.entities[0], evidence, SHOWN))
+    found = len(find(intent.entities[0], evidence))
     holds = {
         "more_than": found > number,
         "less_than": found < number,

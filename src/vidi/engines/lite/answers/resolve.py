@@ -6,22 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vidi.domain.geometry import GRID
-from vidi.engines.lite.answers.captions import what_is_seen
+from vidi.engines.lite.answers.captions import (
+    what_is_seen,
+)
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
 from vidi.engines.lite.language.language import AnswerText, Language
-
-SHOWN = 0.25
-"""Lowest score of a thing that is counted, boxed or placed."""
-
-THERE = 0.22
-"""Lowest score of a thing that answers "is there"."""
-
-KIND_THERE = 0.15
-"""Lowest probability of a classifier class that answers "is there"."""
-
-TAKEN = 0.35
-"""A thing of this score stands in the way of a classifier class that it is often taken for."""
 
 
 def cannot_tell(evidence: Evidence, language: Language) -> AnswerText:
@@ -33,8 +23,8 @@ def cannot_tell(evidence: Evidence, language: Language) -> AnswerText:
     return AnswerText(" ".join(sentences), brief=language.say("unknown"), known=False)
 
 
-def find(entity: Entity, evidence: Evidence, floor: float) -> tuple[Thing, ...]:
-    """The things that an entity means, under the class that it means, most prominent first."""
+def find(entity: Entity, evidence: Evidence, floor: float | None = None) -> tuple[Thing, ...]:
+    """The things that an entity means, under the class that it means, as `Evidence.things`."""
     things = (thing for thing in evidence.things(floor) if entity.means(thing))
     return tuple(replace(thing, label=entity.names(thing)) for thing in things)
 
@@ -45,7 +35,9 @@ def resolve(intent: Intent, entity: Entity, evidence: Evidence, *, ranked: bool 
     Of several, one is meant where the question names a side or a rank, unless `ranked` is false, and where it
     speaks of one: the most prominent.
     """
-    found = find(entity, evidence, SHOWN) or find(entity, evidence, THERE) or _mistaken(entity, evidence)
+    found = (
+        find(entity, evidence) or find(entity, evidence, evidence.least.there) or _mistaken(entity, evidence)
+    )
     if len(found) < 2:
         return found
     chosen = _of_the_rank(intent, found) if ranked else None
@@ -60,7 +52,7 @@ def _mistaken(entity: Entity, evidence: Evidence) -> tuple[Thing, ...]:
         return ()
     (label,) = entity.labels
     alike = next((labels for labels in evidence.world.lookalikes if label in labels), frozenset())
-    near = (thing for thing in evidence.things(TAKEN) if thing.label in alike)
+    near = (thing for thing in evidence.things(evidence.least.taken) if thing.label in alike)
     return tuple(replace(thing, label=label) for thing in near)
 
 
@@ -96,7 +88,7 @@ def contradicted(kind: str, evidence: Evidence) -> bool:
     family = world.family.get(kind)
     if family is None:
         return False
-    seen = {thing.label for thing in evidence.things(TAKEN)}
+    seen = {thing.label for thing in evidence.things(evidence.least.taken)}
     return family not in seen and any(world.confusable(family, label) for label in seen)
 
 
@@ -154,7 +146,7 @@ def name_of(entity: Entity, found: Sequence[Thing]) -> str:
 
 
 def _unseen(entity: Entity, evidence: Evidence, language: Language) -> str:
-    others = tuple(thing for thing in evidence.things(SHOWN) if thing.label in entity.labels)
+    others = tuple(thing for thing in evidence.things() if thing.label in entity.labels)
     if entity.colour and others:
         name = others[0].label if len({thing.label for thing in others}) == 1 else entity.name
         things = language.counted(name, len(others))
