@@ -44,11 +44,11 @@ class RememberedDetector(Detector):
         super().__init__(model, threads=1)
         self._folder = folder
 
-    def look(self, picture: Picture, long_side: int, floor: float) -> RawBoxes:
+    def look(self, picture: Picture, long_side: int, floor: float, *, mirrored: bool = False) -> RawBoxes:
         """A look as the detector makes it, from the folder if it lies there."""
-        file = self._folder / f"{picture.digest[:32]}-{long_side}.npz"
+        file = self._folder / f"{picture.digest[:32]}-{long_side}{'m' * mirrored}.npz"
         if not file.exists():
-            found = super().look(picture, long_side, LOWEST)
+            found = super().look(picture, long_side, LOWEST, mirrored=mirrored)
             np.savez(file, labels=found.labels, scores=found.scores, corners=found.corners)
         with np.load(file) as kept:
             every = RawBoxes(kept["labels"], kept["scores"], kept["corners"])

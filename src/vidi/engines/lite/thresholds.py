@@ -36,8 +36,8 @@ class Thresholds:
         participant: Prominence, as a part of the leading one's, of one who is told to do something.
     """
 
-    shown: float = 0.25
-    prominent: float = 0.25
+    shown: float = 0.3
+    prominent: float = 0.35
     named: float = 0.2
     fair: float = 0.3
     there: float = 0.22

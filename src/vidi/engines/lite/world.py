@@ -103,7 +103,6 @@ class World:
         groups: Hypernym to detector classes.
         confusions: Sets of detector classes that are often taken for each other.
         lookalikes: Sets of detector classes of which one may be called by another's name.
-        herds: Sets of detector classes of which one kind stands together as a rule.
         family: Classifier class to the detector class that it is a kind of.
         scene_of: Classifier class to the place that it speaks for.
         rooms: Places told by things, most telling first.
@@ -118,7 +117,6 @@ class World:
     groups: Mapping[str, frozenset[str]]
     confusions: tuple[frozenset[str], ...]
     lookalikes: tuple[frozenset[str], ...]
-    herds: tuple[frozenset[str], ...]
     family: Mapping[str, str]
     scene_of: Mapping[str, str]
     rooms: tuple[Room, ...]
@@ -146,7 +144,6 @@ def load_world() -> World:
     return World(
         groups=groups,
         lookalikes=tuple(frozenset(labels) for labels in tables["lookalikes"].values()),
-        herds=tuple(frozenset(labels) for labels in tables["herds"].values()),
         confusions=tuple(frozenset(labels) for labels in tables["confusions"].values()),
         family=_inverted(tables["families"]),
         scene_of=_inverted(tables["scenes"]),

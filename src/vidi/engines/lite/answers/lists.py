@@ -132,8 +132,15 @@ def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
         return as_things(evidence)[: intent.style.limit or MOST]
     named = [entity for entity in intent.entities if entity.labels]
     # Where only things are named that the detector does not know, none is shown.
-    things = _named(named, evidence) if intent.entities else evidence.things()
+    things = _named(named, evidence) if intent.entities else evidence.things(_open_floor(intent, evidence))
     return things[: intent.style.limit or MOST]
+
+
+def _open_floor(intent: Intent, evidence: Evidence) -> float:
+    """The lowest score of a box where no class is named: higher where only what stands out is wanted."""
+    language = intent.language
+    salient = language.matches(language.pronouns, "prominent", intent.text) is not None
+    return evidence.least.prominent if salient else evidence.least.shown
 
 
 def _named(entities: Sequence[Entity], evidence: Evidence) -> tuple[Thing, ...]:
