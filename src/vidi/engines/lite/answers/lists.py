@@ -130,8 +130,9 @@ def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
     """The things that a request for boxes or points means, most prominent first."""
     if wants_text(intent):
         return as_things(evidence)[: intent.style.limit or MOST]
-    named = [entity for entity in intent.entities if entity.labels]
-    # Where only things are named that the detector does not know, none is shown.
+    strange = any(entity.unknown for entity in intent.entities)
+    # Where only things are named that the detector does not know, none is shown; nor the whole for its part.
+    named = [each for each in intent.entities if each.labels and not (strange and each.anchor)]
     things = _named(named, evidence) if intent.entities else evidence.things(_open_floor(intent, evidence))
     return things[: intent.style.limit or MOST]
 

@@ -12,6 +12,7 @@ from vidi.engines.lite.answers.captions import (
     surely,
 )
 from vidi.engines.lite.answers.resolve import (
+    cannot_look,
     cannot_tell,
     cell_in,
     find,
@@ -45,7 +46,10 @@ def count(intent: Intent, evidence: Evidence) -> AnswerText:
     asked = list({(entity.labels or entity.name, entity.colour): entity for entity in asked}.values())
     answers = [_count_one(entity, anchors, evidence, language) for entity in asked[:4]]
     if len(answers) == 1:
-        return answers[0] if anchors or asked[0].colour else _with_doubt(intent, asked[0], answers[0])
+        strange = any(each.unknown for each in anchors)
+        if not strange and (anchors or asked[0].colour):
+            return answers[0]
+        return _with_doubt(intent, asked[0], answers[0], strange=strange)
     return AnswerText(
         " ".join(answer.text for answer in answers), brief=", ".join(answer.brief for answer in answers)
     )
@@ -57,6 +61,8 @@ def colour(intent: Intent, evidence: Evidence) -> AnswerText:
     if not intent.entities:
         return _of_a_surface(intent, evidence) or _main_colours(intent, evidence)
     entity = intent.entities[0]
+    if entity.unknown:
+        return _main_colours(intent, evidence, unknown=True)
     found = resolve(intent, entity, evidence)
     if not found:
         return not_seen(entity, evidence, language)
@@ -96,7 +102,7 @@ def so_many(entity: Entity, number: int, language: Language) -> str:
 
 def _count_one(entity: Entity, anchors: list[Entity], evidence: Evidence, language: Language) -> AnswerText:
     if not entity.labels:
-        return cannot_tell(evidence, language)
+        return cannot_look([entity], (), evidence, language)
     found = find(entity, evidence)
     for anchor in anchors:
         at = find(anchor, evidence)
@@ -111,11 +117,12 @@ def _count_one(entity: Entity, anchors: list[Entity], evidence: Evidence, langua
     return AnswerText(language.sentence(phrase, things=things), brief=str(len(found)))
 
 
-def _with_doubt(intent: Intent, asked: Entity, answer: AnswerText) -> AnswerText:
+def _with_doubt(intent: Intent, asked: Entity, answer: AnswerText, *, strange: bool) -> AnswerText:
     """A count of all, said to be no more than that where only some are asked after: "who smile"."""
     language = intent.language
     rest = intent.text[asked.start :]
-    if answer.brief in {"", "0"} or not language.matches(language.pronouns, "verbs", rest):
+    verbs = language.matches(language.pronouns, "verbs", rest) is not None
+    if answer.brief in {"", "0"} or not (strange or verbs):
         return answer
     return AnswerText(f"{answer.text} {language.sentence('cannot_which')}", brief=answer.brief)
 
@@ -144,7 +151,7 @@ def _of_a_surface(intent: Intent, evidence: Evidence) -> AnswerText | None:
     return None
 
 
-def _main_colours(intent: Intent, evidence: Evidence) -> AnswerText:
+def _main_colours(intent: Intent, evidence: Evidence, *, unknown: bool = False) -> AnswerText:
     """The picture's colours; where something unknown is asked after, said to be no more than that."""
     language = intent.language
     names = [language.colour(name) for name in evidence.detections.palette[:3]]
@@ -153,7 +160,8 @@ def _main_colours(intent: Intent, evidence: Evidence) -> AnswerText:
     listed = language.listed(names)
     phrase = "main_colours" if len(names) > 1 else "main_colour"
     text = language.sentence(phrase, colours=listed, colour=listed)
-    if language.matches(language.pronouns, "whole", intent.text) or len(intent.text.split()) < 4:
+    whole = language.matches(language.pronouns, "whole", intent.text) is not None
+    if not unknown and (whole or len(intent.text.split()) < 4):
         return AnswerText(text, brief=listed, items=tuple(names))
     return AnswerText(
         f"{language.sentence('cannot_colour')} {text}", brief=language.say("unknown"), known=False
@@ -170,14 +178,18 @@ def exists(intent: Intent, evidence: Evidence) -> AnswerText:
     if wanted:
         return _yes_no_count(intent, evidence, *wanted)
     answers = [_yes_no(entity, evidence, language) for entity in asked]
+    unknown = [each for each in (*asked, *anchors) if each.unknown]
+    denied = any(answer.brief == language.say("no") for answer in answers)
+    if unknown and not denied:
+        there = [thing for each in asked for thing in find(each, evidence, evidence.least.there)]
+        return cannot_look(unknown, there, evidence, language)
     if len(asked) == 1 and answers[0].brief == language.say("yes"):
         return _with_the_rest(intent, asked[0], anchors, answers[0], evidence)
     every = all(answer.brief == language.say("yes") for answer in answers)
-    unknown = any(not answer.known for answer in answers)
-    brief = "unknown" if unknown else "yes" if every else "no"
-    return AnswerText(
-        " ".join(answer.text for answer in answers), brief=language.say(brief), known=not unknown
-    )
+    unsure = any(not answer.known for answer in answers) and not denied
+    brief = "unknown" if unsure else "yes" if every else "no"
+    told = [answer.text for answer in answers if not denied or answer.brief == language.say("no")]
+    return AnswerText(" ".join(told), brief=language.say(brief), known=not unsure)
 
 
 def state(intent: Intent, evidence: Evidence) -> AnswerText:
@@ -202,6 +214,8 @@ def state(intent: Intent, evidence: Evidence) -> AnswerText:
         own = language.cells[cell].at if holds else place_in_words(found[0], language)
         return _verdict(holds, "where", language, noun=noun, place=own)
     others = intent.entities[1:]
+    if any(each.unknown for each in others):
+        return cannot_look([each for each in others if each.unknown], found, evidence, language)
     if others and others[0].labels:
         return _has(found, others, evidence, language)
     return cannot_tell(evidence, language)
@@ -267,9 +281,13 @@ def _has(
 
 def _yes_no(entity: Entity, evidence: Evidence, language: Language) -> AnswerText:
     found = find(entity, evidence, evidence.least.there)
+    kind = kind_in(entity, evidence)
+    narrower = entity.name in entity.kinds and entity.name not in entity.labels
+    if found and narrower and kind < evidence.least.kind_there:
+        return cannot_look([entity], found, evidence, language)
     if found:
         return _there(entity, found, evidence, language)
-    if not entity.colour and kind_in(entity, evidence) >= evidence.least.kind_there:
+    if not entity.colour and kind >= evidence.least.kind_there:
         thing = language.one(language.noun(entity.name).one)
         return AnswerText(language.sentence("may_see", things=thing), brief=language.say("yes"))
     return no_such(entity, evidence, language)

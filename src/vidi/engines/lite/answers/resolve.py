@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vidi.domain.geometry import GRID
-from vidi.engines.lite.answers.captions import (
-    what_is_seen,
-)
+from vidi.engines.lite.answers.captions import grouped, in_words, surely, what_is_seen
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
 from vidi.engines.lite.language.language import AnswerText, Language
@@ -92,10 +90,24 @@ def contradicted(kind: str, evidence: Evidence) -> bool:
     return family not in seen and any(world.confusable(family, label) for label in seen)
 
 
+def cannot_look(
+    unknown: Sequence[Entity], found: Sequence[Thing], evidence: Evidence, language: Language
+) -> AnswerText:
+    """That nothing can be told about what no model knows, and what is seen of the rest."""
+    words = language.listed([f'"{each.word}"' for each in unknown])
+    sentences = [language.sentence("cannot_look", things=words)]
+    groups = grouped(found)[:4]
+    seen = language.listed([in_words(surely(group, evidence), language, evidence) for group in groups])
+    seen = seen or what_is_seen(evidence, language)
+    if seen:
+        sentences.append(language.sentence("see", things=seen))
+    return AnswerText(" ".join(sentences), brief=language.say("unknown"), known=False)
+
+
 def not_seen(entity: Entity, evidence: Evidence, language: Language) -> AnswerText:
     """That what is named is not seen, and what is."""
     if not entity.labels:
-        return cannot_tell(evidence, language)
+        return cannot_look([entity], (), evidence, language)
     return AnswerText(
         _and_seen(_unseen(entity, evidence, language), evidence, language),
         brief=language.say("unknown"),
@@ -104,9 +116,9 @@ def not_seen(entity: Entity, evidence: Evidence, language: Language) -> AnswerTe
 
 
 def no_such(entity: Entity, evidence: Evidence, language: Language) -> AnswerText:
-    """No: what is named is not there."""
-    if not entity.labels and not entity.kinds:
-        return cannot_tell(evidence, language)
+    """No: what is named is not there; that it can't be told, of what the detector has no class for."""
+    if not entity.labels:
+        return cannot_look([entity], (), evidence, language)
     things = any_of(entity, language)
     return AnswerText(language.sentence("no_see", things=things), brief=language.say("no"))
 

@@ -48,6 +48,11 @@ class Entity:
     single: bool = False
 
     @property
+    def unknown(self) -> bool:
+        """Whether no model knows what is meant."""
+        return not self.labels and not self.kinds
+
+    @property
     def group(self) -> bool:
         """Whether several classes are meant."""
         return len(self.labels) > 1
@@ -64,6 +69,92 @@ class Entity:
 
 
 @dataclass(frozen=True, slots=True)
+class NounPhrase:
+    """Words that stand for one thing.
+
+    Attributes:
+        words: They, without article and the like.
+        start, stop: Where they stand in the text.
+        dependent: Whether they only say more about another thing: "with a hat".
+    """
+
+    words: str
+    start: int
+    stop: int
+    dependent: bool
+
+    @property
+    def head(self) -> str:
+        """The last word: what the thing is."""
+        return self.words.split()[-1]
+
+    def holds(self, at: int) -> bool:
+        """Whether a place in the text is within it."""
+        return self.start <= at < self.stop
+
+    def ends_with(self, known: Entity) -> bool:
+        """Whether a known word is its last one."""
+        return known.start < self.stop <= known.start + len(known.word)
+
+
+@dataclass(frozen=True, slots=True)
+class NounPhrases:
+    """Where a language's requests and questions name things, whether or not the things are known.
+
+    Attributes:
+        slots: Patterns with a group `np`: where the things that are asked after stand.
+        measures: What stands before a thing and only says how much of it.
+        breaks: What stands between two things and makes the second say more about the first.
+        joins: What stands between two things of like rank.
+        lead: Words before a noun that say nothing of what it is.
+        generic: Words that may end a phrase and are no thing that could be looked for.
+        scenery: What pixels or the whole picture tell, though it cannot be boxed or counted.
+    """
+
+    slots: tuple[re.Pattern[str], ...]
+    measures: re.Pattern[str]
+    breaks: re.Pattern[str]
+    joins: re.Pattern[str]
+    lead: frozenset[str]
+    generic: frozenset[str]
+    scenery: frozenset[str]
+
+    def heads(self, text: str) -> Iterator[NounPhrase]:
+        """The phrases in the first slot that a text has; none where the first of them is generic."""
+        match = next((found for slot in self.slots if (found := slot.search(text))), None)
+        if match is None:
+            return
+        text = self.measures.sub(lambda each: " " * len(each[0]), text)
+        start, dependent, stop = match.start("np"), False, match.end("np")
+        while start < stop:
+            gap = self.breaks.search(text, start, stop)
+            join = self.joins.search(text, start, stop)
+            end = min((each for each in (gap, join) if each), key=re.Match.start, default=None)
+            phrase = self._phrase(text, start, end.start() if end else stop, dependent=dependent)
+            if phrase is not None and phrase.head in self.generic:
+                if not dependent:
+                    return
+            elif phrase is not None:
+                yield phrase
+            if end is None:
+                return
+            dependent = dependent or (end is gap and phrase is not None)
+            start = max(end.end(), start + 1)
+
+    def _phrase(self, text: str, start: int, stop: int, *, dependent: bool) -> NounPhrase | None:
+        found = list(_WORD.finditer(text, start, stop))
+        while found and found[0][0] in self.lead:
+            found.pop(0)
+        if not found:
+            return None
+        first, last = found[0].start(), found[-1].end()
+        return NounPhrase(text[first:last], first, last, dependent)
+
+
+_WORD = re.compile(r"[^\W\d_][\w'-]*")
+
+
+@dataclass(frozen=True, slots=True)
 class Lexicon:
     """Every word of a language for things, in one pattern."""
 
@@ -71,11 +162,41 @@ class Lexicon:
     pattern: re.Pattern[str]
     meanings: dict[str, Entity]
     colours: dict[str, str]
+    phrases: NounPhrases
 
     def entities(self, text: str) -> tuple[Entity, ...]:
         """The first things that a text names, in its order, longest words first where they overlap."""
         lowered = text.lower()
         return tuple(islice(self._found(lowered), MOST_ENTITIES))
+
+    def asked(self, text: str, kind: IntentKind) -> tuple[Entity, ...]:
+        """The things that a request or question of a kind names, with those that no model knows.
+
+        A known word within an unknown name goes: a bus stop is no bus.
+        """
+        known = self.entities(text)
+        phrases = tuple(self.phrases.heads(text))
+        strange = [
+            phrase
+            for phrase in phrases
+            if phrase.head not in self.colours
+            and not (phrase.head in self.phrases.scenery and kind in ABOUT_SCENERY)
+            and not any(phrase.ends_with(each) for each in known)
+        ]
+        # "The wheels of the car": the car only says which wheels, if it is not known what wheels are.
+        dependent = [
+            phrase for phrase in phrases if phrase.dependent and strange and strange[0] is phrases[0]
+        ]
+        kept = [
+            replace(each, anchor=each.anchor or any(phrase.holds(each.start) for phrase in dependent))
+            for each in known
+            if not any(phrase.holds(each.start) for phrase in strange)
+        ]
+        unknown = (
+            Entity(phrase.words, phrase.words, start=phrase.start, anchor=phrase.dependent)
+            for phrase in strange
+        )
+        return tuple(sorted((*kept, *unknown), key=lambda each: each.start)[:MOST_ENTITIES])
 
     def colour_in(self, text: str) -> str:
         """The first colour that a text names, or ""."""
@@ -168,7 +289,22 @@ def build_lexicon(language: Language, world: World) -> Lexicon:
     words = sorted(meanings, key=len, reverse=True)
     pattern = re.compile(rf"\b(?P<word>{'|'.join(map(re.escape, words))}){language.suffix}\b")
     colours = {word: name for name, noun in language.colours.items() for word in noun.words}
-    return Lexicon(language, pattern, meanings, colours)
+    return Lexicon(language, pattern, meanings, colours, _phrases(language))
+
+
+def _phrases(language: Language) -> NounPhrases:
+    told = language.phrase
+    return NounPhrases(
+        slots=tuple(re.compile(each) for each in told["slots"]),
+        measures=re.compile("|".join(told["measures"])),
+        breaks=re.compile("|".join(told["breaks"])),
+        joins=re.compile("|".join(told["joins"])),
+        lead=frozenset(told["lead"]),
+        generic=frozenset(told["generic"]),
+        scenery=frozenset(told["scenery"]).union(
+            word.split()[-1] for place in language.scenes.values() for word in (place.one, *place.also)
+        ),
+    )
 
 
 ABOUT_THINGS = frozenset(
@@ -187,6 +323,9 @@ ABOUT_THINGS = frozenset(
     }
 )
 """Kinds of intent that a pronoun may leave without a thing: it is then the one spoken of before."""
+
+ABOUT_SCENERY = frozenset({IntentKind.COLOUR, IntentKind.EXISTS, IntentKind.STATE})
+"""Kinds of intent that may be about the sky or a beach, which are no things."""
 
 MAY_BE_FOLLOW_UPS = frozenset(
     {IntentKind.UNKNOWN, IntentKind.EXISTS, IntentKind.CAPTION, IntentKind.KIND, IntentKind.STATE}
@@ -277,7 +416,7 @@ class Languages:
             text = polite.sub("", text)
         kind, match = _kind(text, language)
         named = match.groupdict() if match else {}
-        entities = lexicon.entities(text)
+        entities = lexicon.asked(text, kind) if kind in ABOUT_THINGS else lexicon.entities(text)
         if entities and language.matches(language.pronouns, "which", text[: entities[0].start]):
             kind = IntentKind.KIND if entities[0].group else kind
         unknown = kind is IntentKind.UNKNOWN
