@@ -13,7 +13,7 @@ from bench.asking import Ask, Reply
 from bench.dataset import Photo, Thing
 from bench.scores import cider_d
 from bench.vocabulary import Faithfulness, Vocabulary
-from vidi.engines.lite.thresholds import Thresholds
+from vidi.engines.lite.evidence import Thresholds
 
 SEED = 2026
 FOLDS = 5

@@ -22,9 +22,8 @@ from vidi.app import context, installed
 from vidi.domain.geometry import Placement
 from vidi.domain.prompt import Output, Picture, Prompt, Request, Role, TextFormat, Turn
 from vidi.engines.lite.engine import reply
-from vidi.engines.lite.evidence import Evidence, VisionModels
+from vidi.engines.lite.evidence import Evidence, Thresholds, VisionModels
 from vidi.engines.lite.language.intents import load_languages
-from vidi.engines.lite.thresholds import Thresholds
 from vidi.engines.lite.vision.classifier import Classification, Classifier
 from vidi.engines.lite.vision.detector import COCO_CLASSES, Detection, Detector, RawBoxes
 from vidi.engines.lite.weights.assets import ensure

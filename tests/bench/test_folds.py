@@ -9,7 +9,7 @@ from bench.asking import Ask, Reply
 from bench.dataset import Photo, Thing
 from bench.folds import CURVES, Captioned, best_of, boxed, curves, folds, spread
 from bench.vocabulary import Faithfulness
-from vidi.engines.lite.thresholds import Thresholds
+from vidi.engines.lite.evidence import Thresholds
 
 PHOTOS = tuple(
     Photo(f"{at}.jpg", 100, 100, (f"a dog {at}", "a dog"), (Thing("dog", (0, 0, 50, 50), False),))
