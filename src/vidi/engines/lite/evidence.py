@@ -146,8 +146,9 @@ class Thresholds:
         place_sure: Probability of a place, before the things are asked.
         place_likely: The same, after.
         telling: A thing that tells the place.
-        told: A thing that a caption states, if there is one.
-        guessed: The one thing that a caption states where none is better.
+        told: The thing that a caption states, if there is one.
+        others: A thing that a caption states beside it.
+        several: One of a class of which a caption says "several", where there are more than four.
         agreed: Probability of its kinds that makes a doubtful thing worth telling.
         counted: A thing that counts in a caption's "two" or "several".
         leading: The thing that a caption is about, if there is a better one.
@@ -156,8 +157,6 @@ class Thresholds:
         alive: How much more prominent than a person or animal something else must be to lead a caption.
         minor: Prominence, as a part of the leading thing's, from which another thing is worth a word.
         detailed: A thing that a detailed description states.
-        apart: A thing that someone is said to play with from afar.
-        participant: Prominence, as a part of the leading one's, of one who is told to do something.
     """
 
     shown: float = 0.3
@@ -168,20 +167,19 @@ class Thresholds:
     kind_there: float = 0.15
     taken: float = 0.35
     place_sure: float = 0.5
-    place_likely: float = 0.25
-    telling: float = 0.35
-    told: float = 0.35
-    guessed: float = 0.25
+    place_likely: float = 0.15
+    telling: float = 0.3
+    told: float = 0.25
+    others: float = 0.36
+    several: float = 0.25
     agreed: float = 0.2
     counted: float = 0.4
-    leading: float = 0.4
+    leading: float = 0.5
     notable: float = 0.42
-    alone: float = 0.5
+    alone: float = 0.35
     alive: float = 3.0
     minor: float = 0.3
     detailed: float = 0.33
-    apart: float = 0.5
-    participant: float = 0.5
 
 
 REMEMBERED_PICTURES = 512
@@ -311,6 +309,11 @@ class Evidence:
         boxes = [thing.box for thing in self.things(floor)]
         white = colours.white_point(self.picture)
         return colours.colour_around(self.picture, boxes, rows, white=white)
+
+    def share_of(self, colour: str, rows: tuple[float, float]) -> float:
+        """The part that a colour takes between two heights, 0..1 from the top, things and all."""
+        white = colours.white_point(self.picture)
+        return colours.share_of(self.picture, colour, rows, white=white)
 
     def _look(self) -> Detections:
         white = colours.white_point(self.picture)

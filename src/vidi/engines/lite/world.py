@@ -37,6 +37,23 @@ class Room:
     hint: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A place that is told by what a thing stands on.
+
+    Attributes:
+        scene: The place.
+        who: Detector classes that are found there.
+        colour: The colour of the lower half, or "" if the thing alone tells the place.
+        least: The part of the lower half that has it, 0..1.
+    """
+
+    scene: str
+    who: frozenset[str]
+    colour: str
+    least: float
+
+
 class BoxRelation(Enum):
     """How one thing's box lies to another's."""
 
@@ -106,6 +123,7 @@ class World:
         family: Classifier class to the detector class that it is a kind of.
         scene_of: Classifier class to the place that it speaks for.
         rooms: Places told by things, most telling first.
+        grounds: Places told by the leading thing and the pixels under it.
         inside, outside: Places that are indoors and outdoors.
         inside_things, outside_things: Detector classes that are found there.
         relations: What things do with each other, most telling first.
@@ -120,6 +138,7 @@ class World:
     family: Mapping[str, str]
     scene_of: Mapping[str, str]
     rooms: tuple[Room, ...]
+    grounds: tuple[Ground, ...]
     inside: frozenset[str]
     outside: frozenset[str]
     inside_things: frozenset[str]
@@ -157,6 +176,10 @@ def load_world() -> World:
                 hint=room.get("hint", 0.0),
             )
             for room in tables["rooms"]
+        ),
+        grounds=tuple(
+            Ground(each["scene"], frozenset(each["who"]), each.get("colour", ""), each.get("least", 0.0))
+            for each in tables["grounds"]
         ),
         inside=frozenset(sides["inside"]),
         outside=frozenset(sides["outside"]),

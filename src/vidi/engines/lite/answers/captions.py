@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.language import SEVERAL, AnswerText, Language
-from vidi.engines.lite.world import Action, BoxRelation, Relation, Room, beside
+from vidi.engines.lite.world import Action, BoxRelation, Ground, Relation, Room, beside
 
 LARGE = 0.12
 """Part of the picture that is "a good part"."""
+
+
+GROUND = (0.5, 1.0)
+"""Where a picture shows what its things stand on, from the top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,19 @@ def scene_of(evidence: Evidence) -> Scene | None:
     for room in evidence.world.rooms:
         if told.get(room.scene, 0.0) >= room.hint and _fits(room, things):
             return Scene(room.scene, sure=False)
+    ground = next((each for each in evidence.world.grounds if _shows(each, things, evidence)), None)
+    if ground:
+        return Scene(ground.scene, sure=False)
     if best and told[best] >= evidence.least.place_likely:
         return Scene(best, sure=False)
     return None
+
+
+def _shows(ground: Ground, things: Sequence[Thing], evidence: Evidence) -> bool:
+    """Whether the leading thing is found on a ground, and the pixels look like it."""
+    if not things or things[0].label not in ground.who:
+        return False
+    return not ground.colour or evidence.share_of(ground.colour, GROUND) >= ground.least
 
 
 def scores_of(evidence: Evidence) -> dict[str, float]:
@@ -131,15 +145,20 @@ def grouped(things: Sequence[Thing]) -> tuple[Group, ...]:
 
 
 def in_words(group: Group, language: Language, evidence: Evidence) -> str:
-    """A group as a caption names it: "a red bus", "two dogs", "several cars"."""
+    """A group with the colour of a single thing: "a red bus", "two dogs", "several cars"."""
     count = len(group.things)
     colour = group.colour if count == 1 and group.label in evidence.world.coloured else ""
     return language.roughly(group.label, count, colour)
 
 
+def plainly(group: Group, language: Language) -> str:
+    """A group without its colour, as captions name it: "a bus", "several cars"."""
+    return language.roughly(group.label, len(group.things))
+
+
 def what_is_seen(evidence: Evidence, language: Language) -> str:
     """The things in a picture as a list in words: "a dog and two people"; "" if there are none."""
-    groups = grouped(evidence.things(evidence.least.told))[:6]
+    groups = grouped(evidence.things(evidence.least.others))[:6]
     return language.listed([in_words(group, language, evidence) for group in groups])
 
 
@@ -163,9 +182,9 @@ def caption(evidence: Evidence, language: Language) -> AnswerText:
     others = [group for group in groups if group.label not in told][:MOST_OTHERS]
     text = language.say(
         "caption",
-        subject=in_words(leading, language, evidence),
-        doing=doing_in_words(doing, language, evidence) if doing else "",
-        others=_others_in_words(leading, others, language, evidence),
+        subject=plainly(leading, language),
+        doing=doing_in_words(doing, language) if doing else "",
+        others=_others_in_words(leading, others, language),
         place=_place_of(scene, leading, language),
     )
     return AnswerText(language.as_sentence(text), brief=noun)
@@ -193,7 +212,7 @@ def describe(evidence: Evidence, language: Language) -> AnswerText:
 def what_it_shows(evidence: Evidence, language: Language) -> str:
     """A caption for the middle of a sentence: "a red bus on a street"."""
     answer = caption(evidence, language)
-    if evidence.things(evidence.least.guessed):
+    if evidence.things(evidence.least.told):
         text = answer.text.rstrip(".")
         return text[:1].lower() + text[1:]
     return language.one(answer.brief) if answer.brief else language.say("nothing_seen")
@@ -231,16 +250,16 @@ def relation_in(
     for rule in evidence.world.relations:
         if only is None or rule.says in only:
             for who in whos:
-                found = (_doing(rule, who, what, evidence) for what in groups if who.label in rule.who)
+                found = (_doing(rule, who, what) for what in groups if who.label in rule.who)
                 doing = next((each for each in found if each), None)
                 if doing:
                     return doing
     return None
 
 
-def doing_in_words(doing: Doing, language: Language, evidence: Evidence) -> str:
+def doing_in_words(doing: Doing, language: Language) -> str:
     """A relation as a phrase: "riding a wave on a surfboard"."""
-    return language.relations[doing.rule.says].format(what=in_words(doing.what, language, evidence))
+    return language.relations[doing.rule.says].format(what=plainly(doing.what, language))
 
 
 def place_in_words(thing: Thing, language: Language) -> str:
@@ -248,11 +267,9 @@ def place_in_words(thing: Thing, language: Language) -> str:
     return language.cells[thing.cell].at
 
 
-def _doing(rule: Relation, who: Group, what: Group, evidence: Evidence) -> Doing | None:
+def _doing(rule: Relation, who: Group, what: Group) -> Doing | None:
     """Those of two groups that stand in a relation, if one that stands out is among them."""
     if what.label not in rule.what or what.label == who.label:
-        return None
-    if rule.how is BoxRelation.APART and what.things[0].score < evidence.least.apart:
         return None
     holds = rule.how.holds
     pairs = [(one, other) for other in what.things for one in who.things if holds(one.box, other.box)]
@@ -261,18 +278,15 @@ def _doing(rule: Relation, who: Group, what: Group, evidence: Evidence) -> Doing
         pairs = [pair for at, pair in enumerate(pairs) if at == 0 or pairs[at - 1][1] is not pair[1]]
     ones = tuple(one for one in who.things if any(one is a for a, _ in pairs))
     others = tuple(other for other in what.things if any(other is b for _, b in pairs))
-    if not ones or ones[0].prominence < evidence.least.participant * who.things[0].prominence:
+    if not ones:
         return None
     return Doing(rule, Group(who.label, ones), Group(what.label, others))
 
 
 def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
     """The groups that a caption may state, the leading one first."""
-    doubtful = evidence.things(evidence.least.guessed)
     agreed = _agreed(evidence)
-    told = [thing for thing in doubtful if thing.score >= evidence.least.told or thing.label in agreed]
-    # Where nothing is worth telling, a guess says more than nothing; `caption` then words it as one.
-    groups = [surely(group, evidence) for group in grouped(told or doubtful[:1])]
+    groups = [surely(group, evidence) for group in grouped(evidence.things(evidence.least.told))]
     if not groups:
         return ()
     sure = [
@@ -286,8 +300,13 @@ def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
         sure or groups,
         key=lambda group: group.prominence * (evidence.least.alive if group.label in living else 1),
     )
-    rest = [group for group in groups if group is not leading]
+    rest = [group for group in groups if group is not leading and _is_told_beside(group, agreed, evidence)]
     return (leading, *(group for group in rest if _notable(group, leading, evidence)))
+
+
+def _is_told_beside(group: Group, agreed: frozenset[str], evidence: Evidence) -> bool:
+    """Whether a group is sure enough to be told beside the leading one."""
+    return group.label in agreed or max(thing.score for thing in group.things) >= evidence.least.others
 
 
 def _doubtful(groups: Sequence[Group], evidence: Evidence) -> bool:
@@ -313,6 +332,9 @@ def _agreed(evidence: Evidence) -> frozenset[str]:
 
 def surely(group: Group, evidence: Evidence) -> Group:
     """A group without the members whose number would only be guessed."""
+    many = tuple(thing for thing in group.things if thing.score >= evidence.least.several)
+    if len(many) >= SEVERAL:
+        return Group(group.label, many)
     sure = tuple(thing for thing in group.things if thing.score >= evidence.least.counted)
     return Group(group.label, sure or (max(group.things, key=lambda thing: thing.score),))
 
@@ -324,10 +346,10 @@ def _notable(group: Group, leading: Group, evidence: Evidence) -> bool:
     )
 
 
-def _others_in_words(leading: Group, others: Sequence[Group], language: Language, evidence: Evidence) -> str:
+def _others_in_words(leading: Group, others: Sequence[Group], language: Language) -> str:
     if not others:
         return ""
-    things = language.listed([in_words(group, language, evidence) for group in others])
+    things = language.listed([plainly(group, language) for group in others])
     first = others[0]
     near = len(others) == 1 and len(leading.things) == len(first.things) == 1
     side_by_side = near and beside(leading.things[0].box, first.things[0].box)
@@ -354,7 +376,7 @@ def _room(
     alive = leading.label == "person" or leading.label in world.groups["animal"] | world.groups["food"]
     if alive or scene is None or scene.id not in world.inside:
         return ""
-    words = [in_words(group, language, evidence) for group in groups[:MOST_IN_ROOM]]
+    words = [plainly(group, language) for group in groups[:MOST_IN_ROOM]]
     return language.say("room", scene=language.scenes[scene.id].room, things=language.listed(words))
 
 

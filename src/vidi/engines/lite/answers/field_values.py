@@ -314,7 +314,7 @@ def _scene_in_words(evidence: Evidence, language: Language) -> str | None:
 def _activity_in_words(evidence: Evidence, language: Language) -> str | None:
     groups = captions.grouped(evidence.things(evidence.least.there))
     doing = captions.relation_in(groups, groups, evidence)
-    return captions.doing_in_words(doing, language, evidence) if doing else None
+    return captions.doing_in_words(doing, language) if doing else None
 
 
 def _text_about_things(meaning: Meaning, subject: Subject) -> str | None:

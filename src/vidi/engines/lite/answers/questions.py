@@ -294,7 +294,7 @@ def _yes_no(entity: Entity, evidence: Evidence, language: Language) -> AnswerTex
 
 
 def _there(entity: Entity, found: Sequence[Thing], evidence: Evidence, language: Language) -> AnswerText:
-    sure = [thing for thing in found if thing.score >= evidence.least.told] or found[:1]
+    sure = [thing for thing in found if thing.score >= evidence.least.others] or found[:1]
     groups = [surely(group, evidence) for group in grouped(sure)]
     listed = language.listed([in_words(group, language, evidence) for group in groups[:4]])
     plural = len(groups[0].things) > 1 and not listed.startswith(language.phrases["group_of_people"])

@@ -142,7 +142,7 @@ def activity(intent: Intent, evidence: Evidence) -> AnswerText:
         return AnswerText(language.sentence("wears_colour", noun=noun, colour=colour), brief=colour)
     if doing is None:
         return _beside(who, groups, evidence, language)
-    done = doing_in_words(doing, language, evidence)
+    done = doing_in_words(doing, language)
     plural = len(doing.who.things) > 1
     subject = language.noun(who.label).many if plural else language.noun(who.label).one
     phrase = "doing_many" if plural else "doing"
