@@ -188,5 +188,7 @@ class EngineSuite:
 def prompt(*parts: str | Picture, output: Output | None = None, sampling: Sampling | None = None) -> Prompt:
     """A prompt of one turn."""
     return Request(
-        turns=(Turn(Role.USER, parts),), output=output or Output(), sampling=sampling or Sampling()
+        turns=(Turn(Role.USER, parts),),
+        output=output or Output(),
+        sampling=sampling or Sampling(temperature=0.0),
     )

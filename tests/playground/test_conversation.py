@@ -152,9 +152,12 @@ def test_a_schema_is_checked_while_it_is_typed(page: Page, typed: str, says: str
 
 THINKS = """
   const real = fetch;
-  const said = [{"text": "It may be", "thought": true}, {"text": " a dog.", "thought": true}, {"text": "A dog."}];
+  const said = [
+    {"text": "It may be", "thought": true}, {"text": " a dog.", "thought": true}, {"text": "A dog."},
+  ];
   globalThis.fetch = async (url, options) => (String(url).includes('stream')
-    ? new Response(`data: ${JSON.stringify({candidates: [{content: {parts: said}, finishReason: 'STOP'}]})}\\n\\n`)
+    ? new Response(
+        `data: ${JSON.stringify({candidates: [{content: {parts: said}, finishReason: 'STOP'}]})}\\n\\n`)
     : real(url, options));
 """
 

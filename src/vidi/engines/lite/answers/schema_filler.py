@@ -18,7 +18,9 @@ from vidi.engines.grounding.coordinates import Unit
 from vidi.engines.grounding.prompt_rewrite import means_boxes
 from vidi.engines.grounding.schema import PlaceKind, flat_place_field, places_in
 from vidi.engines.lite.answers import field_values, lists
-from vidi.engines.lite.answers.captions import grouped
+from vidi.engines.lite.answers.captions import (
+    grouped,
+)
 from vidi.engines.lite.answers.field_values import Meaning, Subject, meaning_of, place_numbers
 from vidi.engines.lite.answers.kinds import SUPPORTED, best_option, plain, score_of
 from vidi.engines.lite.answers.lists import as_things, label_of, wanted

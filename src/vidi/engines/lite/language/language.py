@@ -188,6 +188,7 @@ class Language:
     sport_words: Mapping[str, str]
     surfaces: Patterns[str]
     comparisons: Mapping[str, tuple[str, ...]]
+    phrase: Mapping[str, tuple[str, ...]]
 
     def say(self, phrase: str, **slots: str) -> str:
         """A phrase of the file with its slots filled; slots without a filling close up."""
@@ -329,6 +330,7 @@ def _load(name: str) -> Language:
         surfaces=_patterns(tables["surfaces"]),
         comparisons={name: tuple(words) for name, words in tables["comparisons"].items()},
         others={name: tuple(words) for name, words in tables["others"].items()},
+        phrase={name: tuple(words) for name, words in tables["phrase"].items()},
     )
 
 
