@@ -34,6 +34,13 @@ too.
 """
 
 TAIL = """
+## The base URL
+
+Google's own SDKs write the version (`/v1beta`) behind the base URL; the Vercel AI SDK, LiteLLM and others
+expect it in there. Vidi reads past a version that stands there twice or not at all and past a slash at the
+end, so prompts find their way with either base. Uploads go to `/upload/v1beta/files`: a proxy before Vidi has
+to pass on that path too.
+
 ## From a container
 
 In a container the machine around it has another name, and Vidi answers only under names that it knows.
