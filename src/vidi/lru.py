@@ -20,6 +20,9 @@ class LruCache(Generic[Key, Value]):
 
     A key has to say everything that its value depends on. Then equal keys mean equal values, and nothing in
     here can be stale or somebody else's.
+
+    Attributes:
+        largest: What is over this is not kept, in the unit of the room.
     """
 
     def __init__(
@@ -34,7 +37,7 @@ class LruCache(Generic[Key, Value]):
         """
         self._room = room
         self._size = size
-        self._largest = room // largest_part
+        self.largest = room // largest_part
         self._used = 0
         self._entries: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
 
@@ -54,7 +57,7 @@ class LruCache(Generic[Key, Value]):
     def put(self, key: Key, value: Value) -> None:
         """Keep a value unless it is too large; put out others until there is room for it."""
         size = self._size(key, value)
-        if size > self._largest:
+        if size > self.largest:
             return
         self.discard(key)
         self._entries[key] = (value, size)

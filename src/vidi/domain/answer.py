@@ -5,8 +5,8 @@ Streaming is the only path; a whole answer is `fold(pieces)`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -78,6 +78,55 @@ class TokenCount:
     def total(self) -> int:
         """All of the prompt."""
         return self.text + self.image
+
+
+_JOINED = 256
+
+
+class PieceBuffer:
+    """An answer that is gathered: pieces of one kind that follow each other become one.
+
+    So a long answer that comes in single words takes the memory of its text, and not of its pieces.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._done: list[Piece] = []
+        self._first: Piece | None = None
+        self._texts: list[str] = []
+        self._recent: list[str] = []
+        self._tokens = 0
+        self._finish: Finish | None = None
+
+    def add(self, piece: Piece) -> None:
+        """The answer goes on with this piece."""
+        first = self._first
+        if (
+            first is None
+            or (first.candidate, first.thought) != (piece.candidate, piece.thought)
+            or first.call
+            or piece.call
+            or self._finish
+        ):
+            self._done.extend(self._open())
+            self._first, self._texts, self._recent, self._tokens = piece, [], [], 0
+        self._recent.append(piece.text)
+        if len(self._recent) == _JOINED:
+            # A string of one word takes ten times the word.
+            self._texts.append("".join(self._recent))
+            self._recent = []
+        self._tokens += piece.tokens
+        self._finish = piece.finish
+
+    def __iter__(self) -> Iterator[Piece]:
+        """The pieces of what was added so far."""
+        yield from self._done
+        yield from self._open()
+
+    def _open(self) -> Iterator[Piece]:
+        if self._first is not None:
+            text = "".join([*self._texts, *self._recent])
+            yield replace(self._first, text=text, tokens=self._tokens, finish=self._finish)
 
 
 def fold(pieces: Iterable[Piece]) -> tuple[Answer, ...]:

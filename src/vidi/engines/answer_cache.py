@@ -68,10 +68,7 @@ class CachedAnswer:
 
     def size(self) -> int:
         """About how many bytes it takes."""
-        return sum(
-            sys.getsizeof(piece.text) + (sys.getsizeof(piece.call.args) if piece.call else 0) + 100
-            for piece in self.pieces
-        )
+        return sum(map(_piece_bytes, self.pieces))
 
 
 def is_deterministic(card: ModelCard, sampling: Sampling) -> bool:
@@ -94,7 +91,16 @@ class AnswerCache(LruCache[CacheKey, CachedAnswer]):
     ) -> AsyncIterator[Piece]:
         """Pass an answer on piece by piece, and keep it if it comes to its end."""
         passed: list[Piece] = []
+        room = self.largest
         async for piece in pieces:
-            passed.append(piece)
+            if room > 0:
+                passed.append(piece)
+                room -= _piece_bytes(piece)
             yield piece
-        self.put(key, CachedAnswer(cost, tuple(passed)))
+        # One that would be too large is not even gathered.
+        if room > 0:
+            self.put(key, CachedAnswer(cost, tuple(passed)))
+
+
+def _piece_bytes(piece: Piece) -> int:
+    return sys.getsizeof(piece.text) + (sys.getsizeof(piece.call.args) if piece.call else 0) + 100

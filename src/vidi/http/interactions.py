@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from vidi.byte_budget import ByteBudget
+from vidi.domain.answer import PieceBuffer
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound
 from vidi.domain.prompt import Conversation
 from vidi.engines.registry import Registry
@@ -198,8 +199,10 @@ class InteractionEndpoint:
             return Stream(lambda: self._stream(call), EVENTS, seconds)
         async with deadline(seconds):
             async with self._generate(call) as generation:
-                pieces = [piece async for piece in generation.pieces]
-            answer = encode_interaction(self._meta(call, generation), pieces)
+                gathered = PieceBuffer()
+                async for piece in generation.pieces:
+                    gathered.add(piece)
+            answer = encode_interaction(self._meta(call, generation), gathered)
             await self._keep(call, answer)
         return json_response(answer)
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from vidi.domain.answer import Piece
+from vidi.domain.answer import Piece, PieceBuffer
 from vidi.domain.errors import InvalidRequest, NotFound
 from vidi.domain.prompt import Conversation
 from vidi.engines.base import ModelCard, ModelEntry
@@ -137,8 +137,10 @@ class GenerateEndpoint:
                 record_of(request).tokens_in = cost.total
                 return json_response(encode_count(cost))
             async with self._generate(request, model, conversation) as generation:
-                pieces = [piece async for piece in generation.pieces]
-        return json_response(encode_response(pieces, meta=_meta(generation, conversation)))
+                gathered = PieceBuffer()
+                async for piece in generation.pieces:
+                    gathered.add(piece)
+        return json_response(encode_response(tuple(gathered), meta=_meta(generation, conversation)))
 
     @asynccontextmanager
     async def _generate(

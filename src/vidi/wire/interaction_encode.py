@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from vidi.domain import errors
-from vidi.domain.answer import Answer, Finish, FunctionCall, Piece, TokenCount, fold
+from vidi.domain.answer import Answer, Finish, FunctionCall, Piece, PieceBuffer, TokenCount, fold
 from vidi.wire.encode import Json, call_id, dump
 from vidi.wire.errors import UnknownFields, UnknownModel
 from vidi.wire.interaction_schema import FUNCTION_CALL, MODEL_OUTPUT, THOUGHT
@@ -146,7 +146,8 @@ class InteractionStream:
 
     def __init__(self, meta: InteractionMeta) -> None:
         self._meta = meta
-        self._pieces: list[Piece] = []
+        self._pieces = PieceBuffer()
+        self._calls = 0
         self._index = -1
         self._open = ""
 
@@ -161,7 +162,7 @@ class InteractionStream:
 
     def add(self, piece: Piece) -> Iterator[bytes]:
         """A stretch of the answer; thoughts that nobody asked for are only counted."""
-        self._pieces.append(piece)
+        self._pieces.add(piece)
         if piece.call:
             yield from self._add_call(piece.call)
         if not piece.text or (piece.thought and not self._meta.include_thoughts):
@@ -183,8 +184,8 @@ class InteractionStream:
 
     def _add_call(self, call: FunctionCall) -> Iterator[bytes]:
         """A step that begins without its arguments; they follow as one text."""
-        number = sum(piece.call is not None for piece in self._pieces) - 1
-        step = _call_step(self._meta, replace(call, args="{}"), number)
+        step = _call_step(self._meta, replace(call, args="{}"), self._calls)
+        self._calls += 1
         yield from self._open_step(FUNCTION_CALL, step)
         yield _event(
             "step.delta", index=self._index, delta={"type": "arguments_delta", "arguments": call.args}
