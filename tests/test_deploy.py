@@ -86,6 +86,24 @@ def test_every_secret_of_compose_is_in_the_example() -> None:
     assert asked == given
 
 
+def test_the_image_runs_without_rights_keeps_one_volume_and_tells_its_health() -> None:
+    lines = re.findall(r"^([A-Z]+) (.*)$", (DEPLOY / "Containerfile").read_text(), flags=re.MULTILINE)
+    assert [what for word, what in lines if word == "USER"] == ["10001"]
+    assert [what for word, what in lines if word == "VOLUME"] == ["/data"]
+    (health,) = (what for word, what in lines if word == "HEALTHCHECK")
+    assert health.startswith("--interval")
+    assert "/health" in (DEPLOY / "Containerfile").read_text()
+    parts = re.findall(r'PARTS="([a-z ]+)"', (DEPLOY / "Containerfile").read_text())[0].split()
+    assert all((DEPLOY.parent / "requirements" / f"{part}.txt").is_file() for part in ["build", *parts])
+    (service,) = yaml.safe_load((DEPLOY / "single.yaml").read_text())["services"].values()
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["volumes"] == ["data:/data"]
+    assert (
+        int(service["stop_grace_period"].removesuffix("s")) > Settings.model_fields["drain_seconds"].default
+    )
+
+
 @pytest.mark.slow
 def test_compose_reads_its_file(tmp_path: Path) -> None:
     program = go_program(COMPOSE_GO, "compose-go")
@@ -93,14 +111,15 @@ def test_compose_reads_its_file(tmp_path: Path) -> None:
         pytest.skip("needs Go, which builds Compose's own reader")
     folder = shutil.copytree(DEPLOY, tmp_path / "deploy")
 
-    def read() -> subprocess.CompletedProcess[str]:
-        command = [program, "-no-interpolation", "compose.yaml"]
+    def read(file: str = "compose.yaml") -> subprocess.CompletedProcess[str]:
+        command = [program, "-no-interpolation", file]
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
     good = read()
     assert good.returncode == 0, good.stderr
     services = yaml.safe_load(good.stdout)["services"]
     assert {"gateway-1", "gateway-2", "postgres", "s3", "vllm", "nginx"} <= services.keys()
+    assert read("single.yaml").returncode == 0
     broken = (folder / "compose.yaml").read_text().replace("stop_grace_period", "stop_grace_periods")
     (folder / "compose.yaml").write_text(broken)
     assert read().returncode != 0
