@@ -202,7 +202,7 @@ function busy(on) {
   if (!on) run = null;
   $('stop').hidden = !on;
   $('send').hidden = on;
-  if (focused) $(on ? 'stop' : 'send').focus();
+  if (focused) $(on ? 'stop' : 'send').focus({ preventScroll: true });
   $('answer').setAttribute('aria-busy', String(on));
   $('reply').classList.toggle('busy', on);
 }

@@ -98,7 +98,7 @@ export default {
   followUp: 'Bununla ilgili bir şey daha sorun',
   send: 'Gönder',
   edit: 'Düzenle',
-  editQuestion: '“{question}” sorusunu düzenleyip yeniden sor',
+  editQuestion: 'Düzenle ve yeniden sor: “{question}”',
   thoughts: 'Modelin düşündükleri',
   savePicture: 'Resmi kaydet',
   saveAnswer: 'JSON olarak kaydet',
