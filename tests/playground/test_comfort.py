@@ -194,3 +194,13 @@ WANTS_KEY = """
   globalThis.fetch = async (url, options) => (options.headers['x-goog-api-key'] === 'a-long-secret'
     ? real(url, options) : new Response(refused, { status: 403 }));
 """
+
+
+@pytest.mark.parametrize("name", ["street", "sign", "shapes"])
+def test_a_first_visitor_needs_no_picture(page: Page, name: str) -> None:
+    label = {"street": "A street", "sign": "A sign", "shapes": "Shapes"}[name]
+    page.call("click", f"#samples button:text-is('{label}')")
+    page.wait("document.querySelectorAll('#thumbs li').length === 1")
+    assert page.thumbs() == [f"{name}.png"]
+    page.ask("what?")
+    assert page.answer() == "Echo: 1 image (800x600), text: what?"
