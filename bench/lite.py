@@ -35,7 +35,7 @@ MODEL = "vidi-lite"
 GENERATE = f"/v1beta/models/{MODEL}:generateContent"
 FILES = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
 SIZE = (640, 480)
-LOOKS = ((3, 352, 448), (3, 768, 1024))
+LOOKS = ((3, 352, 448), (3, 544, 704))
 """What the detector is fed for a picture of SIZE: channels, rows, columns."""
 
 GLANCE = (3, 260, 260)

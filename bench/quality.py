@@ -23,8 +23,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.answers import Verdict
 from bench.asking import Ask, Asker, NoServer, Reply, serving
+from bench.bank import bank
 from bench.dataset import Photo, Question, load_photos, load_questions
-from bench.report import Judged, as_json, judged, report, table
+from bench.folds import boxes_by_threshold, captions, curve_lines, curves, folds, judge_captions, spread
+from bench.inside import Inside
+from bench.report import Judged, as_json, by_fold, judged, report, table
+from bench.vocabulary import Vocabulary
 
 CAPTION = "Caption this image."
 LIST = "What is in this picture?"
@@ -55,8 +59,8 @@ class Scene(BaseModel):
     items: list[Item]
 
 
-def photo_asks(photos: Iterable[Photo]) -> list[Ask]:
-    """The four requests about each photograph."""
+def photo_asks(photos: Iterable[Photo], *, shaped: bool = True) -> list[Ask]:
+    """The requests about each photograph: four, or three where none has a schema."""
     return [
         ask
         for photo in photos
@@ -66,6 +70,7 @@ def photo_asks(photos: Iterable[Photo]) -> list[Ask]:
             Ask("detect", (photo.file,), DETECT, json_wanted=True),
             Ask("structured", (photo.file,), DESCRIBE, json_wanted=True, schema=Scene),
         )
+        if shaped or ask.schema is None
     ]
 
 
@@ -75,10 +80,14 @@ def question_ask(question: Question) -> Ask:
 
 
 def run(
-    photos: Sequence[Photo], questions: Sequence[Question], ask: Callable[[Ask], Reply]
+    photos: Sequence[Photo],
+    questions: Sequence[Question],
+    ask: Callable[[Ask], Reply],
+    *,
+    shaped: bool = True,
 ) -> tuple[list[Reply], list[Judged]]:
     """Ask everything, photographs first, with a line of progress on stderr."""
-    asks = [*photo_asks(photos), *map(question_ask, questions)]
+    asks = [*photo_asks(photos, shaped=shaped), *map(question_ask, questions)]
     replies = list(_with_progress(map(ask, asks), len(asks)))
     about_questions = replies[len(asks) - len(questions) :]
     answers = [judged(question, reply) for question, reply in zip(questions, about_questions, strict=True)]
@@ -128,6 +137,9 @@ class Options:
     limit: int | None
     answers: Path | None
     json: bool
+    bank: bool
+    inside: Path | None
+    curves: bool
 
 
 def parse(arguments: Sequence[str] | None) -> Options:
@@ -143,6 +155,9 @@ def parse(arguments: Sequence[str] | None) -> Options:
     add("--limit", type=int, help="only so many photographs, and the questions about them")
     add("--answers", type=Path, help="write every answer to this file, a line of JSON each")
     add("--json", action="store_true", help="print the figures as JSON instead of a table")
+    add("--bank", action="store_true", help="ask the questions that annotations and captions answer too")
+    add("--inside", type=Path, metavar="DIR", help="vidi-lite in this process, looks kept in DIR")
+    add("--curves", action="store_true", help="with --inside: what captions are worth by each constant")
     return Options(**vars(parser.parse_args(arguments)))
 
 
@@ -159,7 +174,39 @@ def _load(options: Options) -> tuple[list[Photo], list[Question]]:
     asked = [question for question in questions if known.issuperset(question.photos)]
     if len(asked) < len(questions):
         print(f"{len(questions) - len(asked)} questions are about other photographs", file=sys.stderr)
-    return photos, asked
+    return photos, [*asked, *(bank(photos) if options.bank else ())]
+
+
+def _inside(inside: Inside, photos: Sequence[Photo], *, with_curves: bool) -> Iterator[str]:
+    """What only the engine in this process can tell, line by line."""
+    vocabulary = Vocabulary.load()
+    for name, true_boxes in (("found", False), ("true", True)):
+        texts = captions(photos, CAPTION, inside.over(true_boxes=true_boxes))
+        every = judge_captions(photos, texts, photos, vocabulary)
+        parts = [judge_captions(part, texts, photos, vocabulary) for part in folds(photos)]
+        yield (
+            f"captions over {name} boxes   CIDEr-D {every.cider_d:.1f} ± "
+            f"{spread(part.cider_d for part in parts):.1f}   faithfulness {every.faithful.share:.3f} ± "
+            f"{spread(part.faithful.share for part in parts):.3f}"
+        )
+    yield from boxes_by_threshold({photo: tuple(inside.found(photo)) for photo in photos})
+    if with_curves:
+        for curve in curves(photos, CAPTION, lambda own: inside.over(thresholds=own), inside.thresholds):
+            yield from curve_lines(curve)
+
+
+FEWEST = 20
+"""Photographs from which figures are split into folds."""
+
+
+def _through_a_server(
+    options: Options, photos: Sequence[Photo], questions: Sequence[Question]
+) -> tuple[list[Reply], list[Judged]]:
+    server = contextlib.nullcontext(options.server) if options.server else serving(options.model)
+    with server as url:
+        asker = Asker(url, options.model, options.photos)
+        asker.warm_up()
+        return run(photos, questions, asker)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -173,19 +220,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not photos:
         print("none of the annotated photographs is in the folder", file=sys.stderr)
         return 2
-    server = contextlib.nullcontext(options.server) if options.server else serving(options.model)
+    inside: Inside | None = None
     try:
-        with server as url:
-            asker = Asker(url, options.model, options.photos)
-            asker.warm_up()
-            replies, answers = run(photos, questions, asker)
+        if options.inside:
+            inside = Inside(photos, options.photos, options.inside)
+            replies, answers = run(photos, questions, inside, shaped=False)
+        else:
+            replies, answers = _through_a_server(options, photos, questions)
     except NoServer as error:
         print(error, file=sys.stderr)
         return 2
     if options.answers:
         write_answers(options.answers, replies, answers)
     result = report(options.model, photos, replies, answers)
-    print(as_json(result) if options.json else table(result))
+    if options.json:
+        print(as_json(result))
+    else:
+        print(table(result, by_fold(result, photos, replies, answers) if len(photos) >= FEWEST else ()))
+        for line in _inside(inside, photos, with_curves=options.curves) if inside else ():
+            print(line, flush=True)
     return 1 if result.errors else 0
 
 

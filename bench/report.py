@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from bench.answers import Verdict, is_json, judge, read_boxes, says_cant_tell
 from bench.asking import Reply
 from bench.dataset import Photo, Question
+from bench.folds import folds, spread
 from bench.scores import Detection, Truth, average_precision, bleu4, cider_d
 from bench.vocabulary import Faithfulness, Vocabulary
 
@@ -118,15 +119,20 @@ def is_valid(reply: Reply) -> bool:
 
 
 def report(
-    model: str, photos: Sequence[Photo], replies: Sequence[Reply], answers: Sequence[Judged]
+    model: str,
+    photos: Sequence[Photo],
+    replies: Sequence[Reply],
+    answers: Sequence[Judged],
+    corpus: Sequence[Photo] | None = None,
 ) -> Report:
-    """Add everything up."""
+    """Add everything up; captions' words are weighed by their rarity in `corpus`, by default `photos`."""
     vocabulary = Vocabulary.load()
     precision = average_precision(_truths(photos), _detections(photos, replies, vocabulary))
     captions = {reply.ask.photos[0]: reply.text for reply in replies if reply.ask.kind == "caption"}
     captioned = [photo for photo in photos if photo.captions]
     hypotheses = [captions[photo.file] for photo in captioned]
     references = [photo.captions for photo in captioned]
+    weighed = [photo.captions for photo in corpus or photos if photo.captions]
     faithful = _faithfulness(photos, replies, vocabulary)
     answered = [one for one in answers if not one.question.cant_tell]
     unanswerable = [one for one in answers if one.question.cant_tell]
@@ -137,7 +143,7 @@ def report(
         photos=len(photos),
         mean_ap=precision.mean,
         ap50=precision.at_50,
-        cider_d=100 * cider_d(hypotheses, references) if captioned else math.nan,
+        cider_d=100 * cider_d(hypotheses, references, weighed) if captioned else math.nan,
         bleu4=100 * bleu4(hypotheses, references) if captioned else math.nan,
         faithfulness=Share(faithful.true, faithful.stated),
         accuracy=_right(answered),
@@ -152,6 +158,19 @@ def report(
         milliseconds=_times(everything),
         errors=sum(bool(reply.error) for reply in everything),
     )
+
+
+def by_fold(
+    result: Report, photos: Sequence[Photo], replies: Sequence[Reply], answers: Sequence[Judged]
+) -> list[Report]:
+    """A report for each fold; questions about photographs of several folds are in none."""
+    reports = []
+    for part in folds(photos):
+        files = {photo.file for photo in part}
+        own = [reply for reply in replies if files.issuperset(reply.ask.photos)]
+        judged_here = [one for one in answers if files.issuperset(one.question.photos)]
+        reports.append(report(result.model, part, own, judged_here, corpus=photos))
+    return reports
 
 
 def _truths(photos: Iterable[Photo]) -> Iterable[Truth]:
@@ -205,31 +224,42 @@ def _times(replies: Sequence[Reply]) -> dict[str, Times]:
     }
 
 
-def table(result: Report) -> str:
-    """The figures as text, one a line."""
-    rows = [
-        ("mAP", f"{result.mean_ap:.3f}"),
-        ("AP50", f"{result.ap50:.3f}"),
-        ("CIDEr-D", f"{result.cider_d:.1f}"),
-        ("BLEU-4", f"{result.bleu4:.1f}"),
-        ("faithfulness", _written(result.faithfulness)),
-        ("JSON validity", _written(result.json_validity)),
-        ("question accuracy", _written(result.accuracy)),
-        ("can't tell", _written(result.cant_tell)),
-        ("admits what is not to be seen", _written(result.admitted)),
+def table(result: Report, parts: Sequence[Report] = ()) -> str:
+    """The figures as text, one a line; with their standard deviation over the reports of folds, if any."""
+    rows = _rows(result)
+    fields = [{name: value for name, value, _ in _rows(part)} for part in parts]
+    left = max(len(name) for name, _, _ in rows)
+    head = f"{result.model} on {result.photos} photographs"
+    lines = [
+        f"{name:<{left}}  {shown}"
+        + (f"  ± {spread(part.get(name, math.nan) for part in fields):.3f}" if parts else "")
+        for name, _, shown in rows
+    ]
+    return "\n".join([head, *lines])
+
+
+def _rows(result: Report) -> list[tuple[str, float, str]]:
+    """Each figure's name, its value and how it is shown."""
+    return [
+        ("mAP", result.mean_ap, f"{result.mean_ap:.3f}"),
+        ("AP50", result.ap50, f"{result.ap50:.3f}"),
+        ("CIDEr-D", result.cider_d, f"{result.cider_d:.1f}"),
+        ("BLEU-4", result.bleu4, f"{result.bleu4:.1f}"),
+        ("faithfulness", result.faithfulness.value, _written(result.faithfulness)),
+        ("JSON validity", result.json_validity.value, _written(result.json_validity)),
+        ("question accuracy", result.accuracy.value, _written(result.accuracy)),
+        ("can't tell", result.cant_tell.value, _written(result.cant_tell)),
+        ("admits what is not to be seen", result.admitted.value, _written(result.admitted)),
         *(
-            (f"  {name}", f"{_written(kind.right)}   can't tell {kind.cant_tell.count}")
+            (f"  {name}", kind.right.value, f"{_written(kind.right)}   can't tell {kind.cant_tell.count}")
             for name, kind in result.kinds.items()
         ),
         *(
-            (f"ms, {name}", f"{times.median:.1f} median, {times.p95:.1f} p95")
+            (f"ms, {name}", times.median, f"{times.median:.1f} median, {times.p95:.1f} p95")
             for name, times in result.milliseconds.items()
         ),
-        ("errors", str(result.errors)),
+        ("errors", result.errors, str(result.errors)),
     ]
-    left = max(len(name) for name, _ in rows)
-    head = f"{result.model} on {result.photos} photographs"
-    return "\n".join([head, *(f"{name:<{left}}  {value}" for name, value in rows)])
 
 
 def _written(share: Share) -> str:

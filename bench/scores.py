@@ -212,7 +212,11 @@ def bleu4(answers: Sequence[str], references: Sequence[Sequence[str]]) -> float:
 Weights = dict[tuple[str, ...], float]
 
 
-def cider_d(answers: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+def cider_d(
+    answers: Sequence[str],
+    references: Sequence[Sequence[str]],
+    corpus: Sequence[Sequence[str]] | None = None,
+) -> float:
     """CIDEr-D of a corpus, 0..10 (Vedantam, Zitnick, Parikh 2015, "CIDEr", equations 2 and 3).
 
     Per n = 1..4, a sentence is a vector of its n-grams' counts times log(pictures / pictures whose
@@ -223,21 +227,23 @@ def cider_d(answers: Sequence[str], references: Sequence[Sequence[str]]) -> floa
 
     Args:
         answers: One caption a picture.
-        references: The human captions of each picture, at least one; they are also the corpus of the
-            document frequencies.
+        references: The human captions of each picture, at least one.
+        corpus: The human captions by whose pictures words are weighed, where these are a part of more; by
+            default the references.
 
     Raises:
         ValueError: Not as many lists of references as answers, or an empty one.
     """
     _check_paired(answers, references)
-    corpus = [[words(human) for human in humans] for humans in references]
+    split = [[words(human) for human in humans] for humans in references]
+    whole = split if corpus is None else [[words(human) for human in humans] for humans in corpus]
     pictures: Counter[tuple[str, ...]] = Counter()
-    for humans in corpus:
+    for humans in whole:
         pictures.update({g for h in humans for n in range(1, LONGEST + 1) for g in ngrams(h, n)})
 
     def weigh(sentence: Sequence[str], length: int) -> Weights:
         return {
-            gram: count * math.log(len(corpus) / max(1, pictures[gram]))
+            gram: count * math.log(len(whole) / max(1, pictures[gram]))
             for gram, count in ngrams(sentence, length).items()
         }
 
@@ -248,7 +254,7 @@ def cider_d(answers: Sequence[str], references: Sequence[Sequence[str]]) -> floa
 
     scores = [
         score(words(answer), human) / len(humans)
-        for answer, humans in zip(answers, corpus, strict=True)
+        for answer, humans in zip(answers, split, strict=True)
         for human in humans
     ]
     return math.fsum(scores) / len(answers) if answers else 0.0

@@ -106,6 +106,13 @@ class Vocabulary:
                 found[stated] = None
         return tuple(found)
 
+    def mentions(self, tokens: Sequence[str]) -> Iterator[tuple[int, Stated]]:
+        """Where in some words an object is stated, and which."""
+        for start, phrase in self._mentions(tokens):
+            stated = self.phrases[phrase]
+            if stated and not _negated(tokens, start):
+                yield start, stated
+
     def class_of(self, label: str) -> str:
         """The class that a label names ("Sofas" is "couch"); the label in lower case if none."""
         stated = self.phrases.get(words(label))

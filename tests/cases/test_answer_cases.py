@@ -5,16 +5,19 @@ The words for units, orders and names are read for every model: see `tests/engin
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from tests.clients import photographs
 from tests.conftest import inline, picture
+from tests.images.drawn import DATA as HEICS
 from vidi.app import create_app
 from vidi.engines.lite.weights.assets import Weights
 from vidi.settings import Settings, load
@@ -85,6 +88,10 @@ def test_03_an_answer_in_one_word(lite: TestClient) -> None:
     cat = _photo("chelsea.png")
     for asked in ("What is in this image? Answer in one word.", "Respond in one word. What is it?"):
         assert _ask(lite, cat, {"text": asked}) == "cat"
+    for asked in ("What is this? Answer with a single word.", "Answer with a single word: what is this?"):
+        assert _ask(lite, cat, {"text": asked}) == "cat"
+        assert _ask(lite, inline(picture(300, 200)), {"text": asked}) == "unknown"
+    assert _ask(lite, cat, {"text": "What color is it? One word only."}) == "brown"
     assert _ask(lite, cat, {"text": "Describe the weather in one word."}) == "unknown"
     assert "cat" in _ask(lite, cat, {"text": "What is in this image? Answer in 5 words."})
 
@@ -97,6 +104,25 @@ def test_05_a_box_under_a_name_of_another_model(lite: TestClient) -> None:
             lite, _drawing("two-words.png"), {"text": "Extract every word with its box."}, schema=schema
         )
         assert json.loads(text)[0] == {name: Y_FIRST, "text": "TOTAL"}
+
+
+def test_05_a_box_under_a_name_that_nobody_knows(lite: TestClient) -> None:
+    words, text = _drawing("two-words.png"), {"type": "string"}
+    numbers: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
+    edges = ("y1", "x1", "y2", "x2")
+    extent = {"type": "object", "properties": {edge: {"type": "number"} for edge in edges}, "required": edges}
+    for asked, kind, box in (
+        ("Extract every word with its box.", numbers, Y_FIRST),
+        ("Extract every word.", {**numbers, "minItems": 4, "maxItems": 4}, Y_FIRST),
+        ("Extract every word.", {**numbers, "description": "Bounding box of the word"}, Y_FIRST),
+        ("Extract every word.", {**numbers, "description": "As [x1, y1, x2, y2]"}, X_FIRST),
+        ("Extract every word.", extent, dict(zip(edges, Y_FIRST, strict=True))),
+    ):
+        found = json.loads(_ask(lite, words, {"text": asked}, schema=_box(area=kind, text=text)))
+        assert found[0] == {"area": box, "text": "TOTAL"}
+    cat = _photo("chelsea.png")
+    found = json.loads(_ask(lite, cat, {"text": "Detect it."}, schema=_box(kasten=numbers, label=text)))
+    assert [len(each["kasten"]) for each in found] == [4]
 
 
 def test_06_numbers_between_0_and_1(lite: TestClient) -> None:
@@ -153,6 +179,11 @@ def test_18_keys_and_pixels_that_only_words_describe(lite: TestClient) -> None:
     assert found["bbox"] == expected
 
 
+def test_23_a_heic_with_another_label(lite: TestClient) -> None:
+    for data in ((HEICS / "plain.heic").read_bytes(), picture(96, 64, "JPEG")):
+        assert _ask(lite, inline(data, "image/png"), {"text": "Caption this image."})
+
+
 def test_25_hidden_colour_under_transparency(lite: TestClient) -> None:
     asked = {"text": "What does the text in this image say?"}
     assert _ask(lite, _drawing("black-on-hidden-red.png"), asked) == "INVOICE 4711"
@@ -166,3 +197,10 @@ def test_26_counting_for_a_home(lite: TestClient) -> None:
     schema = {"type": "object", "properties": {"count_cats": {"type": "number"}}}
     assert json.loads(_ask(lite, _photo("chelsea.png"), asked, schema=schema)) == {"count_cats": 1}
     assert _ask(lite, inline(picture(300, 200)), asked) == "0"
+
+
+def test_28_specks_and_slivers(lite: TestClient) -> None:
+    dot = io.BytesIO()
+    Image.new("RGB", (1, 1), "teal").save(dot, "PNG")
+    for speck in (_drawing("sliver.png"), inline(dot.getvalue()), inline(picture(26, 28))):
+        assert _ask(lite, speck, {"text": "Caption this image."})

@@ -103,6 +103,17 @@ def test_14_a_picture_that_is_too_large_names_the_setting(tmp_path: Path) -> Non
         assert "VIDI_MAX_IMAGE_PIXELS" in _refusal(_ask(client, inline(picture(64, 48))))
 
 
+@pytest.mark.slow
+def test_14_a_panorama_is_scaled_while_it_is_read(client: TestClient) -> None:
+    """A JPEG is decoded at an eighth of its size; one in several scans would be in memory whole."""
+    sheet = Image.new("L", (20_992, 10_496), 128)
+    for options, asked in (({}, _text), ({"progressive": True}, _refusal)):
+        file = io.BytesIO()
+        sheet.save(file, "JPEG", **options)
+        said = asked(_ask(client, inline(file.getvalue(), "image/jpeg")))
+        assert ("20992x10496" if asked is _text else "Save it as a baseline JPEG") in said
+
+
 def test_15_the_hosts_name_in_a_container(client: TestClient, tmp_path: Path) -> None:
     name = {"host": "host.docker.internal:8484"}
     refused = client.get(MODELS, headers=name)
@@ -157,6 +168,28 @@ def test_21_a_picture_by_its_https_address_is_fetched_or_told_why_not(client: Te
     assert (
         "contents[0].parts[0].file_data cannot be fetched" in said
     )  # what is fetched: tests/images/test_fetch.py
+
+
+def test_22_a_picture_as_a_tools_answer_and_tools_at_all(client: TestClient) -> None:
+    shape = {"type": "OBJECT", "properties": {"at": {"type": "INTEGER"}}, "required": ["at"]}
+    tools = [{"functionDeclarations": [{"name": "look", "parameters": shape}]}]
+    asked = {"role": "user", "parts": [{"text": 'call=look {"at": 7}'}]}
+    reply = client.post(CALL, json={"contents": [asked], "tools": tools}).json()
+    called = reply["candidates"][0]["content"]
+    call = called["parts"][0]["functionCall"]
+    assert (call["name"], call["args"]) == ("look", {"at": 7})
+    gave = {"id": call["id"], "name": "look", "response": {"seen": 7}, "parts": [inline(picture(64, 48))]}
+    turns = [asked, called, {"role": "user", "parts": [{"functionResponse": gave}]}]
+    said = _text(client.post(CALL, json={"contents": turns, "tools": tools}))
+    assert "1 image (64x48)" in said and 'gave {"seen":' in said
+    none = {"functionCallingConfig": {"mode": "NONE"}}
+    assert _text(client.post(CALL, json={"contents": [asked], "tools": tools, "toolConfig": none}))
+    must = {"functionCallingConfig": {"mode": "ANY"}}
+    body = {"contents": [{"parts": [{"text": "hi"}]}], "tools": tools, "toolConfig": must}
+    forced = client.post(CALL, json=body).json()["candidates"][0]["content"]["parts"]
+    assert [part["functionCall"]["name"] for part in forced] == ["look"]
+    never = {"parts": [{"functionResponse": {**gave, "id": "other"}}]}
+    assert "never made" in _refusal(client.post(CALL, json={"contents": [asked, never], "tools": tools}))
 
 
 def test_23_a_heic_with_another_label(client: TestClient) -> None:

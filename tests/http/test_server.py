@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import socket
 import time
@@ -149,6 +150,69 @@ def test_broken_http_hurts_nobody_else(server: Live) -> None:
         if index % 25 == 0:
             assert server.works()
     assert server.works()
+
+
+def test_what_follows_a_body_is_no_header(tmp_path: Path) -> None:
+    """Neither a key nor what a trusted proxy would say of its caller."""
+    key = "a-key-of-sixteen-letters-or-more"
+    proxied = "x-forwarded-for: 192.0.2.1\r\nx-forwarded-host: vidi.example\r\n"
+    with live(tmp_path, key=key, VIDI_API_KEYS=key, VIDI_TRUSTED_PROXIES="127.0.0.1") as server:
+        for path, trailers in (
+            ("/v1beta/models", f"x-goog-api-key: {key}\r\n"),
+            ("/metrics", "x-forwarded-for: ::1\r\nx-forwarded-host: localhost\r\n"),
+        ):
+            head = f"GET {path} HTTP/1.1\r\nhost: vidi.example\r\n{proxied}connection: close\r\n"
+            sent = f"{head}transfer-encoding: chunked\r\n\r\n0\r\n{trailers}\r\n"
+            assert _poke(server, sent.encode()).startswith(b"HTTP/1.1 403 ")
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"0\r\nx: ", b"y" * 65536),
+        (b"0\r\n", b"name: value\r\n" * 5000),
+        (b"5;a=", b"y" * 65536),
+        (b"0", b"0" * 65536),
+    ],
+    ids=["a trailer", "trailers", "an extension of a chunk", "the length of a chunk"],
+)
+def test_what_stands_around_a_body_is_bounded(server: Live, begin: bytes, more: bytes) -> None:
+    head = f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+    with server.connect() as connection, pytest.raises(ConnectionError):
+        connection.sendall(head.encode() + begin)
+        for _ in range(1000):
+            connection.sendall(more)
+    assert server.works()
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.1], ids=["at once", "its body later"])
+@pytest.mark.parametrize("wish", ["h2c", "websocket", "TLS/1.0"])
+def test_a_wish_for_another_protocol_is_not_granted(server: Live, wish: str, pause: float) -> None:
+    """What comes behind such a request is its body, and never a request: the next one gets its own answer."""
+    head = f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: {wish}\r\n"
+    body = _body("the body")
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    with server.connect() as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for framing, content in (
+            (f"content-length: {len(body)}", body),
+            ("transfer-encoding: chunked", chunks),
+        ):
+            connection.sendall(f"{head}{framing}\r\n\r\n".encode())
+            time.sleep(pause)
+            connection.sendall(content)
+        connection.sendall(_GET + b"upgrade: x\r\nconnection: upgrade\r\n\r\n")
+        connection.sendall(request(PATH, _body("the end")))
+        answers = read_all(connection)
+    assert re.findall(rb"HTTP/1.1 (\d+)|text: (the \w+)", answers) == [
+        (b"200", b""),
+        (b"", b"the body"),
+        (b"200", b""),
+        (b"", b"the body"),
+        (b"200", b""),
+        (b"200", b""),
+        (b"", b"the end"),
+    ]
 
 
 def test_a_body_over_the_limit_is_refused_while_it_comes(tmp_path: Path) -> None:

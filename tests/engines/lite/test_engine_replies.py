@@ -27,7 +27,7 @@ def test_without_a_picture_it_says_so() -> None:
 
 def test_several_pictures_are_answered_one_by_one() -> None:
     assert ask([STREET, KITCHEN], "Caption these images.") == (
-        "Image 1: A red bus with two cars on a street.\n"
+        "Image 1: A bus with two cars on a street.\n"
         "Image 2: A kitchen with a refrigerator, an oven and a sink."
     )
 
@@ -76,7 +76,7 @@ def test_pictures_are_looked_at_when_their_turn_comes() -> None:
 @pytest.mark.parametrize(
     ("prompt", "value"),
     [
-        ("Caption this image.", {"caption": "A red bus with two cars on a street."}),
+        ("Caption this image.", {"caption": "A bus with two cars on a street."}),
         ("How many cars are there?", {"count": 2}),
         ("List the objects.", ["bus", "car"]),
         ("What color is the bus?", {"answer": "The bus is red."}),
@@ -118,11 +118,11 @@ def test_what_it_cannot_do_it_says() -> None:
 def test_the_style_is_followed() -> None:
     assert ask(STREET, "What color is the bus? Answer in one word.") == "red"
     assert ask(STREET, "Is there a bus?", system="Answer with just yes or no.") == "yes"
-    assert ask(STREET, "Caption this image in at most 3 words.") == "A red bus."
-    assert ask(STREET, "Describe this image in one sentence.") == "A red bus with two cars on a street."
+    assert ask(STREET, "Caption this image in at most 3 words.") == "A bus."
+    assert ask(STREET, "Describe this image in one sentence.") == "A bus with two cars on a street."
     assert len(ask(STREET, "Caption this image.", system="Answer in great detail.")) > 80
     assert ask(STREET, "Caption this image.", system="Respond in Turkish").startswith("Sokakta")
 
 
 def test_an_enum_without_a_text_value_is_still_answered() -> None:
-    assert ask(STREET, "Caption", output=Output(TextFormat.ENUM)) == "A red bus with two cars on a street."
+    assert ask(STREET, "Caption", output=Output(TextFormat.ENUM)) == "A bus with two cars on a street."

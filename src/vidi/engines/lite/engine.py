@@ -16,7 +16,7 @@ from vidi.engines.lite.answers.compare import compare
 from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.field_values import LONGEST_DESCRIBED, shape_in
 from vidi.engines.lite.answers.lists import array, located, python_list, wanted
-from vidi.engines.lite.answers.resolve import SHOWN, find
+from vidi.engines.lite.answers.resolve import cannot_look, find
 from vidi.engines.lite.answers.schema_filler import fill
 from vidi.engines.lite.catalog import CARD
 from vidi.engines.lite.evidence import Evidence, VisionModels
@@ -53,9 +53,7 @@ def ordinal(at: int, language: Language) -> str:
 def _which(intent: Intent, evidences: Sequence[Evidence]) -> AnswerText:
     """The pictures in which what is named is seen; the one with most or fewest of it, if that is asked."""
     language = intent.language
-    counts = [
-        sum(len(find(entity, evidence, SHOWN)) for entity in intent.entities[:1]) for evidence in evidences
-    ]
+    counts = [sum(len(find(entity, evidence)) for entity in intent.entities[:1]) for evidence in evidences]
     ranked = language.matches(language.pronouns, "most", intent.text)
     fewest = language.matches(language.pronouns, "fewest", intent.text)
     if ranked or fewest:
@@ -105,15 +103,24 @@ def reply(prompt: Prompt, models: VisionModels, languages: Languages) -> Iterato
     if named is not None and named < len(pictures) and intent.kind not in COMPARING:
         pictures = [pictures[named]]
     evidences = [Evidence(picture, models) for picture in pictures]
+    if prompt.output.schema is not None:
+        return _structured(prompt.output.schema, prompt.output.format, intent, evidences, languages)
+    return _unshaped(prompt, intent, evidences, languages)
+
+
+def _unshaped(
+    prompt: Prompt, intent: Intent, evidences: Sequence[Evidence], languages: Languages
+) -> Iterator[str]:
+    """An answer where no schema is given."""
     output = prompt.output
-    if output.schema is not None:
-        return _structured(output.schema, output.format, intent, evidences, languages)
     if not evidences:
         text = intent.language.sentence("greeting" if intent.kind is IntentKind.GREETING else "no_picture")
         if output.format is TextFormat.JSON:
             text = json.dumps({"answer": text}, ensure_ascii=False)
         return _words(text)
     if intent.kind in {IntentKind.DETECT, IntentKind.POINT}:
+        if output.format is not TextFormat.JSON and _is_plain_wish(intent):
+            return _words(cannot_look(intent.entities, (), evidences[0], intent.language).text)
         return _located(intent, evidences)
     if output.format is TextFormat.JSON or intent.style.form is AnswerForm.JSON:
         shape = _described_shape(prompt, languages)
@@ -121,6 +128,13 @@ def reply(prompt: Prompt, models: VisionModels, languages: Languages) -> Iterato
             return _structured(shape, TextFormat.JSON, replace(intent, entities=()), evidences, languages)
         return _words(json.dumps(_as_json(intent, evidences), ensure_ascii=False))
     return _prose(intent, evidences)
+
+
+def _is_plain_wish(intent: Intent) -> bool:
+    """Whether boxes are wanted of nothing that is known, by a prompt that asks for no JSON."""
+    strange = bool(intent.entities) and all(each.unknown for each in intent.entities)
+    asks_json = intent.style.form is AnswerForm.JSON or re.search(r"box_2d|\[", intent.text) is not None
+    return strange and not asks_json
 
 
 def _named_picture(prompt: Prompt, languages: Languages) -> tuple[Prompt, int | None]:

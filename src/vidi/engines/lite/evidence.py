@@ -6,9 +6,7 @@ costs no model time. The memory holds findings only, no pixels.
 
 from __future__ import annotations
 
-import math
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -26,7 +24,7 @@ from vidi.engines.lite.vision.ocr import TextLine
 from vidi.engines.lite.world import World, cell_of, shared
 from vidi.lru import LruCache
 
-SAME_THING = 0.65
+SAME_THING = 0.5
 SAME_PLACE = 0.85
 """Overlap from which two boxes of confusable classes, and of any two classes, are one thing."""
 
@@ -35,32 +33,6 @@ WITHIN = 0.75
 
 NEARLY = 0.75
 """A class whose score is at least this part of the best one's is remembered as possible."""
-
-PART_OF_WHOLE = 0.7
-"""A box around a single better one of its class, with this part of its score, is the whole of that piece."""
-
-SMALL_PART = 0.45
-"""A piece takes at most this part of the whole."""
-
-HERD = 2.0
-"""In a herd, the kind with this many times the weight of another rules; weight is score times length."""
-
-HERD_SURE = 0.6
-"""From this score on, a thing keeps its class whatever stands around it."""
-
-LIKE_SIZE = 12.0
-"""Things whose areas differ by less than this factor are of like size."""
-
-
-CLOSE_UP = 0.3
-"""Part of the picture from which an animal is seen from so near that its eyes are as large as things."""
-
-FEATURE = 0.05
-FEATURE_SURE = 0.4
-"""What takes less of such an animal, and lies in it, is a feature of it below this score."""
-
-INSIDE = 0.95
-"""Part of a box that lies in another for the first to be inside the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,69 +80,18 @@ def distinct(found: Sequence[Detection], world: World) -> tuple[Thing, ...]:
             kept.append(Thing(each.label, each.score, each.box))
         elif each.label != kept[at].label and each.score >= NEARLY * kept[at].score:
             kept[at] = replace(kept[at], also=kept[at].also | {each.label})
-    whole = [each for each in _wholes(kept) if not _is_feature(each, kept, world)]
-    return tuple(_in_its_herd(each, whole, world) for each in whole)
+    return tuple(kept)
 
 
 def _same(weaker: Detection, stronger: Thing, world: World) -> bool:
     overlap = weaker.box.overlap(stronger.box)
     if weaker.label == stronger.label:
-        return overlap > SAME_THING or (
-            weaker.score < stronger.score and shared(weaker.box, stronger.box) > WITHIN
-        )
+        # A person before another one lies in the other's box, and is no piece of it.
+        piece = weaker.label != "person" and shared(weaker.box, stronger.box) > WITHIN
+        return overlap > SAME_THING or piece
     if overlap > SAME_PLACE:
         return weaker.label != "person"
     return overlap > SAME_THING and world.confusable(weaker.label, stronger.label)
-
-
-def _wholes(found: Sequence[Thing]) -> list[Thing]:
-    """Put the whole in the place of a piece that was found with a better score, as a head for a cat."""
-    whole = list(found)
-    for outer in found:
-        pieces = [
-            each
-            for each in whole
-            if each.label == outer.label != "person"
-            and each.score > outer.score
-            and shared(each.box, outer.box) > WITHIN
-            and each.box.area() < SMALL_PART * outer.box.area()
-        ]
-        if len(pieces) == 1 and outer.score >= PART_OF_WHOLE * pieces[0].score:
-            whole[whole.index(outer)] = replace(outer, score=pieces[0].score)
-            whole.remove(pieces[0])
-    return whole
-
-
-def _is_feature(one: Thing, all_found: Sequence[Thing], world: World) -> bool:
-    """Whether a doubtful small thing is an eye or a nose of an animal that fills the picture."""
-    return one.score < FEATURE_SURE and any(
-        animal.label in world.groups["animal"]
-        and animal.score > one.score
-        and animal.box.area() >= CLOSE_UP * GRID * GRID
-        and one.box.area() < FEATURE * animal.box.area()
-        and shared(one.box, animal.box) >= INSIDE
-        for animal in all_found
-    )
-
-
-def _in_its_herd(one: Thing, all_found: Sequence[Thing], world: World) -> Thing:
-    """A doubtful animal of a herd is of the kind that rules the herd."""
-    herd = next((kinds for kinds in world.herds if one.label in kinds), frozenset())
-    if one.score >= HERD_SURE or not herd:
-        return one
-    weights: defaultdict[str, float] = defaultdict(float)
-    for other in all_found:
-        if other.label in herd and _like_size(one.box, other.box):
-            weights[other.label] += other.score * math.sqrt(other.box.area())
-    best = max(weights, key=lambda label: weights[label])
-    if best == one.label or weights[best] < HERD * weights[one.label]:
-        return one
-    return replace(one, label=best)
-
-
-def _like_size(one: Box, other: Box) -> bool:
-    small, large = sorted((one.area(), other.area()))
-    return large < LIKE_SIZE * small
 
 
 Value = TypeVar("Value")
@@ -204,6 +125,61 @@ class SharedPictures(Generic[Value]):
             promise.set_exception(error)
             raise
         return promise.result()
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From which score on something is said: in one table, so that each can be varied and judged.
+
+    `python -m bench quality --curves` draws the curves.
+
+    Scores are the detector's, 0..1; probabilities are the classifier's, summed over the classes meant.
+
+    Attributes:
+        shown: A thing that is counted, boxed or placed, where the prompt names none.
+        prominent: The same, where only what stands out is asked for.
+        named: A box of a class that the prompt names.
+        fair: A named thing, as a part of the best score of its kind.
+        there: A thing that answers "is there".
+        kind_there: Probability of a classifier class that answers "is there".
+        taken: A thing that stands in the way of a classifier class that it is often taken for.
+        place_sure: Probability of a place, before the things are asked.
+        place_likely: The same, after.
+        telling: A thing that tells the place.
+        told: The thing that a caption states, if there is one.
+        others: A thing that a caption states beside it.
+        several: One of a class of which a caption says "several", where there are more than four.
+        agreed: Probability of its kinds that makes a doubtful thing worth telling.
+        counted: A thing that counts in a caption's "two" or "several".
+        leading: The thing that a caption is about, if there is a better one.
+        notable: A thing that is worth a word however small it is.
+        alone: The one thing in a picture that is not told as a maybe, though the classifier does not see it.
+        alive: How much more prominent than a person or animal something else must be to lead a caption.
+        minor: Prominence, as a part of the leading thing's, from which another thing is worth a word.
+        detailed: A thing that a detailed description states.
+    """
+
+    shown: float = 0.3
+    prominent: float = 0.35
+    named: float = 0.2
+    fair: float = 0.3
+    there: float = 0.22
+    kind_there: float = 0.15
+    taken: float = 0.35
+    place_sure: float = 0.5
+    place_likely: float = 0.15
+    telling: float = 0.3
+    told: float = 0.25
+    others: float = 0.36
+    several: float = 0.25
+    agreed: float = 0.2
+    counted: float = 0.4
+    leading: float = 0.5
+    notable: float = 0.42
+    alone: float = 0.35
+    alive: float = 3.0
+    minor: float = 0.3
+    detailed: float = 0.33
 
 
 REMEMBERED_PICTURES = 512
@@ -267,6 +243,7 @@ class VisionModels:
     classifier: Classifies
     world: World
     reader: ReadsText | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
     detections: SharedPictures[Detections] = field(default_factory=_memory)
     classifications: SharedPictures[Classification] = field(default_factory=_memory)
     texts: SharedPictures[tuple[TextLine, ...]] = field(default_factory=_memory)
@@ -283,6 +260,11 @@ class Evidence:
     def world(self) -> World:
         """The tables that tell what belongs to what."""
         return self.models.world
+
+    @property
+    def least(self) -> Thresholds:
+        """From which score on something is said."""
+        return self.models.thresholds
 
     @property
     def _key(self) -> Hashable:
@@ -317,8 +299,9 @@ class Evidence:
             self._key, lambda: self.models.classifier.classify(self.picture)
         )
 
-    def things(self, floor: float) -> tuple[Thing, ...]:
-        """The things with a score of at least `floor`, most prominent first."""
+    def things(self, floor: float | None = None) -> tuple[Thing, ...]:
+        """The things with a score of at least `floor`, by default what is shown; most prominent first."""
+        floor = self.least.shown if floor is None else floor
         return tuple(thing for thing in self.detections.things if thing.score >= floor)
 
     def colour_around(self, rows: tuple[float, float], floor: float) -> str:
@@ -326,6 +309,11 @@ class Evidence:
         boxes = [thing.box for thing in self.things(floor)]
         white = colours.white_point(self.picture)
         return colours.colour_around(self.picture, boxes, rows, white=white)
+
+    def share_of(self, colour: str, rows: tuple[float, float]) -> float:
+        """The part that a colour takes between two heights, 0..1 from the top, things and all."""
+        white = colours.white_point(self.picture)
+        return colours.share_of(self.picture, colour, rows, white=white)
 
     def _look(self) -> Detections:
         white = colours.white_point(self.picture)

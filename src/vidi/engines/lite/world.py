@@ -37,6 +37,23 @@ class Room:
     hint: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A place that is told by what a thing stands on.
+
+    Attributes:
+        scene: The place.
+        who: Detector classes that are found there.
+        colour: The colour of the lower half, or "" if the thing alone tells the place.
+        least: The part of the lower half that has it, 0..1.
+    """
+
+    scene: str
+    who: frozenset[str]
+    colour: str
+    least: float
+
+
 class BoxRelation(Enum):
     """How one thing's box lies to another's."""
 
@@ -103,10 +120,10 @@ class World:
         groups: Hypernym to detector classes.
         confusions: Sets of detector classes that are often taken for each other.
         lookalikes: Sets of detector classes of which one may be called by another's name.
-        herds: Sets of detector classes of which one kind stands together as a rule.
         family: Classifier class to the detector class that it is a kind of.
         scene_of: Classifier class to the place that it speaks for.
         rooms: Places told by things, most telling first.
+        grounds: Places told by the leading thing and the pixels under it.
         inside, outside: Places that are indoors and outdoors.
         inside_things, outside_things: Detector classes that are found there.
         relations: What things do with each other, most telling first.
@@ -118,10 +135,10 @@ class World:
     groups: Mapping[str, frozenset[str]]
     confusions: tuple[frozenset[str], ...]
     lookalikes: tuple[frozenset[str], ...]
-    herds: tuple[frozenset[str], ...]
     family: Mapping[str, str]
     scene_of: Mapping[str, str]
     rooms: tuple[Room, ...]
+    grounds: tuple[Ground, ...]
     inside: frozenset[str]
     outside: frozenset[str]
     inside_things: frozenset[str]
@@ -146,7 +163,6 @@ def load_world() -> World:
     return World(
         groups=groups,
         lookalikes=tuple(frozenset(labels) for labels in tables["lookalikes"].values()),
-        herds=tuple(frozenset(labels) for labels in tables["herds"].values()),
         confusions=tuple(frozenset(labels) for labels in tables["confusions"].values()),
         family=_inverted(tables["families"]),
         scene_of=_inverted(tables["scenes"]),
@@ -160,6 +176,10 @@ def load_world() -> World:
                 hint=room.get("hint", 0.0),
             )
             for room in tables["rooms"]
+        ),
+        grounds=tuple(
+            Ground(each["scene"], frozenset(each["who"]), each.get("colour", ""), each.get("least", 0.0))
+            for each in tables["grounds"]
         ),
         inside=frozenset(sides["inside"]),
         outside=frozenset(sides["outside"]),

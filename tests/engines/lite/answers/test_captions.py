@@ -30,7 +30,7 @@ def told(*things: Painted, labels: tuple[tuple[str, float], ...] = ()) -> str:
 
 
 def test_the_place_and_the_things_that_stand_out() -> None:
-    assert caption(evidence_of(STREET), ENGLISH).text == "A red bus with two cars on a street."
+    assert caption(evidence_of(STREET), ENGLISH).text == "A bus with two cars on a street."
 
 
 def test_a_room_comes_first_where_furniture_stands_out() -> None:
@@ -38,9 +38,7 @@ def test_a_room_comes_first_where_furniture_stands_out() -> None:
 
 
 def test_what_someone_does_with_what_they_hold() -> None:
-    assert caption(evidence_of(PARK), ENGLISH).text.startswith(
-        "A person holding a frisbee next to a brown dog"
-    )
+    assert caption(evidence_of(PARK), ENGLISH).text.startswith("A person holding a frisbee next to a dog")
 
 
 @pytest.mark.parametrize(
@@ -55,14 +53,14 @@ def test_what_someone_does_with_what_they_hold() -> None:
         ),
         (
             (Painted("person", (150, 450, 650, 600)), Painted("horse", (400, 300, 900, 800), "brown", 0.8)),
-            "A person riding a brown horse.",
+            "A person riding a horse.",
         ),
         (
             (
                 Painted("cat", (300, 300, 600, 500), "black"),
                 Painted("couch", (400, 100, 900, 900), "brown", 0.5),
             ),
-            "A black cat on a brown couch.",
+            "A cat on a couch.",
         ),
         (
             (
@@ -72,7 +70,7 @@ def test_what_someone_does_with_what_they_hold() -> None:
             "A pizza on a table.",
         ),
         (tuple(Painted("sheep", (100, at, 200, at + 80)) for at in range(0, 700, 100)), "Several sheep."),
-        ((Painted("stop sign", (100, 100, 400, 400), "gray"),), "A red stop sign."),
+        ((Painted("stop sign", (100, 100, 400, 400), "gray"),), "A stop sign."),
     ],
 )
 def test_relations_and_numbers(things: tuple[Painted, ...], text: str) -> None:
@@ -81,14 +79,14 @@ def test_relations_and_numbers(things: tuple[Painted, ...], text: str) -> None:
 
 def test_doubtful_things_are_not_stated() -> None:
     sure = Painted("dog", (300, 300, 700, 700), "brown")
-    assert told(sure, Painted("cat", (0, 0, 300, 300), score=0.3)) == "A brown dog."
+    assert told(sure, Painted("cat", (0, 0, 300, 300), score=0.3)) == "A dog."
 
 
 def test_doubtful_things_that_the_classifier_sees_too_are_stated() -> None:
     doubtful = Painted("airplane", (300, 100, 600, 900), "white", 0.28)
     car = Painted("car", (700, 100, 800, 200), "blue", 0.6)
-    assert told(doubtful, car, labels=(("airliner", 0.4),)) == "An airplane with a blue car."
-    assert told(doubtful, car) == "A blue car."
+    assert told(doubtful, car, labels=(("airliner", 0.4),)) == "An airplane with a car."
+    assert told(doubtful, car) == "A car."
 
 
 def test_crowds_and_things_in_one_place_are_described() -> None:
@@ -100,7 +98,7 @@ def test_crowds_and_things_in_one_place_are_described() -> None:
 
 
 def test_a_doubtful_thing_alone_is_a_maybe() -> None:
-    giraffe = Painted("giraffe", (0, 0, 1000, 900), score=0.4)
+    giraffe = Painted("giraffe", (0, 0, 1000, 900), score=0.3)
     assert told(giraffe) == "This may be a giraffe."
     assert told(giraffe, labels=(("wool", 0.3),)) == "This may be a giraffe."
     assert told(replace(giraffe, score=0.6)) == "A giraffe."
@@ -108,7 +106,7 @@ def test_a_doubtful_thing_alone_is_a_maybe() -> None:
 
 def test_a_doubtful_thing_alone_that_the_classifier_sees_too_is_none() -> None:
     cat = Painted("cat", (0, 0, 1000, 900), "brown", score=0.4)
-    assert told(cat, labels=(("tabby cat", 0.5),)) == "A brown cat."
+    assert told(cat, labels=(("tabby cat", 0.5),)) == "A cat."
 
 
 def drawn(kind: str) -> Evidence:
@@ -151,12 +149,12 @@ def test_one_colour_is_said_to_be_that() -> None:
 def test_a_description_says_where_and_in_what_colours() -> None:
     text = describe(evidence_of(STREET), ENGLISH).text
     assert text == (
-        "A red bus with two cars on a street. There is a red bus in the middle. There are two cars: one on "
+        "A bus with two cars on a street. There is a red bus in the middle. There are two cars: one on "
         "the left and one on the right. This looks like it was taken outdoors. The main "
         "colors are gray and red."
     )
 
 
 def test_the_same_in_turkish() -> None:
-    assert caption(evidence_of(STREET), TURKISH).text == "Sokakta kırmızı bir otobüs ve iki araba."
+    assert caption(evidence_of(STREET), TURKISH).text == "Sokakta bir otobüs ve iki araba."
     assert "kırmızı bir otobüs var" in describe(evidence_of(STREET), TURKISH).text

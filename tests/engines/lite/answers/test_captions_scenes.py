@@ -15,7 +15,7 @@ BED = Painted("bed", (200, 200, 900, 900))
     ("scene", "place"),
     [
         (Scene(labels=(("seashore", 0.4), ("sandbar", 0.2))), "beach"),
-        (Scene(labels=(("seashore", 0.2),)), None),
+        (Scene(labels=(("seashore", 0.1),)), None),
         (Scene(labels=(("seashore", 0.3),)), "beach"),
         (Scene((BED,)), "bedroom"),
         (Scene((Painted("bed", (200, 200, 300, 300)),)), None),
@@ -38,3 +38,14 @@ def test_the_side() -> None:
     assert indoors(evidence_of(STREET)) is False
     assert indoors(evidence_of(NOTHING)) is None
     assert indoors(evidence_of(Scene((Painted("tv", (100, 100, 200, 200)),)))) is True
+
+
+@pytest.mark.parametrize(
+    ("background", "label", "place"),
+    [("green", "sheep", "field"), ("white", "sheep", None), ("green", "tv", None), ("gray", "boat", "water")],
+)
+def test_a_ground_needs_its_thing_and_its_pixels(background: str, label: str, place: str | None) -> None:
+    scene = scene_of(
+        evidence_of(Scene((Painted(label, (300, 300, 500, 500), "white"),), background=background))
+    )
+    assert (scene and scene.id) == place

@@ -126,8 +126,8 @@ def test_the_same_twice() -> None:
 def test_different_pictures_are_told_apart_by_what_they_show() -> None:
     other = replace(PARK, embedding=(0.0, 1.0))
     assert ask([STREET, other], DIFFERENT) == (
-        "These are different pictures. The first shows a red bus with two cars on a street. "
-        "The second shows a person holding a frisbee next to a brown dog."
+        "These are different pictures. The first shows a bus with two cars on a street. "
+        "The second shows a person holding a frisbee next to a dog."
     )
     assert ask([STREET, other], "Are these the same scene?").startswith("No. These are different pictures.")
 
@@ -140,7 +140,7 @@ def test_like_pictures_show_much_the_same_scene() -> None:
 
 def test_more_than_two_are_told_one_by_one() -> None:
     text = ask([STREET, STREET, PARK], DIFFERENT)
-    assert text.startswith("Number 1 shows a red bus with two cars on a street. Number 2 shows")
+    assert text.startswith("Number 1 shows a bus with two cars on a street. Number 2 shows")
     assert "Number 3 shows a person" in text
 
 
@@ -155,5 +155,5 @@ def test_one_picture_cannot_be_compared() -> None:
 
 def test_turkish() -> None:
     assert ask([STREET, replace(PARK, embedding=(0.0, 1.0))], "Bu iki resim arasındaki fark ne?").startswith(
-        "Bunlar farklı resimler. Birincisi: sokakta kırmızı bir otobüs ve iki araba."
+        "Bunlar farklı resimler. Birincisi: sokakta bir otobüs ve iki araba."
     )

@@ -46,7 +46,7 @@ def test_a_list_of_objects_is_one() -> None:
 def test_the_shape_is_filled() -> None:
     prompt = "Return JSON with keys caption, objects, has_dog, carCount and mood."
     assert json.loads(ask_json(STREET, prompt)) == {
-        "caption": "A red bus with two cars on a street.",
+        "caption": "A bus with two cars on a street.",
         "objects": ["bus", "car"],
         "has_dog": False,
         "carCount": 2,

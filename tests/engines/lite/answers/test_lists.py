@@ -63,7 +63,6 @@ def test_it_streams_object_by_object_in_plain_integers() -> None:
             "Arabaları bul Answer with a JSON list. The box_2d should be [ymin, xmin].",
             ["car", "car"],
         ),
-        ("Detect what is at the top of the café, façade", ["bus", "car", "car"]),
     ],
 )
 def test_named_classes_and_limits_are_obeyed(prompt: str, labels: list[str]) -> None:
@@ -123,3 +122,47 @@ def test_doubtful_things_are_boxed_only_when_named() -> None:
     scene = Scene((Painted("dog", (100, 100, 300, 300), score=0.22),))
     assert boxes(ask(scene, GUIDE)) == []
     assert len(boxes(ask(scene, "Detect the dog"))) == 1
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Detect the unicorns.",
+        "Detect the wheels of the bus.",
+        "Locate all lighthouses in this image.",
+        "Detect the bus stop.",
+        "Give me bounding boxes of the steering wheels and the mirrors.",
+        "Detect the beach.",
+    ],
+)
+def test_nothing_is_boxed_for_what_is_not_known(prompt: str) -> None:
+    assert ask_json(STREET, prompt) == "[]"
+    assert ask_json(STREET, f"{prompt} Return JSON with box_2d and label.") == "[]"
+
+
+def test_without_json_it_is_said_what_cannot_be_looked_for() -> None:
+    assert ask(STREET, "Detect the unicorns.").startswith('I can\'t tell about "unicorns"')
+    assert ask(STREET, "Detect the unicorns. Return JSON.") == "[]"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "labels"),
+    [
+        ("Detect all objects in this image.", ["bus", "car", "car"]),
+        ("Detect objects and return bounding boxes as JSON.", ["bus", "car", "car"]),
+        ("Detect everything you see and give me 2d bounding boxes.", ["bus", "car", "car"]),
+        ("Please detect the cars and the unicorns.", ["car", "car"]),
+        ("Locate every group of cars.", ["car", "car"]),
+        ("Detect the red bus parked on the street.", ["bus"]),
+        ("Find the 2d bounding boxes of the items in the picture.", ["bus", "car", "car"]),
+        ("Detect the cars, with no more than 20 items. Output a json list.", ["car", "car"]),
+    ],
+)
+def test_what_is_known_is_boxed(prompt: str, labels: list[str]) -> None:
+    assert [each["label"] for each in boxes(ask_json(STREET, prompt))] == labels
+
+
+def test_what_stands_out_is_surer_than_what_is_there() -> None:
+    doubtful = Scene(things=(Painted("cat", (100, 100, 400, 400), score=0.32),))
+    assert len(boxes(ask_json(doubtful, "Detect all items."))) == 1
+    assert boxes(ask_json(doubtful, GUIDE)) == []

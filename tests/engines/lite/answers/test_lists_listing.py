@@ -46,7 +46,7 @@ def test_hashtags() -> None:
 def test_tag_and_caption_from_the_system_instruction_alone() -> None:
     words = ast.literal_eval(ask(STREET, "", system=TAG_AND_CAPTION))
     assert words[:2] == ["bus", "car"]
-    assert words[-1] == "A red bus with two cars on a street."
+    assert words[-1] == "A bus with two cars on a street."
     assert len(words) == 6
 
 

@@ -92,3 +92,10 @@ def test_turkish() -> None:
     assert ask(STREET, "Resimde kaç araba var?") == "İki araba var."
     assert ask(STREET, "Otobüs ne renk?") == "Otobüs kırmızı."
     assert ask(STREET, "Kaç köpek var?") == "Hiç köpek görmüyorum."
+
+
+def test_what_is_not_known_is_not_counted_as_what_is_known() -> None:
+    assert ask(STREET, "How many unicorns are on the bus?").startswith("I can't tell about")
+    doubtful = "There are two cars. I can't tell which of them fit the rest of your question."
+    assert ask(STREET, "How many cars have a spoiler?") == doubtful
+    assert ask(PARK, "What color is the handle of the frisbee?").startswith("I can't tell the color of that.")

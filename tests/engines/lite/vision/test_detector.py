@@ -69,6 +69,14 @@ def test_boxes_lie_on_the_picture_at_any_size(
     assert spot(found).box_2d() == pytest.approx((250, 500, 500, 750), abs=near)
 
 
+def test_a_mirrored_look_finds_things_where_they_are(bright_is_a_clock: Path) -> None:
+    detector = Detector(bright_is_a_clock, threads=1)
+    picture = white_square(448, 448, (32, 64, 96, 128))
+    plain, mirrored = (detector.look(picture, 448, 0.3, mirrored=mirrored) for mirrored in (False, True))
+    assert len(plain.scores) == len(mirrored.scores) > 0
+    assert sorted(plain.corners.tolist()) == sorted(mirrored.corners.tolist())
+
+
 def test_boxes_come_back_to_the_caller_s_image(bright_is_a_clock: Path) -> None:
     picture = white_square(512, 512, (256, 128, 384, 256))
     plain = spot(Detector(bright_is_a_clock, threads=1).detect(picture))

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.language import SEVERAL, AnswerText, Language
-from vidi.engines.lite.world import Action, BoxRelation, Relation, Room, beside
-
-SURE = 0.5
-LIKELY = 0.25
-"""Summed probability of a place's classes: before the things are asked, and after."""
-
-TELLING = 0.35
-"""Score from which a thing tells the place."""
+from vidi.engines.lite.world import Action, BoxRelation, Ground, Relation, Room, beside
 
 LARGE = 0.12
 """Part of the picture that is "a good part"."""
+
+
+GROUND = (0.5, 1.0)
+"""Where a picture shows what its things stand on, from the top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +35,25 @@ def scene_of(evidence: Evidence) -> Scene | None:
     """The place that a picture shows, if it can be told."""
     told = scores_of(evidence)
     best = max(told, key=lambda scene: told[scene], default="")
-    if best and told[best] >= SURE:
+    if best and told[best] >= evidence.least.place_sure:
         return Scene(best, sure=True)
-    things = evidence.things(TELLING)
+    things = evidence.things(evidence.least.telling)
     for room in evidence.world.rooms:
         if told.get(room.scene, 0.0) >= room.hint and _fits(room, things):
             return Scene(room.scene, sure=False)
-    if best and told[best] >= LIKELY:
+    ground = next((each for each in evidence.world.grounds if _shows(each, things, evidence)), None)
+    if ground:
+        return Scene(ground.scene, sure=False)
+    if best and told[best] >= evidence.least.place_likely:
         return Scene(best, sure=False)
     return None
+
+
+def _shows(ground: Ground, things: Sequence[Thing], evidence: Evidence) -> bool:
+    """Whether the leading thing is found on a ground, and the pixels look like it."""
+    if not things or things[0].label not in ground.who:
+        return False
+    return not ground.colour or evidence.share_of(ground.colour, GROUND) >= ground.least
 
 
 def scores_of(evidence: Evidence) -> dict[str, float]:
@@ -66,7 +73,7 @@ def indoors(evidence: Evidence) -> bool | None:
     if scene and scene.sure:
         return scene.id in world.inside
     weight = 0.0
-    for thing in evidence.things(TELLING):
+    for thing in evidence.things(evidence.least.telling):
         weight += thing.score * ((thing.label in world.inside_things) - (thing.label in world.outside_things))
     if scene:
         weight = max(-1.0, min(1.0, weight)) + (1.5 if scene.id in world.inside else -1.5)
@@ -86,48 +93,12 @@ def _fits(room: Room, things: tuple[Thing, ...]) -> bool:
     return not room.many or len(involved) > 1
 
 
-WORTH_TELLING = 0.35
-"""Lowest score of a thing that a caption states, if there is one."""
-
-WORTH_GUESSING = 0.25
-"""Lowest score of the one thing that a caption states where none is better."""
-
-AGREED = 0.2
-"""Probability of its kinds from which the classifier makes a doubtful thing worth telling."""
-
-COUNTED = 0.4
-"""Lowest score of a thing that counts in a caption's "two" or "several"."""
-
-LEADING = 0.4
-"""Lowest score of the thing that a caption is about, if there is a better one."""
-
-NOTABLE = 0.42
-"""Score from which a thing is worth a word however small it is."""
-
-ALONE_SURE = 0.5
-"""Score under which the one thing in a picture is told as a maybe, unless the classifier sees it too."""
-
-ALIVE = 3.0
-"""How much more prominent than a person or animal something else must be to lead a caption."""
-
-MINOR = 0.3
-"""Prominence, as a part of the leading thing's, from which another thing is worth a word."""
-
 GUESS_SURE = 0.4
 GUESS_LIKELY = 0.15
 """Probability from which the classifier's word for a picture without things is stated, or as a maybe."""
 
 SMOOTH, NOISE = 5.0, 30_000.0
 """Sharpness under which a picture shows no edge, and over which it shows nothing else: no guess is made."""
-
-DETAILS = 0.33
-"""Lowest score of a thing that a detailed description states."""
-
-SURE_APART = 0.5
-"""Lowest score of a thing that someone is said to play with from afar."""
-
-PARTICIPANT = 0.5
-"""Prominence, as a part of the leading one's, from which one of a group is worth telling what it does."""
 
 MOST_OTHERS = 2
 MOST_IN_ROOM = 4
@@ -174,15 +145,20 @@ def grouped(things: Sequence[Thing]) -> tuple[Group, ...]:
 
 
 def in_words(group: Group, language: Language, evidence: Evidence) -> str:
-    """A group as a caption names it: "a red bus", "two dogs", "several cars"."""
+    """A group with the colour of a single thing: "a red bus", "two dogs", "several cars"."""
     count = len(group.things)
     colour = group.colour if count == 1 and group.label in evidence.world.coloured else ""
     return language.roughly(group.label, count, colour)
 
 
+def plainly(group: Group, language: Language) -> str:
+    """A group without its colour, as captions name it: "a bus", "several cars"."""
+    return language.roughly(group.label, len(group.things))
+
+
 def what_is_seen(evidence: Evidence, language: Language) -> str:
     """The things in a picture as a list in words: "a dog and two people"; "" if there are none."""
-    groups = grouped(evidence.things(WORTH_TELLING))[:6]
+    groups = grouped(evidence.things(evidence.least.others))[:6]
     return language.listed([in_words(group, language, evidence) for group in groups])
 
 
@@ -206,9 +182,9 @@ def caption(evidence: Evidence, language: Language) -> AnswerText:
     others = [group for group in groups if group.label not in told][:MOST_OTHERS]
     text = language.say(
         "caption",
-        subject=in_words(leading, language, evidence),
-        doing=doing_in_words(doing, language, evidence) if doing else "",
-        others=_others_in_words(leading, others, language, evidence),
+        subject=plainly(leading, language),
+        doing=doing_in_words(doing, language) if doing else "",
+        others=_others_in_words(leading, others, language),
         place=_place_of(scene, leading, language),
     )
     return AnswerText(language.as_sentence(text), brief=noun)
@@ -217,7 +193,7 @@ def caption(evidence: Evidence, language: Language) -> AnswerText:
 def describe(evidence: Evidence, language: Language) -> AnswerText:
     """A caption, then where each thing is, the place and the colours."""
     first = caption(evidence, language)
-    groups = [surely(group) for group in grouped(evidence.things(DETAILS))[:6]]
+    groups = [surely(group, evidence) for group in grouped(evidence.things(evidence.least.detailed))[:6]]
     details = (language.as_sentence(_detail(group, language)) for group in groups)
     sentences = [first.text, *details]
     inside = indoors(evidence)
@@ -236,7 +212,7 @@ def describe(evidence: Evidence, language: Language) -> AnswerText:
 def what_it_shows(evidence: Evidence, language: Language) -> str:
     """A caption for the middle of a sentence: "a red bus on a street"."""
     answer = caption(evidence, language)
-    if evidence.things(WORTH_GUESSING):
+    if evidence.things(evidence.least.told):
         text = answer.text.rstrip(".")
         return text[:1].lower() + text[1:]
     return language.one(answer.brief) if answer.brief else language.say("nothing_seen")
@@ -281,9 +257,9 @@ def relation_in(
     return None
 
 
-def doing_in_words(doing: Doing, language: Language, evidence: Evidence) -> str:
+def doing_in_words(doing: Doing, language: Language) -> str:
     """A relation as a phrase: "riding a wave on a surfboard"."""
-    return language.relations[doing.rule.says].format(what=in_words(doing.what, language, evidence))
+    return language.relations[doing.rule.says].format(what=plainly(doing.what, language))
 
 
 def place_in_words(thing: Thing, language: Language) -> str:
@@ -295,8 +271,6 @@ def _doing(rule: Relation, who: Group, what: Group) -> Doing | None:
     """Those of two groups that stand in a relation, if one that stands out is among them."""
     if what.label not in rule.what or what.label == who.label:
         return None
-    if rule.how is BoxRelation.APART and what.things[0].score < SURE_APART:
-        return None
     holds = rule.how.holds
     pairs = [(one, other) for other in what.things for one in who.things if holds(one.box, other.box)]
     if rule.how in ONE_EACH:
@@ -304,32 +278,35 @@ def _doing(rule: Relation, who: Group, what: Group) -> Doing | None:
         pairs = [pair for at, pair in enumerate(pairs) if at == 0 or pairs[at - 1][1] is not pair[1]]
     ones = tuple(one for one in who.things if any(one is a for a, _ in pairs))
     others = tuple(other for other in what.things if any(other is b for _, b in pairs))
-    if not ones or ones[0].prominence < PARTICIPANT * who.things[0].prominence:
+    if not ones:
         return None
     return Doing(rule, Group(who.label, ones), Group(what.label, others))
 
 
 def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
     """The groups that a caption may state, the leading one first."""
-    doubtful = evidence.things(WORTH_GUESSING)
     agreed = _agreed(evidence)
-    told = [thing for thing in doubtful if thing.score >= WORTH_TELLING or thing.label in agreed]
-    # Where nothing is worth telling, a guess says more than nothing; `caption` then words it as one.
-    groups = [surely(group) for group in grouped(told or doubtful[:1])]
+    groups = [surely(group, evidence) for group in grouped(evidence.things(evidence.least.told))]
     if not groups:
         return ()
     sure = [
         group
         for group in groups
-        if group.label in agreed or max(thing.score for thing in group.things) >= LEADING
+        if group.label in agreed or max(thing.score for thing in group.things) >= evidence.least.leading
     ]
     # People look at people and animals first, however small beside a building or a table.
     living = {"person", *evidence.world.groups["animal"]}
     leading = max(
-        sure or groups, key=lambda group: group.prominence * (ALIVE if group.label in living else 1)
+        sure or groups,
+        key=lambda group: group.prominence * (evidence.least.alive if group.label in living else 1),
     )
-    rest = [group for group in groups if group is not leading]
-    return (leading, *(group for group in rest if _notable(group, leading)))
+    rest = [group for group in groups if group is not leading and _is_told_beside(group, agreed, evidence)]
+    return (leading, *(group for group in rest if _notable(group, leading, evidence)))
+
+
+def _is_told_beside(group: Group, agreed: frozenset[str], evidence: Evidence) -> bool:
+    """Whether a group is sure enough to be told beside the leading one."""
+    return group.label in agreed or max(thing.score for thing in group.things) >= evidence.least.others
 
 
 def _doubtful(groups: Sequence[Group], evidence: Evidence) -> bool:
@@ -338,7 +315,11 @@ def _doubtful(groups: Sequence[Group], evidence: Evidence) -> bool:
     What neither knows, such as a nebula, looks a little like something to the detector.
     """
     alone = len(groups) == 1 and len(groups[0].things) == 1
-    return alone and groups[0].things[0].score < ALONE_SURE and groups[0].label not in _agreed(evidence)
+    return (
+        alone
+        and groups[0].things[0].score < evidence.least.alone
+        and groups[0].label not in _agreed(evidence)
+    )
 
 
 def _agreed(evidence: Evidence) -> frozenset[str]:
@@ -346,23 +327,29 @@ def _agreed(evidence: Evidence) -> frozenset[str]:
     scores: defaultdict[str, float] = defaultdict(float)
     for label, probability in evidence.labels:
         scores[evidence.world.family.get(label, "")] += probability
-    return frozenset(name for name, score in scores.items() if name and score >= AGREED)
+    return frozenset(name for name, score in scores.items() if name and score >= evidence.least.agreed)
 
 
-def surely(group: Group) -> Group:
+def surely(group: Group, evidence: Evidence) -> Group:
     """A group without the members whose number would only be guessed."""
-    sure = tuple(thing for thing in group.things if thing.score >= COUNTED)
+    many = tuple(thing for thing in group.things if thing.score >= evidence.least.several)
+    if len(many) >= SEVERAL:
+        return Group(group.label, many)
+    sure = tuple(thing for thing in group.things if thing.score >= evidence.least.counted)
     return Group(group.label, sure or (max(group.things, key=lambda thing: thing.score),))
 
 
-def _notable(group: Group, leading: Group) -> bool:
-    return group.prominence >= MINOR * leading.prominence or group.things[0].score > NOTABLE
+def _notable(group: Group, leading: Group, evidence: Evidence) -> bool:
+    return (
+        group.prominence >= evidence.least.minor * leading.prominence
+        or group.things[0].score > evidence.least.notable
+    )
 
 
-def _others_in_words(leading: Group, others: Sequence[Group], language: Language, evidence: Evidence) -> str:
+def _others_in_words(leading: Group, others: Sequence[Group], language: Language) -> str:
     if not others:
         return ""
-    things = language.listed([in_words(group, language, evidence) for group in others])
+    things = language.listed([plainly(group, language) for group in others])
     first = others[0]
     near = len(others) == 1 and len(leading.things) == len(first.things) == 1
     side_by_side = near and beside(leading.things[0].box, first.things[0].box)
@@ -389,7 +376,7 @@ def _room(
     alive = leading.label == "person" or leading.label in world.groups["animal"] | world.groups["food"]
     if alive or scene is None or scene.id not in world.inside:
         return ""
-    words = [in_words(group, language, evidence) for group in groups[:MOST_IN_ROOM]]
+    words = [plainly(group, language) for group in groups[:MOST_IN_ROOM]]
     return language.say("room", scene=language.scenes[scene.id].room, things=language.listed(words))
 
 

@@ -6,9 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from vidi.domain.geometry import GRID, Box
-from vidi.engines.lite.answers.captions import grouped, in_words, surely, what_it_shows
+from vidi.engines.lite.answers.captions import (
+    grouped,
+    in_words,
+    surely,
+    what_it_shows,
+)
 from vidi.engines.lite.answers.lists import rewritten
-from vidi.engines.lite.answers.resolve import SHOWN
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Intent
 from vidi.engines.lite.language.language import AnswerText, IntentKind, Language
@@ -72,7 +76,7 @@ def _each(evidences: Sequence[Evidence], language: Language) -> AnswerText:
         language.sentence("nth_shows", n=str(at + 1), what=what_it_shows(evidence, language))
         for at, evidence in enumerate(evidences)
     ]
-    common = set.intersection(*({thing.label for thing in each.things(SHOWN)} for each in evidences))
+    common = set.intersection(*({thing.label for thing in each.things()} for each in evidences))
     if common:
         names = [language.noun(label).many for label in sorted(common)]
         shown.append(language.sentence("all_show", things=language.listed(names)))
@@ -85,9 +89,9 @@ def _contrast(one: Evidence, other: Evidence, language: Language) -> str:
         language.sentence("first_shows", what=what_it_shows(one, language)),
         language.sentence("second_shows", what=what_it_shows(other, language)),
     ]
-    labels = {thing.label for thing in one.things(SHOWN)} & {thing.label for thing in other.things(SHOWN)}
+    labels = {thing.label for thing in one.things()} & {thing.label for thing in other.things()}
     if labels:
-        ranked = [group.label for group in grouped(one.things(SHOWN)) if group.label in labels]
+        ranked = [group.label for group in grouped(one.things()) if group.label in labels]
         names = [language.noun(label).many for label in ranked[:4]]
         sentences.append(language.sentence("both_show", things=language.listed(names)))
     return " ".join(sentences)
@@ -196,7 +200,7 @@ def _in_region(evidence: Evidence, region: Box) -> tuple[Thing, ...]:
     """The things that lie mostly in a changed region, or that it mostly covers."""
     return tuple(
         thing
-        for thing in evidence.things(SHOWN)
+        for thing in evidence.things()
         if shared(thing.box, region) > 0.5 or (shared(region, thing.box) > 0.7 and thing.share < 0.4)
     )
 
@@ -213,4 +217,6 @@ def _missing(these: Sequence[Thing], those: Sequence[Thing]) -> tuple[Thing, ...
 
 
 def _things(things: Sequence[Thing], evidence: Evidence, language: Language) -> str:
-    return language.listed([in_words(surely(group), language, evidence) for group in grouped(things)[:3]])
+    return language.listed(
+        [in_words(surely(group, evidence), language, evidence) for group in grouped(things)[:3]]
+    )

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from vidi.engines.lite.answers import captions, kinds, lists, questions, where
 from vidi.engines.lite.answers.questions import exists, state
-from vidi.engines.lite.answers.resolve import SHOWN, cannot_tell
+from vidi.engines.lite.answers.resolve import (
+    cannot_tell,
+)
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.language.intents import Intent
 from vidi.engines.lite.language.language import AnswerText, IntentKind
@@ -21,7 +23,7 @@ def answer_intent(intent: Intent, evidence: Evidence) -> AnswerText:
 
 
 def _caption(intent: Intent, evidence: Evidence) -> AnswerText:
-    things = evidence.things(SHOWN) if intent.style.words == 1 else ()
+    things = evidence.things() if intent.style.words == 1 else ()
     if things:
         named = intent.language.noun(things[0].label).one
         return AnswerText(intent.language.as_sentence(named), brief=named)

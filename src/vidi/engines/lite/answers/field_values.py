@@ -11,11 +11,17 @@ from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.grounding.coordinates import names_in
 from vidi.engines.grounding.schema import PlaceField, PlaceKind, place_field
 from vidi.engines.lite.answers import captions, lists
-from vidi.engines.lite.answers.captions import indoors, scene_of
+from vidi.engines.lite.answers.captions import (
+    indoors,
+    scene_of,
+)
 from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.kinds import BLURRY, plain
 from vidi.engines.lite.answers.lists import label_of, text_on
-from vidi.engines.lite.answers.resolve import KIND_THERE, SHOWN, THERE, find, kind_in
+from vidi.engines.lite.answers.resolve import (
+    find,
+    kind_in,
+)
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent, Languages, lowered
 from vidi.engines.lite.language.language import FieldRole, IntentKind, Language, Patterns
@@ -138,6 +144,7 @@ class Subject:
         thing: The thing that an object stands for, if it stands for one.
         index: Its number, from 0.
         count: How many of its class it stands for.
+        wants_boxes: Whether the prompt asks for boxes.
     """
 
     evidence: Evidence
@@ -146,6 +153,7 @@ class Subject:
     thing: Thing | None = None
     index: int = 0
     count: int = 1
+    wants_boxes: bool = False
 
     @property
     def leading(self) -> Thing | None:
@@ -153,17 +161,17 @@ class Subject:
         if self.thing:
             return self.thing
         for entity in self.intent.entities:
-            found = find(entity, self.evidence, THERE)
+            found = find(entity, self.evidence, self.evidence.least.there)
             if found:
                 return found[0]
-        return next(iter(self.evidence.things(SHOWN)), None)
+        return next(iter(self.evidence.things()), None)
 
     def about(self, entity: Entity | None) -> tuple[Thing, ...]:
         """The things that a field speaks of: those it names, else those of the prompt, else all."""
         if entity:
-            return find(entity, self.evidence, SHOWN)
+            return find(entity, self.evidence)
         named = [each for each in self.intent.entities if each.labels]
-        things = self.evidence.things(SHOWN)
+        things = self.evidence.things()
         if not named:
             return things
         return tuple(thing for thing in things if any(each.means(thing) for each in named))
@@ -222,8 +230,8 @@ def truth(meaning: Meaning, description: str, subject: Subject) -> bool | None:
     if meaning.role is FieldRole.BLURRY:
         return evidence.detections.sharpness < BLURRY
     if meaning.entity:
-        there = bool(find(meaning.entity, evidence, THERE))
-        return there or kind_in(meaning.entity, evidence) >= KIND_THERE
+        there = bool(find(meaning.entity, evidence, evidence.least.there))
+        return there or kind_in(meaning.entity, evidence) >= evidence.least.kind_there
     asked = subject.asked(description) or (subject.intent if meaning.role is FieldRole.ANSWER else None)
     if asked is None or asked.kind is IntentKind.UNKNOWN:
         return None
@@ -306,9 +314,9 @@ def _scene_in_words(evidence: Evidence, language: Language) -> str | None:
 
 
 def _activity_in_words(evidence: Evidence, language: Language) -> str | None:
-    groups = captions.grouped(evidence.things(THERE))
+    groups = captions.grouped(evidence.things(evidence.least.there))
     doing = captions.relation_in(groups, groups, evidence)
-    return captions.doing_in_words(doing, language, evidence) if doing else None
+    return captions.doing_in_words(doing, language) if doing else None
 
 
 def _text_about_things(meaning: Meaning, subject: Subject) -> str | None:

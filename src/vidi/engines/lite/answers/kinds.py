@@ -14,7 +14,12 @@ from vidi.engines.lite.answers.captions import (
     surely,
     what_is_seen,
 )
-from vidi.engines.lite.answers.resolve import SHOWN, cannot_tell, kind_in, not_seen, resolve
+from vidi.engines.lite.answers.resolve import (
+    cannot_tell,
+    kind_in,
+    not_seen,
+    resolve,
+)
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.language.intents import Entity, Intent, Lexicon
 from vidi.engines.lite.language.language import AnswerText, Language
@@ -185,7 +190,7 @@ def kind(intent: Intent, evidence: Evidence) -> AnswerText:
     if entity.group:
         if not found:
             return not_seen(entity, evidence, language)
-        names = [in_words(surely(group), language, evidence) for group in grouped(found)[:5]]
+        names = [in_words(surely(group, evidence), language, evidence) for group in grouped(found)[:5]]
         listed = language.listed(names)
         return AnswerText(language.sentence("kind_are", things=listed), brief=listed, items=tuple(names))
     agreed = kind_in(entity, evidence) > 0
@@ -235,7 +240,7 @@ def _classified(word: str, probability: float, language: Language) -> AnswerText
 
 
 def _what_is_it(evidence: Evidence, language: Language) -> AnswerText:
-    things = evidence.things(SHOWN)
+    things = evidence.things()
     label, probability = evidence.labels[0] if evidence.labels else ("", 0.0)
     family = evidence.world.family.get(label)
     if things and family != things[0].label:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vidi.domain.geometry import Box
-from vidi.engines.grounding.prompt_rewrite import Category, matches_category, rewrite
 from vidi.engines.lite.answers.captions import (
     Group,
     caption,
@@ -19,7 +18,14 @@ from vidi.engines.lite.answers.captions import (
     what_is_seen,
     without_things,
 )
-from vidi.engines.lite.answers.resolve import SHOWN, any_of, contradicted, find, kind_in, name_of, resolve
+from vidi.engines.lite.answers.resolve import (
+    any_of,
+    contradicted,
+    find,
+    kind_in,
+    name_of,
+    resolve,
+)
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
 from vidi.engines.lite.language.language import SEVERAL, AnswerText, IntentKind, Language
@@ -113,15 +119,6 @@ def _one_line(lines: Sequence[TextLine]) -> str:
     return " / ".join(line.text for line in lines)
 
 
-WHATEVER = ("what", "which", "who", "any", "every", "ne", "hangi", "her")
-"""Beginnings of targets that name no thing."""
-
-NAMED = 0.2
-"""Lowest score of a box whose class the prompt names."""
-
-FAIR = 0.3
-"""A named thing with less than this part of the best score of its kind is left out."""
-
 MOST = 50
 """Most boxes where the prompt gives no limit."""
 
@@ -133,18 +130,18 @@ def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
     """The things that a request for boxes or points means, most prominent first."""
     if wants_text(intent):
         return as_things(evidence)[: intent.style.limit or MOST]
-    named = [entity for entity in intent.entities if entity.labels]
-    # Where only things are named that the detector does not know, none is shown.
-    named_any = bool(intent.entities) or _names_others(intent)
-    things = _named(named, evidence) if named_any else evidence.things(SHOWN)
+    strange = any(entity.unknown for entity in intent.entities)
+    # Where only things are named that the detector does not know, none is shown; nor the whole for its part.
+    named = [each for each in intent.entities if each.labels and not (strange and each.anchor)]
+    things = _named(named, evidence) if intent.entities else evidence.things(_open_floor(intent, evidence))
     return things[: intent.style.limit or MOST]
 
 
-def _names_others(intent: Intent) -> bool:
-    """Whether a request without a known word still looks for something of its own: "find the trees"."""
-    first, *rest = rewrite(intent.text).targets.split() or [""]
-    whatever = matches_category(Category.ANYTHING, rest[-1] if rest else first)
-    return bool(first) and not whatever and not first.startswith(WHATEVER)
+def _open_floor(intent: Intent, evidence: Evidence) -> float:
+    """The lowest score of a box where no class is named: higher where only what stands out is wanted."""
+    language = intent.language
+    salient = language.matches(language.pronouns, "prominent", intent.text) is not None
+    return evidence.least.prominent if salient else evidence.least.shown
 
 
 def _named(entities: Sequence[Entity], evidence: Evidence) -> tuple[Thing, ...]:
@@ -152,9 +149,9 @@ def _named(entities: Sequence[Entity], evidence: Evidence) -> tuple[Thing, ...]:
     found: dict[Box, Thing] = {}
     leading: list[Thing] = []
     for entity in entities:
-        things = find(entity, evidence, NAMED)
+        things = find(entity, evidence, evidence.least.named)
         best = max((thing.score for thing in things), default=0.0)
-        fair = [thing for thing in things if thing.score >= FAIR * best]
+        fair = [thing for thing in things if thing.score >= evidence.least.fair * best]
         leading += fair[:1]
         found.update({thing.box: thing for thing in fair})
     first = {thing.box for thing in leading}
@@ -208,7 +205,7 @@ def things_listed(intent: Intent, evidence: Evidence) -> AnswerText:
     """The things in a picture, or those of the kinds and the colour that are named."""
     language = intent.language
     labels = frozenset(label for entity in intent.entities for label in entity.labels)
-    things = [thing for thing in evidence.things(SHOWN) if not labels or thing.label in labels]
+    things = [thing for thing in evidence.things() if not labels or thing.label in labels]
     if intent.colour and things:
         things = [thing for thing in things if thing.colour == intent.colour]
         if not things:
@@ -216,7 +213,7 @@ def things_listed(intent: Intent, evidence: Evidence) -> AnswerText:
             return AnswerText(language.sentence("none_coloured", colour=colour), brief=language.say("none"))
     if not things:
         return without_things(evidence, language)
-    groups = [surely(group) for group in grouped(things)[: intent.style.limit]]
+    groups = [surely(group, evidence) for group in grouped(things)[: intent.style.limit]]
     painted = (
         bool(intent.colour) or language.matches(language.intents, IntentKind.COLOUR, intent.text) is not None
     )
@@ -249,7 +246,7 @@ def hashtags(intent: Intent, evidence: Evidence) -> AnswerText:
 
 def tag_words(evidence: Evidence, language: Language) -> tuple[str, ...]:
     """The tags of a picture, without repetition."""
-    words = [language.noun(group.label).one for group in grouped(evidence.things(SHOWN))]
+    words = [language.noun(group.label).one for group in grouped(evidence.things())]
     words += [
         label
         for label, probability in evidence.labels[:2]

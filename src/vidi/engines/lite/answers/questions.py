@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from vidi.engines.lite.answers.captions import WORTH_TELLING, grouped, in_words, place_in_words, surely
+from vidi.engines.lite.answers.captions import (
+    grouped,
+    in_words,
+    place_in_words,
+    surely,
+)
 from vidi.engines.lite.answers.resolve import (
-    KIND_THERE,
-    SHOWN,
-    THERE,
+    cannot_look,
     cannot_tell,
     cell_in,
     find,
@@ -43,7 +46,10 @@ def count(intent: Intent, evidence: Evidence) -> AnswerText:
     asked = list({(entity.labels or entity.name, entity.colour): entity for entity in asked}.values())
     answers = [_count_one(entity, anchors, evidence, language) for entity in asked[:4]]
     if len(answers) == 1:
-        return answers[0] if anchors or asked[0].colour else _with_doubt(intent, asked[0], answers[0])
+        strange = any(each.unknown for each in anchors)
+        if not strange and (anchors or asked[0].colour):
+            return answers[0]
+        return _with_doubt(intent, asked[0], answers[0], strange=strange)
     return AnswerText(
         " ".join(answer.text for answer in answers), brief=", ".join(answer.brief for answer in answers)
     )
@@ -55,6 +61,8 @@ def colour(intent: Intent, evidence: Evidence) -> AnswerText:
     if not intent.entities:
         return _of_a_surface(intent, evidence) or _main_colours(intent, evidence)
     entity = intent.entities[0]
+    if entity.unknown:
+        return _main_colours(intent, evidence, unknown=True)
     found = resolve(intent, entity, evidence)
     if not found:
         return not_seen(entity, evidence, language)
@@ -71,7 +79,7 @@ def colour(intent: Intent, evidence: Evidence) -> AnswerText:
 def extreme(intent: Intent, evidence: Evidence) -> AnswerText:
     """The most prominent, largest or smallest thing."""
     language = intent.language
-    things = evidence.things(SHOWN)
+    things = evidence.things()
     if not things:
         return cannot_tell(evidence, language)
     phrase, thing = "main_is", things[0]
@@ -94,10 +102,10 @@ def so_many(entity: Entity, number: int, language: Language) -> str:
 
 def _count_one(entity: Entity, anchors: list[Entity], evidence: Evidence, language: Language) -> AnswerText:
     if not entity.labels:
-        return cannot_tell(evidence, language)
-    found = find(entity, evidence, SHOWN)
+        return cannot_look([entity], (), evidence, language)
+    found = find(entity, evidence)
     for anchor in anchors:
-        at = find(anchor, evidence, SHOWN)
+        at = find(anchor, evidence)
         if at:
             found = tuple(thing for thing in found if any(touching(thing.box, one.box) for one in at))
     if not found:
@@ -109,17 +117,18 @@ def _count_one(entity: Entity, anchors: list[Entity], evidence: Evidence, langua
     return AnswerText(language.sentence(phrase, things=things), brief=str(len(found)))
 
 
-def _with_doubt(intent: Intent, asked: Entity, answer: AnswerText) -> AnswerText:
+def _with_doubt(intent: Intent, asked: Entity, answer: AnswerText, *, strange: bool) -> AnswerText:
     """A count of all, said to be no more than that where only some are asked after: "who smile"."""
     language = intent.language
     rest = intent.text[asked.start :]
-    if answer.brief in {"", "0"} or not language.matches(language.pronouns, "verbs", rest):
+    verbs = language.matches(language.pronouns, "verbs", rest) is not None
+    if answer.brief in {"", "0"} or not (strange or verbs):
         return answer
     return AnswerText(f"{answer.text} {language.sentence('cannot_which')}", brief=answer.brief)
 
 
 def _count_all(evidence: Evidence, language: Language) -> AnswerText:
-    things = evidence.things(SHOWN)
+    things = evidence.things()
     names = [language.counted(group.label, len(group.things)) for group in grouped(things)]
     if not names:
         return cannot_tell(evidence, language)
@@ -136,13 +145,13 @@ def _of_a_surface(intent: Intent, evidence: Evidence) -> AnswerText | None:
     language = intent.language
     for name, rows in SURFACES.items():
         match = language.matches(language.surfaces, name, intent.text)
-        word = language.colour(evidence.colour_around(rows, SHOWN)) if match else ""
+        word = language.colour(evidence.colour_around(rows, evidence.least.shown)) if match else ""
         if match and word:
             return AnswerText(language.sentence("surface_is", colour=word), brief=word)
     return None
 
 
-def _main_colours(intent: Intent, evidence: Evidence) -> AnswerText:
+def _main_colours(intent: Intent, evidence: Evidence, *, unknown: bool = False) -> AnswerText:
     """The picture's colours; where something unknown is asked after, said to be no more than that."""
     language = intent.language
     names = [language.colour(name) for name in evidence.detections.palette[:3]]
@@ -151,7 +160,8 @@ def _main_colours(intent: Intent, evidence: Evidence) -> AnswerText:
     listed = language.listed(names)
     phrase = "main_colours" if len(names) > 1 else "main_colour"
     text = language.sentence(phrase, colours=listed, colour=listed)
-    if language.matches(language.pronouns, "whole", intent.text) or len(intent.text.split()) < 4:
+    whole = language.matches(language.pronouns, "whole", intent.text) is not None
+    if not unknown and (whole or len(intent.text.split()) < 4):
         return AnswerText(text, brief=listed, items=tuple(names))
     return AnswerText(
         f"{language.sentence('cannot_colour')} {text}", brief=language.say("unknown"), known=False
@@ -168,14 +178,18 @@ def exists(intent: Intent, evidence: Evidence) -> AnswerText:
     if wanted:
         return _yes_no_count(intent, evidence, *wanted)
     answers = [_yes_no(entity, evidence, language) for entity in asked]
+    unknown = [each for each in (*asked, *anchors) if each.unknown]
+    denied = any(answer.brief == language.say("no") for answer in answers)
+    if unknown and not denied:
+        there = [thing for each in asked for thing in find(each, evidence, evidence.least.there)]
+        return cannot_look(unknown, there, evidence, language)
     if len(asked) == 1 and answers[0].brief == language.say("yes"):
         return _with_the_rest(intent, asked[0], anchors, answers[0], evidence)
     every = all(answer.brief == language.say("yes") for answer in answers)
-    unknown = any(not answer.known for answer in answers)
-    brief = "unknown" if unknown else "yes" if every else "no"
-    return AnswerText(
-        " ".join(answer.text for answer in answers), brief=language.say(brief), known=not unknown
-    )
+    unsure = any(not answer.known for answer in answers) and not denied
+    brief = "unknown" if unsure else "yes" if every else "no"
+    told = [answer.text for answer in answers if not denied or answer.brief == language.say("no")]
+    return AnswerText(" ".join(told), brief=language.say(brief), known=not unsure)
 
 
 def state(intent: Intent, evidence: Evidence) -> AnswerText:
@@ -184,7 +198,7 @@ def state(intent: Intent, evidence: Evidence) -> AnswerText:
     asked, _ = asked_and_anchors(intent)
     if not asked:
         return cannot_tell(evidence, language)
-    found = resolve(intent, asked[0], evidence) or find(asked[0], evidence, THERE)
+    found = resolve(intent, asked[0], evidence) or find(asked[0], evidence, evidence.least.there)
     if not found:
         return _yes_no(asked[0], evidence, language)
     if _is_plain(intent):
@@ -196,10 +210,12 @@ def state(intent: Intent, evidence: Evidence) -> AnswerText:
         return _verdict(holds, "colour", language, noun=noun, colour=own)
     cell = cell_in(intent.text, language)
     if cell:
-        holds = any(lies_in(thing, cell) for thing in find(asked[0], evidence, SHOWN) or found)
+        holds = any(lies_in(thing, cell) for thing in find(asked[0], evidence) or found)
         own = language.cells[cell].at if holds else place_in_words(found[0], language)
         return _verdict(holds, "where", language, noun=noun, place=own)
     others = intent.entities[1:]
+    if any(each.unknown for each in others):
+        return cannot_look([each for each in others if each.unknown], found, evidence, language)
     if others and others[0].labels:
         return _has(found, others, evidence, language)
     return cannot_tell(evidence, language)
@@ -216,7 +232,7 @@ def asked_and_anchors(intent: Intent) -> tuple[tuple[Entity, ...], tuple[Entity,
 def near_anchor(things: Sequence[Thing], anchors: Sequence[Entity], evidence: Evidence) -> tuple[Thing, ...]:
     """Those of some things that touch what says where they should be; all where that is not seen."""
     for anchor in anchors:
-        places_found = find(anchor, evidence, THERE)
+        places_found = find(anchor, evidence, evidence.least.there)
         if places_found:
             return tuple(
                 thing for thing in things if any(touching(thing.box, one.box) for one in places_found)
@@ -239,7 +255,7 @@ def _with_the_rest(
     language = intent.language
     anchors = [each for each in anchors if each.labels]
     if anchors:
-        return _has(find(asked, evidence, THERE), anchors, evidence, language)
+        return _has(find(asked, evidence, evidence.least.there), anchors, evidence, language)
     does = language.matches(language.pronouns, "verbs", intent.text[asked.start :]) is not None
     indefinite = language.matches(language.pronouns, "indefinite", intent.text) is not None
     if does and not (indefinite and asked.name != "person"):
@@ -251,29 +267,35 @@ def _has(
     found: Sequence[Thing], others: Sequence[Entity], evidence: Evidence, language: Language
 ) -> AnswerText:
     """Whether things have, wear, hold or touch others."""
-    missing = next((each for each in others if each.labels and not find(each, evidence, THERE)), None)
+    missing = next(
+        (each for each in others if each.labels and not find(each, evidence, evidence.least.there)), None
+    )
     if missing:
         return no_such(missing, evidence, language)
     close = near_anchor(found, others, evidence)
-    there = [thing for each in others for thing in find(each, evidence, THERE)[:1]]
+    there = [thing for each in others for thing in find(each, evidence, evidence.least.there)[:1]]
     groups = grouped((*(close or found)[:1], *there))
     listed = language.listed([in_words(group, language, evidence) for group in groups])
     return _verdict(bool(close), "together", language, things=listed)
 
 
 def _yes_no(entity: Entity, evidence: Evidence, language: Language) -> AnswerText:
-    found = find(entity, evidence, THERE)
+    found = find(entity, evidence, evidence.least.there)
+    kind = kind_in(entity, evidence)
+    narrower = entity.name in entity.kinds and entity.name not in entity.labels
+    if found and narrower and kind < evidence.least.kind_there:
+        return cannot_look([entity], found, evidence, language)
     if found:
         return _there(entity, found, evidence, language)
-    if not entity.colour and kind_in(entity, evidence) >= KIND_THERE:
+    if not entity.colour and kind >= evidence.least.kind_there:
         thing = language.one(language.noun(entity.name).one)
         return AnswerText(language.sentence("may_see", things=thing), brief=language.say("yes"))
     return no_such(entity, evidence, language)
 
 
 def _there(entity: Entity, found: Sequence[Thing], evidence: Evidence, language: Language) -> AnswerText:
-    sure = [thing for thing in found if thing.score >= WORTH_TELLING] or found[:1]
-    groups = [surely(group) for group in grouped(sure)]
+    sure = [thing for thing in found if thing.score >= evidence.least.others] or found[:1]
+    groups = [surely(group, evidence) for group in grouped(sure)]
     listed = language.listed([in_words(group, language, evidence) for group in groups[:4]])
     plural = len(groups[0].things) > 1 and not listed.startswith(language.phrases["group_of_people"])
     text = language.sentence("yes_are" if plural else "yes_is", things=listed)
@@ -292,7 +314,7 @@ def _number_wanted(intent: Intent) -> tuple[str, int] | None:
 
 def _yes_no_count(intent: Intent, evidence: Evidence, word: str, number: int) -> AnswerText:
     language = intent.language
-    found = len(find(intent.entities[0], evidence, SHOWN))
+    found = len(find(intent.entities[0], evidence))
     holds = {
         "more_than": found > number,
         "less_than": found < number,

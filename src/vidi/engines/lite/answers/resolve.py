@@ -6,22 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vidi.domain.geometry import GRID
-from vidi.engines.lite.answers.captions import what_is_seen
+from vidi.engines.lite.answers.captions import grouped, in_words, surely, what_is_seen
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
 from vidi.engines.lite.language.language import AnswerText, Language
-
-SHOWN = 0.25
-"""Lowest score of a thing that is counted, boxed or placed."""
-
-THERE = 0.22
-"""Lowest score of a thing that answers "is there"."""
-
-KIND_THERE = 0.15
-"""Lowest probability of a classifier class that answers "is there"."""
-
-TAKEN = 0.35
-"""A thing of this score stands in the way of a classifier class that it is often taken for."""
 
 
 def cannot_tell(evidence: Evidence, language: Language) -> AnswerText:
@@ -33,8 +21,8 @@ def cannot_tell(evidence: Evidence, language: Language) -> AnswerText:
     return AnswerText(" ".join(sentences), brief=language.say("unknown"), known=False)
 
 
-def find(entity: Entity, evidence: Evidence, floor: float) -> tuple[Thing, ...]:
-    """The things that an entity means, under the class that it means, most prominent first."""
+def find(entity: Entity, evidence: Evidence, floor: float | None = None) -> tuple[Thing, ...]:
+    """The things that an entity means, under the class that it means, as `Evidence.things`."""
     things = (thing for thing in evidence.things(floor) if entity.means(thing))
     return tuple(replace(thing, label=entity.names(thing)) for thing in things)
 
@@ -45,7 +33,9 @@ def resolve(intent: Intent, entity: Entity, evidence: Evidence, *, ranked: bool 
     Of several, one is meant where the question names a side or a rank, unless `ranked` is false, and where it
     speaks of one: the most prominent.
     """
-    found = find(entity, evidence, SHOWN) or find(entity, evidence, THERE) or _mistaken(entity, evidence)
+    found = (
+        find(entity, evidence) or find(entity, evidence, evidence.least.there) or _mistaken(entity, evidence)
+    )
     if len(found) < 2:
         return found
     chosen = _of_the_rank(intent, found) if ranked else None
@@ -60,7 +50,7 @@ def _mistaken(entity: Entity, evidence: Evidence) -> tuple[Thing, ...]:
         return ()
     (label,) = entity.labels
     alike = next((labels for labels in evidence.world.lookalikes if label in labels), frozenset())
-    near = (thing for thing in evidence.things(TAKEN) if thing.label in alike)
+    near = (thing for thing in evidence.things(evidence.least.taken) if thing.label in alike)
     return tuple(replace(thing, label=label) for thing in near)
 
 
@@ -96,14 +86,28 @@ def contradicted(kind: str, evidence: Evidence) -> bool:
     family = world.family.get(kind)
     if family is None:
         return False
-    seen = {thing.label for thing in evidence.things(TAKEN)}
+    seen = {thing.label for thing in evidence.things(evidence.least.taken)}
     return family not in seen and any(world.confusable(family, label) for label in seen)
+
+
+def cannot_look(
+    unknown: Sequence[Entity], found: Sequence[Thing], evidence: Evidence, language: Language
+) -> AnswerText:
+    """That nothing can be told about what no model knows, and what is seen of the rest."""
+    words = language.listed([f'"{each.word}"' for each in unknown])
+    sentences = [language.sentence("cannot_look", things=words)]
+    groups = grouped(found)[:4]
+    seen = language.listed([in_words(surely(group, evidence), language, evidence) for group in groups])
+    seen = seen or what_is_seen(evidence, language)
+    if seen:
+        sentences.append(language.sentence("see", things=seen))
+    return AnswerText(" ".join(sentences), brief=language.say("unknown"), known=False)
 
 
 def not_seen(entity: Entity, evidence: Evidence, language: Language) -> AnswerText:
     """That what is named is not seen, and what is."""
     if not entity.labels:
-        return cannot_tell(evidence, language)
+        return cannot_look([entity], (), evidence, language)
     return AnswerText(
         _and_seen(_unseen(entity, evidence, language), evidence, language),
         brief=language.say("unknown"),
@@ -112,9 +116,9 @@ def not_seen(entity: Entity, evidence: Evidence, language: Language) -> AnswerTe
 
 
 def no_such(entity: Entity, evidence: Evidence, language: Language) -> AnswerText:
-    """No: what is named is not there."""
-    if not entity.labels and not entity.kinds:
-        return cannot_tell(evidence, language)
+    """No: what is named is not there; that it can't be told, of what the detector has no class for."""
+    if not entity.labels:
+        return cannot_look([entity], (), evidence, language)
     things = any_of(entity, language)
     return AnswerText(language.sentence("no_see", things=things), brief=language.say("no"))
 
@@ -154,7 +158,7 @@ def name_of(entity: Entity, found: Sequence[Thing]) -> str:
 
 
 def _unseen(entity: Entity, evidence: Evidence, language: Language) -> str:
-    others = tuple(thing for thing in evidence.things(SHOWN) if thing.label in entity.labels)
+    others = tuple(thing for thing in evidence.things() if thing.label in entity.labels)
     if entity.colour and others:
         name = others[0].label if len({thing.label for thing in others}) == 1 else entity.name
         things = language.counted(name, len(others))

@@ -19,8 +19,6 @@ from vidi.engines.lite.answers.captions import (
     surely,
 )
 from vidi.engines.lite.answers.resolve import (
-    SHOWN,
-    THERE,
     cannot_tell,
     cell_in,
     lies_in,
@@ -75,7 +73,7 @@ def near(intent: Intent, evidence: Evidence) -> AnswerText:
     anchors = resolve(intent, entity, evidence)
     if not anchors:
         return not_seen(entity, evidence, language)
-    others = [thing for thing in evidence.things(SHOWN) if thing.label not in entity.labels]
+    others = [thing for thing in evidence.things() if thing.label not in entity.labels]
     upon = language.matches(language.pronouns, "upon", intent.text)
     holds = _carried if upon else touching
     around = (
@@ -84,7 +82,7 @@ def near(intent: Intent, evidence: Evidence) -> AnswerText:
     close = [thing for thing in others if thing.label not in around and holds(thing.box, anchors[0].box)]
     if not close:
         return AnswerText(language.sentence("near_none"), brief=language.say("none"), known=False)
-    names = [in_words(surely(group), language, evidence) for group in grouped(close)[:5]]
+    names = [in_words(surely(group, evidence), language, evidence) for group in grouped(close)[:5]]
     listed = language.listed(names)
     depth = language.matches(language.pronouns, "depth", intent.text)
     if depth:
@@ -100,11 +98,11 @@ def _carried(one: Box, other: Box) -> bool:
 def who(intent: Intent, evidence: Evidence) -> AnswerText:
     """Which people there are; not who they are."""
     language = intent.language
-    people = [thing for thing in evidence.things(SHOWN) if thing.label == "person"]
+    people = [thing for thing in evidence.things() if thing.label == "person"]
     if not people:
         things = language.say("any", nouns=language.noun("person").many, noun=language.noun("person").one)
         return AnswerText(language.sentence("not_seen", things=things), brief=language.say("none"))
-    seen = in_words(surely(grouped(people)[0]), language, evidence)
+    seen = in_words(surely(grouped(people)[0], evidence), language, evidence)
     return AnswerText(language.sentence("who_seen", things=seen), brief=language.say("unknown"), known=False)
 
 
@@ -114,7 +112,7 @@ def part(intent: Intent, evidence: Evidence) -> AnswerText:
     cell = cell_in(intent.text, language)
     if not cell:
         return cannot_tell(evidence, language)
-    there = [thing for thing in evidence.things(SHOWN) if lies_in(thing, cell)]
+    there = [thing for thing in evidence.things() if lies_in(thing, cell)]
     place = language.cells[cell].at
     if not there:
         return AnswerText(
@@ -132,7 +130,7 @@ def activity(intent: Intent, evidence: Evidence) -> AnswerText:
     if language.matches(language.pronouns, "sport", intent.text):
         return sport(intent, evidence)
     only = next((ONLY[verb] for verb in ONLY if language.matches(language.pronouns, verb, intent.text)), None)
-    groups = grouped(evidence.things(SHOWN if only is None else THERE))
+    groups = grouped(evidence.things(evidence.least.shown if only is None else evidence.least.there))
     whos = _whos(intent, groups, evidence)
     if not whos:
         entity = intent.entities[0] if intent.entities else None
@@ -144,7 +142,7 @@ def activity(intent: Intent, evidence: Evidence) -> AnswerText:
         return AnswerText(language.sentence("wears_colour", noun=noun, colour=colour), brief=colour)
     if doing is None:
         return _beside(who, groups, evidence, language)
-    done = doing_in_words(doing, language, evidence)
+    done = doing_in_words(doing, language)
     plural = len(doing.who.things) > 1
     subject = language.noun(who.label).many if plural else language.noun(who.label).one
     phrase = "doing_many" if plural else "doing"
@@ -176,7 +174,7 @@ def sport(intent: Intent, evidence: Evidence) -> AnswerText:
     language = intent.language
     scene = scene_of(evidence)
     told = [scene.id] if scene else []
-    told += [thing.label for thing in evidence.things(SHOWN)]
+    told += [thing.label for thing in evidence.things()]
     seen = next((language.sports[name] for name in told if name in language.sports), "")
     if not seen:
         return cannot_tell(evidence, language)
@@ -194,7 +192,7 @@ def _beside(who: Group, groups: Sequence[Group], evidence: Evidence, language: L
         thing
         for group in groups
         for thing in group.things
-        if group.label != who.label and thing.score >= SHOWN and touching(thing.box, box)
+        if group.label != who.label and thing.score >= evidence.least.shown and touching(thing.box, box)
     ]
     subject = language.say("the", noun=language.noun(who.label).one)
     text = language.sentence("cannot_doing", subject=subject)

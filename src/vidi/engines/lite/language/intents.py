@@ -18,6 +18,7 @@ from vidi.engines.lite.language.language import (
     read_languages,
     style_of,
 )
+from vidi.engines.lite.language.noun_phrases import NounPhrases
 from vidi.engines.lite.world import IMAGENET_CLASSES, World
 
 
@@ -48,6 +49,11 @@ class Entity:
     single: bool = False
 
     @property
+    def unknown(self) -> bool:
+        """Whether no model knows what is meant."""
+        return not self.labels and not self.kinds
+
+    @property
     def group(self) -> bool:
         """Whether several classes are meant."""
         return len(self.labels) > 1
@@ -71,11 +77,41 @@ class Lexicon:
     pattern: re.Pattern[str]
     meanings: dict[str, Entity]
     colours: dict[str, str]
+    phrases: NounPhrases
 
     def entities(self, text: str) -> tuple[Entity, ...]:
         """The first things that a text names, in its order, longest words first where they overlap."""
         lowered = text.lower()
         return tuple(islice(self._found(lowered), MOST_ENTITIES))
+
+    def asked(self, text: str, kind: IntentKind) -> tuple[Entity, ...]:
+        """The things that a request or question of a kind names, with those that no model knows.
+
+        A known word within an unknown name goes: a bus stop is no bus.
+        """
+        known = self.entities(text)
+        phrases = tuple(self.phrases.heads(text))
+        strange = [
+            phrase
+            for phrase in phrases
+            if phrase.head not in self.colours
+            and not (phrase.head in self.phrases.scenery and kind in ABOUT_SCENERY)
+            and not any(phrase.ends_within(each.start, each.start + len(each.word)) for each in known)
+        ]
+        # "The wheels of the car": the car only says which wheels, if it is not known what wheels are.
+        dependent = [
+            phrase for phrase in phrases if phrase.dependent and strange and strange[0] is phrases[0]
+        ]
+        kept = [
+            replace(each, anchor=each.anchor or any(phrase.holds(each.start) for phrase in dependent))
+            for each in known
+            if not any(phrase.holds(each.start) for phrase in strange)
+        ]
+        unknown = (
+            Entity(phrase.words, phrase.words, start=phrase.start, anchor=phrase.dependent)
+            for phrase in strange
+        )
+        return tuple(sorted((*kept, *unknown), key=lambda each: each.start)[:MOST_ENTITIES])
 
     def colour_in(self, text: str) -> str:
         """The first colour that a text names, or ""."""
@@ -171,7 +207,22 @@ def build_lexicon(language: Language, world: World) -> Lexicon:
     words = sorted(meanings, key=len, reverse=True)
     pattern = re.compile(rf"\b(?P<word>{'|'.join(map(re.escape, words))}){language.suffix}\b")
     colours = {word: name for name, noun in language.colours.items() for word in noun.words}
-    return Lexicon(language, pattern, meanings, colours)
+    return Lexicon(language, pattern, meanings, colours, _phrases(language))
+
+
+def _phrases(language: Language) -> NounPhrases:
+    told = language.phrase
+    return NounPhrases(
+        slots=tuple(re.compile(each) for each in told["slots"]),
+        measures=re.compile("|".join(told["measures"])),
+        breaks=re.compile("|".join(told["breaks"])),
+        joins=re.compile("|".join(told["joins"])),
+        lead=frozenset(told["lead"]),
+        generic=frozenset(told["generic"]),
+        scenery=frozenset(told["scenery"]).union(
+            word.split()[-1] for place in language.scenes.values() for word in (place.one, *place.also)
+        ),
+    )
 
 
 ABOUT_THINGS = frozenset(
@@ -190,6 +241,9 @@ ABOUT_THINGS = frozenset(
     }
 )
 """Kinds of intent that a pronoun may leave without a thing: it is then the one spoken of before."""
+
+ABOUT_SCENERY = frozenset({IntentKind.COLOUR, IntentKind.EXISTS, IntentKind.STATE})
+"""Kinds of intent that may be about the sky or a beach, which are no things."""
 
 MAY_BE_FOLLOW_UPS = frozenset(
     {IntentKind.UNKNOWN, IntentKind.EXISTS, IntentKind.CAPTION, IntentKind.KIND, IntentKind.STATE}
@@ -293,7 +347,7 @@ class Languages:
             text = polite.sub("", text)
         kind, match = _kind(text, language)
         named = match.groupdict() if match else {}
-        entities = lexicon.entities(text)
+        entities = lexicon.asked(text, kind) if kind in ABOUT_THINGS else lexicon.entities(text)
         if entities and language.matches(language.pronouns, "which", text[: entities[0].start]):
             kind = IntentKind.KIND if entities[0].group else kind
         unknown = kind is IntentKind.UNKNOWN

@@ -99,6 +99,13 @@ def colour_around(picture: Picture, boxes: Sequence[Box], rows: tuple[float, flo
     return COLOURS[int(np.bincount(names_of(pixels[outside], white), minlength=len(COLOURS)).argmax())]
 
 
+def share_of(picture: Picture, colour: str, rows: tuple[float, float], *, white: float) -> float:
+    """The part, 0..1, that one of COLOURS takes between two heights, 0..1 from the top."""
+    pixels = _sample(pixels_of(picture))
+    stretch = pixels[int(rows[0] * len(pixels)) : int(np.ceil(rows[1] * len(pixels)))]
+    return float((names_of(stretch, white) == COLOURS.index(colour)).mean()) if stretch.size else 0.0
+
+
 def _span(start: float, stop: float) -> slice:
     return slice(max(0, int(start)), max(0, int(np.ceil(stop))))
 

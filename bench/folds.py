@@ -1,0 +1,239 @@
+"""Figures on photographs that a choice was not made on: folds, spreads, curves, boxes by threshold."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.asking import Ask, Reply
+from bench.dataset import Photo, Thing
+from bench.scores import cider_d
+from bench.vocabulary import Faithfulness, Vocabulary
+from vidi.engines.lite.evidence import Thresholds
+
+SEED = 2026
+FOLDS = 5
+FAITHFUL = 0.9
+"""Least faithfulness of captions; of the values that reach it the one with the best CIDEr-D is chosen."""
+
+CURVES: Mapping[str, tuple[float, ...]] = {
+    "place_sure": (0.3, 0.4, 0.5, 0.6, 0.7),
+    "place_likely": (0.1, 0.15, 0.25, 0.35, 0.45),
+    "telling": (0.25, 0.3, 0.35, 0.4, 0.5),
+    "told": (0.2, 0.25, 0.3, 0.35, 0.4),
+    "others": (0.3, 0.33, 0.36, 0.4, 0.45),
+    "several": (0.2, 0.25, 0.3, 0.4),
+    "agreed": (0.1, 0.2, 0.3, 0.4, 0.6),
+    "counted": (0.3, 0.4, 0.5, 0.6),
+    "leading": (0.3, 0.4, 0.5, 0.6),
+    "notable": (0.36, 0.42, 0.5, 0.6),
+    "alone": (0.25, 0.35, 0.5),
+    "alive": (1.0, 2.0, 3.0, 5.0),
+    "minor": (0.1, 0.2, 0.3, 0.5, 0.7),
+}
+"""The values that are tried of each constant that captions hang on."""
+
+LARGE = 0.01
+"""Part of the photograph from which a thing is large enough to be missed."""
+
+THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
+
+
+def folds(photos: Sequence[Photo], count: int = FOLDS) -> tuple[tuple[Photo, ...], ...]:
+    """The photographs in so many parts of like size, always the same."""
+    shuffled = sorted(photos, key=lambda photo: photo.file)
+    random.Random(SEED).shuffle(shuffled)
+    return tuple(tuple(shuffled[at::count]) for at in range(count))
+
+
+def spread(values: Iterable[float]) -> float:
+    """The standard deviation over folds, of those that have a value; NaN of less than two."""
+    known = [value for value in values if not math.isnan(value)]
+    return statistics.stdev(known) if len(known) > 1 else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """The captions of some photographs, judged: CIDEr-D times 100, and what they state that is there."""
+
+    cider_d: float
+    faithful: Faithfulness
+
+
+def judge_captions(
+    photos: Sequence[Photo], texts: Mapping[str, str], corpus: Sequence[Photo], vocabulary: Vocabulary
+) -> Captioned:
+    """Judge the captions of some photographs, words weighed by their rarity in those of all."""
+    captioned = [photo for photo in photos if photo.captions]
+    score = cider_d(
+        [texts[photo.file] for photo in captioned],
+        [photo.captions for photo in captioned],
+        [photo.captions for photo in corpus if photo.captions],
+    )
+    faithful = Faithfulness(0, 0)
+    for photo in photos:
+        labels = [thing.label for thing in photo.things]
+        faithful += vocabulary.faithfulness(texts[photo.file], labels, photo.captions)
+    return Captioned(100 * score, faithful)
+
+
+Asks = Callable[[Thresholds], Callable[[Ask], Reply]]
+
+
+def captions(photos: Sequence[Photo], prompt: str, ask: Callable[[Ask], Reply]) -> dict[str, str]:
+    """What is said to one prompt about each photograph, by its file."""
+    return {photo.file: ask(Ask("caption", (photo.file,), prompt)).text for photo in photos}
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What captions are worth by the value of one constant.
+
+    Attributes:
+        name: The constant.
+        points: By value, over all photographs.
+        crossed: With the value that won on the other folds, for each fold.
+        now: The constant's value.
+    """
+
+    name: str
+    points: Mapping[float, Captioned]
+    crossed: tuple[Captioned, ...]
+    now: float
+
+
+def curves(photos: Sequence[Photo], prompt: str, asks: Asks, now: Thresholds) -> Iterator[Curve]:
+    """The curve of each constant that captions hang on, the others left as they are."""
+    vocabulary = Vocabulary.load()
+    parts = folds(photos)
+    for name, values in CURVES.items():
+        own = float(getattr(now, name))
+        texts = {
+            value: captions(photos, prompt, asks(dataclasses.replace(now, **{name: value})))
+            for value in sorted({own, *values})
+        }
+
+        def judged(some: Sequence[Photo], value: float) -> Captioned:
+            return judge_captions(some, texts[value], photos, vocabulary)  # noqa: B023 - used within its turn
+
+        crossed = []
+        for part in parts:
+            rest = [photo for photo in photos if photo not in part]
+            crossed.append(judged(part, best_of({value: judged(rest, value) for value in texts})))
+        yield Curve(name, {value: judged(photos, value) for value in texts}, tuple(crossed), own)
+
+
+def best_of(points: Mapping[float, Captioned]) -> float:
+    """The value with the best captions among the faithful ones; the most faithful where none is."""
+    faithful = {value: each for value, each in points.items() if each.faithful.share >= FAITHFUL}
+    if faithful:
+        return max(faithful, key=lambda value: faithful[value].cider_d)
+    return max(points, key=lambda value: points[value].faithful.share)
+
+
+def curve_lines(curve: Curve) -> Iterator[str]:
+    """A curve in words."""
+    shown = "  ".join(
+        f"{'*' if value == curve.now else ''}{value:g}: {each.cider_d:.1f}/{each.faithful.share:.3f}"
+        for value, each in curve.points.items()
+    )
+    mean = statistics.fmean(each.cider_d for each in curve.crossed)
+    faithful = sum((each.faithful for each in curve.crossed), Faithfulness(0, 0))
+    yield f"{curve.name:<14} {shown}   on other folds {mean:.1f}/{faithful.share:.3f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Boxed:
+    """Boxes that are right, that are wrong, and things that were to be found."""
+
+    right: int
+    claimed: int
+    there: int
+
+    @property
+    def precision(self) -> float:
+        """Right of claimed; NaN where nothing was claimed."""
+        return self.right / self.claimed if self.claimed else math.nan
+
+    @property
+    def recall(self) -> float:
+        """Right of what is there; NaN where nothing is."""
+        return self.right / self.there if self.there else math.nan
+
+    @property
+    def f1(self) -> float:
+        """Their harmonic mean; NaN where there is nothing to find or claim."""
+        total = self.claimed + self.there
+        return 2 * self.right / total if total else math.nan
+
+
+Found = tuple[str, tuple[float, float, float, float], float]
+
+
+def boxed(found: Mapping[Photo, Sequence[Found]], threshold: float, least: float = 0.0) -> Boxed:
+    """Precision and recall of boxes at overlap .5.
+
+    A box that matches nothing and lies by half in a crowd of its class, or that is right about or too small
+    for things under `least`, counts neither way.
+
+    Args:
+        found: What was found in each photograph.
+        threshold: Lowest score of a box that counts.
+        least: Part of the photograph under which things, and boxes, are left out.
+    """
+    right = claimed = there = 0
+    for photo, boxes in found.items():
+        size = photo.width * photo.height * least
+        free = [thing for thing in photo.things if not thing.crowd]
+        crowds = [thing for thing in photo.things if thing.crowd]
+        there += sum(_area(thing.box) >= size for thing in free)
+        for label, corners, score in sorted(boxes, key=lambda one: -one[2]):
+            if score < threshold:
+                continue
+            best = max(_of(label, free), key=lambda thing: _overlap(corners, thing.box), default=None)
+            if best is not None and _overlap(corners, best.box) >= 0.5:
+                free.remove(best)
+                counts = _area(best.box) >= size
+                right += counts
+                claimed += counts
+            elif _area(corners) >= size and not any(
+                _common(corners, crowd.box) >= 0.5 * _area(corners) for crowd in _of(label, crowds)
+            ):
+                claimed += 1
+    return Boxed(right, claimed, there)
+
+
+def boxes_by_threshold(found: Mapping[Photo, Sequence[Found]]) -> Iterator[str]:
+    """Precision, recall and F1 by threshold, of all things and of large ones."""
+    parts = folds(list(found))
+    for threshold in THRESHOLDS:
+        line = f"boxes from {threshold:.2f}"
+        for name, least in (("all", 0.0), ("1 % and more", LARGE)):
+            every = boxed(found, threshold, least)
+            sd = spread(boxed({photo: found[photo] for photo in part}, threshold, least).f1 for part in parts)
+            line += f"   {name}: P {every.precision:.3f} R {every.recall:.3f} F1 {every.f1:.3f} ± {sd:.3f}"
+        yield line
+
+
+def _of(label: str, things: Sequence[Thing]) -> list[Thing]:
+    return [thing for thing in things if thing.label == label]
+
+
+Corners = tuple[float, float, float, float]
+
+
+def _area(box: Corners) -> float:
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+
+
+def _common(one: Corners, other: Corners) -> float:
+    return _area((max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])))
+
+
+def _overlap(one: Corners, other: Corners) -> float:
+    common = _common(one, other)
+    return common / (_area(one) + _area(other) - common) if common else 0.0

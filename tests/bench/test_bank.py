@@ -1,0 +1,67 @@
+"""Questions made from annotations and captions."""
+
+from bench.bank import UNKNOWN, bank
+from bench.dataset import Photo, Question, Thing
+
+DOG = Photo(
+    "a.jpg",
+    900,
+    900,
+    ("a black dog on a street", "a man holding a black dog in the street", "a man holding a leash"),
+    (Thing("dog", (0, 0, 290, 290), False), Thing("person", (300, 300, 800, 800), False)),
+)
+CARS = Photo(
+    "b.jpg",
+    900,
+    900,
+    ("cars",),
+    (
+        *(Thing("car", (at, 300, at + 80, 500), False) for at in (0, 300, 600)),
+        Thing("bus", (0, 0, 2, 2), False),
+    ),
+)
+CROWD = Photo("c.jpg", 900, 900, ("people",), (Thing("person", (0, 0, 900, 900), True),))
+
+
+def of(kind: str, file: str) -> dict[str, Question]:
+    return {
+        each.ask: each for each in bank((DOG, CARS, CROWD)) if (each.kind, each.photos[0]) == (kind, file)
+    }
+
+
+def test_what_is_there_and_what_is_not() -> None:
+    asked = of("exists", "a.jpg")
+    assert asked["Is there a dog in this picture?"].accept == (True,)
+    assert asked["Is there a car in this picture?"].accept == (False,)
+    assert "Is there a bus in this picture?" not in of("exists", "b.jpg"), "too small to be asked after"
+
+
+def test_what_a_caption_names_is_not_absent() -> None:
+    leash = Photo("d.jpg", 9, 9, ("a car and a dog",), ())
+    asked = {each.ask for each in bank((DOG, CARS, leash)) if each.photos == ("d.jpg",)}
+    assert not {ask for ask in asked if "dog" in ask or "car" in ask}
+
+
+def test_counts_leave_crowds_out() -> None:
+    assert of("how many", "b.jpg")["How many cars are there?"].accept == (3,)
+    assert of("how many", "c.jpg") == {}
+
+
+def test_places_by_thirds() -> None:
+    (dog,) = [each for ask, each in of("where", "a.jpg").items() if "dog" in ask]
+    assert dog.accept == (r"\b(?:left)\b",)
+    assert dog.reject == (r"\bright\b",)
+
+
+def test_what_two_captions_say() -> None:
+    assert of("colour", "a.jpg")["What color is the dog?"].accept == (r"\b(?:black)\b",)
+    assert "street" in str(of("room", "a.jpg")["Where was this photo taken?"].accept[0])
+    assert "holding" in str(of("doing", "a.jpg")["What is the person doing?"].accept[0])
+    assert of("colour", "b.jpg") == of("doing", "b.jpg") == {}
+
+
+def test_boxes_of_what_is_not_there() -> None:
+    absent, unknown = of("absent", "a.jpg"), of("absent, no class", "a.jpg")
+    assert "Detect the dogs." not in absent
+    assert list(unknown) == [f"Detect the {UNKNOWN[0]}."]
+    assert all(each.json_wanted for each in absent.values())
