@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import shutil
@@ -117,6 +118,16 @@ class Page:
             "[...document.querySelectorAll('.away')].map((each) => each.ariaLabel.replace('Remove ', ''))"
         )
         return names
+
+    def download(self, selector: str) -> tuple[str, bytes]:
+        """Click there, and take the file that the page then offers: its name and its bytes."""
+        name, content = self.browser.ask(download=selector)
+        return str(name), base64.b64decode(content)
+
+    def violations(self) -> list[str]:
+        """What axe-core has against the page as it is now."""
+        found: list[str] = self.browser.ask(violations=True)
+        return found
 
     def shapes(self) -> list[DrawnShape]:
         """The boxes and points that are drawn, in thousandths of the picture as it lies on the screen."""

@@ -2,12 +2,15 @@
 //
 // {"open": {context options}, "script": "runs before the page"} opens a page of its own.
 // {"call": "name", "args": [...]} calls a method of that page; {"drop": [files]} drops files on it.
+// {"download": "selector"} clicks there and gives the file's name and its bytes in base64.
+// {"violations": true} gives what axe-core has against the page.
 // {"wait": "expression"} waits until the expression holds.
 // {"seen": true} gives what the page has said and asked since it was opened.
 
 import { basename } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
 // Ends a hang, in milliseconds; it measures nothing.
@@ -59,6 +62,16 @@ const does = {
     }, files);
     await page.dispatchEvent('#stage', 'dragover', { dataTransfer: transfer });
     await page.dispatchEvent('#stage', 'drop', { dataTransfer: transfer });
+  },
+  async download(selector) {
+    const [file] = await Promise.all([page.waitForEvent('download'), page.click(selector)]);
+    return [file.suggestedFilename(), (await readFile(await file.path())).toString('base64')];
+  },
+  // What axe-core finds, by its usual rules: a line a violation.
+  async violations() {
+    await page.evaluate(`${axe.source};0`); // its own value would be carried over
+    const { violations } = await page.evaluate('axe.run()');
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
   },
   seen: () => seen,
 };

@@ -152,13 +152,11 @@ def test_a_schema_is_checked_while_it_is_typed(page: Page, typed: str, says: str
 
 THINKS = """
   const real = fetch;
-  const said = [
-    {"text": "It may be", "thought": true}, {"text": " a dog.", "thought": true}, {"text": "A dog."},
-  ];
+  const thought = ["It may be", " a dog."].map((text) => ({text, thought: true}));
+  const said = [...thought, {text: "A dog."}];
+  const message = {candidates: [{content: {parts: said}, finishReason: 'STOP'}]};
   globalThis.fetch = async (url, options) => (String(url).includes('stream')
-    ? new Response(
-        `data: ${JSON.stringify({candidates: [{content: {parts: said}, finishReason: 'STOP'}]})}\\n\\n`)
-    : real(url, options));
+    ? new Response(`data: ${JSON.stringify(message)}\\n\\n`) : real(url, options));
 """
 
 

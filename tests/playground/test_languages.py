@@ -38,7 +38,7 @@ def test_every_string_is_used_and_every_used_one_is_there() -> None:
     code = "\n".join(text for name, text in FILES.items() if name not in ("en.js", "tr.js"))
     used = set(re.findall(r"\bsay\('(\w+)'", code)) | set(re.findall(r'data-say(?:-\w+)?="(\w+)"', code))
     assert used <= set(STRINGS["en"])
-    mentioned = used | set(re.findall(r"\b(\w+)(?:'|: )", code))
+    mentioned = used | set(re.findall(r"\b(\w+)(?:'|: |, | \})", code))
     made = {f"{kind}{ending}" for kind in ("boxes", "points") for ending in ("Asks", "Form")}
     assert set(STRINGS["en"]) - mentioned - made == set()
 

@@ -6,6 +6,7 @@ import { $, button, element, miniature } from './elements.js';
 import { language as tongue, say, speak, TONGUES, translate } from './language.js';
 import { Overlay } from './overlay.js';
 import { bodyOf, EXAMPLES, PLACES } from './prompt.js';
+import { sampleFile, SAMPLES } from './samples.js';
 import { schemaOf, SCHEMAS } from './schema.js';
 import { Stage } from './stage.js';
 import { answer, foundNothing, inShort, newTurn, statsOf } from './turn.js';
@@ -202,7 +203,7 @@ function busy(on) {
   if (!on) run = null;
   $('stop').hidden = !on;
   $('send').hidden = on;
-  if (focused) $(on ? 'stop' : 'send').focus();
+  if (focused) $(on ? 'stop' : 'send').focus({ preventScroll: true });
   $('answer').setAttribute('aria-busy', String(on));
   $('reply').classList.toggle('busy', on);
 }
@@ -380,6 +381,10 @@ function settle() {
     changed();
     $('prompt').focus();
   })));
+  $('samples').replaceChildren(
+    element('span', { textContent: say('samples') }),
+    ...Object.keys(SAMPLES).map((name) => button(say(name), async () => { await take([await sampleFile(name)]); $('prompt').focus(); })),
+  );
   $('schemas').replaceChildren(...Object.entries(SCHEMAS).map(([name, schema]) => button(say(name), () => {
     $('schema').value = JSON.stringify(schema, null, 2);
     changed();
