@@ -176,7 +176,7 @@ class Thresholds:
     place_likely: float = 0.15
     telling: float = 0.3
     told: float = 0.25
-    others: float = 0.36
+    others: float = 0.39
     several: float = 0.25
     agreed: float = 0.2
     counted: float = 0.4
