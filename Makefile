@@ -10,10 +10,17 @@ PHOTO ?=
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS) --dist worksteal -m "not slow and not clients"
 
-.PHONY: demo llama test check lint coverage clients bench vllm reference lock clean
+.PHONY: demo photo llama test check lint coverage clients bench vllm reference lock clean
 
-demo: $(VENV)/.demo
-	$(BIN)/python examples/first_look.py $(PHOTO)
+# The shell gets the name as it is, blanks and quotes and all.
+demo: export PHOTO_NAME = $(value PHOTO)
+demo: photo $(VENV)/.demo
+	@$(BIN)/python examples/first_look.py "$$PHOTO_NAME"
+
+# Before anything is fetched.
+photo: export PHOTO_NAME = $(value PHOTO)
+photo:
+	@test -z "$$PHOTO_NAME" || test -f "$$PHOTO_NAME" || { echo "There is no photo $$PHOTO_NAME." >&2; exit 2; }
 
 # What open vision-language models need: then `vidi pull gemma-4-e2b`.
 llama: $(VENV)/.llama
@@ -58,13 +65,12 @@ VLLM ?= .vllm
 vllm: $(VENV)/.dev
 	PYTHON=$(PYTHON) sh tools/vllm/run.sh $(VLLM)
 
-$(VENV)/.base: requirements/build.txt requirements/base.txt requirements/text.txt pyproject.toml
+$(VENV)/.base: requirements/build.txt requirements/base.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vidi needs Python 3.11 or newer: make PYTHON=python3.12")'
 	@echo "Installing Vidi into $(VENV): about 150 MB of packages, a minute or less."
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --require-hashes --no-deps -r requirements/build.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/base.txt
-	$(PIP) install --require-hashes --no-deps -r requirements/text.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -86,15 +92,17 @@ $(VENV)/.llama: $(VENV)/.base requirements/llama.txt
 
 # Needs uv. Hashes, and no addresses: the user's own index is asked.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+# What only rapidocr's code needs, of which none is run: pip brings it with a wheel, 176 MB; a checkout does without.
+UNREAD := certifi charset-normalizer colorama colorlog omegaconf opencv-python-headless pyclipper \
+  pyyaml requests shapely six tqdm urllib3
 lock:
-	$(LOCK) pyproject.toml -o requirements/base.txt
+	$(LOCK) pyproject.toml $(UNREAD:%=--no-emit-package %) -o requirements/base.txt
 	$(LOCK) requirements/build.in -c requirements/base.txt -o requirements/build.txt
 	$(LOCK) requirements/dev.in -c requirements/base.txt -o requirements/dev.txt
 	$(LOCK) requirements/demo.in -c requirements/base.txt -o requirements/demo.txt
 	$(LOCK) requirements/llama.in -c requirements/base.txt -c requirements/dev.txt -c requirements/demo.txt -o requirements/llama.txt
 	$(LOCK) requirements/cluster.in -c requirements/base.txt -c requirements/dev.txt -o requirements/cluster.txt
 	$(LOCK) requirements/traces.in -c requirements/base.txt -c requirements/dev.txt -c requirements/llama.txt -o requirements/traces.txt
-	$(LOCK) requirements/text.in --no-deps -o requirements/text.txt
 	$(LOCK) requirements/photos.in --no-deps -o requirements/photos.txt
 	$(LOCK) tools/shapes/requirements.in -o tools/shapes/requirements.txt
 

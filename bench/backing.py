@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -163,9 +164,8 @@ def go_program(module: str, name: str) -> str | None:
     return str(program) if program.exists() else None
 
 
-def _s3_command(port: int) -> list[str]:
+def _s3_command(port: int, program: str | None) -> list[str]:
     """gofakes3; without Go moto, which is slower."""
-    program = go_program(GOFAKES3, "gofakes3")
     if program is None:
         return [sys.executable, "-m", "moto.server", "-p", str(port)]
     return [program, "-host", f"127.0.0.1:{port}", "-backend", "memory", "-initialbucket", "vidi"]
@@ -176,9 +176,14 @@ def s3() -> Iterator[Program]:
     """An S3 server with a bucket `vidi`, which is gone with it."""
     with tempfile.TemporaryDirectory(prefix="vidi-s3-") as temporary:
         port = free_port()
-        server = Program(_s3_command(port), port, Path(temporary))
+        program = go_program(GOFAKES3, "gofakes3")
+        server = Program(_s3_command(port, program), port, Path(temporary))
         server.start()
         try:
+            if program is None:
+                # moto begins without a bucket.
+                made = urllib.request.Request(f"http://127.0.0.1:{port}/vidi", method="PUT")
+                urllib.request.urlopen(made).close()
             yield server
         finally:
             server.stop()

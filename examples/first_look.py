@@ -54,7 +54,9 @@ def server() -> Iterator[str]:
 
 def main() -> None:
     """Ask, print, draw."""
-    photo = Path(sys.argv[1]) if len(sys.argv) > 1 else sample_photo()
+    photo = Path(sys.argv[1]) if any(sys.argv[1:]) else sample_photo()
+    if not photo.is_file():
+        sys.exit(f"There is no photo {photo}.")
     with server() as url:
         client = genai.Client(api_key="any", http_options=types.HttpOptions(base_url=url))
         image = types.Part.from_bytes(data=photo.read_bytes(), mime_type="image/jpeg")
@@ -82,4 +84,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. The next run goes on from here.")

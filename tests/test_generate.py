@@ -212,9 +212,9 @@ def test_the_shape_of_a_schema_is_computed_once_a_request(
 ) -> None:
     computed: list[Schema] = []
 
-    def counted(schema: Schema, dialect: Dialect) -> GroundingShape | None:
+    def counted(schema: Schema, dialect: Dialect, *, asked: bool = False) -> GroundingShape | None:
         computed.append(schema)
-        return shape_of(schema, dialect)
+        return shape_of(schema, dialect, asked=asked)
 
     # The function calls itself by its name, so what is below the caller's own schema is counted too.
     for module in ("schema", "request"):

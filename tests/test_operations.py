@@ -70,8 +70,8 @@ class Proxy:
         connection = self.connect()
         try:
             connection.request(method, path, body or None, dict(headers))
-            reply = connection.getresponse()
-            return reply.status, reply.headers, reply.read()
+            with connection.getresponse() as reply:
+                return reply.status, reply.headers, reply.read()
         finally:
             connection.close()
 

@@ -73,6 +73,7 @@ def context(settings: Settings, progress: Progress = quiet) -> EngineContext:
         progress=progress,
         environment=child_environment(),
         backends=tuple(each.backend() for each in settings.backend),
+        mirror=settings.weights_mirror,
     )
 
 
@@ -211,7 +212,10 @@ def tracing(url: str) -> Iterator[Sequence[Observer]]:
     try:
         open_traces: Callable[[str], ClosingObserver] = resolve_name("vidi.http.traces:open_traces")
     except ModuleNotFoundError as missing:
-        raise Unavailable("Traces need OpenTelemetry: pip install 'vidi[traces]'.") from missing
+        raise Unavailable(
+            "Traces need OpenTelemetry: "
+            "`pip install opentelemetry-exporter-otlp-proto-http opentelemetry-sdk`."
+        ) from missing
     with contextlib.closing(open_traces(url)) as traces:
         yield (traces,)
 
@@ -224,7 +228,8 @@ def shared_storage(settings: Settings) -> contextlib.AbstractContextManager[Shar
         )
     except ModuleNotFoundError as missing:
         raise Unavailable(
-            f'A shared storage needs the Python package {missing.name}: pip install "vidi[cluster]".'
+            f"A shared storage needs the Python package {missing.name}: "
+            "`pip install obstore 'psycopg[binary,pool]'`."
         ) from missing
     return opener(
         SharedPlace(

@@ -39,6 +39,10 @@ SHORTEST_KEY = 16
 MEGABYTE = 1_000_000
 GIBIBYTE = 1 << 30
 
+YEAR_S = 366 * 24 * 3600
+CENTURY_H = 100 * 366 * 24
+"""What is longer would be no date any more."""
+
 BESIDE_A_BODY = 500 * MEGABYTE
 """Memory that one request may need beside its body: 192 MB of pictures, and files while they are decoded."""
 
@@ -147,6 +151,11 @@ class Settings(BaseModel):
     cache_dir: Path = Field(
         default_factory=lambda: user_cache_path("vidi"), description="Where weights live; may be deleted."
     )
+    weights_mirror: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="Web folder with vidi-lite's nanodet.json and nanodet.bin: 8 MB, not npm's 144.",
+    )
     max_request_bytes: int = Field(
         100 * MEGABYTE, ge=1000, description="Largest request body, after decompression, in bytes."
     )
@@ -163,7 +172,10 @@ class Settings(BaseModel):
         "if not said, only by a server without api_keys on loopback.",
     )
     max_image_pixels: int = Field(
-        64 * 2**20, ge=1, description="Largest picture, by the width and height in its header."
+        64 * 2**20,
+        ge=1,
+        description="Largest picture, by the width and height in its header; "
+        "four times as many for a JPEG in one scan.",
     )
     decoders: int = Field(
         default_factory=lambda: min(4, _cores()),
@@ -171,13 +183,17 @@ class Settings(BaseModel):
         le=64,
         description="Processes that decode pictures.",
     )
-    decode_seconds: float = Field(10.0, gt=0, description="How long one picture may take to decode.")
+    decode_seconds: float = Field(
+        10.0, gt=0, le=YEAR_S, description="How long one picture may take to decode."
+    )
     threads: int = Field(
         default_factory=lambda: max(1, _cores() - 1),
         ge=1,
         description="Threads that one answer may keep busy; vidi-lite answers one more at the same time.",
     )
-    file_hours: float = Field(48.0, gt=0, description="How long an uploaded file or an interaction is kept.")
+    file_hours: float = Field(
+        48.0, gt=0, le=CENTURY_H, description="How long an uploaded file or an interaction is kept."
+    )
     max_file_bytes: int = Field(2 * GIBIBYTE, ge=0, description="Largest uploaded file in bytes.")
     max_storage_bytes: int = Field(
         20 * GIBIBYTE, ge=0, description="Most bytes of all uploaded files together."
@@ -213,9 +229,11 @@ class Settings(BaseModel):
     blob_cache_bytes: int = Field(
         GIBIBYTE, ge=0, description="Room in data_dir for copies of files that lie at blob_url; 0: off."
     )
-    request_seconds: float = Field(600.0, gt=0, description="How long one request may take in all.")
+    request_seconds: float = Field(
+        600.0, gt=0, le=YEAR_S, description="How long one request may take in all."
+    )
     drain_seconds: float = Field(
-        30.0, ge=0, description="How long running answers may take to end after Ctrl-C or SIGTERM."
+        30.0, ge=0, le=YEAR_S, description="How long running answers may take to end after Ctrl-C or SIGTERM."
     )
 
     @model_validator(mode="after")
@@ -264,8 +282,11 @@ class Settings(BaseModel):
 
     @property
     def locked(self) -> bool:
-        """Whether callers need keys: some are set, or there is a file of them, even an empty one."""
-        return bool(self.api_keys) or self.keys_path.exists()
+        """Whether callers need keys: some are set, or a file of them is named or there, even an empty one.
+
+        A link that leads nowhere counts as there: what it should lead to may be mounted late.
+        """
+        return bool(self.api_keys) or self.keys_file is not None or os.path.lexists(self.keys_path)
 
 
 def _checked_name(name: str) -> str:
@@ -440,5 +461,7 @@ def _from_file(path: Path | str | None) -> dict[str, object]:
     file = Path(path) if path is not None else default
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError:
+        raise SettingsError(f"{file}: it is nested too deeply") from None
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{file}: {error}") from None

@@ -85,6 +85,10 @@ def test_03_an_answer_in_one_word(lite: TestClient) -> None:
     cat = _photo("chelsea.png")
     for asked in ("What is in this image? Answer in one word.", "Respond in one word. What is it?"):
         assert _ask(lite, cat, {"text": asked}) == "cat"
+    for asked in ("What is this? Answer with a single word.", "Answer with a single word: what is this?"):
+        assert _ask(lite, cat, {"text": asked}) == "cat"
+        assert _ask(lite, inline(picture(300, 200)), {"text": asked}) == "unknown"
+    assert _ask(lite, cat, {"text": "What color is it? One word only."}) == "brown"
     assert _ask(lite, cat, {"text": "Describe the weather in one word."}) == "unknown"
     assert "cat" in _ask(lite, cat, {"text": "What is in this image? Answer in 5 words."})
 
@@ -97,6 +101,25 @@ def test_05_a_box_under_a_name_of_another_model(lite: TestClient) -> None:
             lite, _drawing("two-words.png"), {"text": "Extract every word with its box."}, schema=schema
         )
         assert json.loads(text)[0] == {name: Y_FIRST, "text": "TOTAL"}
+
+
+def test_05_a_box_under_a_name_that_nobody_knows(lite: TestClient) -> None:
+    words, text = _drawing("two-words.png"), {"type": "string"}
+    numbers: dict[str, Any] = {"type": "array", "items": {"type": "number"}}
+    edges = ("y1", "x1", "y2", "x2")
+    extent = {"type": "object", "properties": {edge: {"type": "number"} for edge in edges}, "required": edges}
+    for asked, kind, box in (
+        ("Extract every word with its box.", numbers, Y_FIRST),
+        ("Extract every word.", {**numbers, "minItems": 4, "maxItems": 4}, Y_FIRST),
+        ("Extract every word.", {**numbers, "description": "Bounding box of the word"}, Y_FIRST),
+        ("Extract every word.", {**numbers, "description": "As [x1, y1, x2, y2]"}, X_FIRST),
+        ("Extract every word.", extent, dict(zip(edges, Y_FIRST, strict=True))),
+    ):
+        found = json.loads(_ask(lite, words, {"text": asked}, schema=_box(area=kind, text=text)))
+        assert found[0] == {"area": box, "text": "TOTAL"}
+    cat = _photo("chelsea.png")
+    found = json.loads(_ask(lite, cat, {"text": "Detect it."}, schema=_box(kasten=numbers, label=text)))
+    assert [len(each["kasten"]) for each in found] == [4]
 
 
 def test_06_numbers_between_0_and_1(lite: TestClient) -> None:

@@ -103,6 +103,17 @@ def test_14_a_picture_that_is_too_large_names_the_setting(tmp_path: Path) -> Non
         assert "VIDI_MAX_IMAGE_PIXELS" in _refusal(_ask(client, inline(picture(64, 48))))
 
 
+@pytest.mark.slow
+def test_14_a_panorama_is_scaled_while_it_is_read(client: TestClient) -> None:
+    """A JPEG is decoded at an eighth of its size; one in several scans would be in memory whole."""
+    sheet = Image.new("L", (20_992, 10_496), 128)
+    for options, asked in (({}, _text), ({"progressive": True}, _refusal)):
+        file = io.BytesIO()
+        sheet.save(file, "JPEG", **options)
+        said = asked(_ask(client, inline(file.getvalue(), "image/jpeg")))
+        assert ("20992x10496" if asked is _text else "Save it as a baseline JPEG") in said
+
+
 def test_15_the_hosts_name_in_a_container(client: TestClient, tmp_path: Path) -> None:
     name = {"host": "host.docker.internal:8484"}
     refused = client.get(MODELS, headers=name)

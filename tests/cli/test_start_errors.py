@@ -19,6 +19,7 @@ from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.slow
 
+DATABASES = ("index.sqlite3", "interactions.sqlite3", "usage.sqlite3")
 GARBAGE = b"no database at all. " * 300
 
 
@@ -74,7 +75,7 @@ def test_a_read_only_directory(tmp_path: Path) -> None:
     assert "Read-only file system. Make it writable" in told
 
 
-@pytest.mark.parametrize("name", ["index.sqlite3", "interactions.sqlite3"])
+@pytest.mark.parametrize("name", DATABASES)
 def test_a_damaged_database(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(GARBAGE)
     told = _start("--data-dir", tmp_path)
@@ -82,7 +83,7 @@ def test_a_damaged_database(name: str, tmp_path: Path) -> None:
     assert "Restore a backup" in told
 
 
-@pytest.mark.parametrize("name", ["index.sqlite3", "interactions.sqlite3"])
+@pytest.mark.parametrize("name", DATABASES)
 def test_a_database_that_is_damaged_further_in(name: str, tmp_path: Path) -> None:
     with live(tmp_path):
         pass
@@ -94,7 +95,7 @@ def test_a_database_that_is_damaged_further_in(name: str, tmp_path: Path) -> Non
     assert "Restore a backup" in told
 
 
-@pytest.mark.parametrize("name", ["index.sqlite3", "interactions.sqlite3"])
+@pytest.mark.parametrize("name", DATABASES)
 def test_a_directory_of_a_newer_version(name: str, tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / name)
     connection.execute("PRAGMA user_version = 9000")
@@ -146,10 +147,28 @@ def test_an_address_of_another_machine(tmp_path: Path) -> None:
         ({"VIDI_QUEUE": "many"}, "queue: "),
         ({"VIDI_CONFIG": "/absent.toml"}, "/absent.toml: "),
         ({"VIDI_HOST": "0.0.0.0"}, "VIDI_API_KEYS"),
+        ({"VIDI_REQUEST_SECONDS": "inf"}, "request_seconds: "),
+        ({"VIDI_DRAIN_SECONDS": "1e300"}, "drain_seconds: "),
+        ({"VIDI_DECODE_SECONDS": "inf"}, "decode_seconds: "),
+        ({"VIDI_FILE_HOURS": "1e12"}, "file_hours: "),
+        ({"VIDI_KEYS_FILE": "/" + "x" * 5000}, "File name too long"),
+        ({"VIDI_KEYS_FILE": "/dev/null/keys.json"}, "Not a directory"),
     ],
 )
 def test_wrong_settings(environment: dict[str, str], told: str, tmp_path: Path) -> None:
     assert told in _start("--data-dir", tmp_path, **environment)
+
+
+@pytest.mark.parametrize("text", ["port = " + "9" * 5000, "port = " + "[" * 5000, "port = [", "\xff"])
+def test_a_file_of_settings_that_cannot_be_read(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text, "latin-1")
+    assert f"{file}: " in _start("--data-dir", tmp_path, "--config", file)
+
+
+def test_a_directory_with_too_long_a_name(tmp_path: Path) -> None:
+    told = _start("--data-dir", tmp_path / ("x" * 300))
+    assert "cannot be used: File name too long" in told
 
 
 def test_an_unknown_model(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ class EngineSuite:
         self, engine: Engine, picture: Picture
     ) -> None:
         for parts in (("hello",), (picture,), (picture, picture, "Compare."), ("",)):
-            (answer,) = fold(engine.generate(prompt(*parts)))
+            (answer,) = fold(engine.generate(replace(prompt(*parts), sampling=Sampling(temperature=0.0))))
             assert answer.finish is Finish.STOP
 
     def test_counting_needs_no_pixels_and_adds_up(self, engine: Engine) -> None:
@@ -188,5 +188,7 @@ class EngineSuite:
 def prompt(*parts: str | Picture, output: Output | None = None, sampling: Sampling | None = None) -> Prompt:
     """A prompt of one turn."""
     return Request(
-        turns=(Turn(Role.USER, parts),), output=output or Output(), sampling=sampling or Sampling()
+        turns=(Turn(Role.USER, parts),),
+        output=output or Output(),
+        sampling=sampling or Sampling(temperature=0.0),
     )

@@ -295,6 +295,17 @@ def test_a_file_of_keys_locks_the_server_even_if_it_is_empty(tmp_path: Path) -> 
     assert _settings(tmp_path, host="0.0.0.0").locked
 
 
+def test_a_file_of_keys_that_is_missing_opens_nothing(tmp_path: Path) -> None:
+    """A secret that is mounted late, or under another name, is no reason to let everybody in."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "keys.json").symlink_to(tmp_path / "absent")
+    with _client(tmp_path) as client:
+        assert client.get(FILES).status_code == 403
+    assert _settings(tmp_path / "other", keys_file=tmp_path / "absent").locked
+    with _client(tmp_path / "other", keys_file=tmp_path / "absent") as client:
+        assert client.get(FILES).status_code == 403
+
+
 def test_keys_are_read_again_and_a_locked_server_never_opens(tmp_path: Path) -> None:
     settings = _settings(tmp_path)
     ring = KeyRing(lambda: server_keys(settings), lambda: NOON)

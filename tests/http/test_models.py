@@ -140,7 +140,7 @@ def test_a_compressed_body_is_read_and_a_bomb_is_not(client: TestClient) -> None
     bomb = gzip.compress(bytes(200_000_000), 9)
     refused = client.post(f"{MODEL}:generateContent", content=bomb, headers=headers)
     assert refused.status_code == 400
-    assert "exceeds the limit" in refused.json()["error"]["message"]
+    assert "20 times its size" in refused.json()["error"]["message"]
 
 
 def test_models_are_listed_with_the_default_first(client: TestClient) -> None:

@@ -16,7 +16,7 @@ from vidi.settings import Settings
 
 KEY = "a-long-enough-secret"
 PATHS = sorted(playground.load().assets)
-FIRST_PAINT = 100_000
+FIRST_PAINT = 150_000
 """Most bytes of all files together, unpacked."""
 
 

@@ -151,6 +151,39 @@ def test_broken_http_hurts_nobody_else(server: Live) -> None:
     assert server.works()
 
 
+def test_what_follows_a_body_is_no_header(tmp_path: Path) -> None:
+    """Neither a key nor what a trusted proxy would say of its caller."""
+    key = "a-key-of-sixteen-letters-or-more"
+    proxied = "x-forwarded-for: 192.0.2.1\r\nx-forwarded-host: vidi.example\r\n"
+    with live(tmp_path, key=key, VIDI_API_KEYS=key, VIDI_TRUSTED_PROXIES="127.0.0.1") as server:
+        for path, trailers in (
+            ("/v1beta/models", f"x-goog-api-key: {key}\r\n"),
+            ("/metrics", "x-forwarded-for: ::1\r\nx-forwarded-host: localhost\r\n"),
+        ):
+            head = f"GET {path} HTTP/1.1\r\nhost: vidi.example\r\n{proxied}connection: close\r\n"
+            sent = f"{head}transfer-encoding: chunked\r\n\r\n0\r\n{trailers}\r\n"
+            assert _poke(server, sent.encode()).startswith(b"HTTP/1.1 403 ")
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"0\r\nx: ", b"y" * 65536),
+        (b"0\r\n", b"name: value\r\n" * 5000),
+        (b"5;a=", b"y" * 65536),
+        (b"0", b"0" * 65536),
+    ],
+    ids=["a trailer", "trailers", "an extension of a chunk", "the length of a chunk"],
+)
+def test_what_stands_around_a_body_is_bounded(server: Live, begin: bytes, more: bytes) -> None:
+    head = f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+    with server.connect() as connection, pytest.raises(ConnectionError):
+        connection.sendall(head.encode() + begin)
+        for _ in range(1000):
+            connection.sendall(more)
+    assert server.works()
+
+
 def test_a_body_over_the_limit_is_refused_while_it_comes(tmp_path: Path) -> None:
     with live(tmp_path, "--max-request-bytes", "1000000") as server:
         declared = server.post(PATH, b"x" * 1_000_001)

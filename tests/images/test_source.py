@@ -12,7 +12,7 @@ import pytest
 from tests.images import drawn
 from vidi.domain.errors import InvalidImage
 from vidi.domain.prompt import ImageFormat, ImageHeader, ImageSource, MediaResolution
-from vidi.images.header import ImageLimits, inspect_upload
+from vidi.images.header import JPEG_TIMES, ImageLimits, inspect_upload
 from vidi.images.source import PictureSource
 
 WHERE = "contents[0].parts[1].file_data"
@@ -70,7 +70,7 @@ def test_what_is_known_needs_no_bytes() -> None:
 
 def test_a_known_header_is_held_to_the_limits_of_today() -> None:
     source = PictureSource(Reading(), WHERE, header=HEADER)
-    pixels = HEADER.width * HEADER.height
+    pixels = HEADER.width * HEADER.height // JPEG_TIMES
     asyncio.run(source.header(ImageLimits(max_pixels=pixels)))
     with pytest.raises(InvalidImage, match="the limit is") as refused:
         asyncio.run(source.header(ImageLimits(max_pixels=pixels - 1)))

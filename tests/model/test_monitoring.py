@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +45,11 @@ def server(shapes_folder: Path, tmp_path: Path) -> Iterator[Live]:
 
 def test_a_process_that_is_started_again_is_counted_and_the_server_ready_again(server: Live) -> None:
     assert _is_ready(server)
-    assert b'vidi_model_restarts_total{model="shapes"} 0.0' in _get(server, "/metrics")
+    metrics = _get(server, "/metrics")
+    assert b'vidi_model_restarts_total{model="shapes"} 0.0' in metrics
+    held = re.search(rb'vidi_model_memory_bytes{model="shapes"} (\S+)', metrics)
+    assert held is not None
+    assert float(held[1]) > 10e6
     _model_process(server).kill()
     until(lambda: b'vidi_model_restarts_total{model="shapes"} 1.0' in _get(server, "/metrics"))
     until(lambda: _is_ready(server))

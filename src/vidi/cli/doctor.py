@@ -18,7 +18,8 @@ from vidi import __version__
 from vidi.app import default_model, installed
 from vidi.cli.options import config_option, in_units, settings_from
 from vidi.domain.errors import VidiError
-from vidi.engines.machine import accelerators, graphics_devices, machine_memory
+from vidi.engines.machine import accelerators, graphics_devices, machine_memory, usable_cores
+from vidi.engines.weights import INSTALL_LLAMA
 from vidi.settings import Settings
 
 PACKAGES = ("onnxruntime", "pillow", "pi-heif", "uvicorn", "xllamacpp", "huggingface-hub")
@@ -68,7 +69,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("vidi", f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
     yield _packages()
     yield Finding(
-        "processor", f"{_cores()} cores for us, {platform.machine()}; {settings.threads} for an answer"
+        "processor", f"{usable_cores()} cores for us, {platform.machine()}; {settings.threads} for an answer"
     )
     yield Finding("memory", in_units(machine_memory()))
     yield _graphics()
@@ -87,7 +88,7 @@ def _packages() -> Finding:
         "packages",
         text,
         Mark.NOTE,
-        "Open models need llama.cpp: install Vidi with its extra, `vidi[llama]`.",
+        INSTALL_LLAMA,
     )
 
 
@@ -96,10 +97,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _graphics() -> Finding:

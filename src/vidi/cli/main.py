@@ -28,6 +28,7 @@ COMMANDS = {
     "inspect": ("vidi.cli.inspect:inspect", "Show format, size, token cost and sharpness."),
     "keys": ("vidi.cli.keys:keys", "Make, list and revoke the keys of a server."),
     "models": ("vidi.cli.models:models", "List the models; remove one; check a profile."),
+    "ps": ("vidi.cli.ps:ps", "Show what runs in a server, and who waits."),
     "pull": ("vidi.cli.pull:pull", "Put a model's weights on this disk."),
     "serve": ("vidi.cli.serve:serve", "Serve the Gemini API until Ctrl-C."),
 }

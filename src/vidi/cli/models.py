@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -14,6 +14,7 @@ from vidi.cli.client import connect
 from vidi.cli.options import ClientError, Common, common_options, config_option, in_units, settings_from
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
+from vidi.engines.machine import graphics_memory, machine_memory, recommended, speed_of, usable_cores
 from vidi.engines.profile import Dialect, Model, Profile, Thinks
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
 from vidi.engines.weights import remove_weights
@@ -115,12 +116,15 @@ def models(clicked: click.Context, everything: bool, common: Common) -> None:
         listed = asyncio.run(_served(common)) if common.server else _installed(common.settings, everything)
     except (ClientError, VidiError) as error:
         raise click.ClickException(str(error)) from None
-    for model in listed:
-        if common.as_json:
+    if common.as_json:
+        for model in listed:
             click.echo(json.dumps(model, ensure_ascii=False))
-        else:
-            click.echo(f"{click.style(str(model['name']), bold=True)}  {model.get('state', '')}".rstrip())
+    elif common.server:
+        for model in listed:
+            click.secho(str(model["name"]), bold=True)
             click.echo(click.wrap_text(str(model["description"]), 100, "    ", "    "))
+    else:
+        _show(listed)
 
 
 @models.command()
@@ -145,36 +149,78 @@ async def _served(common: Common) -> list[dict[str, object]]:
 
 def _installed(settings: Settings, everything: bool) -> list[dict[str, object]]:
     default = default_model(settings).card.id
+    entries = installed(settings).values()
+    suits = recommended(entries, usable_cores(), machine_memory(), graphics_memory())
     return [
-        _row(entry, default)
-        for entry in installed(settings).values()
+        _row(entry, default, suits)
+        for entry in entries
         if everything or entry.ready or entry.auto_download or entry.card.id == default
     ]
 
 
-def _row(entry: ModelEntry, default: str) -> dict[str, object]:
+def _row(entry: ModelEntry, default: str, suits: str) -> dict[str, object]:
     name, licence = entry.card.id, entry.licence
-    missing = "to be fetched" if entry.auto_download else f"vidi pull {name}"
-    notes = ["ready" if entry.ready else missing]
-    if entry.runs_at:
-        notes = [f"at {entry.runs_at}"]
-    if name == default:
-        notes.append("default")
-    if entry.size and not entry.ready:
-        notes.append(in_units(entry.size))
-    if licence:
-        notes.append(f"{licence.name} (with limits)" if licence.limits else licence.name)
     return {
         "name": name,
         "description": entry.card.description,
         "ready": entry.ready,
         "default": name == default,
+        "recommended": name == suits,
         "runs_at": entry.runs_at,
         "size": entry.size,
+        "memory": entry.memory,
+        "estimated": entry.is_estimated,
+        "speed": speed_of(entry.active).value if entry.active else "",
+        "purpose": entry.purpose,
         "licence": licence.name if licence else "",
         "limits": licence.limits if licence else "",
-        "state": ", ".join(notes),
+        "state": f"at {entry.runs_at}" if entry.runs_at else _state(entry),
     }
+
+
+def _state(entry: ModelEntry) -> str:
+    if entry.ready:
+        return "here"
+    return "fetched when asked" if entry.auto_download else ""
+
+
+HEADS = ("MODEL", "STATE", "DOWNLOAD", "MEMORY", "SPEED", "LICENCE", "FOR")
+
+
+def _show(models: Sequence[Mapping[str, object]]) -> None:
+    """A line a model, and what the marks mean."""
+    rows = [HEADS, *(_cells(model) for model in models)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS))]
+    for number, row in enumerate(rows):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.secho(line, bold=number == 0 or bool(models[number - 1]["default"]))
+    if any(model["memory"] for model in models):
+        click.echo("~ a guess, without what a long prompt adds; vidi pull says both before it fetches")
+    if any(model["limits"] for model in models):
+        click.echo("! a licence with limits; vidi pull says which")
+    for model in models:
+        if model["recommended"] and not model["ready"]:
+            click.echo(f"For this machine: vidi pull {model['name']}")
+
+
+def _cells(model: Mapping[str, object]) -> tuple[str, ...]:
+    size, memory = int(str(model["size"])), int(str(model["memory"]))
+    states = [str(model["state"])] + [word for word in ("default", "recommended") if model[word]]
+    return (
+        str(model["name"]),
+        ", ".join(state for state in states if state),
+        f"{'~' if model['estimated'] else ''}{_roughly(size)}",
+        f"~{_roughly(memory)}" if memory else "",
+        str(model["speed"]),
+        f"{model['licence']}{' !' if model['limits'] else ''}",
+        str(model["purpose"]),
+    )
+
+
+def _roughly(size: int) -> str:
+    if size < 1_000_000:
+        return ""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 models.add_command(check)

@@ -41,12 +41,15 @@ from vidi.settings import Settings, lm_studio_folders, ollama_folders
 def pull(model: str, mmproj: Path | None, yes: bool, force: bool, config: Path | None, **texts: str) -> None:
     """Put MODEL's weights on this disk, so that it runs without a network from then on.
 
-    MODEL is an id from `vidi models --all`, or a profile of your own (a .toml file). What it is, what it may
+    MODEL is an id from `vidi models --all`, hf.co/OWNER/NAME[:PRECISION], or a profile of your own (a .toml
+    file). What it is, what it may
     be used for and what it takes is shown first. A pull that was stopped goes on where it was.
 
     \b
     From the hub (HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are heeded):
       vidi pull gemma-4-e2b
+    A repository of the hub that Vidi does not know, in the precision that you name:
+      vidi pull hf.co/bartowski/Qwen_Qwen3.5-4B-GGUF:Q5_K_M
     From files that were brought here, or that another program has:
       vidi pull gemma-4-e2b --from gemma-4-E2B-it-Q4_K_M.gguf --mmproj mmproj-F16.gguf
       vidi pull gemma-4-e2b --from lmstudio:unsloth/gemma-4-E2B-it-GGUF

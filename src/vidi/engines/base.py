@@ -181,6 +181,16 @@ class Restarting(Protocol):
         ...
 
 
+@runtime_checkable
+class OwnProcess(Protocol):
+    """A further ability of an engine: its model runs in a process of its own, whose memory is told."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of that process; None while there is none."""
+        ...
+
+
 class Progress(Protocol):
     """Told about long work, so that a person sees that it moves."""
 
@@ -226,6 +236,7 @@ class EngineContext:
         model: Id of the model to open or to fetch; "" while models are listed.
         environment: Of processes that the engine starts, the whole of it: without anybody's keys.
         backends: Servers elsewhere that run models.
+        mirror: Address of a folder that holds the built-in engine's weights, file by file; "" for none.
     """
 
     cache: Path
@@ -234,6 +245,7 @@ class EngineContext:
     model: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     backends: tuple[Backend, ...] = ()
+    mirror: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +262,11 @@ class ModelEntry:
         remover: `module:function` of a WeightsRemover; "" where nothing is to be removed.
         auto_download: Whether missing weights may be fetched when they are first needed; otherwise only by
             `vidi pull`, which shows what that takes and asks.
-        size: Bytes that its weights take on the disk; 0 if unknown.
+        size: Bytes that fetching its weights takes, all of them; 0 if unknown.
+        is_estimated: Whether `size` and `memory` are guesses.
+        memory: Bytes that it needs to run; 0 if unknown.
+        active: Parameters at work for each token, in billions; 0 where that says nothing of its speed.
+        purpose: What it is for, in a few words.
         licence: Of its weights.
         runs_at: The server that runs it, in words; "" for this machine.
     """
@@ -265,6 +281,10 @@ class ModelEntry:
     size: int = 0
     licence: Licence | None = None
     runs_at: str = ""
+    is_estimated: bool = False
+    memory: int = 0
+    active: float = 0.0
+    purpose: str = ""
 
 
 EngineFactory = Callable[[EngineContext], Engine]

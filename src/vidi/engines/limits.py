@@ -69,6 +69,11 @@ def bounded(texts: Iterable[str], sampling: Sampling, *, limit: int) -> Generato
             waiting = ""
         last = waiting + passed
         yield Piece(last, tokens=_price(sent, last), finish=gate.finish or Finish.STOP)
+    except Exception:
+        # What was written before the engine broke is the caller's.
+        if waiting:
+            yield Piece(waiting, tokens=_price(sent, waiting))
+        raise
     finally:
         _close(source)
 

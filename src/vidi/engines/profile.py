@@ -138,6 +138,8 @@ class Model:
         slots: How many requests it answers at the same time.
         rank: The pulled model of the highest rank is the default; below 0 is never one.
         licence: The member's own licence where it differs from the family's.
+        parameters: Of the language model, in billions; 0 if unknown.
+        active: How many of them work for each token, in billions; 0 for all.
     """
 
     id: str
@@ -151,6 +153,33 @@ class Model:
     slots: int = 2
     rank: int = 10
     licence: Licence | None = None
+    parameters: float = 0.0
+    active: float = 0.0
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether the size of one of the files is not known, so that `download` is a guess."""
+        return not (self.text.size and self.vision.size)
+
+    @property
+    def download(self) -> int:
+        """Bytes of both files; 0 if nobody can tell.
+
+        A text file of unknown size is its parameters in the bits that its name tells; a vision encoder of
+        unknown size is one of the usual 400 million parameters, or a smaller one beside a small model. Of 20
+        downloads whose size is published the guess is within a sixth.
+        """
+        if not self.is_estimated:
+            return self.text.size + self.vision.size
+        if not self.parameters:
+            return 0
+        bits = next((bits for mark, bits in _BITS if mark in self.text.name.upper()), 16.0)
+        text = self.text.size or round(self.parameters * 1e9 * bits / 8)
+        return text + (self.vision.size or (1_000_000_000 if self.parameters > 1 else 250_000_000))
+
+
+_BITS = (("Q8_0", 8.5), ("Q6_K", 6.6), ("Q5_K", 5.7), ("Q4_0", 4.6), ("Q4_K", 4.85), ("Q3_K", 3.9))
+"""How many bits a parameter takes, mixtures of precisions included."""
 
 
 class Thinks(Enum):
@@ -222,6 +251,7 @@ class Profile:
         dialect: How it writes places; None if it was never trained to.
         models: The members.
         unserved: Why no engine here runs it; "" if one does.
+        purpose: What it is for, in a few words; "" if only `good_at` says.
     """
 
     family: str
@@ -234,3 +264,4 @@ class Profile:
     dialect: Dialect | None
     models: tuple[Model, ...]
     unserved: str = ""
+    purpose: str = ""

@@ -213,10 +213,13 @@ class _Table:
     def text(self, key: str, default: str = "") -> str:
         return str(self.values.get(key, default))
 
-    def whole(self, key: str, default: int = 0) -> int:
+    def number(self, key: str, default: float = 0.0) -> float:
         value = self.values.get(key, default)
         assert isinstance(value, int | float)
-        return int(value)
+        return value
+
+    def whole(self, key: str, default: int = 0) -> int:
+        return int(self.number(key, default))
 
     def table(self, key: str) -> _Table:
         value = self.values.get(key, {})
@@ -251,6 +254,7 @@ def _profile(table: _Table) -> Profile:
         dialect=_dialect(table.table("dialect")) if table.has("dialect") else None,
         models=tuple(_model(each) for each in table.tables("models")),
         unserved=table.text("unserved"),
+        purpose=table.text("purpose"),
     )
 
 
@@ -322,6 +326,8 @@ def _model(table: _Table) -> Model:
         slots=whole("slots"),
         rank=whole("rank"),
         licence=_licence(table.table("licence")) if table.has("licence") else None,
+        parameters=table.number("parameters"),
+        active=table.number("active"),
     )
 
 

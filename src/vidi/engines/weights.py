@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fcntl
 import shutil
 import time
@@ -19,6 +20,12 @@ from vidi.engines.profile import Licence
 
 WEIGHTS_GROUP = "vidi.weights"
 """The entry point group of WeightsProviders, for models of the user's own."""
+
+INSTALL_LLAMA = (
+    "Open models need three packages beside Vidi: `pip install gguf huggingface-hub xllamacpp`, or "
+    "`make llama` in a checkout."
+)
+"""How to get what the extra `llama` holds: Vidi itself is on no index."""
 
 _LOOK_AGAIN_SECONDS = 0.2
 
@@ -193,6 +200,9 @@ def _providers() -> Iterator[WeightsProvider]:
 
 def unknown_model(model: str, entries: Mapping[str, ModelEntry]) -> NotFound:
     """The error for a name that nobody knows."""
+    near = difflib.get_close_matches(model, entries, n=3)
+    if near:
+        return NotFound(f"There is no model {model!r}. Did you mean {' or '.join(near)}?")
     return NotFound(f"There is no model {model!r}. Known models: {', '.join(entries) or 'none'}.")
 
 
@@ -203,8 +213,7 @@ def missing_packages_named() -> Generator[None, None, None]:
         yield
     except ModuleNotFoundError as missing:
         raise Unavailable(
-            f"That needs the Python package {missing.name}, which is not installed. Install Vidi with what "
-            'its engines need: pip install "vidi[llama]", or `make llama` in a checkout.'
+            f"That needs the Python package {missing.name}, which is not installed. {INSTALL_LLAMA}"
         ) from missing
 
 

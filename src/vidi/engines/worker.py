@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Internal, Unavailable, VidiError
 from vidi.domain.prompt import Prompt, PromptHeaders
-from vidi.engines.base import Engine, ModelCard, Restarting, SelfCheck
+from vidi.engines.base import Engine, ModelCard, OwnProcess, Restarting, SelfCheck
+from vidi.engines.machine import resident_bytes
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class WorkerState:
         refused: Prompts that found the queue full, since the start.
         restarts: How often the model came back from the dead.
         problem: Why it cannot answer now; "" if it can.
+        memory: Bytes that its own process holds; 0 where it runs in this one, or elsewhere.
     """
 
     waiting: int
@@ -60,6 +62,7 @@ class WorkerState:
     refused: int
     restarts: int
     problem: str
+    memory: int = 0
 
 
 class Worker:
@@ -101,7 +104,9 @@ class Worker:
         restarts = self._engine.restarts if isinstance(self._engine, Restarting) else 0
         running = len(self._running)
         waiting = max(0, self._admitted + self._left_behind - running)
-        return WorkerState(waiting, running, self._refused, restarts, self.problem)
+        pid = self._engine.pid if isinstance(self._engine, OwnProcess) else None
+        memory = resident_bytes(pid) if pid else 0
+        return WorkerState(waiting, running, self._refused, restarts, self.problem, memory)
 
     async def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """What a prompt costs under the model's own id; an engine may have to ask another process."""

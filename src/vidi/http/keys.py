@@ -17,9 +17,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from vidi.domain.answer import Piece
-from vidi.domain.errors import PermissionDenied, QuotaExceeded, QuotaViolation, Unavailable
+from vidi.domain.errors import PermissionDenied, QuotaExceeded, QuotaViolation
 from vidi.storage.clock import Clock
-from vidi.storage.errors import storage_faults
+from vidi.storage.errors import opening, storage_faults
 from vidi.storage.sql import SqlDatabase
 from vidi.storage.threads import StorageThreads
 from vidi.wire.errors import expired_key, invalid_key
@@ -355,19 +355,16 @@ def open_usage(directory: Path, clock: Clock) -> Iterator[UsageBook]:
     Raises:
         Unavailable: It cannot be used.
     """
-    try:
+    with opening(directory):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with closing(UsageStore(directory / USAGE_FILE)) as store:
+        store = UsageStore(directory / USAGE_FILE)
+    with closing(store):
+        with opening(directory):
             book = UsageBook(clock, store)
-            try:
-                yield book
-            finally:
-                book.save()
-    except OSError as error:
-        raise Unavailable(
-            f"The usage of keys cannot be read ({error.strerror or 'unknown error'}). Repair or remove "
-            f"{USAGE_FILE} in the data directory."
-        ) from error
+        try:
+            yield book
+        finally:
+            book.save()
 
 
 def check_model(key: Key | None, model: str, answered_by: str) -> None:

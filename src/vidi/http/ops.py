@@ -155,7 +155,12 @@ class _Snapshot(Collector):
         for model, state in self.models.items():
             refused.add_metric([model], state.refused)
             restarts.add_metric([model], state.restarts)
-        yield from (refused, restarts)
+        memory = GaugeMetricFamily(
+            "vidi_model_memory_bytes", "Of the model's own process; 0 without one.", labels=("model",)
+        )
+        for model, state in self.models.items():
+            memory.add_metric([model], state.memory)
+        yield from (refused, restarts, memory)
         yield from self._usage_today()
         decoders = self.decoders
         yield CounterMetricFamily("vidi_pictures_decoded", "Pictures decoded.", decoders.decoded)

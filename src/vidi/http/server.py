@@ -61,6 +61,7 @@ class Protocol(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _write_timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
+    _unfinished = 0
     _in_headers = True
     _in_message = False
 
@@ -74,12 +75,12 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._unfinished += len(data)
         super().data_received(data)
-        if self._in_headers:
-            # The callbacks see only what is complete; a name or value that never ends is counted here.
-            self._header_bytes += len(data)
-            if self._header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
-                self.send_400_response("Request headers are too large.")
+        # The callbacks see only what is complete; a header, a trailer or the length of a chunk that never
+        # ends is counted here.
+        if self._unfinished > MAX_HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response("Request headers are too large.")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -97,19 +98,27 @@ class Protocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_bytes += len(name) + len(value)
-        super().on_header(name, value)
+        # What follows a body comes without a limit, maybe after the door has looked: nobody reads it.
+        if self._in_headers:
+            self._header_bytes += len(name) + len(value)
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._unfinished = 0
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         if self._header_bytes > MAX_HEADER_BYTES:
             # Inside a parser callback any exception ends as `send_400_response`.
             raise ValueError("headers too large")
         self._in_headers = False
+        self._unfinished = 0
         self._stop_timer()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._in_message = False
+        self._unfinished = 0
         self._stop_timer()
         super().on_message_complete()
 
@@ -148,7 +157,10 @@ class Protocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def send_400_response(self, msg: str) -> None:
-        """Answer broken HTTP in Google's shape, and close."""
+        """Answer broken HTTP in Google's shape, and close; in the middle of an answer only close."""
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.close()
+            return
         body = encode_error(InvalidRequest(msg))
         head = (
             "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=UTF-8\r\n"

@@ -133,7 +133,8 @@ class ImageLimits:
 
     Attributes:
         max_pixels: Width times height. The default of 2^26 takes a 64-megapixel camera's pictures, and a
-            decoder then needs at most a gigabyte (WEBP with alpha; 0.75 for HEIC, 0.65 for PNG).
+            decoder then needs at most a gigabyte (WEBP with alpha; 0.75 for HEIC, 0.65 for PNG). A JPEG
+            in one scan may have more: see `most_pixels`.
         max_side: Longest side in pixels; the default is what JPEG can write.
         max_frames: Frames of an animation, though only the first is decoded.
         max_scans: Passes of a JPEG. Encoders write 10 to 20; a small file with thousands of empty scans
@@ -144,6 +145,14 @@ class ImageLimits:
     max_side: int = 65_535
     max_frames: int = 5_000
     max_scans: int = 100
+
+    def most_pixels(self, form: ImageFormat) -> int:
+        """Most pixels of a picture in one scan: a JPEG is scaled as it is read, and never all in memory."""
+        return self.max_pixels * (JPEG_TIMES if form is ImageFormat.JPEG else 1)
+
+
+JPEG_TIMES = 4
+"""A panorama, or what a phone of 200 megapixels takes: time goes by the pixel, memory by the row."""
 
 
 _PARSERS: Mapping[ImageFormat, Callable[[bytes], HeaderFields]] = MappingProxyType(
@@ -187,6 +196,14 @@ def read_header(data: bytes, *, where: str, limits: ImageLimits) -> ImageHeader:
             f"is cut out of one of {_mega(fields.decoded)} megapixels; the limit is "
             f"{_mega(limits.max_pixels)}. Save it anew.",
         )
+    pixels = fields.width * fields.height
+    if fields.scans > 1 and pixels > limits.max_pixels:
+        # All of its coefficients are in memory until the last scan.
+        raise too_large_image(
+            where,
+            f"is a JPEG of {fields.scans:,} scans and {_mega(pixels)} megapixels; the limit of such is "
+            f"{_mega(limits.max_pixels)}. Save it as a baseline JPEG or scale it down.",
+        )
     if fields.scans > limits.max_scans:
         raise too_large_image(
             where, f"is a JPEG of {fields.scans:,} scans; the limit is {limits.max_scans:,}. Save it anew."
@@ -229,10 +246,11 @@ def check_limits(header: ImageHeader, limits: ImageLimits, where: str) -> None:
     """
     size = f"is {header.width:,} x {header.height:,} pixels"
     pixels = header.width * header.height
-    if pixels > limits.max_pixels:
+    most = limits.most_pixels(header.format)
+    if pixels > most:
         raise too_large_image(
             where,
-            f"{size}, {_mega(pixels)} megapixels; the limit is {_mega(limits.max_pixels)}. Scale it down; "
+            f"{size}, {_mega(pixels)} megapixels; the limit is {_mega(most)}. Scale it down; "
             "the server's owner may set VIDI_MAX_IMAGE_PIXELS higher.",
         )
     if max(header.width, header.height) > limits.max_side:

@@ -1,18 +1,25 @@
 // The server's public API: models, token counts, streamed answers.
 
+import { say } from './language.js';
+
 /** Where this page came from, without a slash at the end: also the base URL for the SDKs. */
 export const base = new URL('.', document.baseURI).href.replace(/\/$/, '');
 
-const GONE = 'The server does not answer. Check that it is running, then ask again; nothing here is lost.';
-const BROKEN = 'The connection to the server broke before the answer was complete. Ask again when it is back; nothing here is lost.';
-const NO_KEY = 'This server wants a key. Type it at the top of the page.';
-const WRONG_KEY = 'The server does not know this key. Correct it at the top of the page and ask again.';
+const KEPT = 'vidi.key';
 
 let key = '';
+try { key = sessionStorage.getItem(KEPT) ?? ''; } catch { /* storage is switched off */ }
 
-/** Use this key from now on; it lives in this variable and nowhere else. */
-export function useKey(value) {
+/** The key that this tab remembers, or "". */
+export const keptKey = () => key;
+
+/** Use this key from now on; it lives in this variable, and with the tab only where that is asked for. */
+export function useKey(value, keep) {
   key = value.trim();
+  try {
+    if (keep && key) sessionStorage.setItem(KEPT, key);
+    else sessionStorage.removeItem(KEPT);
+  } catch { /* storage is switched off */ }
 }
 
 /** Something that went wrong, as a sentence for people. `key` is true where a key would help. */
@@ -24,9 +31,9 @@ export class Refusal extends Error {
 }
 
 function refusalOf({ error = {} }, code) {
-  const message = error.message || `The server answered with code ${code} and no reason.`;
-  if (/unregistered callers/.test(message)) return new Refusal(NO_KEY, { key: true });
-  if (/API key not valid/.test(message)) return new Refusal(WRONG_KEY, { key: true });
+  const message = error.message || say('noReason', { code: String(code) });
+  if (/unregistered callers/.test(message)) return new Refusal(say('noKey'), { key: true });
+  if (/API key not valid/.test(message)) return new Refusal(say('wrongKey'), { key: true });
   return new Refusal(message);
 }
 
@@ -35,7 +42,7 @@ async function call(path, body, signal) {
   const reply = await fetch(`${base}/v1beta/${path}`, {
     method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body), signal, cache: 'no-store',
   }).catch((error) => {
-    throw error.name === 'AbortError' ? error : new Refusal(GONE);
+    throw error.name === 'AbortError' ? error : new Refusal(say('gone'));
   });
   if (!reply.ok) throw refusalOf(await reply.json().catch(() => ({})), reply.status);
   return reply;
@@ -48,8 +55,7 @@ export async function models() {
 
 /** What a prompt costs, in tokens. */
 export async function count(model, body, signal) {
-  const { generationConfig } = body;
-  const wrapped = { generateContentRequest: { model: `models/${model}`, contents: body.contents, generationConfig } };
+  const wrapped = { generateContentRequest: { model: `models/${model}`, ...body } };
   const reply = await call(`models/${encodeURIComponent(model)}:countTokens`, wrapped, signal);
   return (await reply.json()).totalTokens;
 }
@@ -65,7 +71,7 @@ export async function* stream(model, body, signal) {
     ended ||= Boolean(message.candidates?.[0]?.finishReason || message.promptFeedback?.blockReason);
     yield message;
   }
-  if (!ended) throw new Refusal(BROKEN);
+  if (!ended) throw new Refusal(say('broken'));
 }
 
 async function* lines(body) {
@@ -80,7 +86,7 @@ async function* lines(body) {
       if (done) return;
     }
   } catch (error) {
-    throw error instanceof TypeError ? new Refusal(BROKEN) : error;
+    throw error instanceof TypeError ? new Refusal(say('broken')) : error;
   } finally {
     reader.cancel().catch(() => {});
   }

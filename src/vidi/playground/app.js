@@ -1,25 +1,21 @@
 // The page: a form, the answer to it, and what was asked before.
 
-import { base, count, models, Refusal, stream, useKey } from './api.js';
+import { base, count, keptKey, models, Refusal, useKey } from './api.js';
 import { LANGUAGES } from './code.js';
 import { $, button, element, miniature } from './elements.js';
+import { language as tongue, say, speak, TONGUES, translate } from './language.js';
 import { Overlay } from './overlay.js';
 import { bodyOf, EXAMPLES, PLACES } from './prompt.js';
-import { Scanner } from './shapes.js';
+import { schemaOf, SCHEMAS } from './schema.js';
 import { Stage } from './stage.js';
+import { answer, foundNothing, inShort, newTurn, statsOf } from './turn.js';
 
 /** Any Gemini name is the default model, at Gemini's prices in tokens. */
 const ALIAS = 'gemini-3-flash-preview';
 
 const HISTORY = 30;
 
-const ENDINGS = {
-  MAX_TOKENS: 'The answer stops here: the model has written as much as it may.',
-  SAFETY: 'The model ended the answer for safety.',
-  RECITATION: 'The model ended the answer because it recites a source.',
-};
-
-let entry = null; // the question whose answer is shown: {form, text, shapes, messages, stats, notice, scanner}
+let entry = null; // the turn whose answer is shown
 let run = null; // the AbortController of the answer that is coming
 let keyed = false; // whether the server wants a key
 let language = 'Python';
@@ -27,6 +23,7 @@ let language = 'Python';
 const overlay = new Overlay({
   layer: $('layer'), legend: $('legend'), slider: $('threshold'), sliderLabel: $('threshold-label'),
   readout: $('readout'), panel: $('found'), list: $('items'),
+  onshown: () => { $('save-picture').hidden = !overlay.shown.length || $('picture').hidden; },
 });
 const stage = new Stage({
   onshow: (picture) => overlay.turnTo(entry ? entry.form.pictures.indexOf(picture) : -1),
@@ -49,7 +46,7 @@ const withNames = (message, pictures) => message
 function complaint(error, pictures) {
   if (!(error instanceof Refusal)) {
     console.error(error);
-    return 'Something went wrong on this page. Ask again; if it stays, load the page anew.';
+    return say('wentWrong');
   }
   if (error.key) showKeyField();
   return withNames(error.message, pictures);
@@ -72,10 +69,20 @@ const read = () => ({
   as: document.querySelector('[name=as]:checked').value,
   model: $('model').value,
   resolution: $('resolution').value,
+  system: $('system').value.trim(),
+  temperature: $('temperature').value === '' ? null : Number($('temperature').value),
+  thinking: $('thinking').checked,
+  typed: $('schema').value,
+  ...schemaOf($('schema').value),
+  before: [],
 });
 
-function fill({ pictures, prompt, as, model, resolution }) {
+function fill({ pictures, prompt, as, model, resolution, system, temperature, thinking, typed }) {
   $('prompt').value = prompt;
+  $('system').value = system;
+  $('temperature').value = temperature ?? '';
+  $('thinking').checked = thinking;
+  $('schema').value = typed;
   document.querySelector(`[name=as][value=${as}]`).checked = true;
   $('model').value = model;
   $('resolution').value = resolution;
@@ -99,6 +106,9 @@ function changed() {
   write();
   stopCounting();
   const form = read();
+  $('shape').hidden = form.as !== 'json';
+  $('schema').setAttribute('aria-invalid', String(Boolean(form.fault)));
+  $('schema-state').textContent = form.fault || (form.schema ? say('schemaFits') : '');
   const bytes = form.pictures.reduce((sum, { size }) => sum + size, 0);
   if (form.pictures.length || form.prompt) soon = setTimeout(recount, Math.min(2000, 300 + bytes / 20_000), form);
   else $('count').textContent = '';
@@ -108,71 +118,66 @@ async function recount(form) {
   const { signal } = counting = new AbortController();
   let said = '';
   try {
-    said = `${inWords(await count(form.model, await bodyOf(form), signal))} tokens`;
+    said = say('tokens', { tokens: await count(form.model, await bodyOf(form), signal) });
   } catch (error) {
     if (!signal.aborted) notice(complaint(error, form.pictures));
   }
   if (!signal.aborted) $('count').textContent = said;
 }
 
-const inWords = (number) => (number ?? 0).toLocaleString('en');
-
 // --- the answer
 
-async function ask() {
-  const form = read();
-  if (!form.pictures.length && !form.prompt) {
-    notice('Add a picture or write a question first.');
+async function ask(form = read()) {
+  const wrong = form.as === 'json' ? form.fault : '';
+  if (wrong || (!form.pictures.length && !form.prompt)) {
+    notice(wrong || say('emptyForm'));
     return;
   }
   run?.abort();
   stopCounting();
   notice('');
-  const mine = entry = { form, text: '', shapes: [], messages: [], stats: '', notice: '', scanner: new Scanner() };
+  const mine = entry = newTurn(form);
   const controller = run = new AbortController();
   present();
   busy(true);
-  // On a narrow screen the answer is out of sight: places are on the picture, words below the form.
-  if (matchMedia('(max-width: 60rem)').matches) $(form.as in PLACES ? 'stage' : 'reply').scrollIntoView({ block: 'nearest' });
+  bringIntoSight();
   mine.notice = await answered(mine, controller.signal);
   if (mine.messages.length) remember(mine);
   if (run === controller) busy(false);
   if (mine !== entry) return;
   notice(mine.notice);
-  fillRaw();
+  conclude();
+}
+
+/** On a narrow screen the answer is out of sight; the picture stands above it. */
+function bringIntoSight() {
+  if (matchMedia('(max-width: 60rem)').matches) $(entry.form.pictures.length ? 'stage' : 'reply').scrollIntoView({ block: 'start' });
 }
 
 /** Hear the whole answer. Gives a sentence for what is wrong with it, or "". */
 async function answered(mine, signal) {
-  const { form } = mine;
-  const began = performance.now();
-  let first = 0;
   try {
     if (!$('model').dataset.loaded) await loadModels();
-    for await (const message of stream(form.model, await bodyOf(form), signal)) {
-      hear(mine, message);
-      first ||= mine.text ? performance.now() - began : 0;
-      mine.stats = statsOf(mine, first, performance.now() - began);
-      if (mine === entry) $('stats').textContent = mine.stats;
-    }
-    return ending(mine);
+    return await answer(mine, signal, hear);
   } catch (error) {
-    return signal.aborted ? 'Stopped.' : complaint(error, form.pictures);
+    return signal.aborted ? say('stopped') : complaint(error, mine.form.pictures);
   }
 }
 
-/** Take one message of the stream: text to the page, complete objects to the picture. */
-function hear(mine, message) {
-  mine.messages.push(message);
-  const parts = message.candidates?.[0]?.content?.parts ?? [];
-  const text = parts.filter(({ thought }) => !thought).map((part) => part.text ?? '').join('');
-  const shapes = mine.scanner.push(text);
-  mine.text += text;
-  mine.shapes.push(...shapes);
+/** One message has come: text to the page, complete objects to the picture. */
+function hear(mine, text, shapes) {
   if (mine !== entry) return;
-  if (mine.messages.length === 1) $('count').textContent = `${inWords(message.usageMetadata?.promptTokenCount)} tokens`;
+  const [{ usageMetadata }] = mine.messages;
+  if (mine.messages.length === 1) $('count').textContent = say('tokens', { tokens: usageMetadata?.promptTokenCount ?? 0 });
   $('answer').firstChild.appendData(text);
+  $('stats').textContent = statsOf(mine);
+  think();
   draw(shapes);
+}
+
+function think() {
+  $('thoughts').hidden = !entry.thoughts;
+  $('thoughts').lastElementChild.textContent = entry.thoughts;
 }
 
 function draw(shapes) {
@@ -181,23 +186,15 @@ function draw(shapes) {
   if (shapes.length && entry.form.as in PLACES) $('answer').hidden = true;
 }
 
-function ending({ messages, text }) {
-  const last = messages.at(-1);
-  const reason = last.candidates?.[0]?.finishReason ?? last.promptFeedback?.blockReason;
-  if (text.trim()) return ENDINGS[reason] ?? '';
-  return `The model ended without a text (reason: ${reason}). Ask differently, or choose another model.`;
-}
-
-function statsOf({ messages }, first, total) {
-  const { usageMetadata: usage = {}, modelVersion = '' } = messages.at(-1);
-  const seconds = (time) => `${(time / 1000).toFixed(2)} s`;
-  return [
-    modelVersion,
-    `${inWords(usage.promptTokenCount)} tokens in`,
-    `${inWords(usage.candidatesTokenCount)} out`,
-    first && `first after ${seconds(first)}`,
-    `all after ${seconds(total)}`,
-  ].filter(Boolean).join(' · ');
+/** What stands below an answer that has come to its end. */
+function conclude() {
+  const nothing = foundNothing(entry);
+  $('nothing').hidden = !nothing;
+  $('nothing').textContent = nothing ? say('nothing') : '';
+  if (nothing) $('answer').hidden = true;
+  $('keepers').hidden = $('follow').hidden = !entry.text.trim() || Boolean(run);
+  $('save-picture').hidden = !overlay.shown.length || $('picture').hidden;
+  fillRaw();
 }
 
 function busy(on) {
@@ -212,15 +209,60 @@ function busy(on) {
 
 /** Put the entry's answer on the page. */
 function present() {
+  const { form, text } = entry;
   $('reply').hidden = $('raw').hidden = false;
+  document.body.classList.add('answered');
   overlay.clear();
+  $('thread').replaceChildren(...form.before.map((turn) => element(
+    'li', {}, questionOf(turn), element('p', { textContent: inShort(turn) }),
+  )));
+  $('asked').hidden = !form.before.length;
+  $('asked').replaceChildren(...questionOf(entry).childNodes);
   $('answer').hidden = false;
-  $('answer').replaceChildren(new Text(entry.text));
-  $('answer').classList.toggle('code', entry.form.as !== 'text');
-  $('stats').textContent = entry.stats;
+  $('answer').replaceChildren(new Text(text));
+  $('answer').classList.toggle('code', form.as !== 'text');
+  $('stats').textContent = statsOf(entry);
   stage.show();
+  think();
   draw(entry.shapes);
-  fillRaw();
+  conclude();
+}
+
+// --- a conversation
+
+/** A question of the conversation, with a way to ask it differently from there on. */
+function questionOf(turn) {
+  const question = turn.form.prompt || say('noQuestion');
+  const edit = button(say('edit'), () => revise(turn), 'quiet');
+  edit.setAttribute('aria-label', say('editQuestion', { question }));
+  return element('p', { className: 'question' }, element('b', { textContent: question }), ' ', edit);
+}
+
+/** Go back to before a turn, with its question in the form. */
+function revise(turn) {
+  const { form } = turn;
+  run?.abort();
+  busy(false);
+  notice('');
+  fill(form);
+  if (form.before.length) {
+    entry = form.before.at(-1);
+    $('prompt').value = entry.form.prompt;
+    present();
+    $('next').value = form.prompt;
+  }
+  changed();
+  $(form.before.length ? 'next' : 'prompt').focus();
+}
+
+/** Ask further: the pictures stay those of the conversation, the settings are those of the form. */
+function follow() {
+  const prompt = $('next').value.trim();
+  if (!prompt || run) return;
+  const { pictures, before } = entry.form;
+  $('next').value = '';
+  if (stage.pictures.some((each, at) => each !== pictures[at]) || pictures.length > stage.pictures.length) stage.replace(pictures);
+  ask({ ...read(), prompt, pictures, before: [...before, entry] });
 }
 
 /** The stream's messages, one a line; written only while someone looks. */
@@ -232,24 +274,25 @@ function fillRaw() {
 // --- history
 
 function remember(done) {
-  const { form, text, shapes } = done;
-  const found = form.as in PLACES && [...new Set(shapes.map(({ label }) => label))].join(', ');
+  const { form } = done;
   const line = (textContent) => element('span', { textContent });
   const restore = button('', () => {
     run?.abort();
-    entry = done;
-    fill(form);
-    present();
     busy(false);
+    entry = done;
+    fill({ ...form, prompt: (form.before[0]?.form ?? form).prompt });
+    present();
     notice(done.notice);
     changed();
   });
   restore.append(
     ...form.pictures.slice(0, 3).map(miniature),
-    element('span', {}, line(form.prompt || 'No question'), line((found || text).slice(0, 120) || done.notice)),
+    element('span', {}, line(form.prompt || say('noQuestion')), line(inShort(done).slice(0, 120))),
   );
   const list = $('history').lastElementChild;
-  list.prepend(element('li', {}, restore));
+  done.item = element('li', {}, restore);
+  form.before.at(-1)?.item?.remove(); // the conversation has gone on
+  list.prepend(done.item);
   if (list.children.length > HISTORY) list.lastChild.remove();
   $('history').hidden = false;
 }
@@ -262,16 +305,24 @@ function write() {
 }
 
 async function copy() {
-  let said = 'Copied';
+  let said = say('copied');
   try {
     await navigator.clipboard.writeText($('source').textContent);
   } catch {
     // Without TLS a page may not write to the clipboard; the text is selected instead.
     getSelection().selectAllChildren($('source'));
-    if (!document.execCommand('copy')) said = 'Selected: press Ctrl+C';
+    if (!document.execCommand('copy')) said = say('pressCopy');
   }
   $('copy').textContent = said;
-  setTimeout(() => { $('copy').textContent = 'Copy'; }, 1500);
+  setTimeout(() => { $('copy').textContent = say('copy'); }, 1500);
+}
+
+/** What is saved of an answer: its JSON, or its text with its question. */
+function valueOf({ form, text, messages }) {
+  try {
+    if (form.as !== 'text') return JSON.parse(text);
+  } catch { /* JSON that broke off is text */ }
+  return { model: messages.at(-1)?.modelVersion ?? form.model, question: form.prompt, answer: text };
 }
 
 // --- models, camera, theme
@@ -301,7 +352,7 @@ async function photograph() {
     const file = await takePicture($('shutter'));
     if (file) await take([file]);
   } catch {
-    notice('The camera cannot be used. Allow it for this page in the browser, or choose a picture.');
+    notice(say('noCamera'));
   }
 }
 
@@ -315,6 +366,30 @@ function setTheme(dark) {
   $('theme').setAttribute('aria-pressed', String(dark));
 }
 
+/** Say everything anew, in the language that the page now speaks. */
+function settle() {
+  translate();
+  $('tongues').replaceChildren(...Object.entries(TONGUES).map(([id, name]) => {
+    const each = button(name, () => { speak(id); settle(); $('tongues').querySelector('[aria-pressed=true]').focus(); }, 'quiet');
+    each.lang = id;
+    each.setAttribute('aria-pressed', String(id === tongue));
+    return each;
+  }));
+  $('examples').replaceChildren(...EXAMPLES.map(([name, as, asks]) => button(say(name), () => {
+    fill({ ...read(), prompt: say(asks), as });
+    changed();
+    $('prompt').focus();
+  })));
+  $('schemas').replaceChildren(...Object.entries(SCHEMAS).map(([name, schema]) => button(say(name), () => {
+    $('schema').value = JSON.stringify(schema, null, 2);
+    changed();
+    $('schema').focus();
+  })));
+  stage.show();
+  if (entry) present();
+  changed();
+}
+
 // --- wiring
 
 function wireForm() {
@@ -323,15 +398,22 @@ function wireForm() {
   $('prompt').onkeydown = (event) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) ask();
   };
+  $('follow').onsubmit = (event) => { event.preventDefault(); follow(); };
+  $('next').onkeydown = (event) => {
+    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); follow(); }
+  };
+  $('save-picture').onclick = async () => {
+    const { annotated, download, nameFor } = await import('./save.js');
+    download(nameFor(stage.active, '-found.png'), await annotated($('picture'), overlay.shown));
+  };
+  $('save-answer').onclick = async () => {
+    const { download, jsonFile, nameFor } = await import('./save.js');
+    download(nameFor(stage.active, '.json'), jsonFile(valueOf(entry)));
+  };
   $('stop').onclick = () => run?.abort();
   addEventListener('keydown', ({ key }) => { if (key === 'Escape' && !$('shutter').open) run?.abort(); });
-  $('key-field').onsubmit = (event) => { event.preventDefault(); useKey($('key').value); meet(); };
-  $('key').onchange = () => $('key-field').requestSubmit();
-  $('examples').append(...EXAMPLES.map(([name, as, prompt]) => button(name, () => {
-    fill({ ...read(), prompt, as });
-    changed();
-    $('prompt').focus();
-  })));
+  $('key-field').onsubmit = (event) => { event.preventDefault(); useKey($('key').value, $('keep').checked); meet(); };
+  $('key').onchange = $('keep').onchange = () => $('key-field').requestSubmit();
 }
 
 function wirePictures() {
@@ -365,8 +447,15 @@ function wireRest() {
 }
 
 $('model').append(new Option(ALIAS, ALIAS));
+settle();
 wireForm();
 wirePictures();
 wireRest();
 offerCamera();
+if (keptKey()) {
+  $('key').value = keptKey();
+  $('keep').checked = true;
+  $('key-field').hidden = false;
+  keyed = true;
+}
 meet();

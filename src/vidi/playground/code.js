@@ -12,8 +12,16 @@ const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCas
 
 const indented = (lines, by) => lines.map((line) => `${by}${line}\n`).join('');
 
-/** A value over several lines, as Python and JavaScript both read it. */
+/** A value over several lines, as JavaScript reads it. */
 const pretty = (value, by) => JSON.stringify(value, null, by).replaceAll('\n', `\n${by}`);
+
+const PYTHON = { true: 'True', false: 'False', null: 'None' };
+
+/** The same as Python reads it: no word outside of quotation marks is JSON's. */
+const pythonic = (value) => pretty(value, '    ').replace(/"(?:[^"\\]|\\.)*"|\b(?:true|false|null)\b/g, (word) => PYTHON[word] ?? word);
+
+/** What is set beside the contents, the system instruction among it, as the SDKs take it. */
+const settingsOf = (form) => ({ ...(form.system && { systemInstruction: form.system }), ...configOf(form) });
 
 const said = ({ pictures, ...form }, picture) => {
   const text = textOf({ ...form, pictures });
@@ -22,7 +30,7 @@ const said = ({ pictures, ...form }, picture) => {
 
 function python(form, base, keyed) {
   const contents = said(form, ({ name, type }) => `picture(${quoted(name)}, ${quoted(type)})`);
-  const config = Object.entries(configOf(form)).map(([name, value]) => `${quoted(snake(name))}: ${pretty(value, '    ')},`);
+  const config = Object.entries(settingsOf(form)).map(([name, value]) => `${quoted(snake(name))}: ${pythonic(value)},`);
   return `import os
 from pathlib import Path
 
@@ -52,7 +60,7 @@ print(response.text)
 
 function javascript(form, base, keyed) {
   const contents = said(form, ({ name, type }) => `await picture(${quoted(name)}, ${quoted(type)})`);
-  const config = Object.entries(configOf(form)).map(([name, value]) => `${name}: ${pretty(value, '  ')},`);
+  const config = Object.entries(settingsOf(form)).map(([name, value]) => `${name}: ${pretty(value, '  ')},`);
   return `// Save as ask.mjs; npm install @google/genai
 import { readFile } from "node:fs/promises";
 import { GoogleGenAI } from "@google/genai";
@@ -82,10 +90,13 @@ function go(form, base, keyed) {
     ...form.pictures.map(({ name, type }) => `picture(${quoted(name)}, ${quoted(type)}),`),
     ...(textOf(form) ? [`genai.NewPartFromText(${quoted(textOf(form))}),`] : []),
   ];
-  const { responseMimeType, responseJsonSchema, mediaResolution } = configOf(form);
+  const { responseMimeType, responseJsonSchema, mediaResolution, temperature, thinkingConfig } = configOf(form);
   const config = Object.entries({
+    SystemInstruction: form.system && `genai.NewContentFromText(${quoted(form.system)}, genai.RoleUser)`,
+    Temperature: temperature !== undefined && `genai.Ptr[float32](${temperature})`,
+    ThinkingConfig: thinkingConfig && '&genai.ThinkingConfig{IncludeThoughts: true}',
     ResponseMIMEType: responseMimeType && quoted(responseMimeType),
-    ResponseJsonSchema: responseJsonSchema && `json.RawMessage(\`${JSON.stringify(responseJsonSchema)}\`)`,
+    ResponseJsonSchema: responseJsonSchema && `json.RawMessage(${quoted(JSON.stringify(responseJsonSchema))})`,
     MediaResolution: mediaResolution && quoted(mediaResolution),
   }).filter(([, value]) => value);
   // gofmt lines the values up.
@@ -146,10 +157,11 @@ function curl(form, base, keyed) {
   base64 < ${shell(name.startsWith('-') ? `./${name}` : name)} | tr -d '\\n'
   printf '"}}'`);
   const parts = [...pictures, ...(text ? [`  printf '%s' ${shell(JSON.stringify({ text }))}`] : [])];
+  const instruction = form.system ? `"systemInstruction": ${JSON.stringify({ parts: [{ text: form.system }] })}, ` : '';
   return `{
   printf '{"contents": [{"parts": ['
 ${parts.join("\n  printf ', '\n")}
-  printf '%s' ${shell(`]}], "generationConfig": ${JSON.stringify(configOf(form))}}`)}
+  printf '%s' ${shell(`]}], ${instruction}"generationConfig": ${JSON.stringify(configOf(form))}}`)}
 } | curl --silent --show-error ${shell(`${base}/v1beta/models/${encodeURIComponent(form.model)}:generateContent`)} \\
   -H "x-goog-api-key: ${keyed ? '$GEMINI_API_KEY' : '${GEMINI_API_KEY:-any}'}" \\
   -H 'Content-Type: application/json' \\

@@ -4,6 +4,8 @@
 // takes its boxes along and nothing is drawn again.
 
 import { element } from './elements.js';
+import { placeLabels } from './labels.js';
+import { say } from './language.js';
 
 const COLOURS = [
   '#ff6b3d', '#2ec4b6', '#ffbf1f', '#8f7bff', '#ff5fa2', '#5ecb5a', '#4aa8ff', '#d99a5b', '#35d6f0', '#b9d532',
@@ -21,8 +23,11 @@ export class Overlay {
   #kept = null; // the label whose chip is pressed
   #at = -1; // the shape that the arrow keys are on
   #picture = 0;
+  #limits = new Map(); // picture => where its threshold stands
+  #onshown;
 
-  constructor({ layer, legend, slider, sliderLabel, readout, panel, list }) {
+  constructor({ onshown = () => {}, layer, legend, slider, sliderLabel, readout, panel, list }) {
+    this.#onshown = onshown;
     this.#layer = layer;
     this.#legend = legend;
     this.#slider = slider;
@@ -30,7 +35,11 @@ export class Overlay {
     this.#readout = readout;
     this.#panel = panel;
     this.#list = list;
-    slider.oninput = () => this.#sift();
+    slider.oninput = () => {
+      this.#limits.set(this.#picture, slider.value);
+      this.#sift();
+    };
+    new ResizeObserver(() => this.#arrange()).observe(layer);
     layer.onpointerover = ({ target }) => this.#point(this.#shapes.findIndex(({ node }) => node === target.closest('.shape')));
     layer.onpointerleave = () => this.#point(-1);
     list.onpointerover = ({ target }) => this.#point(this.#shapes.findIndex(({ row }) => row === target.closest('li')));
@@ -44,6 +53,7 @@ export class Overlay {
     this.#shapes = [];
     this.#colours.clear();
     this.#chips.clear();
+    this.#limits.clear();
     this.#kept = null;
     this.#layer.replaceChildren();
     this.#list.replaceChildren();
@@ -69,7 +79,18 @@ export class Overlay {
   /** Show the shapes of the picture with this number in the prompt; -1 for one that was not asked about. */
   turnTo(picture) {
     this.#picture = picture;
+    this.#setSlider();
     this.#sift();
+  }
+
+  /** What is seen now: {shape, colour}, in the answer's order. */
+  get shown() {
+    return this.#shapes.filter(({ node }) => !node.hidden)
+      .map(({ shape }) => ({ shape, colour: this.#colours.get(shape.label) }));
+  }
+
+  get #here() {
+    return this.#shapes.filter(({ shape }) => shape.picture === this.#picture);
   }
 
   #draw(shape) {
@@ -86,8 +107,6 @@ export class Overlay {
       style.zIndex = 1001;
     }
     style.setProperty('--colour', this.#colour(shape.label));
-    node.classList.toggle('low', shape.top < 40);
-    node.classList.toggle('late', shape.left > 700);
     return node;
   }
 
@@ -130,20 +149,20 @@ export class Overlay {
   }
 
   get #scored() {
-    return this.#shapes.length > 0 && this.#shapes.every(({ shape }) => shape.score !== null);
+    return this.#here.length > 0 && this.#here.every(({ shape }) => shape.score !== null);
   }
 
   #setSlider() {
     const slider = this.#slider;
     const scored = this.#scored;
-    const length = this.#shapes.length;
-    const top = scored ? Math.max(1, ...this.#shapes.map(({ shape }) => shape.score)) : length;
-    const all = scored === (slider.dataset.by === 'score') ? slider.value === (scored ? slider.min : slider.max) : true;
+    const length = this.#here.length;
+    const top = scored ? Math.max(1, ...this.#here.map(({ shape }) => shape.score)) : length;
+    const kept = scored === (slider.dataset.by === 'score') ? this.#limits.get(this.#picture) : undefined;
     slider.dataset.by = scored ? 'score' : 'rank';
     slider.min = scored ? 0 : 1;
     slider.max = top;
     slider.step = scored ? top / 100 : 1;
-    if (all || length < 2) slider.value = scored ? 0 : top;
+    slider.value = kept ?? (scored ? 0 : top);
   }
 
   /** Hide what is below the threshold or on another picture, and count the rest. */
@@ -151,25 +170,34 @@ export class Overlay {
     const limit = Number(this.#slider.value);
     const scored = this.#scored;
     const numbers = new Map();
-    let kept = 0;
     let shown = 0;
-    this.#shapes.forEach(({ shape, node, row }, index) => {
-      const stays = scored ? shape.score >= limit : index < limit;
-      const here = stays && shape.picture === this.#picture;
+    let rank = 0;
+    for (const { shape, node, row } of this.#shapes) {
+      const mine = shape.picture === this.#picture;
+      const here = mine && (scored ? shape.score >= limit : rank < limit);
+      rank += mine;
       node.hidden = row.hidden = !here;
-      kept += stays;
       if (here) numbers.set(shape.label, (numbers.get(shape.label) ?? 0) + 1);
       shown += here;
-    });
+    }
     for (const [label, { chip, number }] of this.#chips) {
       number.textContent = numbers.get(label) ?? 0;
       chip.classList.toggle('gone', !numbers.has(label));
     }
     this.#layer.classList.toggle('busy', shown > SCORED);
     this.#layer.classList.toggle('crowded', shown > LABELLED);
-    this.#sliderLabel.textContent = scored
-      ? `Score at least ${limit.toFixed(2)}, as the model gives it: ${kept} of ${this.#shapes.length}`
-      : `This answer has no scores. The first ${kept} of ${this.#shapes.length}, in its own order`;
+    const counts = { kept: shown, all: rank };
+    this.#slider.hidden = !rank;
+    if (!rank) this.#sliderLabel.textContent = say('nothingHere');
+    else this.#sliderLabel.textContent = scored ? say('byScore', { limit: limit.toFixed(2), ...counts }) : say('byRank', counts);
+    this.#arrange();
+    this.#onshown(shown);
+  }
+
+  /** Put each label where it covers nothing small; where there is no such place it is shown when pointed at. */
+  #arrange() {
+    const shown = this.#shapes.filter(({ node }) => !node.hidden);
+    if (shown.length <= LABELLED) placeLabels(shown, this.#layer);
   }
 
   #point(index) {
@@ -179,6 +207,7 @@ export class Overlay {
     this.#at = index;
     const found = this.#shapes[index];
     point(found, true);
+    if (found) reveal(found.row, this.#list);
     this.#readout.textContent = found ? inWords(found.shape) : '';
   }
 
@@ -192,6 +221,13 @@ export class Overlay {
     const next = at < 0 ? (step > 0 ? 0 : shown.length - 1) : (at + step + shown.length) % shown.length;
     this.#point(this.#shapes.indexOf(shown[next]));
   }
+}
+
+/** Scroll a list, and nothing else, until a row of it is seen. */
+function reveal(row, list) {
+  const [at, frame] = [row.getBoundingClientRect(), list.getBoundingClientRect()];
+  if (at.top < frame.top) list.scrollTop -= frame.top - at.top;
+  else if (at.bottom > frame.bottom) list.scrollTop += at.bottom - frame.bottom;
 }
 
 const title = ({ label, score }) =>

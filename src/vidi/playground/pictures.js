@@ -1,6 +1,7 @@
 // Pictures as files: what they are, how large, and their bytes in base64.
 
 import { Refusal } from './api.js';
+import { say } from './language.js';
 
 /** Above this many pixels a browser may not survive showing a picture, so it only gets a placeholder. */
 const SHOWN_PIXELS = 80e6;
@@ -28,7 +29,7 @@ const sizeOf = (url) => new Promise((resolve) => {
 const base64Of = (file) => new Promise((resolve, reject) => {
   const reader = new FileReader();
   reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(',') + 1));
-  reader.onerror = () => reject(new Refusal(`“${file.name}” cannot be read any more. Choose it again.`));
+  reader.onerror = () => reject(new Refusal(say('fileGone', { name: file.name })));
   reader.readAsDataURL(file);
 });
 
@@ -36,28 +37,25 @@ const base64Of = (file) => new Promise((resolve, reject) => {
  * Open a file as a picture: {name, type, size, url, width, height, unseen, data}.
  *
  * `width` and `height` are those of the upright picture, in pixels, 0 if the browser cannot read it; `unseen`
- * says why it is not shown, else ""; `data` is a promise of its bytes in base64. `taken` are names that are in
- * use: code refers to pictures by name, so each has its own.
+ * says why it is not shown, else ""; `data()` reads its bytes in base64, so that a folder of pictures does not
+ * lie in memory. `taken` are names that are in use: code refers to pictures by name, so each has its own.
  */
 export async function openPicture(file, taken) {
   const type = typeOf(new Uint8Array(await file.slice(0, 16).arrayBuffer().catch(() => new ArrayBuffer(0))));
   if (!type) {
-    throw new Refusal(`“${file.name}” is not a picture that Vidi reads. Choose a PNG, JPEG, WEBP, HEIC or HEIF file.`);
+    throw new Refusal(say('noPicture', { name: file.name }));
   }
   const url = URL.createObjectURL(file);
-  const data = base64Of(file);
-  data.catch(() => {}); // told when it is asked for
   const [width, height] = await sizeOf(url);
-  return { name: free(file.name, taken), type, size: file.size, url, width, height, unseen: unseen(type, width, height), data };
+  return { name: free(file.name, taken), type, size: file.size, url, width, height, unseen: unseen(type, width, height), data: () => base64Of(file) };
 }
 
 function unseen(type, width, height) {
   if (!width) {
-    const kind = type.slice(6).toUpperCase();
-    return `This browser cannot show this ${kind} file. It is sent all the same; what is found is drawn on a frame whose proportions may differ.`;
+    return say('unseen', { kind: type.slice(6).toUpperCase() });
   }
   const megapixels = width * height / 1e6;
-  return megapixels * 1e6 > SHOWN_PIXELS ? `${Math.round(megapixels)} megapixels: too large to show here.` : '';
+  return megapixels * 1e6 > SHOWN_PIXELS ? say('tooLarge', { megapixels: Math.round(megapixels) }) : '';
 }
 
 function free(name, taken) {

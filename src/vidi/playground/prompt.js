@@ -1,33 +1,44 @@
 // From the form to a request.
 
+import { languageOf, say, sayIn } from './language.js';
+
+/** Examples by the keys of their names: what they ask for, and the key of the question. */
 export const EXAMPLES = [
-  ['Caption', 'text', 'Caption this image.'],
-  ['Detect', 'boxes', 'Detect all of the prominent items in the image.'],
-  ['Point', 'points', 'Point to the most prominent items in the image.'],
-  ['Count', 'text', 'How many people are there?'],
-  ['Read', 'text', 'Read all the text in this image.'],
-  ['Compare', 'text', 'What is different between these two images?'],
+  ['caption', 'text', 'captionAsks'],
+  ['detect', 'boxes', 'boxesAsks'],
+  ['point', 'points', 'pointsAsks'],
+  ['count', 'text', 'countAsks'],
+  ['read', 'text', 'readAsks'],
+  ['compare', 'text', 'compareAsks'],
 ];
 
-/** Answers that are places: the key of a place, how many numbers it has, and how they are told. */
-export const PLACES = {
-  boxes: ['box_2d', 4, 'The box_2d should be [ymin, xmin, ymax, xmax] normalized to 0-1000.'],
-  points: ['point', 2, 'The point should be [y, x] normalized to 0-1000.'],
-};
+/** Answers that are places: the key of a place, and how many numbers it has. */
+export const PLACES = { boxes: ['box_2d', 4], points: ['point', 2] };
 
-/** The text that is sent: the question, and how places are written if places are asked for. */
+/**
+ * The text that is sent: the question as it was typed.
+ *
+ * Only a question for places in several pictures gets an addition, in the question's own language: there no
+ * schema says what is wanted. Without a question, everything is asked for.
+ */
 export function textOf({ prompt, as, pictures }) {
   if (!PLACES[as]) return prompt;
-  const several = pictures.length > 1 ? ' Answer with a list of such lists, one for each picture.' : '';
-  return `${prompt} Answer with a JSON list of {"${PLACES[as][0]}", "label", "score"}. ${PLACES[as][2]}${several}`.trim();
+  const asked = prompt || say(`${as}Asks`);
+  if (pictures.length < 2) return asked;
+  const tongue = languageOf(asked);
+  const ended = /[\p{L}\p{N}]$/u.test(asked) ? `${asked}.` : asked;
+  return `${ended} ${sayIn(tongue, `${as}Form`)} ${sayIn(tongue, 'listEach')}`;
 }
 
 /** What goes beside the text: the form of the answer and the resolution, under the API's own names. */
-export function configOf({ as, resolution, pictures }) {
+export function configOf({ as, resolution, pictures, schema, temperature, thinking }) {
   const config = {};
   if (as !== 'text') config.responseMimeType = 'application/json';
   // A schema holds the answer to one flat list, so several pictures are asked for in words alone.
   if (PLACES[as] && pictures.length < 2) config.responseJsonSchema = listOf(...PLACES[as]);
+  if (as === 'json' && schema) config.responseJsonSchema = schema;
+  if (temperature !== null) config.temperature = temperature;
+  if (thinking) config.thinkingConfig = { includeThoughts: true };
   if (resolution) config.mediaResolution = `MEDIA_RESOLUTION_${resolution}`;
   return config;
 }
@@ -41,12 +52,22 @@ function listOf(place, length) {
   return { type: 'array', items: { type: 'object', properties, required: [place, 'label'] } };
 }
 
-/** The body of generateContent. Pictures come first, as the guide advises. */
+/** The body of generateContent: earlier turns, then the question. Pictures come first, as the guide advises. */
 export async function bodyOf(form) {
-  const parts = await Promise.all(
-    form.pictures.map(async ({ type, data }) => ({ inlineData: { mimeType: type, data: await data } })),
+  const pictures = await Promise.all(
+    form.pictures.map(async ({ type, data }) => ({ inlineData: { mimeType: type, data: await data() } })),
   );
-  const text = textOf(form);
-  if (text) parts.push({ text });
-  return { contents: [{ role: 'user', parts }], generationConfig: configOf(form) };
+  const contents = form.before.flatMap((turn) => [
+    { role: 'user', parts: [{ text: textOf(turn.form) }] },
+    { role: 'model', parts: [{ text: turn.text }] },
+  ]);
+  contents.push({ role: 'user', parts: [{ text: textOf(form) }] });
+  // The pictures belong to the whole conversation, and it begins with them.
+  const parts = contents[0].parts.filter(({ text }) => text);
+  contents[0].parts = [...pictures, ...parts];
+  return {
+    contents,
+    ...(form.system && { systemInstruction: { parts: [{ text: form.system }] } }),
+    generationConfig: configOf(form),
+  };
 }

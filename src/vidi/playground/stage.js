@@ -2,6 +2,7 @@
 
 import { Refusal } from './api.js';
 import { $, button, element, miniature } from './elements.js';
+import { say } from './language.js';
 import { openPicture } from './pictures.js';
 
 export class Stage {
@@ -81,8 +82,8 @@ export class Stage {
       this.#focus(picture);
     }, 'thumb');
     look.append(miniature(picture));
-    look.title = `${name}\nAlt with an arrow key moves it`;
-    look.setAttribute('aria-label', `Show ${name}`);
+    look.title = say('moves', { name });
+    look.setAttribute('aria-label', say('show', { name }));
     look.setAttribute('aria-current', String(picture === this.active));
     look.onkeydown = (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -91,7 +92,7 @@ export class Stage {
       this.#move(picture, by);
     };
     const away = button('×', () => this.#remove(picture), 'away');
-    away.setAttribute('aria-label', `Remove ${name}`);
+    away.setAttribute('aria-label', say('remove', { name }));
     return element('li', {}, look, away);
   }
 }

@@ -131,6 +131,17 @@ def test_a_schema_asks_whatever_the_words_say(schema: Schema, kind: PlaceKind) -
 
 
 @pytest.mark.parametrize(
+    "text", ["Extract every word with its box.", "Give the bounding boxes.", "Words and their locations."]
+)
+def test_under_an_unknown_name_the_words_say_that_a_list_of_numbers_is_a_box(text: str) -> None:
+    schema = array(members(kasten=BOX, text=TEXT))
+    found = wanted(asking(text, schema=schema))
+    assert found is not None and found.kind is PlaceKind.BOXES
+    assert wanted(asking("List the words. Give no bounding boxes.", schema=schema)) is None
+    assert wanted(asking("List the words with their numbers.", schema=schema)) is None
+
+
+@pytest.mark.parametrize(
     "schema",
     [
         array(TEXT),

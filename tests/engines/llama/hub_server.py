@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import threading
 import time
@@ -67,6 +68,9 @@ class Handler(BaseHTTPRequestHandler):
         hub.asked.append((self.command, self.path, range_, token))
         if hub.behave(self):
             return
+        if self.path == f"/api/models/{hub.repository}":
+            self.names()
+            return
         found = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", unquote(self.path))
         if found is None or found[1] != hub.repository:
             self.refuse(404, "RepoNotFound")
@@ -76,6 +80,14 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(404, "EntryNotFound")
         else:
             self.content(found[3])
+
+    def names(self) -> None:
+        """What the repository holds."""
+        body = json.dumps({"siblings": [{"rfilename": name} for name in self.hub.files]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def refuse(self, status: int, code: str = "", **headers: str) -> bool:
         """An error as the hub writes it."""

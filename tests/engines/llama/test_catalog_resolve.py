@@ -9,8 +9,15 @@ import pytest
 
 from tests.engines.llama.families import LIMITS, family, member
 from vidi.domain.errors import InvalidRequest, NotFound
-from vidi.engines.llama.catalog import ResolvedModel, resolve_model
+from vidi.engines.llama.catalog import (
+    HubRepository,
+    ResolvedModel,
+    family_of,
+    repository_named,
+    resolve_model,
+)
 from vidi.engines.profile import Licence, Profile
+from vidi.engines.profile_files import load_profiles
 from vidi.engines.weights import PullRequest
 
 TINY = family(member("tiny-1b"), replace(member("tiny-2b"), licence=Licence("MIT", "")))
@@ -78,3 +85,67 @@ def test_no_own_model_takes_the_name_of_a_known_one() -> None:
         resolve_model(PullRequest("own.toml"), KNOWN, lambda path: taken)
     with pytest.raises(InvalidRequest, match="another name"):
         resolve_model(PullRequest("tiny-1b", profile="other"), (*KNOWN, family(name="other")), _read)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "precision"),
+    [
+        ("hf.co/unsloth/Qwen3.5-4B-GGUF", "unsloth/Qwen3.5-4B-GGUF", ""),
+        ("hf.co/unsloth/Qwen3.5-4B-GGUF:Q5_K_M", "unsloth/Qwen3.5-4B-GGUF", "Q5_K_M"),
+        ("https://huggingface.co/unsloth/Qwen3.5-4B-GGUF/", "unsloth/Qwen3.5-4B-GGUF", ""),
+    ],
+)
+def test_a_repository_of_the_hub_is_named_as_elsewhere(text: str, name: str, precision: str) -> None:
+    assert repository_named(text) == HubRepository(name, precision)
+
+
+@pytest.mark.parametrize(
+    "text", ["qwen3.5-4b", "hf.co/x", "hf.co/../..", "hf.co/a/b/c", "evil.test/hf.co/a/b", "mine.toml"]
+)
+def test_what_names_no_repository(text: str) -> None:
+    assert repository_named(text) is None
+
+
+@pytest.mark.parametrize(
+    ("repository", "family"),
+    [
+        ("bartowski/Qwen_Qwen3.5-4B-GGUF", "qwen3.5"),
+        ("someone/gemma-4-E2B-it-heretic-GGUF", "gemma-4"),
+        ("google/gemma-4-E4B-it-qat-q4_0-gguf", "gemma-4"),
+        ("mradermacher/Qwen2.5-VL-7B-abliterated-GGUF", "qwen2.5-vl"),
+        ("OpenBMB/MiniCPM-V-4_5-gguf", "minicpm-v-4"),
+        ("someone/llava-GGUF", None),
+    ],
+)
+def test_a_repositorys_name_tells_its_family(repository: str, family: str | None) -> None:
+    found = family_of(repository, load_profiles())
+    assert (found.family if found else None) == family
+
+
+def test_the_usual_precision_is_taken_or_the_one_that_is_named() -> None:
+    qwen = next(profile for profile in load_profiles() if profile.family == "qwen3.5")
+    files = [f"Qwen_Qwen3.5-4B-{name}.gguf" for name in ("bf16", "Q4_K", "Q4_K_M", "Q5_K_M", "Q8_0")]
+    files += ["mmproj-Qwen_Qwen3.5-4B-bf16.gguf", "mmproj-Qwen_Qwen3.5-4B-f16.gguf", "README.md"]
+    repository = "bartowski/Qwen_Qwen3.5-4B-GGUF"
+
+    def pair(precision: str) -> tuple[str, str, str]:
+        model = HubRepository(repository, precision).model(files, qwen)
+        return model.id, model.text.name[16:], model.vision.name[23:]
+
+    assert pair("") == ("qwen_qwen3.5-4b", "Q4_K_M.gguf", "f16.gguf")
+    assert pair("q5_k_m") == ("qwen_qwen3.5-4b-q5_k_m", "Q5_K_M.gguf", "f16.gguf")
+    assert pair("Q4_K")[1] == "Q4_K.gguf"
+    with pytest.raises(InvalidRequest, match=r"one GGUF file of Q2_K: .*Q4_K_M"):
+        pair("Q2_K")
+    with pytest.raises(InvalidRequest, match="no vision encoder"):
+        HubRepository(repository, "").model(files[:5], qwen)
+    with pytest.raises(InvalidRequest, match="no model in one GGUF file"):
+        HubRepository(repository, "").model(["big-00001-of-00002.gguf", *files[5:]], qwen)
+
+
+def test_a_repository_with_a_known_model_is_that_model_and_others_take_no_known_name() -> None:
+    qwen = next(profile for profile in load_profiles() if profile.family == "qwen3.5")
+    files = ["Qwen3.5-4B-Q4_K_M.gguf", "mmproj-F16.gguf"]
+    known = next(model for model in qwen.models if model.id == "qwen3.5-4b")
+    assert HubRepository(known.repository, "").model(files, qwen) is known
+    assert HubRepository("someone/Qwen3.5-4B-GGUF", "").model(files, qwen).id == "someone-qwen3.5-4b"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.engines.llama.tiny import write_text, write_vision
+from vidi.engines.llama.catalog import WORKING
 from vidi.engines.llama.gguf import Header, Value, check_pair
-from vidi.engines.llama.memory import WORKING, cache_bytes, memory_needed
+from vidi.engines.llama.memory import cache_bytes, memory_needed
 from vidi.engines.machine import machine_memory
 
 

@@ -32,6 +32,7 @@ class Category(Enum):
 
     BOXES = "asks for boxes"
     POINTS = "asks for points"
+    THEIRS = "wants the box of what it names, which is heard where a schema has room for one"
     NEITHER = "speaks of boxes or points without asking for them"
     FORM = "describes how the answer is written"
     LIMIT = "says how many at most, as the group `limit`"
@@ -78,6 +79,7 @@ RULES: Mapping[Category, tuple[str, ...]] = {
         rf"^{_ASK}{_GIVE}_(?:me_)?{_ALL}{_POINT}_(?:of|for|on|at)_(?:the|each|every|all)\b",
         r"\bnokta\w*_(?:koordinat\w*|göster\w*|işaretle\w*)|\bnoktala\w*",
     ),
+    Category.THEIRS: (rf"\b(?:its|their|whose)_(?:\w+_)?(?:{_BOX}|coordinates|positions?|locations?)\b",),
     Category.NEITHER: (
         r"\b(?:no|not|never|without|don['’]t|instead_of|avoid|rather_than)\b[^,;]{0,50}"
         r"\b(?:bounding|box(?:es)?|bbox(?:es)?|box_2d|points?|coordinates)\b",
@@ -144,7 +146,7 @@ RULES: Mapping[Category, tuple[str, ...]] = {
     ),
     Category.ANYTHING: (
         r"^(?:(?:the|all|most|of|different|individual|distinct|prominent|main|visible|important|salient"
-        r"|notable|major|key|common|physical|belirgin|önemli|ana|görünen)_)*"
+        r"|notable|major|key|common|physical|en|belirgin|önemli|ana|görünen)_)*"
         r"(?:items?|objects?|things?|elements?|entities|entity|everything|something|nesne\w*|öğe\w*|şey\w*"
         r"|eşya\w*|cisim\w*)$",
     ),
@@ -172,6 +174,15 @@ def matches(category: Category, text: str) -> Iterator[re2.Match[str]]:
 def matches_category(category: Category, text: str) -> bool:
     """Whether a rule of that category matches."""
     return next(matches(category, text), None) is not None
+
+
+def means_boxes(text: str) -> bool:
+    """Whether a text wants boxes, be it in passing: what a sole list of numbers in a schema is then for."""
+    return any(
+        matches_category(Category.BOXES, each.text) or matches_category(Category.THEIRS, each.text)
+        for each in sentences(text)
+        if not matches_category(Category.NEITHER, each.text)
+    )
 
 
 # A bracket, an empty line, a new line that does not go on in lower case, or the mark that ends a sentence.

@@ -31,6 +31,7 @@ from vidi.engines.grounding.prompt_rewrite import (
     Category,
     RewrittenPrompt,
     matches_category,
+    means_boxes,
     rewrite,
     sentences,
 )
@@ -180,6 +181,8 @@ def wanted_places(asked: Request[Image], dialect: Dialect) -> WantedPlaces | Non
         return WantedPlaces(kind, said=replace(said, names=_telling(said.names, kind))) if kind else None
     # Under a schema without a place for places, whatever the words say, there is nowhere to write them.
     shape = shape_of(schema, dialect)
+    if shape is None and any(map(means_boxes, texts)):
+        shape = shape_of(schema, dialect, asked=True)
     return WantedPlaces(shape.kind, schema, shape, said) if shape else None
 
 

@@ -84,7 +84,29 @@ NATIVE_PLACE_NAMES = ("box_2d", "bbox_2d", "bbox", "bounding_box", "box", "point
 LABEL_FIELD_NAMES = ("label", "name", "object", "class", "class_name", "category", "title", "item")
 """Names of a member that says what stands in a place, best first."""
 
+_DESCRIBED: Mapping[PlaceKind, re.Pattern[str]] = {
+    PlaceKind.BOXES: re.compile(
+        r"\bbounding[ _-]?(?:box|rect)|\bbbox|\bbox_?2d|^\W*(?:(?:an?|the|its|tight)\s+)*box(?:es)?\b"
+        r"|[\[(]\s*[xy]_?(?:min|[012])\s*,\s*[xy]_?(?:min|max|[012])\s*,",
+        re.IGNORECASE,
+    ),
+    PlaceKind.POINTS: re.compile(
+        r"^\W*(?:(?:an?|the|its|cent(?:er|re))\s+)*(?:key)?points?\b", re.IGNORECASE
+    ),
+}
+"""Descriptions of a member that holds a place, whatever its name is."""
+
 _VAGUE = re.compile(r"(?:\w+_)?(?:coordinates|coords|location|position|rect(?:angle)?|region|cent(?:er|re))")
+_MEASURES = re.compile(
+    r"(?!(?:.*_)?(?:bounds|corners|edges|limits)$)"
+    r"(?:.*[^s]s|.*3d|.*(?:score|confiden|prob|colou?r|rgb|cmyk|size|vector|embedding|histogram).*|)"
+)
+"""Names of an array of numbers that is no box."""
+
+_TOLD = 2_000
+"""Characters of a description that are read."""
+
+_THREE_TOLD = re.compile(r"\b3-?d\b", re.IGNORECASE)
 _THREE = re.compile(r"(?:\w+_)?(?:\w*3d)(?:_\w+)?")
 _NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
 
@@ -99,24 +121,48 @@ def place_kind_of(name: str) -> PlaceKind | None:
 
 
 def place_field(member: Property) -> PlaceField | None:
-    """What place a member is to hold, by its name and shape; None if it is not meant for one."""
+    """What place a member is to hold, by its shape and its name or description; None if it is for none."""
     name, schema = _snake(member.name), _chosen(member.schema)
-    if _THREE.fullmatch(name):
+    told = (schema.description or member.schema.description)[:_TOLD]
+    if _THREE.fullmatch(name) or _THREE_TOLD.search(told):
         return None
-    said = place_wording(schema.description)
+    said = place_wording(told)
     for kind in PlaceKind:
         # "box" is a box with any array of numbers; "location" only with exactly four of them, or two.
-        clear = PLACE_FIELD_NAMES[kind].fullmatch(name) is not None
+        described = _DESCRIBED[kind].search(told) is not None
+        clear = described or PLACE_FIELD_NAMES[kind].fullmatch(name) is not None
         if clear or _VAGUE.fullmatch(name):
             single = _single(member.name, schema, kind, exact=not clear)
             if single:
                 return _as_said(single, said)
-        if PLACE_LIST_NAMES[kind].fullmatch(name) and Kind.ARRAY in schema.kinds and schema.items is not None:
+        listed = described or PLACE_LIST_NAMES[kind].fullmatch(name)
+        if listed and Kind.ARRAY in schema.kinds and schema.items is not None:
             inner = _single(member.name, _chosen(schema.items), kind, exact=False)
             if inner and not (inner.members and kind is PlaceKind.POINTS):
                 # A list of {x, y} is as often the data of a chart.
                 return replace(_as_said(inner, said), several=True)
-    return None
+    # Four edges and nothing else are a box under any name.
+    edges = _by_members(member.name, schema, PlaceKind.BOXES) if len(schema.properties) == 4 else None
+    return _as_said(edges, said) if edges else None
+
+
+def places_in(schema: Schema, *, asked: bool = False) -> Mapping[str, PlaceField]:
+    """The places among an object's members, by name.
+
+    Where no name and no description tells of one, but the caller's words ask for boxes, an array of numbers
+    is one if there is no other and its name does not speak of several values, or of another measure.
+    """
+    found = {each.name: place for each in schema.properties if (place := place_field(each))}
+    if found or not asked or _by_members("", schema, PlaceKind.BOXES):
+        return found
+    arrays = [
+        place
+        for each in schema.properties
+        if not _MEASURES.fullmatch(_snake(each.name))
+        and (place := _single(each.name, _chosen(each.schema), PlaceKind.BOXES, exact=False))
+        and not place.members
+    ]
+    return {arrays[0].name: arrays[0]} if len(arrays) == 1 else {}
 
 
 def flat_place_field(schema: Schema) -> PlaceField | None:
@@ -331,15 +377,21 @@ def _nested(path: Sequence[str | None], value: JsonValue) -> JsonValue:
     return value
 
 
-def shape_of(schema: Schema, dialect: Dialect) -> GroundingShape | None:
-    """A schema's shape, with the names and numbers of a dialect in `native`; None if it holds no place."""
+def shape_of(schema: Schema, dialect: Dialect, *, asked: bool = False) -> GroundingShape | None:
+    """A schema's shape, with the names and numbers of a dialect in `native`; None if it holds no place.
+
+    Args:
+        schema: The caller's.
+        dialect: How the family writes places.
+        asked: As for `places_in`.
+    """
     if schema.any_of:
-        return _of_alternatives(schema, dialect)
+        return _of_alternatives(schema, dialect, asked=asked)
     if schema.items is not None and Kind.ARRAY in schema.kinds:
-        below = shape_of(schema.items, dialect)
+        below = shape_of(schema.items, dialect, asked=asked)
         return GroundingShape(schema, replace(schema, items=below.native), items=below) if below else None
     if schema.properties:
-        return _of_object(schema, dialect)
+        return _of_object(schema, dialect, asked=asked)
     return None
 
 
@@ -371,9 +423,9 @@ def place_schema(dialect: Dialect, kind: PlaceKind) -> Schema:
     return Schema(kinds=frozenset({Kind.ARRAY}), items=number, min_items=size, max_items=size)
 
 
-def _of_alternatives(schema: Schema, dialect: Dialect) -> GroundingShape | None:
+def _of_alternatives(schema: Schema, dialect: Dialect, *, asked: bool) -> GroundingShape | None:
     # The model may choose any of them, so all are translated; its answer is read by the first with places.
-    shapes = [shape_of(option, dialect) for option in schema.any_of]
+    shapes = [shape_of(option, dialect, asked=asked) for option in schema.any_of]
     first = next((shape for shape in shapes if shape), None)
     if first is None:
         return None
@@ -383,7 +435,7 @@ def _of_alternatives(schema: Schema, dialect: Dialect) -> GroundingShape | None:
     return replace(first, native=replace(schema, any_of=options))
 
 
-def _of_object(schema: Schema, dialect: Dialect) -> GroundingShape | None:
+def _of_object(schema: Schema, dialect: Dialect, *, asked: bool) -> GroundingShape | None:
     # The order of the members stays the caller's: what a model has written steers what it writes next.
     flat = flat_place_field(schema)
     if flat:
@@ -392,9 +444,10 @@ def _of_object(schema: Schema, dialect: Dialect) -> GroundingShape | None:
     members: dict[str, GroundingShape] = {}
     native: list[Property] = []
     names = {each.name for each in schema.properties}
+    places = places_in(schema, asked=asked)
     for each in schema.properties:
-        place = place_field(each)
-        below = None if place else shape_of(each.schema, dialect)
+        place = places.get(each.name)
+        below = None if place else shape_of(each.schema, dialect, asked=asked)
         if place:
             name = place_key(dialect, place.kind)
             # The family's own name goes to one member only, and to none where the caller uses it for another.

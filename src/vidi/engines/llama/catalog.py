@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,9 @@ from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
 from vidi.engines.weights import PullRequest
 
 log = logging.getLogger(__name__)
+
+WORKING = 256 << 20
+"""Bytes that a model takes beside its files, a round allowance for compute buffers and the process itself."""
 
 LONGEST_ANSWER = 8192
 """Most tokens of an answer, where the window is large enough: what `outputTokenLimit` says."""
@@ -105,8 +109,12 @@ def _model_entry(known: KnownModel) -> ModelEntry:
         remover="vidi.engines.llama.pull:remove",
         rank=model.rank,
         auto_download=False,
-        size=model.text.size + model.vision.size,
+        size=model.download,
         licence=model.licence or known.profile.licence,
+        is_estimated=model.is_estimated,
+        memory=max(model.memory, model.download + WORKING) if model.download else model.memory,
+        active=model.active or model.parameters,
+        purpose=known.profile.purpose,
     )
 
 
@@ -173,6 +181,93 @@ def resolve_model(
             f"{_families(profiles)}"
         )
     return None
+
+
+_ON_THE_HUB = re.compile(
+    r"(?:https://)?(?:hf\.co|huggingface\.co)/([\w-][\w.-]*/[\w-][\w.-]*?)/?(?::([\w.-]+))?", re.ASCII
+)
+_USUAL = ("Q4_K_M", "Q4_K_XL", "Q4_0", "Q8_0")
+"""What is taken of several precisions where nobody says, the first that is there."""
+
+_ENCODERS = ("F16", "Q8_0", "BF16")
+
+
+@dataclass(frozen=True, slots=True)
+class HubRepository:
+    """A repository of the hub, and the precision that is wanted of it; "" for the usual one."""
+
+    name: str
+    precision: str
+
+    def model(self, files: Sequence[str], profile: Profile) -> Model:
+        """The model that its files hold, as one of a family.
+
+        Raises:
+            InvalidRequest: There is no such precision, no vision encoder, or the model is in several parts.
+        """
+        known = next((model for model in profile.models if model.repository == self.name), None)
+        if known and not self.precision:
+            return known
+        owner, _, title = self.name.lower().partition("/")
+        name = "-".join(filter(None, [title.removesuffix("-gguf"), self.precision.lower()]))
+        if any(model.id == name for model in profile.models):
+            name = f"{owner}-{name}"
+        first = next(iter(profile.models))
+        whole = [file for file in files if file.endswith(".gguf") and "-of-0" not in file]
+        texts = [file for file in whole if "mmproj" not in file.lower()]
+        wanted = (self.precision,) if self.precision else _USUAL
+        return replace(
+            first,
+            id=name,
+            display_name=name,
+            repository=self.name,
+            text=WeightsFile(_pick(texts, wanted, f"{self.name} has no model in one GGUF file")),
+            vision=WeightsFile(
+                _pick(
+                    [file for file in whole if file not in texts],
+                    _ENCODERS,
+                    f"{self.name} has no vision encoder (mmproj), so it sees nothing",
+                )
+            ),
+            memory=0,
+            rank=10,
+            parameters=0.0,
+            active=0.0,
+        )
+
+
+def repository_named(model: str) -> HubRepository | None:
+    """The repository that `hf.co/owner/name[:precision]` names; None if the text is no such thing."""
+    found = _ON_THE_HUB.fullmatch(model)
+    return HubRepository(found[1], found[2] or "") if found else None
+
+
+def _pick(files: Sequence[str], precisions: Sequence[str], otherwise: str) -> str:
+    """The file of the first precision that is there; the only one, where its name tells none of them."""
+    for precision in precisions:
+        named = re.compile(rf"(?<![a-z0-9]){re.escape(precision)}(?![a-z0-9_])", re.IGNORECASE)
+        fitting = sorted((file for file in files if named.search(Path(file).name)), key=len)
+        if fitting:
+            return fitting[0]
+    if len(files) == 1 and len(precisions) > 1:
+        return files[0]
+    there = f": {', '.join(files)}" if files else ""
+    raise InvalidRequest(f"{otherwise} of {' or '.join(precisions)}{there}.")
+
+
+def family_of(repository: str, profiles: Sequence[Profile]) -> Profile | None:
+    """The family of a repository's files: it holds one of its models, or is named after it."""
+    served = [profile for profile in profiles if not profile.unserved and profile.models]
+    for profile in served:
+        if any(model.repository == repository for model in profile.models):
+            return profile
+    title = _letters(repository.partition("/")[2])
+    named = [profile for profile in served if _letters(profile.family) in title]
+    return max(named, key=lambda profile: len(profile.family), default=None)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _from_file(

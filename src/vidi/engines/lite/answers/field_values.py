@@ -144,6 +144,7 @@ class Subject:
         thing: The thing that an object stands for, if it stands for one.
         index: Its number, from 0.
         count: How many of its class it stands for.
+        wants_boxes: Whether the prompt asks for boxes.
     """
 
     evidence: Evidence
@@ -152,6 +153,7 @@ class Subject:
     thing: Thing | None = None
     index: int = 0
     count: int = 1
+    wants_boxes: bool = False
 
     @property
     def leading(self) -> Thing | None:

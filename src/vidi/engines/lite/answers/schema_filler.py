@@ -15,7 +15,8 @@ from vidi.domain.geometry import GRID
 from vidi.domain.schema import JsonValue, Kind, Scalar, Schema
 from vidi.engines import schemas
 from vidi.engines.grounding.coordinates import Unit
-from vidi.engines.grounding.schema import PlaceKind, flat_place_field
+from vidi.engines.grounding.prompt_rewrite import means_boxes
+from vidi.engines.grounding.schema import PlaceKind, flat_place_field, places_in
 from vidi.engines.lite.answers import field_values, lists
 from vidi.engines.lite.answers.captions import (
     grouped,
@@ -52,7 +53,8 @@ EDGES = 3
 """So many members that are named like edges make a box."""
 
 BOXES = frozenset({FieldRole.BOX, FieldRole.BOX_EDGE})
-OF_ONE_THING = BOXES | {FieldRole.POINT, FieldRole.SCORE, FieldRole.POSITION}
+PLACES = BOXES | {FieldRole.POINT}
+OF_ONE_THING = PLACES | {FieldRole.SCORE, FieldRole.POSITION}
 """Roles by which each object of a list is known to stand for one thing, and not for all of a class."""
 
 OF_A_THING = OF_ONE_THING | {FieldRole.LABEL}
@@ -83,9 +85,13 @@ def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], language
 
 
 def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], languages: Languages) -> JsonValue:
-    subjects = [Subject(evidence, intent, languages, index=at) for at, evidence in enumerate(evidences)]
+    boxes = intent.kind is IntentKind.DETECT or means_boxes(intent.text)
+    subjects = [
+        Subject(evidence, intent, languages, index=at, wants_boxes=boxes)
+        for at, evidence in enumerate(evidences)
+    ]
     budget = Budget(FILL_BUDGET)
-    if len(subjects) > 1 and _for_each_picture(schema, intent, languages):
+    if len(subjects) > 1 and _for_each_picture(schema, subjects[0]):
         shape = schema.element(0)
         if not shape.properties:
             return [next(iter(_all_texts(WHOLE, each)), "") for each in subjects]
@@ -95,7 +101,8 @@ def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], langua
     return schemas.fill(schema, Known(WHOLE, subjects[0]), budget=budget).value
 
 
-def _for_each_picture(schema: Schema, intent: Intent, languages: Languages) -> bool:
+def _for_each_picture(schema: Schema, subject: Subject) -> bool:
+    intent = subject.intent
     if schema.items is None or Kind.ARRAY not in schema.kinds:
         return False
     if not schema.items.properties:
@@ -105,7 +112,7 @@ def _for_each_picture(schema: Schema, intent: Intent, languages: Languages) -> b
             and intent.language.matches(intent.language.pronouns, "each_picture", intent.text) is not None
         )
     # [{"caption": ...}] can only mean pictures; [{"label": ..., "box_2d": ...}] means things of the first.
-    roles = {meaning_of(each.name, languages, each.schema).role for each in schema.items.properties}
+    roles = {each.role for each in _meanings_in(schema.items, subject)}
     return not roles & OF_A_THING
 
 
@@ -241,6 +248,18 @@ def _nearest_number(allowed: Sequence[Scalar], meaning: Meaning, subject: Subjec
 def _meanings_in(schema: Schema, subject: Subject) -> Sequence[Meaning]:
     """What each member is for; `width` and `height` are a box's only beside its other edges."""
     meanings = [meaning_of(each.name, subject.languages, each.schema) for each in schema.properties]
+    if not {each.role for each in meanings} & PLACES:
+        # Under a name that tells nothing, the only list of numbers is a box if the prompt asks for one, or
+        # if there are four of them.
+        unnamed = places_in(schema, asked=True)
+        places = [
+            unnamed.get(each.name) if subject.wants_boxes or each.schema.min_items == 4 else None
+            for each in schema.properties
+        ]
+        meanings = [
+            replace(meaning, role=FieldRole.BOX, place=place) if place else meaning
+            for meaning, place in zip(meanings, places, strict=True)
+        ]
     if sum(each.role is FieldRole.BOX_EDGE for each in meanings) >= EDGES:
         return meanings
     return [
@@ -336,12 +355,12 @@ def _things(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Know
 
 def _are_lines(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list are a text and its place, and no thing is named that it is on."""
-    roles = {meaning_of(each.name, subject.languages, each.schema).role for each in shape.properties}
+    roles = {each.role for each in _meanings_in(shape, subject)}
     named = any(entity.labels for entity in subject.intent.entities)
     return FieldRole.TEXT in roles and FieldRole.LABEL not in roles and bool(roles & BOXES) and not named
 
 
 def _counts_classes(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list have a count and no place of their own."""
-    roles = {meaning_of(each.name, subject.languages, each.schema).role for each in shape.properties}
+    roles = {each.role for each in _meanings_in(shape, subject)}
     return FieldRole.COUNT in roles and not roles & OF_ONE_THING

@@ -178,6 +178,9 @@ class Lexicon:
 NEAR = 100
 """Characters before and behind a thing's name in which more is said of it."""
 
+SHORTEST_ELSEWHERE = 5
+"""Letters of a name in another language than the rest; shorter ones are words of both: at, top, bot."""
+
 MOST_ENTITIES = 50
 """Things of one text that are looked for."""
 
@@ -322,8 +325,21 @@ class Languages:
         for each in (language, *self.by_id.values()):
             intent = self._read_as(text, each)
             if intent.kind is not IntentKind.UNKNOWN:
-                return replace(intent, lexicon=self.lexicons[language.id])
+                named = intent.entities or self._named_elsewhere(text, each)
+                return replace(intent, lexicon=self.lexicons[language.id], entities=named)
         return self._read_as(text, language)
+
+    def _named_elsewhere(self, text: str, read: Language) -> tuple[Entity, ...]:
+        """The things a text names in another language than it is read in: "Arabaları bul", then a form."""
+        words = set(re.findall(r"[^\W\d_]+", text))
+        for each in self.by_id.values():
+            told = words & each.telling - read.telling or set(text) & set(each.letters)
+            if told and each is not read:
+                found = self.lexicons[each.id].entities(text)
+                named = tuple(entity for entity in found if len(entity.word) >= SHORTEST_ELSEWHERE)
+                if named:
+                    return named
+        return ()
 
     def _read_as(self, text: str, language: Language) -> Intent:
         lexicon = self.lexicons[language.id]

@@ -388,7 +388,6 @@ class AnswerStyle:
 
     Attributes:
         form: How it is written; None for sentences.
-        brief: Whether a word or two are wanted instead of sentences.
         yes_no: Whether only yes or no is wanted.
         number: Whether only a number is wanted.
         short: Whether one sentence is wanted.
@@ -400,7 +399,6 @@ class AnswerStyle:
     """
 
     form: AnswerForm | None = None
-    brief: bool = False
     yes_no: bool = False
     number: bool = False
     short: bool = False
@@ -419,7 +417,6 @@ def style_of(system: str, text: str, languages: Sequence[Language]) -> AnswerSty
 
     return AnswerStyle(
         form=next((form for form in AnswerForm if wished(form.value)), None),
-        brief=wished("one_word"),
         yes_no=wished("yes_no"),
         number=wished("number"),
         short=wished("short"),
@@ -438,20 +435,21 @@ def styled(answer: AnswerText, style: AnswerStyle, language: Language) -> str:
         text = _sentences(text, 1)
     if style.sentences:
         text = _sentences(text, style.sentences)
-    if style.words == 1:
+    if style.words == 1 and style.form is None:
         text = _word(answer, language)
     elif style.words:
-        text = _words(text, style.words, language)
+        text = _words(text, style.words, language, known=answer.known)
     if style.case == "upper":
         return text.upper()
     return text.lower() if style.case == "lower" else text
 
 
 def _word(answer: AnswerText, language: Language) -> str:
-    """One word for an answer, the last of a name of several; a sentence cut after one word says nothing."""
+    """One word for an answer, the last of the first name; a sentence cut after one word says nothing."""
     brief = answer.brief if answer.known else ""
-    first = brief.split(",")[0].split() or list(answer.items[:1]) or [language.say("unknown")]
-    return first[-1]
+    first = next(iter(answer.items), brief) if len(brief.split()) != 1 else brief
+    words = first.split(",")[0].split()
+    return words[-1] if words else language.say("unknown")
 
 
 def _shaped(answer: AnswerText, style: AnswerStyle) -> str:
@@ -459,8 +457,8 @@ def _shaped(answer: AnswerText, style: AnswerStyle) -> str:
         return "\n".join(f"- {item}" for item in answer.items)
     if answer.items and style.form is AnswerForm.COMMAS:
         return ", ".join(answer.items)
-    one_word = style.brief or (style.words is not None and style.words <= 2)
-    if answer.brief and answer.known and (one_word or style.yes_no or style.number):
+    in_words = style.words is not None and style.words <= 2
+    if answer.brief and answer.known and (in_words or style.yes_no or style.number):
         return answer.brief
     return answer.text
 
@@ -472,6 +470,8 @@ def _amount(name: str, text: str, system: str, languages: Sequence[Language]) ->
             amount = language.number_of(match["n"]) if match else None
             if amount:
                 return amount
+            if name == "words" and language.matches(language.style, "one_word", source):
+                return 1
     return None
 
 
@@ -480,11 +480,15 @@ def _sentences(text: str, most: int) -> str:
     return " ".join(parts[:most])
 
 
-def _words(text: str, most: int, language: Language) -> str:
+def _words(text: str, most: int, language: Language, *, known: bool) -> str:
     """A text cut to so many words, not after a word that leads on to another."""
     words = text.split()
     if len(words) <= most:
         return text
+    if not known:
+        # That it cannot be told has to be said whole: half of it may say something else.
+        first = _sentences(text, 1)
+        return first if len(first.split()) <= most else language.say("unknown")
     kept = words[:most]
     while len(kept) > 1 and kept[-1].lower() in language.dangling.union(language.numbers):
         kept.pop()

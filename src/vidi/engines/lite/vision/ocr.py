@@ -1,6 +1,6 @@
 """Reads text in pictures: PP-OCRv6 small (Apache-2.0), from the files of the Python package `rapidocr`.
 
-Only the package's two models are used, none of its code: what it depends on need not be there. The models
+Only the package's two models are used, none of its code: what that depends on need not be there. The models
 are loaded when something is first read.
 """
 
@@ -194,7 +194,7 @@ SURE = 0.65
 """Lowest score of a line that is told; what lies below is mostly no text at all."""
 
 INSTALL = "pip install --no-deps rapidocr==3.10.0"
-"""How to get the models; what the package depends on (195 MB) is not needed."""
+"""How to get the models back, where Vidi was installed without what it depends on."""
 
 _SHORT = 3
 _SHORT_SURE = 0.9

