@@ -5,16 +5,19 @@ The words for units, orders and names are read for every model: see `tests/engin
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from tests.clients import photographs
 from tests.conftest import inline, picture
+from tests.images.drawn import DATA as HEICS
 from vidi.app import create_app
 from vidi.engines.lite.weights.assets import Weights
 from vidi.settings import Settings, load
@@ -176,6 +179,11 @@ def test_18_keys_and_pixels_that_only_words_describe(lite: TestClient) -> None:
     assert found["bbox"] == expected
 
 
+def test_23_a_heic_with_another_label(lite: TestClient) -> None:
+    for data in ((HEICS / "plain.heic").read_bytes(), picture(96, 64, "JPEG")):
+        assert _ask(lite, inline(data, "image/png"), {"text": "Caption this image."})
+
+
 def test_25_hidden_colour_under_transparency(lite: TestClient) -> None:
     asked = {"text": "What does the text in this image say?"}
     assert _ask(lite, _drawing("black-on-hidden-red.png"), asked) == "INVOICE 4711"
@@ -189,3 +197,10 @@ def test_26_counting_for_a_home(lite: TestClient) -> None:
     schema = {"type": "object", "properties": {"count_cats": {"type": "number"}}}
     assert json.loads(_ask(lite, _photo("chelsea.png"), asked, schema=schema)) == {"count_cats": 1}
     assert _ask(lite, inline(picture(300, 200)), asked) == "0"
+
+
+def test_28_specks_and_slivers(lite: TestClient) -> None:
+    dot = io.BytesIO()
+    Image.new("RGB", (1, 1), "teal").save(dot, "PNG")
+    for speck in (_drawing("sliver.png"), inline(dot.getvalue()), inline(picture(26, 28))):
+        assert _ask(lite, speck, {"text": "Caption this image."})

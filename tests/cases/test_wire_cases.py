@@ -170,6 +170,28 @@ def test_21_a_picture_by_its_https_address_is_fetched_or_told_why_not(client: Te
     )  # what is fetched: tests/images/test_fetch.py
 
 
+def test_22_a_picture_as_a_tools_answer_and_tools_at_all(client: TestClient) -> None:
+    shape = {"type": "OBJECT", "properties": {"at": {"type": "INTEGER"}}, "required": ["at"]}
+    tools = [{"functionDeclarations": [{"name": "look", "parameters": shape}]}]
+    asked = {"role": "user", "parts": [{"text": 'call=look {"at": 7}'}]}
+    reply = client.post(CALL, json={"contents": [asked], "tools": tools}).json()
+    called = reply["candidates"][0]["content"]
+    call = called["parts"][0]["functionCall"]
+    assert (call["name"], call["args"]) == ("look", {"at": 7})
+    gave = {"id": call["id"], "name": "look", "response": {"seen": 7}, "parts": [inline(picture(64, 48))]}
+    turns = [asked, called, {"role": "user", "parts": [{"functionResponse": gave}]}]
+    said = _text(client.post(CALL, json={"contents": turns, "tools": tools}))
+    assert "1 image (64x48)" in said and 'gave {"seen":' in said
+    none = {"functionCallingConfig": {"mode": "NONE"}}
+    assert _text(client.post(CALL, json={"contents": [asked], "tools": tools, "toolConfig": none}))
+    must = {"functionCallingConfig": {"mode": "ANY"}}
+    body = {"contents": [{"parts": [{"text": "hi"}]}], "tools": tools, "toolConfig": must}
+    forced = client.post(CALL, json=body).json()["candidates"][0]["content"]["parts"]
+    assert [part["functionCall"]["name"] for part in forced] == ["look"]
+    never = {"parts": [{"functionResponse": {**gave, "id": "other"}}]}
+    assert "never made" in _refusal(client.post(CALL, json={"contents": [asked, never], "tools": tools}))
+
+
 def test_23_a_heic_with_another_label(client: TestClient) -> None:
     assert "96x64" in _text(_ask(client, inline((HEICS / "plain.heic").read_bytes(), "image/png")))
 

@@ -18,6 +18,9 @@ CALLS = ("called", "tools")
 """A function that must be called, for the shape of its arguments; one that is called, runs, and is answered
 for."""
 
+HTTPS = "https"
+"""A picture by its address, which the server fetches."""
+
 TALKING = (*GUIDE, "interaction")
 """The Go SDK has no Interactions API."""
 
@@ -175,27 +178,27 @@ often enough for `vidi-lite` to answer in it. There is no option for a schema.
 CLIENTS = (
     Client(
         "google-genai", "Python", "python", "checks", "google-genai", "requirements/dev.txt",
-        (*TALKING, *CALLS), by_default=True,
+        (*TALKING, HTTPS, *CALLS), by_default=True,
     ),
     Client(
         "@google/genai", "JavaScript", "javascript", "npm", "@google/genai",
-        "tests/sdk/js/package-lock.json", (*TALKING, *CALLS), "client.mjs", by_default=True,
+        "tests/sdk/js/package-lock.json", (*TALKING, HTTPS, *CALLS), "client.mjs", by_default=True,
     ),
     Client(
         "google-genai, Vertex express", "Python", "python-vertex", "checks", "google-genai",
-        "requirements/dev.txt", (*THREE, "boxes", "tokens", "refused"), note=VERTEX,
+        "requirements/dev.txt", (*THREE, "boxes", "tokens", "refused", HTTPS), note=VERTEX,
     ),
     *(_browser(name, program) for name, program in (("Chromium", "chromium"), ("Firefox", "firefox-esr"))),
     Client(
         "google.golang.org/genai", "Go", "go", "go", "google.golang.org/genai", "tests/clients/go/go.mod",
-        GUIDE, "main.go", by_default=True,
+        (*GUIDE, HTTPS), "main.go", by_default=True,
     ),
     Client(
-        "com.google.genai", "Java", "java", "maven", "google-genai", "tests/clients/java/pom.xml", TALKING,
-        "Main.java",
+        "com.google.genai", "Java", "java", "maven", "google-genai", "tests/clients/java/pom.xml",
+        (*TALKING, HTTPS), "Main.java",
     ),
     Client(
-        "curl and jq", "shell", "curl", "system", "curl", "", TALKING, "client.sh", by_default=True,
+        "curl and jq", "shell", "curl", "system", "curl", "", (*TALKING, HTTPS), "client.sh", by_default=True,
         note=CURL,
     ),
     _venv("langchain", "LangChain", "langchain-google-genai", (*THREE, *CALLS)),

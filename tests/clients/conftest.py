@@ -69,7 +69,8 @@ class Stage:
         ran = subprocess.run(
             [*install(client), *flows],
             cwd=self.folder,
-            env=self._environment(client),
+            env=environment_of(client, self.folder, self.url)
+            | {"VIDI": f"http://127.0.0.1:{self.server.port}"},
             capture_output=True,
             text=True,
             timeout=240,
@@ -79,21 +80,22 @@ class Stage:
             ran.stdout.splitlines(), f"{client.name} ended with {ran.returncode}: {ran.stderr[-4000:]}"
         )
 
-    def _environment(self, client: Client) -> dict[str, str]:
-        own = ("GOOGLE_", "GEMINI_", "VIDI_", "LLM_", "LITELLM_", "PYTHONPATH", "VIRTUAL_ENV")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-        return kept | {
-            "VIDI": f"http://127.0.0.1:{self.server.port}",
-            "PHOTO": str(self.folder / "photo.jpg"),
-            "DRAWING": str(self.folder / "second.png"),
-            "PHOTO_URL": f"{self.url}/photo.jpg",
-            "DETECT": DETECT,
-            "USE_A_TOOL": USE_A_TOOL,
-            "BROWSER": client.browser,
-            "SETTINGS": str(HERE / client.folder / "settings.json"),
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it asks the internet when it is imported
-            "NO_PROXY": "127.0.0.1",
-        }
+
+def environment_of(client: Client, folder: Path, url: str) -> dict[str, str]:
+    """What a client's program finds but for the server: pictures in `folder`, which is served at `url`."""
+    own = ("GOOGLE_", "GEMINI_", "VIDI_", "LLM_", "LITELLM_", "PYTHONPATH", "VIRTUAL_ENV")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    return kept | {
+        "PHOTO": str(folder / "photo.jpg"),
+        "DRAWING": str(folder / "second.png"),
+        "PHOTO_URL": f"{url}/photo.jpg",
+        "DETECT": DETECT,
+        "USE_A_TOOL": USE_A_TOOL,
+        "BROWSER": client.browser,
+        "SETTINGS": str(HERE / client.folder / "settings.json"),
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it asks the internet when it is imported
+        "NO_PROXY": "127.0.0.1",
+    }
 
 
 Told = Callable[[Client, tuple[str, ...]], Ran]

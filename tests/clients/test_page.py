@@ -26,12 +26,21 @@ prints a table of client, version, flow and outcome. `VIDI` stands for the serve
 The flows: a caption of inline bytes, of a picture that was `fetched` or by `upload`; a `stream`; a
 `structured` answer by schema; `boxes` as JSON without one; `several` pictures, uploaded and inline;
 `tokens` counted and billed alike; `refused`, an error as the client's own; an `interaction` that another one
-continues; `vertex`, a caption in that mode; `called`, the structured answer as the arguments of a function
-that must be called; `tools`, a function that is called, runs at the client's and is answered for. The first
-asks for what the [cookbook](../tests/clients/test_cookbook.py)'s notebooks ask for, too.
+continues; `vertex`, a caption in that mode; `https`, a caption of a picture that the server
+[fetches](compatibility.md#pictures-by-address) by its address; `called`, the structured answer as the
+arguments of a function that must be called; `tools`, a function that is called, runs at the client's and is
+answered for. The first asks for what the [cookbook](../tests/clients/test_cookbook.py)'s notebooks ask for,
+too.
 """
 
 TAIL = """
+## The base URL
+
+Google's own SDKs write the version (`/v1beta`) behind the base URL; the Vercel AI SDK, LiteLLM and others
+expect it in there. Vidi reads past a version that stands there twice or not at all and past a slash at the
+end, so prompts find their way with either base. Uploads go to `/upload/v1beta/files`: a proxy before Vidi has
+to pass on that path too.
+
 ## From a container
 
 In a container the machine around it has another name, and Vidi answers only under names that it knows.

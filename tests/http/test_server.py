@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import socket
 import time
@@ -182,6 +183,36 @@ def test_what_stands_around_a_body_is_bounded(server: Live, begin: bytes, more: 
         for _ in range(1000):
             connection.sendall(more)
     assert server.works()
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.1], ids=["at once", "its body later"])
+@pytest.mark.parametrize("wish", ["h2c", "websocket", "TLS/1.0"])
+def test_a_wish_for_another_protocol_is_not_granted(server: Live, wish: str, pause: float) -> None:
+    """What comes behind such a request is its body, and never a request: the next one gets its own answer."""
+    head = f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: {wish}\r\n"
+    body = _body("the body")
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    with server.connect() as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for framing, content in (
+            (f"content-length: {len(body)}", body),
+            ("transfer-encoding: chunked", chunks),
+        ):
+            connection.sendall(f"{head}{framing}\r\n\r\n".encode())
+            time.sleep(pause)
+            connection.sendall(content)
+        connection.sendall(_GET + b"upgrade: x\r\nconnection: upgrade\r\n\r\n")
+        connection.sendall(request(PATH, _body("the end")))
+        answers = read_all(connection)
+    assert re.findall(rb"HTTP/1.1 (\d+)|text: (the \w+)", answers) == [
+        (b"200", b""),
+        (b"", b"the body"),
+        (b"200", b""),
+        (b"", b"the body"),
+        (b"200", b""),
+        (b"200", b""),
+        (b"", b"the end"),
+    ]
 
 
 def test_a_body_over_the_limit_is_refused_while_it_comes(tmp_path: Path) -> None:

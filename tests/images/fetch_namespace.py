@@ -1,13 +1,16 @@
 """A world for `images/fetch`: a network namespace in which every address leads back to this process.
 
-Run as `unshare --net --mount python -m tests.images.fetch_namespace FOLDER`; prints what came of each request
-as JSON. Every IP address is this machine's here, so a connection to a wrong one is seen and not lost: the
-listeners write down where each connection went. A name server of our own lies as told in `NAMES`.
+Run as `unshare --net --mount python -m tests.images.fetch_namespace FOLDER`; prints as JSON what came of each
+request of `cases.json` and of each program of `programs.json`. Every IP address is this machine's here, so a
+connection to a wrong one is seen and not lost: the listeners write down where each connection went. A name
+server of our own lies as told in `NAMES`.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -16,11 +19,14 @@ import threading
 import urllib.error
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.conftest import picture
 from tests.http.live import Live, live
@@ -53,6 +59,31 @@ NAMES: dict[str, tuple[str, ...]] = {
 PICTURE = picture(64, 48)
 
 
+def in_namespace(
+    folder: Path,
+    *,
+    cases: Sequence[Sequence[str]] = (),
+    programs: Sequence[tuple[Sequence[str], dict[str, str]]] = (),
+) -> Any:
+    """What `main` tells of requests, each a list of addresses, and of programs with their environment.
+
+    Skips the test where no namespace can be made.
+    """
+    if os.geteuid() or not all(map(shutil.which, ("unshare", "ip", "openssl"))):
+        pytest.skip("a network namespace needs root, unshare, ip and openssl")
+    if subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True).returncode:
+        pytest.skip("this kernel lets us make no network namespace")
+    (folder / "cases.json").write_text(json.dumps(cases))
+    (folder / "programs.json").write_text(json.dumps(programs))
+    ran = subprocess.run(
+        ["unshare", "--net", "--mount", sys.executable, "-m", "tests.images.fetch_namespace", str(folder)],
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
 def main(folder: Path) -> None:
     """Build the world, ask each question of a server in it, tell what happened."""
     for command in (
@@ -68,9 +99,19 @@ def main(folder: Path) -> None:
         _listen(port, certificate, connections)
     asked = _serve_names()
     cases = json.loads((folder / "cases.json").read_text())
+    programs = json.loads((folder / "programs.json").read_text())
     with live(folder, SSL_CERT_FILE=str(certificate)) as server, ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda uris: _ask(server, uris), cases))
-    json.dump({"answers": answers, "connections": connections, "names": asked}, sys.stdout)
+        said = [_run(server, folder, *program) for program in programs]
+    told = {"answers": answers, "connections": connections, "names": asked, "said": said}
+    json.dump(told, sys.stdout)
+
+
+def _run(server: Live, folder: Path, command: list[str], environment: dict[str, str]) -> tuple[str, str]:
+    """What a client's program says, and what it complains of."""
+    where = {"VIDI": f"http://127.0.0.1:{server.port}", "HTTPS_URL": "https://photos.example/photo.png"}
+    ran = subprocess.run(command, cwd=folder, env=environment | where, capture_output=True, text=True)
+    return ran.stdout, ran.stderr[-4000:]
 
 
 def _written(path: Path, text: str) -> Path:
@@ -135,6 +176,8 @@ REPLIES: dict[str, tuple[bytes, bytes]] = {
     "/drip": (f"{OK}\r\n".encode() + PICTURE[:20], NEVER),
     "/headers": (OK.encode(), b"x-more: " + b"y" * 1000 + b"\r\n"),
     "/declared": (f"{OK}content-length: 30000000\r\n\r\n".encode() + PICTURE, b""),
+    "/round": (b"HTTP/1.1 302 Found\r\nlocation: /about\r\ncontent-length: 0\r\n\r\n", b""),
+    "/about": (b"HTTP/1.1 307 Moved\r\nlocation: /round\r\ncontent-length: 0\r\n\r\n", b""),
     "/gzip": (f"{OK}content-encoding: gzip\r\n\r\n".encode() + PICTURE, b""),
     "/broken": (b"nonsense\r\n\r\n", b""),
 }

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+import httptools
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -37,6 +38,9 @@ WRITE_SECONDS = 30.0
 
 MAX_HEADER_BYTES = 64 * 1024
 """Longest header block, request line included."""
+
+FRAMING = (b"content-length", b"transfer-encoding")
+"""Headers that say how long a body is."""
 
 CUT_SECONDS = 2.0
 """How long an answer that is cut off may take to say so, and a client to read it."""
@@ -64,6 +68,8 @@ class Protocol(HttpToolsProtocol):
     _unfinished = 0
     _in_headers = True
     _in_message = False
+    _upgrades = False
+    _continues = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
@@ -76,13 +82,38 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unfinished += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(memoryview(data))
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
         # The callbacks see only what is complete; a header, a trailer or the length of a chunk that never
         # ends is counted here.
         if self._unfinished > MAX_HEADER_BYTES and not self.transport.is_closing():
             self.send_400_response("Request headers are too large.")
 
+    def _feed(self, data: memoryview) -> None:
+        """Parse; a wish for another protocol is not granted, and what stands behind it is the request's body.
+
+        The parser ends such a request at its head. Whoever sent its body in a second packet could have it
+        read as a request, and behind a proxy would get the answer to somebody else's.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+                framing = [each for each in self.headers if each[0] in FRAMING]
+                self._upgrades, self._continues = False, True
+                self.parser.feed_data(
+                    b"POST / HTTP/1.1\r\n%s\r\n" % b"".join(b"%s: %s\r\n" % each for each in framing)
+                )
+            else:
+                return
+
     def on_message_begin(self) -> None:
+        if self._continues:
+            return
         super().on_message_begin()
         self._in_headers = self._in_message = True
         self._header_bytes = 0
@@ -94,8 +125,9 @@ class Protocol(HttpToolsProtocol):
             self._start_timer(HEADER_SECONDS)
 
     def on_url(self, url: bytes) -> None:
-        self._header_bytes += len(url)
-        super().on_url(url)
+        if self._in_headers:
+            self._header_bytes += len(url)
+            super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # What follows a body comes without a limit, maybe after the door has looked: nobody reads it.
@@ -108,15 +140,21 @@ class Protocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
+        if self._continues:
+            self._continues = False
+            return
         if self._header_bytes > MAX_HEADER_BYTES:
             # Inside a parser callback any exception ends as `send_400_response`.
             raise ValueError("headers too large")
         self._in_headers = False
+        self._upgrades = self.parser.should_upgrade()
         self._unfinished = 0
         self._stop_timer()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        if self._upgrades:
+            return
         self._in_message = False
         self._unfinished = 0
         self._stop_timer()

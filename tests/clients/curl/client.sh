@@ -77,6 +77,15 @@ fetched() {
 END
 }
 
+https() {
+  ask generateContent <<END | said
+    {"contents": [{"parts": [
+      {"file_data": {"mime_type": "image/png", "file_uri": "$HTTPS_URL"}},
+      {"text": "Caption this image."}
+    ]}]}
+END
+}
+
 stream() {
   ask streamGenerateContent?alt=sse <<END | sed -n 's/^data: //p' |
     {"contents": [{"parts": [

@@ -121,6 +121,10 @@ func main() {
 			must(client.Files.Delete(ctx, file.Name, nil))
 			return answer{"text": text}
 		},
+		"https": func() answer {
+			there := genai.NewPartFromURI(os.Getenv("HTTPS_URL"), "image/png")
+			return answer{"text": ask(user(there, genai.NewPartFromText("Caption this image.")), nil).Text()}
+		},
 		"several": func() answer {
 			file := upload()
 			parts := user(

@@ -114,6 +114,9 @@ public class Main {
         return Map.of("value", JSON.readTree(ask(detect, json)));
       case "upload":
         return Map.of("text", ask(contents(upload(), Part.fromText("Caption this image.")), PLAIN));
+      case "https":
+        Part there = Part.fromUri(ENV.get("HTTPS_URL"), "image/png");
+        return Map.of("text", ask(contents(there, Part.fromText("Caption this image.")), PLAIN));
       case "several":
         Part question = Part.fromText("What is different between these two images?");
         return Map.of("text", ask(contents(question, upload(), picture(ENV.get("DRAWING"), "image/png")), PLAIN));

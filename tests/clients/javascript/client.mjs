@@ -43,6 +43,11 @@ const flows = {
     });
     return { text: result.text };
   },
+  async https() {
+    const there = createPartFromUri(process.env.HTTPS_URL, "image/png");
+    const contents = createUserContent([there, "Caption this image."]);
+    return { text: (await ai.models.generateContent({ model, contents })).text };
+  },
   async stream() {
     const chunks = [];
     for await (const chunk of await ai.models.generateContentStream({ model, contents: caption })) {

@@ -67,6 +67,12 @@ async def fetched() -> dict[str, Any]:
     return {"text": await _text([types.Part.from_bytes(data=data, mime_type="image/jpeg"), CAPTION])}
 
 
+async def https() -> dict[str, Any]:
+    """The server fetches the picture."""
+    there = types.Part.from_uri(file_uri=os.environ["HTTPS_URL"], mime_type="image/png")
+    return {"text": await _text([there, CAPTION])}
+
+
 async def stream() -> dict[str, Any]:
     answer = await client.aio.models.generate_content_stream(model=MODEL, contents=[PHOTO, CAPTION])
     return {"chunks": [chunk.text or "" async for chunk in answer]}
@@ -144,7 +150,7 @@ async def interaction() -> dict[str, Any]:
 
 
 TALKS = (caption, fetched, stream, structured, boxes, upload, several, tokens, refused, interaction)
-FLOWS = (*TALKS, called, tools)
+FLOWS = (*TALKS, https, called, tools)
 
 
 async def main() -> None:
