@@ -17,15 +17,18 @@ from vidi.engines.lite.evidence import Thresholds
 
 SEED = 2026
 FOLDS = 5
-FAITHFUL = 0.9
-"""Least faithfulness of captions; of the values that reach it the one with the best CIDEr-D is chosen."""
+FAITHFUL = 0.91
+"""Least faithfulness where a value is chosen, a little more than the .90 that is wanted elsewhere.
+
+Of the values that reach it the one with the best CIDEr-D is chosen.
+"""
 
 CURVES: Mapping[str, tuple[float, ...]] = {
     "place_sure": (0.3, 0.4, 0.5, 0.6, 0.7),
     "place_likely": (0.1, 0.15, 0.25, 0.35, 0.45),
     "telling": (0.25, 0.3, 0.35, 0.4, 0.5),
     "told": (0.2, 0.25, 0.3, 0.35, 0.4),
-    "others": (0.3, 0.33, 0.36, 0.4, 0.45),
+    "others": (0.3, 0.33, 0.36, 0.39, 0.42, 0.45),
     "several": (0.2, 0.25, 0.3, 0.4),
     "agreed": (0.1, 0.2, 0.3, 0.4, 0.6),
     "counted": (0.3, 0.4, 0.5, 0.6),
@@ -127,6 +130,35 @@ def curves(photos: Sequence[Photo], prompt: str, asks: Asks, now: Thresholds) ->
         yield Curve(name, {value: judged(photos, value) for value in texts}, tuple(crossed), own)
 
 
+ROUNDS = 2
+
+
+def chosen_together(
+    photos: Sequence[Photo], prompt: str, asks: Asks, now: Thresholds
+) -> tuple[Captioned, ...]:
+    """The captions of each fold with all constants chosen on the other four: two rounds, one after the other.
+
+    They start in the middle of their values, so that nothing that was chosen on all photographs is inherited.
+    """
+    vocabulary = Vocabulary.load()
+    texts: dict[Thresholds, Mapping[str, str]] = {}
+
+    def judged(some: Sequence[Photo], own: Thresholds) -> Captioned:
+        if own not in texts:
+            texts[own] = captions(photos, prompt, asks(own))
+        return judge_captions(some, texts[own], photos, vocabulary)
+
+    found = []
+    for part in folds(photos):
+        rest = [photo for photo in photos if photo not in part]
+        best = dataclasses.replace(now, **{name: values[len(values) // 2] for name, values in CURVES.items()})
+        for name, values in list(CURVES.items()) * ROUNDS:
+            points = {each: judged(rest, dataclasses.replace(best, **{name: each})) for each in values}
+            best = dataclasses.replace(best, **{name: best_of(points)})
+        found.append(judged(part, best))
+    return tuple(found)
+
+
 def best_of(points: Mapping[float, Captioned]) -> float:
     """The value with the best captions among the faithful ones; the most faithful where none is."""
     faithful = {value: each for value, each in points.items() if each.faithful.share >= FAITHFUL}
@@ -141,9 +173,14 @@ def curve_lines(curve: Curve) -> Iterator[str]:
         f"{'*' if value == curve.now else ''}{value:g}: {each.cider_d:.1f}/{each.faithful.share:.3f}"
         for value, each in curve.points.items()
     )
-    mean = statistics.fmean(each.cider_d for each in curve.crossed)
-    faithful = sum((each.faithful for each in curve.crossed), Faithfulness(0, 0))
-    yield f"{curve.name:<14} {shown}   on other folds {mean:.1f}/{faithful.share:.3f}"
+    yield f"{curve.name:<14} {shown}   on other folds {in_short(curve.crossed)}"
+
+
+def in_short(crossed: Sequence[Captioned]) -> str:
+    """CIDEr-D and faithfulness of all folds together."""
+    mean = statistics.fmean(each.cider_d for each in crossed)
+    faithful = sum((each.faithful for each in crossed), Faithfulness(0, 0))
+    return f"{mean:.1f}/{faithful.share:.3f}"
 
 
 @dataclass(frozen=True, slots=True)

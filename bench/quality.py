@@ -25,7 +25,17 @@ from bench.answers import Verdict
 from bench.asking import Ask, Asker, NoServer, Reply, serving
 from bench.bank import bank
 from bench.dataset import Photo, Question, load_photos, load_questions
-from bench.folds import boxes_by_threshold, captions, curve_lines, curves, folds, judge_captions, spread
+from bench.folds import (
+    boxes_by_threshold,
+    captions,
+    chosen_together,
+    curve_lines,
+    curves,
+    folds,
+    in_short,
+    judge_captions,
+    spread,
+)
 from bench.inside import Inside
 from bench.report import Judged, as_json, by_fold, judged, report, table
 from bench.vocabulary import Vocabulary
@@ -193,6 +203,11 @@ def _inside(inside: Inside, photos: Sequence[Photo], *, with_curves: bool) -> It
     if with_curves:
         for curve in curves(photos, CAPTION, lambda own: inside.over(thresholds=own), inside.thresholds):
             yield from curve_lines(curve)
+        together = chosen_together(
+            photos, CAPTION, lambda own: inside.over(thresholds=own), inside.thresholds
+        )
+        spread_of = spread(each.cider_d for each in together)
+        yield f"all chosen on other folds   {in_short(together)} ± {spread_of:.1f}"
 
 
 FEWEST = 20

@@ -7,7 +7,7 @@ import pytest
 
 from bench.asking import Ask, Reply
 from bench.dataset import Photo, Thing
-from bench.folds import CURVES, Captioned, best_of, boxed, curves, folds, spread
+from bench.folds import CURVES, Captioned, best_of, boxed, chosen_together, curves, folds, spread
 from bench.vocabulary import Faithfulness
 from vidi.engines.lite.evidence import Thresholds
 
@@ -32,7 +32,7 @@ def test_the_spread_leaves_out_what_has_no_value() -> None:
 def test_the_best_value_is_a_faithful_one() -> None:
     points = {
         0.1: Captioned(90, Faithfulness(8, 10)),
-        0.2: Captioned(70, Faithfulness(9, 10)),
+        0.2: Captioned(70, Faithfulness(92, 100)),
         0.3: Captioned(60, Faithfulness(10, 10)),
     }
     assert best_of(points) == 0.2
@@ -62,3 +62,14 @@ def test_boxes_by_threshold() -> None:
     assert (low.right, low.claimed, low.there) == (1, 3, 1)
     assert (high.precision, high.recall) == (0.5, 1.0)
     assert boxed(found, 0.5, least=0.5).claimed == 0
+
+
+def test_constants_chosen_together_are_judged_on_the_fold_left_out() -> None:
+    def asks(own: Thresholds) -> Callable[[Ask], Reply]:
+        # Faithful only where two constants have the right values, one of them not the middle one.
+        right = own.told >= 0.4 and own.leading >= 0.4
+        return lambda ask: Reply(ask, "a dog" if right else "a cat", 1.0)
+
+    crossed = chosen_together(PHOTOS, "?", asks, Thresholds())
+    assert len(crossed) == 5
+    assert all(each.faithful.share == 1 for each in crossed)

@@ -141,6 +141,9 @@ class Thresholds:
         named: A box of a class that the prompt names.
         fair: A named thing, as a part of the best score of its kind.
         there: A thing that answers "is there".
+        hinted: A thing that looks a little like what is asked after: a no is then no firm one.
+        numbered: A thing of a named class that is counted.
+        supposed: A thing that a question presupposes, or that someone touches who does something.
         kind_there: Probability of a classifier class that answers "is there".
         taken: A thing that stands in the way of a classifier class that it is often taken for.
         place_sure: Probability of a place, before the things are asked.
@@ -163,14 +166,17 @@ class Thresholds:
     prominent: float = 0.35
     named: float = 0.2
     fair: float = 0.3
-    there: float = 0.22
+    there: float = 0.26
+    hinted: float = 0.18
+    numbered: float = 0.25
+    supposed: float = 0.2
     kind_there: float = 0.15
     taken: float = 0.35
     place_sure: float = 0.5
     place_likely: float = 0.15
     telling: float = 0.3
     told: float = 0.25
-    others: float = 0.36
+    others: float = 0.39
     several: float = 0.25
     agreed: float = 0.2
     counted: float = 0.4

@@ -124,6 +124,7 @@ class World:
         scene_of: Classifier class to the place that it speaks for.
         rooms: Places told by things, most telling first.
         grounds: Places told by the leading thing and the pixels under it.
+        carriers: Detector classes that other things stand or lie on.
         inside, outside: Places that are indoors and outdoors.
         inside_things, outside_things: Detector classes that are found there.
         relations: What things do with each other, most telling first.
@@ -139,6 +140,7 @@ class World:
     scene_of: Mapping[str, str]
     rooms: tuple[Room, ...]
     grounds: tuple[Ground, ...]
+    carriers: frozenset[str]
     inside: frozenset[str]
     outside: frozenset[str]
     inside_things: frozenset[str]
@@ -181,6 +183,7 @@ def load_world() -> World:
             Ground(each["scene"], frozenset(each["who"]), each.get("colour", ""), each.get("least", 0.0))
             for each in tables["grounds"]
         ),
+        carriers=frozenset(tables["carriers"]["what"]),
         inside=frozenset(sides["inside"]),
         outside=frozenset(sides["outside"]),
         inside_things=frozenset(sides["inside_things"]),

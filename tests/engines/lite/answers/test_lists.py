@@ -153,6 +153,7 @@ def test_without_json_it_is_said_what_cannot_be_looked_for() -> None:
         ("Detect everything you see and give me 2d bounding boxes.", ["bus", "car", "car"]),
         ("Please detect the cars and the unicorns.", ["car", "car"]),
         ("Locate every group of cars.", ["car", "car"]),
+        ("Detect the cars found in this image.", ["car", "car"]),
         ("Detect the red bus parked on the street.", ["bus"]),
         ("Find the 2d bounding boxes of the items in the picture.", ["bus", "car", "car"]),
         ("Detect the cars, with no more than 20 items. Output a json list.", ["car", "car"]),

@@ -99,3 +99,11 @@ def test_what_is_not_known_is_not_counted_as_what_is_known() -> None:
     doubtful = "There are two cars. I can't tell which of them fit the rest of your question."
     assert ask(STREET, "How many cars have a spoiler?") == doubtful
     assert ask(PARK, "What color is the handle of the frisbee?").startswith("I can't tell the color of that.")
+
+
+def test_a_named_class_is_counted_from_a_lower_score_than_it_is_shown() -> None:
+    doubtful = Scene(
+        things=(Painted("cat", (0, 0, 300, 300)), Painted("cat", (600, 600, 900, 900), score=0.26))
+    )
+    assert ask(doubtful, "How many cats are there?") == "There are two cats."
+    assert ask(doubtful, "What is in this picture?") == "A cat."

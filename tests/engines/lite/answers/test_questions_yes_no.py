@@ -104,3 +104,9 @@ def test_a_breed_is_not_confirmed_by_its_kind() -> None:
     assert ask(PARK, "Is there a golden retriever?").startswith("Yes")
     assert ask(PARK, "Is there a Siberian husky?").startswith("I can't tell about")
     assert ask(STREET, "Is there a golden retriever?") == "No, I don't see any golden retrievers."
+
+
+def test_a_no_is_no_firm_one_where_something_looks_a_little_like_it() -> None:
+    hint = Scene(things=(Painted("dog", (100, 100, 300, 300), score=0.2),))
+    assert ask(hint, "Is there a dog?") == "No, not clearly: something looks a little like a dog."
+    assert ask(hint, "Is there a cat?") == "No, I don't see any cats."

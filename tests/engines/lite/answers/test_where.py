@@ -106,3 +106,16 @@ def test_what_someone_does_with_nothing_is_not_guessed() -> None:
 
 def test_turkish() -> None:
     assert ask(STREET, "Otobüs nerede?") == "Otobüs ortada."
+
+
+def test_where_says_what_a_thing_stands_on_first() -> None:
+    table = Painted("dining table", (400, 100, 900, 900), "brown")
+    cup = Painted("cup", (350, 450, 500, 550), "white")
+    assert ask(Scene((table, cup)), "Where is the cup?") == "The cup is on the table, in the middle."
+    assert ask(Scene((table, cup)), "Bardak nerede?").startswith("Bardak masa üzerinde, ")
+
+
+def test_what_someone_touches_counts_from_a_lower_score() -> None:
+    skier = Painted("person", (100, 300, 800, 600), "blue")
+    skis = Painted("skis", (750, 250, 850, 650), "black", score=0.22)
+    assert ask(Scene((skier, skis)), "What is the person doing?") == "The person is skiing."

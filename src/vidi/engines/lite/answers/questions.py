@@ -103,9 +103,9 @@ def so_many(entity: Entity, number: int, language: Language) -> str:
 def _count_one(entity: Entity, anchors: list[Entity], evidence: Evidence, language: Language) -> AnswerText:
     if not entity.labels:
         return cannot_look([entity], (), evidence, language)
-    found = find(entity, evidence)
+    found = find(entity, evidence, evidence.least.numbered)
     for anchor in anchors:
-        at = find(anchor, evidence)
+        at = find(anchor, evidence, evidence.least.numbered)
         if at:
             found = tuple(thing for thing in found if any(touching(thing.box, one.box) for one in at))
     if not found:
@@ -290,6 +290,10 @@ def _yes_no(entity: Entity, evidence: Evidence, language: Language) -> AnswerTex
     if not entity.colour and kind >= evidence.least.kind_there:
         thing = language.one(language.noun(entity.name).one)
         return AnswerText(language.sentence("may_see", things=thing), brief=language.say("yes"))
+    hint = next(iter(find(entity, evidence, evidence.least.hinted)), None)
+    if hint:
+        thing = language.one(language.noun(hint.label).one)
+        return AnswerText(language.sentence("no_hint", thing=thing), brief=language.say("no"))
     return no_such(entity, evidence, language)
 
 

@@ -34,7 +34,9 @@ def resolve(intent: Intent, entity: Entity, evidence: Evidence, *, ranked: bool 
     speaks of one: the most prominent.
     """
     found = (
-        find(entity, evidence) or find(entity, evidence, evidence.least.there) or _mistaken(entity, evidence)
+        find(entity, evidence)
+        or find(entity, evidence, evidence.least.supposed)
+        or _mistaken(entity, evidence)
     )
     if len(found) < 2:
         return found

@@ -26,7 +26,7 @@ from vidi.engines.lite.answers.resolve import (
     not_seen,
     resolve,
 )
-from vidi.engines.lite.evidence import Evidence
+from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Intent
 from vidi.engines.lite.language.language import AnswerText, Language
 from vidi.engines.lite.world import Action, lying_on, resting_on, touching
@@ -53,6 +53,10 @@ def where(intent: Intent, evidence: Evidence) -> AnswerText:
     cells = Counter(place_in_words(thing, language) for thing in found)
     if len(found) == 1:
         place = place_in_words(found[0], language)
+        support = _support_of(found[0], evidence)
+        if support:
+            name = language.say("the", noun=language.noun(support.label).one)
+            place = language.say("upon", what=name, place=place)
         return AnswerText(language.sentence("where_is", noun=noun.one, place=place), brief=place)
     if len(found) > 4 and len(cells) > 3:
         place = cells.most_common(1)[0][0]
@@ -62,6 +66,18 @@ def where(intent: Intent, evidence: Evidence) -> AnswerText:
         return AnswerText(language.sentence("where_are", nouns=noun.many, places=place), brief=place)
     listed = spots(found, language)
     return AnswerText(language.sentence("where_are", nouns=noun.many, places=listed), brief=listed)
+
+
+def _support_of(thing: Thing, evidence: Evidence) -> Thing | None:
+    """What a thing stands or lies on, if that is seen: the smallest that could be."""
+    carriers = [
+        each
+        for each in evidence.things()
+        if each.label in evidence.world.carriers
+        and each.label != thing.label
+        and _carried(thing.box, each.box)
+    ]
+    return min(carriers, key=lambda each: each.share, default=None)
 
 
 def near(intent: Intent, evidence: Evidence) -> AnswerText:
@@ -130,7 +146,7 @@ def activity(intent: Intent, evidence: Evidence) -> AnswerText:
     if language.matches(language.pronouns, "sport", intent.text):
         return sport(intent, evidence)
     only = next((ONLY[verb] for verb in ONLY if language.matches(language.pronouns, verb, intent.text)), None)
-    groups = grouped(evidence.things(evidence.least.shown if only is None else evidence.least.there))
+    groups = grouped(evidence.things(evidence.least.supposed))
     whos = _whos(intent, groups, evidence)
     if not whos:
         entity = intent.entities[0] if intent.entities else None
