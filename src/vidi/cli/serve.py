@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
         app = create_app(settings, drain=drain)
     except VidiError as error:
         raise StartError(error.message) from None
+    # From the greeting on it means: read the keys again. The server listens to it a moment later.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     click.echo(_greeting(settings, entry, listener.getsockname()[1]), err=True)
     server.serve(app, listener, drain)
 
