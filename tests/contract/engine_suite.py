@@ -112,7 +112,14 @@ class EngineSuite:
 
     def test_json_is_bare_json(self, engine: Engine, picture: Picture) -> None:
         (answer,) = fold(
-            engine.generate(prompt(picture, "Caption this image.", output=Output(TextFormat.JSON)))
+            engine.generate(
+                prompt(
+                    picture,
+                    "Caption this image.",
+                    output=Output(TextFormat.JSON),
+                    sampling=Sampling(temperature=0.0),
+                )
+            )
         )
         json.loads(answer.text)
 
@@ -190,5 +197,5 @@ def prompt(*parts: str | Picture, output: Output | None = None, sampling: Sampli
     return Request(
         turns=(Turn(Role.USER, parts),),
         output=output or Output(),
-        sampling=sampling or Sampling(temperature=0.0),
+        sampling=sampling or Sampling(),
     )
