@@ -25,10 +25,10 @@ photo:
 # What open vision-language models need: then `vidi pull gemma-4-e2b`.
 llama: $(VENV)/.llama
 
-# Everything. What is slow starts servers, models and other people's programs, each on the whole machine.
+# Everything. What is slow starts servers, models and other people's programs, and mostly waits for them.
 test: lint
 	$(BIN)/pytest $(SIDE_BY_SIDE)
-	$(BIN)/pytest -m "slow and not clients"
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "slow and not clients"
 
 # The contributor's loop, about a minute on two cores: all but what is slow, with fewer random examples.
 check: lint

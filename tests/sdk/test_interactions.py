@@ -90,7 +90,7 @@ def test_a_file_is_named_by_its_uri(client: genai.Client, create: Callable[..., 
     [
         ({"model": "gpt"}, 404, "model_not_found"),
         ({"previous_interaction_id": "nope"}, 404, "previous_interaction_id"),
-        ({"tools": [{"type": "google_search"}]}, 400, "tools are not served"),
+        ({"tools": [{"type": "google_search"}]}, 400, "google_search is not served"),
         ({"background": True}, 400, "background is not served"),
         ({"input": [{**IMAGE, "data": "AAAA"}]}, 400, r"input\[0\]"),
         (

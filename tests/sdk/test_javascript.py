@@ -103,4 +103,4 @@ def test_interactions(scripts: Path, echo_server: Live, tmp_path: Path) -> None:
         assert told[missing][0] == 404
         assert "There is no interaction" in told[missing][1]
     assert told["refused"][0] == 400
-    assert "tools are not served" in told["refused"][1]
+    assert "google_search is not served" in told["refused"][1]

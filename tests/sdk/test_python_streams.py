@@ -108,7 +108,7 @@ def test_refusals_are_client_errors(client: genai.Client) -> None:
 
 def test_what_is_not_served_is_refused(client: genai.Client) -> None:
     config = types.GenerateContentConfig(tools=[types.Tool(google_search=types.GoogleSearch())])
-    with pytest.raises(errors.ClientError, match="tools are not served") as refused:
+    with pytest.raises(errors.ClientError, match="google_search is not served") as refused:
         client.models.generate_content(model=MODEL, contents="hi", config=config)
     assert refused.value.code == 400
 
