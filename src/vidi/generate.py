@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 
 from vidi.byte_budget import ByteBudget
 from vidi.domain.answer import Piece, TokenCount
-from vidi.domain.errors import InvalidRequest
+from vidi.domain.errors import InvalidRequest, Unavailable
 from vidi.domain.geometry import Fit, canvas, place
 from vidi.domain.prompt import (
     Conversation,
@@ -61,6 +61,9 @@ PICTURES_PER_TURN = 100
 
 SECONDS_PER_TURN = 0.005
 """How long headers are read before other requests get their turn on the loop."""
+
+REFUSAL_SECONDS = 0.04
+"""How long a refusal for want of a place takes; all of it is waiting."""
 
 Sources = Request[PictureSource]
 """What the model is asked, its pictures still encoded."""
@@ -159,9 +162,16 @@ class GenerateService:
             # The pictures are in the prompt now: their files may go while the engine answers.
             yield replace(generation, pieces=_short(generation.pieces))
 
-    def check_room(self, model: str) -> None:
-        """Refuse a request before it is read, if there will be no place for it. Raises as `generate`."""
-        self._registry.check_room(model)
+    async def check_room(self, model: str) -> None:
+        """Refuse a request before it is read, if there will be no place for it. Raises as `generate`.
+
+        A refusal takes a moment: a crowd that comes back at once would else keep a core busy with refusing.
+        """
+        try:
+            self._registry.check_room(model)
+        except Unavailable:
+            await asyncio.sleep(REFUSAL_SECONDS)
+            raise
 
     async def _prepare(
         self,

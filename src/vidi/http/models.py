@@ -107,7 +107,7 @@ class GenerateEndpoint:
         record.route = f"/v1beta/models/{{model}}:{method}"
         check_model(caller_of(request).key, model, record.model)
         if method != COUNT:
-            self.service.check_room(model)
+            await self.service.check_room(model)
         async with self.body_reader.read(scope, receive) as body:
             decode = decode_count if method == COUNT else decode_generate
             limits = RequestLimits(model=model, max_images=self.max_images)
