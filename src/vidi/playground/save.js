@@ -11,17 +11,6 @@ export function download(name, blob) {
 
 export const jsonFile = (value) => new Blob([`${JSON.stringify(value, null, 2)}\n`], { type: 'application/json' });
 
-/** A table as comma-separated values; a cell that a spreadsheet would run as a formula is kept as text. */
-export function csvFile(rows) {
-  const cell = (value) => {
-    const text = String(value ?? '');
-    const plain = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
-    return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
-  };
-  // The mark at the beginning tells spreadsheets that it is UTF-8.
-  return new Blob([`\ufeff${rows.map((row) => row.map(cell).join(',')).join('\r\n')}\r\n`], { type: 'text/csv' });
-}
-
 /** A name for a file that belongs to a picture: `street.jpg` gives `street-boxes.png`. */
 export const nameFor = (picture, ending) => `${picture ? picture.name.replace(/\.[^.]*$/, '') : 'vidi'}${ending}`;
 
