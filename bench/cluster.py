@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -102,7 +103,7 @@ class Client:
                 return file
             chunk = content[received : received + size]
             command = "upload, finalize" if received + len(chunk) == len(content) else "upload"
-            done = self._once(lambda: self._call(url, command, received, chunk))  # noqa: B023
+            done = self._once(partial(self._call, url, command, received, chunk))
             if done is not None and done[0] == "final":
                 return done[2]
 

@@ -120,8 +120,10 @@ def curves(photos: Sequence[Photo], prompt: str, asks: Asks, now: Thresholds) ->
             for value in sorted({own, *values})
         }
 
-        def judged(some: Sequence[Photo], value: float) -> Captioned:
-            return judge_captions(some, texts[value], photos, vocabulary)  # noqa: B023 - used within its turn
+        def judged(
+            some: Sequence[Photo], value: float, texts: dict[float, dict[str, str]] = texts
+        ) -> Captioned:
+            return judge_captions(some, texts[value], photos, vocabulary)
 
         crossed = []
         for part in parts:

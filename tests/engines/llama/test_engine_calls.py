@@ -38,7 +38,7 @@ from vidi.engines.validation import satisfies
 
 pytest.importorskip("xllamacpp", reason="needs the extra `llama`")
 random_gguf = pytest.importorskip("tests.model.random_gguf", reason="needs the package gguf")
-test_engine = pytest.importorskip("tests.engines.llama.test_engine")
+test_engine = pytest.importorskip("tests.engines.llama.test_engine", reason="needs the extra `llama`")
 
 COUNT = Schema(kinds=frozenset({Kind.INTEGER}), minimum=2)
 LOOK = FunctionDeclaration(
