@@ -18,7 +18,7 @@ author = "Vidi"
 version = release = vidi.__version__
 root_doc = "README"
 # Links in the pages go by the repository's own folders, so these are the site's too.
-include_patterns = ["*.md", "docs/**.md", "bench/README.md", "tests/sdk/guide/README.md", "tools/*/README.md"]
+include_patterns = ["*.md", "docs/**.md", "bench/README.md"]
 exclude_patterns = [".*", "build", "dist", "node_modules", "**/node_modules", "demo-output"]
 
 extensions = ["myst_parser"]
@@ -70,6 +70,9 @@ def prepare(app: Sphinx, page: str, source: list[str]) -> None:
     """Give a page what a site needs and a git host would show as clutter."""
     del app
     source[0] = _without_folders(source[0], page)
+    if page == CONTENTS:
+        # Its links stand in the margin of every page.
+        source[0] = "---\norphan: true\n---\n" + source[0]
     if page == root_doc:
         source[0] += _toctrees((ROOT / f"{CONTENTS}.md").read_text("utf-8"))
     if page == "docs/decisions/README":
