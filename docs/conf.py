@@ -30,6 +30,8 @@ html_theme = "furo"
 html_title = "Vidi"
 html_show_sourcelink = False
 html_copy_source = False
+html_show_copyright = False
+html_use_index = False
 # A summary is fetched, which no browser does of a file.
 html_show_search_summary = False
 

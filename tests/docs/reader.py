@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -43,8 +44,24 @@ def folder_of(path: Path) -> Path:
 
 
 def logical_lines(text: str) -> list[str]:
-    """Lines of a shell, where one that ends in a backslash goes on."""
-    return re.findall(r"(?:[^\n]*\\\n)*[^\n]+", text)
+    """Lines of a shell: one goes on behind a backslash, and within quotation marks."""
+    lines, begun = [], ""
+    for line in text.splitlines():
+        begun += line
+        if line.endswith("\\") or not _is_closed(begun):
+            begun += "\n"
+        elif begun:
+            lines.append(begun)
+            begun = ""
+    return lines
+
+
+def _is_closed(line: str) -> bool:
+    try:
+        shlex.split(line, comments=True)
+    except ValueError:
+        return False
+    return True
 
 
 def file_name(block: Block) -> str:

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,10 @@ ON_LITE = [page for page in PAGES if page.parent.name == "tasks" or page in {BEG
 """Pages that show what the built-in engine answers."""
 
 UPDATE = "UPDATE_GOLDEN=1 pytest tests/docs/test_commands.py"
+
+TOOLS = ("bash", "curl", "jq", "base64", "tr")
+MISSING = [name for name in TOOLS if shutil.which(name) is None]
+needs_tools = pytest.mark.skipif(bool(MISSING), reason=f"not installed here: {', '.join(MISSING)}")
 
 SKIMAGE = importlib.util.find_spec("skimage")
 
@@ -131,6 +136,7 @@ def held_against_the_page(page: Path, said: dict[int, str], server: Live) -> Non
 
 
 @pytest.mark.slow
+@needs_tools
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if page not in ON_LITE and commands(page)],
@@ -143,6 +149,7 @@ def test_the_commands_of_a_page_run(page: Path, quick_server: Live, tmp_path: Pa
 
 @pytest.mark.slow
 @pytest.mark.weights
+@needs_tools
 @pytest.mark.skipif(
     SKIMAGE is None, reason="the photographs come with scikit-image (requirements/photos.txt)"
 )
