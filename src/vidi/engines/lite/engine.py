@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from vidi.domain.answer import Piece, TokenCount
@@ -296,12 +297,12 @@ def open_engine(context: EngineContext) -> Lite:
     """
     share_heap()
     weights = ensure(context)
-    world = load_world()
-    models = VisionModels(
-        Detector(weights.detector, context.threads),
-        Classifier(weights.classifier, context.threads),
-        world,
-        open_reader(context.threads),
-    )
+    # The networks are loaded in native code while this thread reads words.
+    with ThreadPoolExecutor() as aside:
+        detector = aside.submit(Detector, weights.detector, context.threads)
+        classifier = aside.submit(Classifier, weights.classifier, context.threads)
+        world = load_world()
+        languages = load_languages(world)
+    models = VisionModels(detector.result(), classifier.result(), world, open_reader(context.threads))
     # One more than a run has threads: it works while another is between two runs (decision 14).
-    return Lite(models, load_languages(world), slots=context.threads + 1)
+    return Lite(models, languages, slots=context.threads + 1)
