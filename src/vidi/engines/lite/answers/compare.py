@@ -15,7 +15,8 @@ from vidi.engines.lite.answers.captions import (
 from vidi.engines.lite.answers.lists import rewritten
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import AnswerText, IntentKind, Language
+from vidi.engines.lite.language.language import IntentKind, Language
+from vidi.engines.lite.language.style import AnswerText
 from vidi.engines.lite.vision import colours
 from vidi.engines.lite.vision.alignment import Alignment, Change, align
 from vidi.engines.lite.world import COLUMNS, ROWS, cell_of, shared

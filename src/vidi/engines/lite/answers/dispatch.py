@@ -12,7 +12,8 @@ from vidi.engines.lite.answers.resolve import (
 )
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import AnswerText, IntentKind
+from vidi.engines.lite.language.language import IntentKind
+from vidi.engines.lite.language.style import AnswerText
 
 Answerer = Callable[[Intent, Evidence], AnswerText]
 

@@ -22,7 +22,8 @@ from vidi.engines.lite.answers.resolve import (
 )
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.language.intents import Entity, Intent, Lexicon
-from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.language.language import Language
+from vidi.engines.lite.language.style import AnswerText
 
 SUPPORTED = 0.15
 """Lowest score of an option that the evidence supports."""

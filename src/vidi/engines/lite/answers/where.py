@@ -21,14 +21,16 @@ from vidi.engines.lite.answers.captions import (
 from vidi.engines.lite.answers.resolve import (
     cannot_tell,
     cell_in,
+    find,
     lies_in,
     name_of,
     not_seen,
     resolve,
 )
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.language.intents import Entity, Intent
+from vidi.engines.lite.language.language import Language
+from vidi.engines.lite.language.style import AnswerText
 from vidi.engines.lite.world import Action, lying_on, resting_on, touching
 
 ONLY = {
@@ -105,6 +107,14 @@ def near(intent: Intent, evidence: Evidence) -> AnswerText:
         text = language.sentence("near_only", side=depth[0], things=listed)
         return AnswerText(text, brief=language.say("unknown"), known=False, items=tuple(names))
     return AnswerText(language.sentence("near_things", things=listed), brief=listed, items=tuple(names))
+
+
+def around(entity: Entity, evidence: Evidence, *, upon: bool) -> tuple[Thing, ...]:
+    """The things on, or at, what a text names; none where that is not seen."""
+    holds = _carried if upon else touching
+    anchors = find(entity, evidence, evidence.least.there)
+    others = (thing for thing in evidence.things() if thing.label not in entity.labels)
+    return tuple(thing for thing in others if any(holds(thing.box, one.box) for one in anchors[:1]))
 
 
 def _carried(one: Box, other: Box) -> bool:

@@ -10,15 +10,9 @@ from string import ascii_lowercase
 
 from vidi.domain.prompt import Prompt, Role
 from vidi.engines.lite.evidence import Thing
-from vidi.engines.lite.language.language import (
-    AnswerStyle,
-    IntentKind,
-    Language,
-    language_of,
-    read_languages,
-    style_of,
-)
+from vidi.engines.lite.language.language import IntentKind, Language, language_of, read_languages
 from vidi.engines.lite.language.noun_phrases import NounPhrases
+from vidi.engines.lite.language.style import AnswerStyle, style_of
 from vidi.engines.lite.world import IMAGENET_CLASSES, World
 
 
