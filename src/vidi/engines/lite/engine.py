@@ -15,10 +15,9 @@ from vidi.engines.base import EngineContext, ModelCard
 from vidi.engines.limits import bounded, estimate_tokens
 from vidi.engines.lite.answers.compare import compare
 from vidi.engines.lite.answers.dispatch import answer_intent
-from vidi.engines.lite.answers.field_values import LONGEST_DESCRIBED, shape_in
 from vidi.engines.lite.answers.lists import array, located, python_list, wanted
 from vidi.engines.lite.answers.resolve import cannot_look, find
-from vidi.engines.lite.answers.schema_filler import fill
+from vidi.engines.lite.answers.schema_filler import LONGEST_DESCRIBED, fill, shape_in
 from vidi.engines.lite.catalog import CARD
 from vidi.engines.lite.evidence import Evidence, VisionModels
 from vidi.engines.lite.language.intents import Intent, Languages, load_languages, lowered

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from vidi.domain.geometry import GRID, Box
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.grounding.coordinates import names_in
 from vidi.engines.grounding.schema import PlaceField, PlaceKind, place_field
-from vidi.engines.lite.answers import captions, lists, where
+from vidi.engines.lite.answers import captions, kinds, lists, where
 from vidi.engines.lite.answers.captions import (
     indoors,
-    scene_of,
 )
-from vidi.engines.lite.answers.compare import compare
+from vidi.engines.lite.answers.compare import differences, is_same, similarities
 from vidi.engines.lite.answers.dispatch import answer_intent
-from vidi.engines.lite.answers.kinds import BLURRY, KIND_LIKELY, plain
+from vidi.engines.lite.answers.kinds import BLURRY, plain
 from vidi.engines.lite.answers.lists import label_of, text_on
 from vidi.engines.lite.answers.resolve import (
     cell_in,
@@ -27,8 +25,8 @@ from vidi.engines.lite.answers.resolve import (
 )
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent, Languages, Lexicon, lowered
-from vidi.engines.lite.language.language import FieldRole, IntentKind, Language, Patterns, picture_mentions
-from vidi.engines.lite.language.style import AnswerStyle, AnswerText, sentences_of, style_of, styled
+from vidi.engines.lite.language.language import FieldRole, IntentKind, Patterns, picture_mentions
+from vidi.engines.lite.language.style import AnswerStyle, AnswerText, style_of, styled
 
 _ASKING = re.compile(
     r"^(is|are|has|have|contains?|includes?|shows?|there (is|are)|any)\b"
@@ -263,16 +261,6 @@ def things_at(meaning: Meaning, subject: Subject) -> tuple[Thing, ...]:
     return tuple(thing for thing in things if lies_in(thing, cell)) if cell else things
 
 
-def relations(evidence: Evidence, language: Language) -> Iterator[tuple[Thing, str, Thing]]:
-    """The pairs of things that have to do with each other: who, doing what, with what."""
-    groups = captions.grouped(evidence.things(evidence.least.there))
-    for who in groups:
-        doing = captions.relation_in((who,), groups, evidence)
-        if doing:
-            words = language.relations[doing.rule.says].format(what="").strip()
-            yield doing.who.things[0], words, doing.what.things[0]
-
-
 def blank(meaning: Meaning, description: str, subject: Subject) -> str:
     """The text of a field of which nothing is known: that it is not known, where a fact is asked for."""
     asks = bool(description) or meaning.role is not None
@@ -325,7 +313,7 @@ def truth(meaning: Meaning, description: str, subject: Subject) -> bool | None:
     if meaning.role is FieldRole.HAS_TEXT:
         return None if evidence.text is None else bool(evidence.text)
     if meaning.role is FieldRole.SAME:
-        return _is_same(subject)
+        return is_same(subject.intent, subject.pictures)
     if meaning.entity and meaning.bare:
         there = bool(find(meaning.entity, evidence, evidence.least.there))
         return there or kind_in(meaning.entity, evidence) >= evidence.least.kind_there
@@ -335,30 +323,6 @@ def truth(meaning: Meaning, description: str, subject: Subject) -> bool | None:
         return None
     answer = answer_intent(asked, evidence)
     return {language.say("yes"): True, language.say("no"): False}.get(answer.brief)
-
-
-def _is_same(subject: Subject) -> bool | None:
-    """Whether two pictures show the same."""
-    if len(subject.pictures) != 2:
-        return None
-    answer = compare(replace(subject.intent, kind=IntentKind.SAME), subject.pictures)
-    return answer.brief == subject.intent.language.say("yes")
-
-
-def differences(subject: Subject) -> tuple[str, ...]:
-    """What sets several pictures apart, sentence by sentence."""
-    answer = compare(replace(subject.intent, kind=IntentKind.COMPARE), subject.pictures)
-    if len(subject.pictures) < 2 or answer.brief == subject.intent.language.say("yes"):
-        return answer.items
-    return answer.items or tuple(sentences_of(answer.text))
-
-
-def similarities(subject: Subject) -> tuple[str, ...]:
-    """The kinds of things that all of several pictures show."""
-    if len(subject.pictures) < 2:
-        return ()
-    common = set.intersection(*({thing.label for thing in each.things()} for each in subject.pictures))
-    return tuple(subject.intent.language.noun(label).many for label in sorted(common))
 
 
 def place_numbers(box: Box, place: PlaceField) -> tuple[float, ...]:
@@ -408,18 +372,19 @@ def _text_of_role(meaning: Meaning, subject: Subject) -> str | None:
     }:
         return _text_about_things(meaning, subject)
     evidence, intent, language = subject.evidence, subject.intent, subject.intent.language
+    thing = subject.leading
     tellers: dict[FieldRole, Callable[[], str | None]] = {
         FieldRole.TEXT: lambda: _written(subject),
         FieldRole.CAPTION: lambda: _thing_in_words(subject) or captions.caption(evidence, language).text,
         FieldRole.DESCRIPTION: lambda: _thing_in_words(subject) or captions.describe(evidence, language).text,
-        FieldRole.SCENE: lambda: _scene_in_words(evidence, language) or _side_in_words(evidence, language),
-        FieldRole.ROOM: lambda: _room_in_words(evidence, language),
+        FieldRole.SCENE: lambda: kinds.place_word(evidence, language),
+        FieldRole.ROOM: lambda: kinds.room_word(evidence, language),
         FieldRole.FOREMOST: lambda: _foremost_in_words(subject),
         FieldRole.SPORT: lambda: _sport_in_words(subject),
         FieldRole.BREED: lambda: _breed_of(meaning, subject),
-        FieldRole.FAMILY: lambda: _family_in_words(subject),
-        FieldRole.DIFFERENCES: lambda: " ".join(differences(subject)),
-        FieldRole.SIMILARITIES: lambda: language.listed(similarities(subject)),
+        FieldRole.FAMILY: lambda: kinds.family_word(thing, evidence, language) if thing else None,
+        FieldRole.DIFFERENCES: lambda: " ".join(differences(intent, subject.pictures)),
+        FieldRole.SIMILARITIES: lambda: language.listed(similarities(subject.pictures, language)),
         FieldRole.RELATION: lambda: subject.relation,
         FieldRole.OTHER_THING: lambda: label_of(subject.other, intent, evidence) if subject.other else None,
         FieldRole.IMAGE_NUMBER: lambda: str(subject.picture + 1),
@@ -440,21 +405,6 @@ def _written(subject: Subject) -> str:
     return "\n".join(line.text for line in subject.evidence.text or ())
 
 
-def _scene_in_words(evidence: Evidence, language: Language) -> str | None:
-    seen = scene_of(evidence)
-    return language.scenes[seen.id].one if seen else None
-
-
-def _side_in_words(evidence: Evidence, language: Language) -> str | None:
-    inside = indoors(evidence)
-    return None if inside is None else language.say("indoors" if inside else "outdoors")
-
-
-def _room_in_words(evidence: Evidence, language: Language) -> str | None:
-    seen = scene_of(evidence)
-    return language.scenes[seen.id].one if seen and seen.id in evidence.world.inside else None
-
-
 def _foremost_in_words(subject: Subject) -> str | None:
     """What stands out; the thing itself where an object stands for one."""
     language, evidence = subject.intent.language, subject.evidence
@@ -465,25 +415,8 @@ def _foremost_in_words(subject: Subject) -> str | None:
 
 
 def _breed_of(meaning: Meaning, subject: Subject) -> str | None:
-    """The classifier's word for the kind that a thing is of."""
-    evidence = subject.evidence
     thing = next(iter(subject.about(meaning.entity)), None) if meaning.entity else subject.leading
-    kinds = (
-        label
-        for label, probability in evidence.labels
-        if probability >= KIND_LIKELY and thing and evidence.world.family.get(label) == thing.label
-    )
-    return next(kinds, None)
-
-
-def _family_in_words(subject: Subject) -> str | None:
-    """The hypernym of the thing that is meant, else its own name."""
-    thing, language = subject.leading, subject.intent.language
-    if thing is None:
-        return None
-    groups = subject.evidence.world.groups
-    names = (name for name in language.groups if name in groups and thing.label in groups[name])
-    return language.noun(next(names, thing.label)).one
+    return kinds.breed_of(thing, subject.evidence) if thing else None
 
 
 def _sport_in_words(subject: Subject) -> str | None:
@@ -542,48 +475,3 @@ def _thing_in_words(subject: Subject) -> str | None:
         return None
     language = subject.intent.language
     return captions.thing_in_words(subject.thing, language)
-
-
-LONGEST_DESCRIBED = 4000
-"""Characters of a prompt in which a shape is looked for."""
-
-MOST_NAMES = 20
-"""A prompt that seems to name more members than this describes something else."""
-
-_LISTED = re.compile(
-    r"\[\s*\{|\b(?:array|list) of (?:json )?(?:objects|dictionaries|dicts|records)\b", re.IGNORECASE
-)
-
-_TRUTHS = frozenset({FieldRole.INDOORS, FieldRole.OUTDOORS, FieldRole.BLURRY})
-_LISTS = frozenset({FieldRole.THINGS, FieldRole.TAGS, FieldRole.HASHTAGS})
-_KINDS = {FieldRole.COUNT: Kind.INTEGER, FieldRole.SCORE: Kind.NUMBER, FieldRole.INDEX: Kind.INTEGER}
-_TRUE_OR_FALSE = re.compile(r"^(is|are|has|have|contains?) ")
-
-
-def shape_in(text: str, languages: Languages) -> Schema | None:
-    """The shape that a text describes: an object, or a list of objects; None if it describes none."""
-    text = text[:LONGEST_DESCRIBED]
-    names = names_in(text)
-    if not 0 < len(names) <= MOST_NAMES:
-        return None
-    members = tuple(Property(name, _shape_of(meaning_of(name, languages)), required=True) for name in names)
-    each = Schema(kinds=frozenset({Kind.OBJECT}), properties=members)
-    if _LISTED.search(text):
-        return Schema(kinds=frozenset({Kind.ARRAY}), items=each)
-    return each
-
-
-def _shape_of(meaning: Meaning) -> Schema:
-    if meaning.role in _TRUTHS or _TRUE_OR_FALSE.match(meaning.words):
-        return Schema(kinds=frozenset({Kind.BOOLEAN, Kind.NULL}))
-    plural = meaning.words.endswith("s") and meaning.role is FieldRole.COLOUR
-    things = meaning.role is None and meaning.entity is not None and not meaning.entity.single
-    if meaning.role in _LISTS or plural or things:
-        text = Schema(kinds=frozenset({Kind.STRING}))
-        return Schema(kinds=frozenset({Kind.ARRAY}), items=text)
-    if meaning.role in {FieldRole.BOX, FieldRole.POINT}:
-        size = 4 if meaning.role is FieldRole.BOX else 2
-        whole = Schema(kinds=frozenset({Kind.INTEGER}))
-        return Schema(kinds=frozenset({Kind.ARRAY}), items=whole, min_items=size, max_items=size)
-    kind = _KINDS.get(meaning.role, Kind.STRING) if meaning.role else Kind.STRING
-    return Schema(kinds=frozenset({kind, Kind.NULL}))

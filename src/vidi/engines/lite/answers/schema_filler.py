@@ -7,23 +7,27 @@ satisfy a limit: a list of things that must be longer than what is seen is refus
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vidi.domain.budget import Budget
 from vidi.domain.geometry import GRID
-from vidi.domain.schema import JsonValue, Kind, Scalar, Schema
+from vidi.domain.schema import JsonValue, Kind, Property, Scalar, Schema
 from vidi.engines import schemas
-from vidi.engines.grounding.coordinates import Unit
+from vidi.engines.grounding.coordinates import Unit, names_in
 from vidi.engines.grounding.prompt_rewrite import means_boxes
 from vidi.engines.grounding.schema import PlaceKind, flat_place_field, places_in
 from vidi.engines.lite.answers import field_values, lists
 from vidi.engines.lite.answers.captions import (
     grouped,
 )
+from vidi.engines.lite.answers.compare import differences, similarities
+from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.field_values import SENTENCES, Meaning, Subject, meaning_of, place_numbers
 from vidi.engines.lite.answers.kinds import SUPPORTED, best_option, plain, score_of
 from vidi.engines.lite.answers.lists import as_things, label_of, wanted
+from vidi.engines.lite.answers.where import relations
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Intent, Languages
 from vidi.engines.lite.language.language import FieldRole, IntentKind
@@ -238,6 +242,8 @@ def _best_word(words: Sequence[str], meaning: Meaning, subject: Subject) -> tupl
 
 def _own_facts(meaning: Meaning, subject: Subject) -> Iterator[str | None]:
     """What the field would say if it were free text."""
+    if subject.intent.letters:
+        yield answer_intent(subject.intent, subject.evidence).brief
     if meaning.role not in {None, FieldRole.ANSWER, FieldRole.LABEL}:
         yield field_values.text(meaning, "", subject)
     truth = field_values.truth(meaning, "", subject)
@@ -349,8 +355,8 @@ def _all_texts(meaning: Meaning, subject: Subject) -> Sequence[str]:
         FieldRole.HASHTAGS: lambda: lists.hashtags(intent, evidence).items,
         FieldRole.TEXT: lambda: [line.text for line in evidence.text or ()],
         FieldRole.DESCRIPTION: lambda: sentences_of(field_values.text(meaning, "", subject) or ""),
-        FieldRole.DIFFERENCES: lambda: field_values.differences(subject),
-        FieldRole.SIMILARITIES: lambda: field_values.similarities(subject),
+        FieldRole.DIFFERENCES: lambda: differences(intent, subject.pictures),
+        FieldRole.SIMILARITIES: lambda: similarities(subject.pictures, intent.language),
         FieldRole.COLOUR: lambda: _colours(meaning, subject),
     }
     teller = tellers.get(role) if role else None
@@ -380,7 +386,7 @@ def _relations(subject: Subject) -> Sequence[Known]:
     language = subject.intent.language
     return [
         Known(WHOLE, replace(subject, thing=one, other=other, relation=words, index=at))
-        for at, (one, words, other) in enumerate(field_values.relations(subject.evidence, language))
+        for at, (one, words, other) in enumerate(relations(subject.evidence, language))
     ]
 
 
@@ -428,3 +434,48 @@ def _counts_classes(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list have a count and no place of their own."""
     roles = {each.role for each in _meanings_in(shape, subject)}
     return FieldRole.COUNT in roles and not roles & OF_ONE_THING
+
+
+LONGEST_DESCRIBED = 4000
+"""Characters of a prompt in which a shape is looked for."""
+
+MOST_NAMES = 20
+"""A prompt that seems to name more members than this describes something else."""
+
+_LISTED = re.compile(
+    r"\[\s*\{|\b(?:array|list) of (?:json )?(?:objects|dictionaries|dicts|records)\b", re.IGNORECASE
+)
+
+_TRUTHS = frozenset({FieldRole.INDOORS, FieldRole.OUTDOORS, FieldRole.BLURRY})
+_LISTS = frozenset({FieldRole.THINGS, FieldRole.TAGS, FieldRole.HASHTAGS})
+_KINDS = {FieldRole.COUNT: Kind.INTEGER, FieldRole.SCORE: Kind.NUMBER, FieldRole.INDEX: Kind.INTEGER}
+_TRUE_OR_FALSE = re.compile(r"^(is|are|has|have|contains?) ")
+
+
+def shape_in(text: str, languages: Languages) -> Schema | None:
+    """The shape that a text describes: an object, or a list of objects; None if it describes none."""
+    text = text[:LONGEST_DESCRIBED]
+    names = names_in(text)
+    if not 0 < len(names) <= MOST_NAMES:
+        return None
+    members = tuple(Property(name, _shape_of(meaning_of(name, languages)), required=True) for name in names)
+    each = Schema(kinds=frozenset({Kind.OBJECT}), properties=members)
+    if _LISTED.search(text):
+        return Schema(kinds=frozenset({Kind.ARRAY}), items=each)
+    return each
+
+
+def _shape_of(meaning: Meaning) -> Schema:
+    if meaning.role in _TRUTHS or _TRUE_OR_FALSE.match(meaning.words):
+        return Schema(kinds=frozenset({Kind.BOOLEAN, Kind.NULL}))
+    plural = meaning.words.endswith("s") and meaning.role is FieldRole.COLOUR
+    things = meaning.role is None and meaning.entity is not None and not meaning.entity.single
+    if meaning.role in _LISTS or plural or things:
+        text = Schema(kinds=frozenset({Kind.STRING}))
+        return Schema(kinds=frozenset({Kind.ARRAY}), items=text)
+    if meaning.role in {FieldRole.BOX, FieldRole.POINT}:
+        size = 4 if meaning.role is FieldRole.BOX else 2
+        whole = Schema(kinds=frozenset({Kind.INTEGER}))
+        return Schema(kinds=frozenset({Kind.ARRAY}), items=whole, min_items=size, max_items=size)
+    kind = _KINDS.get(meaning.role, Kind.STRING) if meaning.role else Kind.STRING
+    return Schema(kinds=frozenset({kind, Kind.NULL}))
