@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.language import SEVERAL, AnswerText, Language
+from vidi.engines.lite.language.language import SEVERAL, Language
+from vidi.engines.lite.language.style import AnswerText
 from vidi.engines.lite.world import Action, BoxRelation, Ground, Relation, Room, beside
 
 LARGE = 0.12
