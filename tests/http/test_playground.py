@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from vidi.settings import Settings
 KEY = "a-long-enough-secret"
 PATHS = sorted(playground.load().assets)
 FIRST_PAINT = 150_000
-"""Most bytes of all files together, unpacked."""
+"""Most bytes of what is loaded before a person does anything, unpacked."""
 
 
 @pytest.fixture
@@ -104,10 +103,32 @@ def test_head_tells_the_size_without_the_file(client: TestClient) -> None:
     assert int(reply.headers["content-length"]) == len(client.get("/").content)
 
 
-def test_all_of_it_is_small() -> None:
-    assets = playground.load().assets.values()
+def first_files() -> set[str]:
+    """The page, what it names, and what that imports at once; not what is imported when it is needed."""
+    assets = playground.load().assets
+    wanted, first = ["/"], set[str]()
+    while wanted:
+        path = wanted.pop()
+        if path in first:
+            continue
+        first.add(path)
+        text = assets[path].plain.decode()
+        wanted += [f"/{name}" for name in re.findall(r'(?:src|href)="(playground/[^"]+)"', text)]
+        wanted += [f"/playground/{name}" for name in re.findall(r"from '\./([\w.]+)'", text)]
+    return first
+
+
+def test_what_is_loaded_first_is_small() -> None:
+    assets = [asset for path, asset in playground.load().assets.items() if path in first_files()]
     assert sum(len(asset.plain) for asset in assets) < FIRST_PAINT
-    assert sum(len(gzip.compress(asset.plain)) for asset in assets) < FIRST_PAINT // 3
+    assert sum(len(asset.packed) for asset in assets) < FIRST_PAINT // 3
+
+
+def test_what_is_loaded_first_is_asked_for_at_once(client: TestClient) -> None:
+    named = set(re.findall(r'(?:src|href)="(/?playground/[^"]+)"', client.get("/").text))
+    assert {f"/{name}" for name in named} | {"/"} == first_files()
+    later = {"/playground/batch.js", "/playground/camera.js", "/playground/folders.js"}
+    assert set(PATHS) - first_files() >= later
 
 
 @pytest.mark.parametrize("path", PATHS)
