@@ -76,7 +76,7 @@ def test_help_and_completion_load_no_command(
         text=True,
     )
     lines = done.stdout.splitlines()
-    assert (lines[0], lines[-1]) == (first, "vidi.cli vidi.cli.main")
+    assert (lines[0], lines[-1]) == (first, "vidi.cli vidi.cli.completion vidi.cli.main")
 
 
 def test_a_command_that_is_nearly_right_is_guessed() -> None:

@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 from typing_extensions import override
 
 from vidi import __version__
+from vidi.cli.completion import stand_in
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells expect it."""
@@ -62,9 +63,11 @@ class LazyGroup(click.Group):
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, loaded; None if there is none."""
+        """The command of that name, loaded, or to be completed only; None if there is none."""
         if cmd_name not in self._lazy:
             return None
+        if ctx.resilient_parsing:
+            return stand_in(cmd_name, {name: place for name, (place, _) in self._lazy.items()})
         command: click.Command = pkgutil.resolve_name(self._lazy[cmd_name][0])
         return command
 
@@ -81,7 +84,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, but a name that is nearly right gets a hint."""
-        if args and not args[0].startswith("-") and args[0] not in self._lazy:
+        mistyped = args and not args[0].startswith("-") and args[0] not in self._lazy
+        if mistyped and not ctx.resilient_parsing:
             near = difflib.get_close_matches(args[0], self._lazy, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
