@@ -15,8 +15,8 @@ import platformdirs
 import pytest
 from click.shell_completion import ShellComplete
 
-from vidi.cli import completion
-from vidi.cli.main import COMMANDS, main
+from vidi.cli import COMMANDS, completion
+from vidi.cli.main import main
 from vidi.cli.pull import known_models
 from vidi.settings import Settings
 

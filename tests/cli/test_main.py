@@ -186,3 +186,20 @@ def test_a_running_server_answers_instead(tmp_path: Path, photo: Path) -> None:
     gone = _run("caption", photo, "--server", url)
     assert gone.exit_code == 1
     assert "cannot be reached" in gone.output
+
+
+def test_ctrl_c_while_a_command_is_loaded_ends_quietly() -> None:
+    """The signal is sent by a module that every command loads, in the place of a person's finger."""
+    pressed = """
+import os, signal, sys
+class Pressed:
+    def find_spec(self, name, path=None, target=None):
+        if name == "vidi.cli.ask":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Pressed())
+from vidi.cli import run
+sys.argv = ["vidi", "caption", "x.png"]
+run()
+"""
+    done = subprocess.run([sys.executable, "-c", pressed], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from vidi.app import context, installed
+from vidi.cli import INTERRUPTED
 from vidi.cli.completion import KnownModels, ModelName, remember_models
-from vidi.cli.main import INTERRUPTED
 from vidi.cli.options import StartError, config_option, in_units, settings_from
 from vidi.cli.progress import ProgressBars
 from vidi.domain.errors import VidiError
