@@ -17,7 +17,7 @@ import httpx2
 import pybase64
 
 from vidi.app import create_app
-from vidi.cli.main import INTERRUPTED
+from vidi.cli import INTERRUPTED
 from vidi.cli.options import CONNECT_SECONDS, ClientError, Wishes, answer_of, keys_of
 from vidi.cli.photos import Photo
 from vidi.cli.progress import ProgressBars
