@@ -16,10 +16,9 @@ from PIL import Image, ImageDraw
 
 from bench.dataset import Corners, Photo, Thing
 from bench.folds import LARGE, SEED, Found, folds, overlap, spread
-from vidi.domain.geometry import Box
+from vidi.domain.geometry import Box, MaskImage
 from vidi.domain.prompt import Picture
 from vidi.engines.colour_segmenter import SIDE, WEIGHTS, features, likely
-from vidi.engines.segmenter import MaskImage
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float32]

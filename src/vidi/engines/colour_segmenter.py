@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidi.domain.geometry import Box
+from vidi.domain.geometry import Box, MaskImage
 from vidi.domain.prompt import Picture
 from vidi.engines.base import EngineContext
-from vidi.engines.segmenter import MaskImage, Segmenter
+from vidi.engines.segmenter import Segmenter
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]

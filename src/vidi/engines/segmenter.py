@@ -25,26 +25,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from vidi.domain.geometry import Box
+from vidi.domain.geometry import Box, MaskImage
 from vidi.domain.prompt import Picture
-
-
-@dataclass(frozen=True, slots=True)
-class MaskImage:
-    """How likely each place of a box belongs to the thing in it.
-
-    Attributes:
-        width: Columns, at least 1. The mask covers the box whatever its size: a reader scales it.
-        height: Rows, at least 1.
-        grey: width * height bytes, row by row from the top: 0 surely not, 255 surely; over 127 it does.
-    """
-
-    width: int
-    height: int
-    grey: bytes = field(repr=False)
 
 
 class Segmenter(Protocol):

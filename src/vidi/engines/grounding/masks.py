@@ -13,10 +13,10 @@ from dataclasses import replace
 import pybase64
 from PIL import Image
 
-from vidi.domain.geometry import Box
+from vidi.domain.geometry import Box, MaskImage
 from vidi.domain.prompt import Picture
 from vidi.domain.schema import Kind, Property, Schema, snake
-from vidi.engines.segmenter import MaskImage, Segmenter
+from vidi.engines.segmenter import Segmenter
 
 MASK_FIELD_NAMES = re.compile(
     r"(?:(?:segmentation|object|binary|instance|pixel)_?)*masks?(?:_?(?:png|image|data|base_?64|uri|url))*"
