@@ -37,6 +37,7 @@ from bench.folds import (
     spread,
 )
 from bench.inside import Inside
+from bench.masks import mask_lines
 from bench.phrasing import phrasings
 from bench.report import Judged, as_json, by_fold, judged, report, table
 from bench.vocabulary import Vocabulary
@@ -209,7 +210,9 @@ def _inside(inside: Inside, photos: Sequence[Photo], *, with_curves: bool) -> It
             f"{spread(part.cider_d for part in parts):.1f}   faithfulness {every.faithful.share:.3f} ± "
             f"{spread(part.faithful.share for part in parts):.3f}"
         )
-    yield from boxes_by_threshold({photo: tuple(inside.found(photo)) for photo in photos})
+    found = {photo: tuple(inside.found(photo)) for photo in photos}
+    yield from boxes_by_threshold(found)
+    yield from mask_lines(photos, inside.pictures, found)
     if with_curves:
         for curve in curves(photos, CAPTION, lambda own: inside.over(thresholds=own), inside.thresholds):
             yield from curve_lines(curve)
