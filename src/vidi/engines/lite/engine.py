@@ -320,6 +320,15 @@ class Lite:
         """Four characters a token, 258 tokens a picture."""
         return estimate_tokens(headers)
 
+    def counts_at_once(self, headers: PromptHeaders) -> bool:
+        """Always but with functions, which are written out to be counted."""
+        return not headers.functions
+
+    def answers_at_once(self, prompt: Prompt) -> bool:
+        """Never: a picture may have to be looked at."""
+        del prompt
+        return False
+
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Answer a prompt; each picture is looked at when its part of the answer is written.
 
