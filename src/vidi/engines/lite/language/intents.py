@@ -299,18 +299,27 @@ class Languages:
         spoken = [(role, text) for role, text in earlier if text]
         system = lowered(prompt.system)
         language = self._language(last or prompt.system, spoken, prompt.system)
-        read = self.parse_text(lowered(last) or system, language)
+        read = self.parse_text(lowered(last) or system, language, told=self._is_told(last or system))
         style = style_of(system, lowered(last), tuple(self.by_id.values()))
         return replace(self._completed(read, spoken), style=style)
 
-    def parse_text(self, text: str, language: Language) -> Intent:
-        """Read one text, in lower case, on its own; answers in `language`."""
+    def parse_text(self, text: str, language: Language, *, told: bool = True) -> Intent:
+        """Read one text, in lower case, on its own.
+
+        It is answered in `language`; where no word told that language, in the one that it can be read in.
+        """
         for each in (language, *self.by_id.values()):
             intent = self._read_as(text, each)
             if intent.kind is not IntentKind.UNKNOWN:
                 named = intent.entities or self._named_elsewhere(text, each)
-                return replace(intent, lexicon=self.lexicons[language.id], entities=named)
+                lexicon = self.lexicons[language.id if told else each.id]
+                return replace(intent, lexicon=lexicon, entities=named)
         return self._read_as(text, language)
+
+    def _is_told(self, text: str) -> bool:
+        """Whether any word of a text tells its language."""
+        words = set(re.findall(r"[^\W\d_]+", lowered(text)))
+        return any(words & each.telling for each in self.by_id.values())
 
     def _named_elsewhere(self, text: str, read: Language) -> tuple[Entity, ...]:
         """The things a text names in another language than it is read in: "Arabaları bul", then a form."""
