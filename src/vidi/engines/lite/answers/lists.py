@@ -30,7 +30,7 @@ from vidi.engines.lite.answers.resolve import (
 )
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
-from vidi.engines.lite.language.language import SEVERAL, IntentKind, Language
+from vidi.engines.lite.language.language import SEVERAL, IntentKind, Language, folded
 from vidi.engines.lite.language.style import AnswerText
 from vidi.engines.lite.vision.ocr import INSTALL, TextLine
 from vidi.engines.lite.world import shared
@@ -102,7 +102,7 @@ def words_found(word: str, evidence: Evidence) -> tuple[Thing, ...]:
     found = [
         (line, match.span())
         for line in evidence.text or ()
-        for match in re.finditer(re.escape(word), line.text.lower())
+        for match in re.finditer(re.escape(word), folded(line.text).lower())
     ]
     whole = [
         (line, (start, stop))
