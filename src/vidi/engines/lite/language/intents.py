@@ -185,7 +185,8 @@ def _before(text: str, at: int) -> str:
 def build_lexicon(language: Language, world: World) -> Lexicon:
     """Gather a language's words for the detector's classes, the hypernyms and the classifier's classes."""
     meanings: dict[str, Entity] = {}
-    for name in IMAGENET_CLASSES:
+    # The classifier's names are English: "hay" is grass there, and "there is" in Spanish.
+    for name in (each for each in IMAGENET_CLASSES if each.lower() not in language.telling):
         family = world.family.get(name)
         labels = frozenset({family} if family else ())
         meanings[name.lower()] = Entity(name, name.lower(), labels, frozenset({name}))

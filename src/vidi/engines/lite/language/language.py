@@ -14,7 +14,7 @@ from typing import TypeVar
 from vidi.domain.errors import Internal
 from vidi.engines.lite.world import Action
 
-LANGUAGE_IDS = ("en", "tr")
+LANGUAGE_IDS = ("en", "tr", "es")
 """The files of `vocabulary/`; the first is the one for prompts in no known language."""
 
 SEVERAL = 5
