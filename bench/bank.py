@@ -75,11 +75,11 @@ def bank(photos: Sequence[Photo], language: str = "en") -> tuple[Question, ...]:
     vocabulary = Vocabulary.load()
     every = phrasings()
     words, strange = every[language], every["en"].unknown
-    popular = Counter(label for photo in photos for label in _labels(photo))
+    popular = Counter(label for photo in photos for label in sorted(_labels(photo)))
     together: dict[str, Counter[str]] = {}
     for photo in photos:
-        for label in _labels(photo):
-            together.setdefault(label, Counter()).update(_labels(photo))
+        for label in sorted(_labels(photo)):
+            together.setdefault(label, Counter()).update(sorted(_labels(photo)))
     return tuple(
         question
         for at, photo in enumerate(photos)

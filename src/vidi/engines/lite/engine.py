@@ -16,7 +16,7 @@ from vidi.engines.base import EngineContext, ModelCard
 from vidi.engines.limits import bounded, estimate_tokens
 from vidi.engines.lite.answers.compare import compare
 from vidi.engines.lite.answers.dispatch import answer_intent
-from vidi.engines.lite.answers.lists import array, located, python_list, wanted
+from vidi.engines.lite.answers.lists import array, located, python_list, wanted, word_named
 from vidi.engines.lite.answers.resolve import cannot_look, find
 from vidi.engines.lite.answers.schema_filler import LONGEST_DESCRIBED, fill, shape_in
 from vidi.engines.lite.catalog import CARD
@@ -143,7 +143,7 @@ def _is_plain_wish(intent: Intent) -> bool:
     """Whether boxes are wanted of nothing that is known, by a prompt that asks for no JSON."""
     strange = bool(intent.entities) and all(each.unknown for each in intent.entities)
     asks_json = intent.style.form is AnswerForm.JSON or re.search(r"box_2d|\[", intent.text) is not None
-    return strange and not asks_json
+    return strange and not asks_json and not word_named(intent)
 
 
 def _named_picture(prompt: Prompt, languages: Languages) -> tuple[Prompt, int | None]:

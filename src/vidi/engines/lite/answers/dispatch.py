@@ -20,6 +20,9 @@ Answerer = Callable[[Intent, Evidence], AnswerText]
 
 def answer_intent(intent: Intent, evidence: Evidence) -> AnswerText:
     """Answer one question about one picture; what no rule knows is said to be unknown."""
+    word = lists.word_named(intent)
+    if word:
+        return lists.about_a_word(intent, word, evidence)
     return ANSWERERS.get(intent.kind, _unknown)(intent, evidence)
 
 

@@ -106,6 +106,6 @@ def noun_phrases(language: Language) -> NounPhrases:
         lead=frozenset(told["lead"]),
         generic=frozenset(told["generic"]),
         scenery=frozenset(told["scenery"]).union(
-            word.split()[-1] for place in language.scenes.values() for word in (place.one, *place.also)
+            word.split()[-1] for place in language.scenes.values() for word in place.words
         ),
     )
