@@ -183,18 +183,30 @@ def _said(photo: Photo) -> Iterator[Question]:
 
 
 def _colours(photo: Photo, vocabulary: Vocabulary) -> Iterator[Question]:
-    """The colour that captions give a class, where they agree on one."""
+    """The colours that captions give a class: that two agree on, or one where there is one such thing."""
     told: dict[str, Counter[str]] = {}
     for caption in photo.captions:
         tokens = words(caption)
         for start, stated in vocabulary.mentions(tokens):
-            before = tokens[start - 1] if start else ""
-            if before in COLOURS and len(stated.classes) == 1:
-                told.setdefault(stated.name, Counter())[COLOURS[before]] += 1
+            if len(stated.classes) == 1:
+                told.setdefault(stated.name, Counter()).update(_colours_before(tokens, start))
+    counts = Counter(thing.label for thing in photo.things)
     for label, colours in told.items():
-        if label != "person" and label in _labels(photo) and max(colours.values()) >= AGREED:
+        sure = max(colours.values(), default=0) >= AGREED or (colours and counts[label] == 1)
+        if label != "person" and label in counts and sure:
             accepted = "|".join(colours)
             yield _ask(photo, f"What color is the {label}?", "colour", rf"\b(?:{accepted})\b")
+
+
+def _colours_before(tokens: Sequence[str], start: int) -> set[str]:
+    """The colours right before a word: two of "a black and white cat"."""
+    found: set[str] = set()
+    for word in reversed(tokens[:start]):
+        if word in COLOURS:
+            found.add(COLOURS[word])
+        elif word != "and" or not found:
+            break
+    return found
 
 
 def _absent(photo: Photo, popular: Counter[str], vocabulary: Vocabulary, at: int) -> Iterator[Question]:
