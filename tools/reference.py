@@ -39,7 +39,7 @@ A setting is taken from the command line, else from the environment, else from a
 default. `--config FILE` or `VIDI_CONFIG` names the file; without them it is `config.toml` in the user's
 configuration folder. A wrong name or value ends the program and says which. The flags: [cli.md](cli.md).
 
-```
+```sh
 vidi serve --port 9000
 VIDI_PORT=9000 vidi serve
 echo 'port = 9000' > settings.toml && vidi serve --config settings.toml
@@ -107,7 +107,7 @@ def _commands(name: str, command: click.Command, parent: click.Context | None = 
     settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
     context = click.Context(command, parent, name, **settings)
     lines = [line.rstrip() for line in command.get_help(context).splitlines()]
-    yield "\n".join(["", f"## {context.command_path}", "", "```", *lines, "```"])
+    yield "\n".join(["", f"## {context.command_path}", "", "```text", *lines, "```"])
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
             found = command.get_command(context, below)

@@ -280,6 +280,9 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
             files=FileRoutes(parts.files),
             uploads=UploadRoutes(parts.files, body_reader, parts.keys.is_owner),
             page=playground.load(),
+            preview=playground.PreviewEndpoint(
+                parts.decoders, body_reader, _image_limits(settings), settings.request_seconds
+            ),
             ops=OpsRoutes(parts.registry, parts.decoders, parts.files, parts.metrics, parts.usage),
         ),
         Access.PUBLIC if settings.open_monitoring else Access.LOCAL_OR_KEY,

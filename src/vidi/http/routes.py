@@ -20,7 +20,7 @@ from vidi.http.files import FileRoutes, UploadRoutes, refuse_missing_bytes, refu
 from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
 from vidi.http.models import GenerateEndpoint, ModelRoutes
 from vidi.http.ops import OpsRoutes
-from vidi.http.playground import Playground
+from vidi.http.playground import PREVIEW_PATH, Playground, PreviewEndpoint
 
 _VERSION = "(?:v1|v1alpha|v1beta|v1beta1)"
 """All answer alike: SDKs differ in which they take by default, and Vertex clients know another one."""
@@ -65,6 +65,7 @@ class Endpoints:
     files: FileRoutes
     uploads: UploadRoutes
     page: Playground
+    preview: PreviewEndpoint
     ops: OpsRoutes
 
 
@@ -130,6 +131,7 @@ def route_table(to: Endpoints, monitoring: Access = Access.LOCAL_OR_KEY) -> Rout
             RouteEntry(GET, "/health", to.ops.health, monitoring),
             RouteEntry(GET, "/ready", to.ops.ready, monitoring),
             RouteEntry(GET, "/metrics", to.ops.metrics, monitoring),
+            RouteEntry(POST, PREVIEW_PATH, to.preview),
             *(RouteEntry(GET, path, asset.serve, Access.PUBLIC) for path, asset in to.page.assets.items()),
         )
     )

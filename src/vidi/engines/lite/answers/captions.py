@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from vidi.domain.geometry import Box
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.language import SEVERAL, AnswerText, Language
+from vidi.engines.lite.language.language import SEVERAL, Language
+from vidi.engines.lite.language.style import AnswerText
 from vidi.engines.lite.world import Action, BoxRelation, Ground, Relation, Room, beside, lying_on
 
 LARGE = 0.12

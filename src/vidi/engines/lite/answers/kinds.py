@@ -20,9 +20,10 @@ from vidi.engines.lite.answers.resolve import (
     not_seen,
     resolve,
 )
-from vidi.engines.lite.evidence import Evidence
+from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent, Lexicon
-from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.language.language import Language
+from vidi.engines.lite.language.style import AnswerText
 
 SUPPORTED = 0.15
 """Lowest score of an option that the evidence supports."""
@@ -80,7 +81,7 @@ def plain(option: str) -> str:
 
 def _entity_score(entity: Entity, evidence: Evidence) -> float:
     best = max((thing.score for thing in evidence.detections.things if entity.means(thing)), default=0.0)
-    named = entity.name in entity.kinds
+    named = entity.name in entity.kinds and entity.name not in entity.labels
     kinds = sum(probability for label, probability in evidence.labels if label in entity.kinds)
     if named:
         return kinds
@@ -251,3 +252,35 @@ def _what_is_it(evidence: Evidence, language: Language) -> AnswerText:
     if things:
         return _classified(language.noun(things[0].label).one, KIND_LIKELY, language)
     return cannot_tell(evidence, language)
+
+
+def place_word(evidence: Evidence, language: Language) -> str | None:
+    """The place that a picture shows, else whether it is indoors or outdoors; None if neither is known."""
+    seen = scene_of(evidence)
+    if seen:
+        return language.scenes[seen.id].one
+    inside = indoors(evidence)
+    return None if inside is None else language.say("indoors" if inside else "outdoors")
+
+
+def room_word(evidence: Evidence, language: Language) -> str | None:
+    """The room that a picture shows, if it is known."""
+    seen = scene_of(evidence)
+    return language.scenes[seen.id].one if seen and seen.id in evidence.world.inside else None
+
+
+def breed_of(thing: Thing, evidence: Evidence) -> str | None:
+    """The classifier's word for the kind that a thing is of, if it is likely."""
+    named = (
+        label
+        for label, probability in evidence.labels
+        if probability >= KIND_LIKELY and evidence.world.family.get(label) == thing.label
+    )
+    return next(named, None)
+
+
+def family_word(thing: Thing, evidence: Evidence, language: Language) -> str:
+    """The hypernym of a thing, else its own name."""
+    groups = evidence.world.groups
+    names = (name for name in language.groups if name in groups and thing.label in groups[name])
+    return language.noun(next(names, thing.label)).one

@@ -28,7 +28,8 @@ from vidi.engines.lite.answers.resolve import (
 )
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
-from vidi.engines.lite.language.language import SEVERAL, AnswerText, IntentKind, Language
+from vidi.engines.lite.language.language import SEVERAL, IntentKind, Language
+from vidi.engines.lite.language.style import AnswerText
 from vidi.engines.lite.vision.ocr import INSTALL, TextLine
 from vidi.engines.lite.world import shared
 

@@ -25,7 +25,8 @@ from vidi.engines.lite.answers.resolve import (
 )
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
-from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.language.language import Language
+from vidi.engines.lite.language.style import AnswerText
 from vidi.engines.lite.world import touching
 
 SURFACES = {"sky": (0.0, 0.3), "ground": (0.75, 1.0), "wall": (0.0, 0.7), "background": (0.0, 1.0)}

@@ -9,7 +9,8 @@ from vidi.domain.geometry import GRID
 from vidi.engines.lite.answers.captions import grouped, in_words, surely, what_is_seen
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
-from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.language.language import Language
+from vidi.engines.lite.language.style import AnswerText
 
 
 def cannot_tell(evidence: Evidence, language: Language) -> AnswerText:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from vidi.domain.geometry import Box
 from vidi.engines.lite.answers.captions import (
@@ -21,14 +21,16 @@ from vidi.engines.lite.answers.captions import (
 from vidi.engines.lite.answers.resolve import (
     cannot_tell,
     cell_in,
+    find,
     lies_in,
     name_of,
     not_seen,
     resolve,
 )
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.language.intents import Entity, Intent
+from vidi.engines.lite.language.language import Language
+from vidi.engines.lite.language.style import AnswerText
 from vidi.engines.lite.world import Action, lying_on, resting_on, touching
 
 ONLY = {
@@ -93,10 +95,8 @@ def near(intent: Intent, evidence: Evidence) -> AnswerText:
     others = [thing for thing in evidence.things() if thing.label not in entity.labels]
     upon = language.matches(language.pronouns, "upon", intent.text)
     holds = _carried if upon else touching
-    around = (
-        {"person", *evidence.world.groups["furniture"]} if upon and anchors[0].label == "dining table" else ()
-    )
-    close = [thing for thing in others if thing.label not in around and holds(thing.box, anchors[0].box)]
+    guests = _guests(anchors, evidence, upon=upon is not None)
+    close = [thing for thing in others if thing.label not in guests and holds(thing.box, anchors[0].box)]
     if not close:
         return AnswerText(language.sentence("near_none"), brief=language.say("none"), known=False)
     names = [in_words(surely(group, evidence), language, evidence) for group in grouped(close)[:5]]
@@ -106,6 +106,31 @@ def near(intent: Intent, evidence: Evidence) -> AnswerText:
         text = language.sentence("near_only", side=depth[0], things=listed)
         return AnswerText(text, brief=language.say("unknown"), known=False, items=tuple(names))
     return AnswerText(language.sentence("near_things", things=listed), brief=listed, items=tuple(names))
+
+
+def relations(evidence: Evidence, language: Language) -> Iterator[tuple[Thing, str, Thing]]:
+    """The pairs of things that have to do with each other: who, doing what, with what."""
+    groups = grouped(evidence.things(evidence.least.there))
+    for who in groups:
+        doing = relation_in((who,), groups, evidence)
+        if doing:
+            words = language.relations[doing.rule.says].format(what="").strip()
+            yield doing.who.things[0], words, doing.what.things[0]
+
+
+def around(entity: Entity, evidence: Evidence, *, upon: bool) -> tuple[Thing, ...]:
+    """The things on, or at, what a text names; none where that is not seen."""
+    holds = _carried if upon else touching
+    anchors = find(entity, evidence, evidence.least.there)
+    other = entity.labels | _guests(anchors, evidence, upon=upon)
+    others = (thing for thing in evidence.things() if thing.label not in other)
+    return tuple(thing for thing in others if any(holds(thing.box, one.box) for one in anchors[:1]))
+
+
+def _guests(anchors: Sequence[Thing], evidence: Evidence, *, upon: bool) -> frozenset[str]:
+    """What is around a table, and not on it."""
+    at_table = upon and bool(anchors) and anchors[0].label == "dining table"
+    return evidence.world.groups["furniture"] | {"person"} if at_table else frozenset()
 
 
 def _carried(one: Box, other: Box) -> bool:

@@ -10,15 +10,9 @@ from string import ascii_lowercase
 
 from vidi.domain.prompt import Prompt, Role
 from vidi.engines.lite.evidence import Thing
-from vidi.engines.lite.language.language import (
-    AnswerStyle,
-    IntentKind,
-    Language,
-    language_of,
-    read_languages,
-    style_of,
-)
-from vidi.engines.lite.language.noun_phrases import NounPhrases
+from vidi.engines.lite.language.language import IntentKind, Language, language_of, read_languages
+from vidi.engines.lite.language.noun_phrases import NounPhrases, noun_phrases
+from vidi.engines.lite.language.style import AnswerStyle, style_of
 from vidi.engines.lite.world import IMAGENET_CLASSES, World
 
 
@@ -207,22 +201,7 @@ def build_lexicon(language: Language, world: World) -> Lexicon:
     words = sorted(meanings, key=len, reverse=True)
     pattern = re.compile(rf"\b(?P<word>{'|'.join(map(re.escape, words))}){language.suffix}\b")
     colours = {word: name for name, noun in language.colours.items() for word in noun.words}
-    return Lexicon(language, pattern, meanings, colours, _phrases(language))
-
-
-def _phrases(language: Language) -> NounPhrases:
-    told = language.phrase
-    return NounPhrases(
-        slots=tuple(re.compile(each) for each in told["slots"]),
-        measures=re.compile("|".join(told["measures"])),
-        breaks=re.compile("|".join(told["breaks"])),
-        joins=re.compile("|".join(told["joins"])),
-        lead=frozenset(told["lead"]),
-        generic=frozenset(told["generic"]),
-        scenery=frozenset(told["scenery"]).union(
-            word.split()[-1] for place in language.scenes.values() for word in (place.one, *place.also)
-        ),
-    )
+    return Lexicon(language, pattern, meanings, colours, noun_phrases(language))
 
 
 ABOUT_THINGS = frozenset(
@@ -271,6 +250,8 @@ class Intent:
         style: How it is answered.
         entities: The things it names, in its order.
         options: What to choose among.
+        letters: The letters, or numbers, of the options, if they have any.
+        question: What the options are answers to, where they have letters.
         thing: The words that stand where a thing is named, for answers about unknown things.
         colour: A colour that it names, or "".
         text: The prompt in lower case.
@@ -281,6 +262,8 @@ class Intent:
     style: AnswerStyle = field(default_factory=AnswerStyle)
     entities: tuple[Entity, ...] = ()
     options: tuple[str, ...] = ()
+    letters: tuple[str, ...] = ()
+    question: Intent | None = None
     thing: str = ""
     colour: str = ""
     text: str = ""
@@ -343,6 +326,13 @@ class Languages:
 
     def _read_as(self, text: str, language: Language) -> Intent:
         lexicon = self.lexicons[language.id]
+        head, lettered = lettered_options(text)
+        if lettered:
+            question = self._read_as(head, language)
+            letters, options = zip(*lettered, strict=True)
+            return Intent(
+                IntentKind.CHOOSE, lexicon, options=options, letters=letters, question=question, text=text
+            )
         for polite in language.pronouns["polite"]:
             text = polite.sub("", text)
         kind, match = _kind(text, language)
@@ -445,6 +435,23 @@ def _kind(text: str, language: Language) -> tuple[IntentKind, re.Match[str] | No
 def _foreign(text: str, language: Language) -> bool:
     """Whether a text has letters that the language does not: its words are then alike by chance."""
     return any(letter.isalpha() and letter not in f"{ascii_lowercase}{language.letters}" for letter in text)
+
+
+def lettered_options(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What stands before options with letters or numbers, and those: "a) cat b) dog"; none without a row."""
+    marks = list(_MARK.finditer(text))
+    rows = (range(ord("a"), ord("a") + len(marks)), range(ord("1"), ord("1") + len(marks)))
+    if len(marks) < 2 or not any([ord(each[1]) for each in marks] == list(row) for row in rows):
+        return text, ()
+    ends = [*(each.start() for each in marks[1:]), len(text)]
+    told = [text[each.end() : end].strip(" \n.,;()") for each, end in zip(marks, ends, strict=True)]
+    # What is said about the answer stands on a line of its own behind the last option.
+    told[-1] = told[-1].partition("\n")[0].strip()
+    pairs = tuple((each[1], option) for each, option in zip(marks, told, strict=True))
+    return text[: marks[0].start()].strip(" (\n"), pairs if all(told) else ()
+
+
+_MARK = re.compile(r"(?<![^\s(])([a-h]|[1-9])[).:](?=\s)")
 
 
 def _options(named: Mapping[str, str | None]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib.resources import files
@@ -71,6 +71,7 @@ class FieldRole(Enum):
     BOX_EDGE = "box_edge"
     SCORE = "score"
     INDEX = "index"
+    IMAGE_NUMBER = "image_number"
     INDOORS = "indoors"
     OUTDOORS = "outdoors"
     BLURRY = "blurry"
@@ -80,25 +81,29 @@ class FieldRole(Enum):
     TAGS = "tags"
     COLOUR = "colour"
     COUNT = "count"
+    HAS_TEXT = "has_text"
     TEXT = "text"
+    SAME = "same"
+    DIFFERENCES = "differences"
+    SIMILARITIES = "similarities"
+    RELATION = "relation"
+    OTHER_THING = "other_thing"
     CAPTION = "caption"
     DESCRIPTION = "description"
+    ROOM = "room"
     SCENE = "scene"
     POSITION = "position"
     SIZE = "size"
     ACTIVITY = "activity"
+    SPORT = "sport"
     THINGS = "things"
+    FOREMOST = "foremost"
+    BREED = "breed"
+    FAMILY = "family"
+    UNSEEN = "unseen"
+    """What no picture tells the engine: a mood, the weather."""
     LABEL = "label"
     ANSWER = "answer"
-
-
-class AnswerForm(Enum):
-    """How an answer may be written, besides sentences; the first that matches holds."""
-
-    JSON = "json"
-    PYTHON_LIST = "python_list"
-    BULLETS = "bullets"
-    COMMAS = "commas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,8 @@ class Language:
     conjunction: str
     article: Article
     numbers: tuple[str, ...]
+    ordinals: tuple[tuple[str, ...], ...]
+    last: frozenset[str]
     telling: frozenset[str]
     nouns: Mapping[str, Noun]
     groups: Mapping[str, Noun]
@@ -263,6 +270,14 @@ class Language:
             return int(word)
         return self.numbers.index(word) if word in self.numbers else None
 
+    def order_of(self, word: str, count: int) -> int | None:
+        """The place, from 0, of what is called so in a row of `count`: a number from 1, "first", "last"."""
+        if word.isdecimal():
+            return int(word) - 1 if int(word) else None
+        if word in self.last:
+            return count - 1
+        return next((at for at, words in enumerate(self.ordinals) if word in words), None)
+
     def matches(self, patterns: Patterns[Name], name: Name, text: str) -> re.Match[str] | None:
         """The first match of the named patterns."""
         for pattern in patterns.get(name, ()):
@@ -290,6 +305,32 @@ def language_of(text: str, languages: Mapping[str, Language], usual: Language) -
     return languages[max(scores, key=lambda name: scores[name])]
 
 
+@dataclass(frozen=True, slots=True)
+class PictureMention:
+    """Where a text names one of several pictures.
+
+    Attributes:
+        at: The picture's number, from 0.
+        start, stop: Where the words stand.
+        language: The language that they are of.
+    """
+
+    at: int
+    start: int
+    stop: int
+    language: Language
+
+
+def picture_mentions(text: str, languages: Iterable[Language], count: int) -> Iterator[PictureMention]:
+    """Where a text in lower case names pictures of `count` by number or order: "image 2", "the last one"."""
+    for language in languages:
+        for pattern in (*language.pronouns["numbered"], *language.pronouns["nth"]):
+            for match in pattern.finditer(text):
+                at = language.order_of(match[pattern.groupindex.get("n") or "nth"], count)
+                if at is not None:
+                    yield PictureMention(at, *match.span(), language)
+
+
 def _load(name: str) -> Language:
     text = files("vidi.engines.lite").joinpath("vocabulary", f"{name}.toml").read_text("utf-8")
     tables = tomllib.loads(text)
@@ -312,6 +353,8 @@ def _load(name: str) -> Language:
             exceptions=tuple(article.get("exceptions", ())),
         ),
         numbers=tuple(about["numbers"]),
+        ordinals=tuple(tuple(words) for words in about["ordinals"]),
+        last=frozenset(about["last"]),
         telling=frozenset(about["telling"]),
         nouns=_nouns(tables["nouns"]),
         groups=_nouns(tables["groups"]),
@@ -363,133 +406,3 @@ def _places(table: Words) -> dict[str, PlacePhrase]:
 
 def _patterns(table: Mapping[str, Iterable[str]]) -> dict[str, tuple[re.Pattern[str], ...]]:
     return {name: tuple(re.compile(each) for each in patterns) for name, patterns in table.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerText:
-    """What is answered.
-
-    Attributes:
-        text: The answer in sentences.
-        brief: The answer in a word or two: "yes", "3", "red"; "" where there is none.
-        known: Whether the evidence answers the question.
-        items: The answer's things, one by one, for lists.
-    """
-
-    text: str
-    brief: str = ""
-    known: bool = True
-    items: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerStyle:
-    """How an answer is wanted.
-
-    Attributes:
-        form: How it is written; None for sentences.
-        yes_no: Whether only yes or no is wanted.
-        number: Whether only a number is wanted.
-        short: Whether one sentence is wanted.
-        long: Whether details are wanted.
-        words: Most words, if limited.
-        sentences: Most sentences, if limited.
-        limit: Most things, if limited.
-        case: "upper", "lower" or "".
-    """
-
-    form: AnswerForm | None = None
-    yes_no: bool = False
-    number: bool = False
-    short: bool = False
-    long: bool = False
-    words: int | None = None
-    sentences: int | None = None
-    limit: int | None = None
-    case: str = ""
-
-
-def style_of(system: str, text: str, languages: Sequence[Language]) -> AnswerStyle:
-    """Read the wishes in a system instruction and a prompt; the prompt's own come first."""
-
-    def wished(name: str) -> bool:
-        return any(each.matches(each.style, name, source) for each in languages for source in (text, system))
-
-    return AnswerStyle(
-        form=next((form for form in AnswerForm if wished(form.value)), None),
-        yes_no=wished("yes_no"),
-        number=wished("number"),
-        short=wished("short"),
-        long=wished("long"),
-        words=_amount("words", text, system, languages),
-        sentences=_amount("sentences", text, system, languages),
-        limit=_amount("limit", text, system, languages),
-        case="upper" if wished("upper") else "lower" if wished("lower") else "",
-    )
-
-
-def styled(answer: AnswerText, style: AnswerStyle, language: Language) -> str:
-    """An answer in the style that is wanted."""
-    text = _shaped(answer, style)
-    if style.short:
-        text = _sentences(text, 1)
-    if style.sentences:
-        text = _sentences(text, style.sentences)
-    if style.words == 1 and style.form is None:
-        text = _word(answer, language)
-    elif style.words:
-        text = _words(text, style.words, language, known=answer.known)
-    if style.case == "upper":
-        return text.upper()
-    return text.lower() if style.case == "lower" else text
-
-
-def _word(answer: AnswerText, language: Language) -> str:
-    """One word for an answer, the last of the first name; a sentence cut after one word says nothing."""
-    brief = answer.brief if answer.known else ""
-    first = next(iter(answer.items), brief) if len(brief.split()) != 1 else brief
-    words = first.split(",")[0].split()
-    return words[-1] if words else language.say("unknown")
-
-
-def _shaped(answer: AnswerText, style: AnswerStyle) -> str:
-    if answer.items and style.form is AnswerForm.BULLETS:
-        return "\n".join(f"- {item}" for item in answer.items)
-    if answer.items and style.form is AnswerForm.COMMAS:
-        return ", ".join(answer.items)
-    in_words = style.words is not None and style.words <= 2
-    if answer.brief and answer.known and (in_words or style.yes_no or style.number):
-        return answer.brief
-    return answer.text
-
-
-def _amount(name: str, text: str, system: str, languages: Sequence[Language]) -> int | None:
-    for source in (text, system):
-        for language in languages:
-            match = language.matches(language.style, name, source)
-            amount = language.number_of(match["n"]) if match else None
-            if amount:
-                return amount
-            if name == "words" and language.matches(language.style, "one_word", source):
-                return 1
-    return None
-
-
-def _sentences(text: str, most: int) -> str:
-    parts = re.split(r"(?<=[.!?])\s+", text)
-    return " ".join(parts[:most])
-
-
-def _words(text: str, most: int, language: Language, *, known: bool) -> str:
-    """A text cut to so many words, not after a word that leads on to another."""
-    words = text.split()
-    if len(words) <= most:
-        return text
-    if not known:
-        # That it cannot be told has to be said whole: half of it may say something else.
-        first = _sentences(text, 1)
-        return first if len(first.split()) <= most else language.say("unknown")
-    kept = words[:most]
-    while len(kept) > 1 and kept[-1].lower() in language.dangling.union(language.numbers):
-        kept.pop()
-    return " ".join(kept).rstrip(",;:.") + "."
