@@ -193,19 +193,31 @@ def _said(asker: _Asker) -> Iterator[Question]:
 
 
 def _colours(asker: _Asker, vocabulary: Vocabulary) -> Iterator[Question]:
-    """The colour that captions give a class, where they agree on one."""
+    """The colours that captions give a class: that two agree on, or one where there is one such thing."""
     photo, asked = asker.photo, asker.words
     told: dict[str, Counter[str]] = {}
     for caption in photo.captions:
         tokens = words(caption)
         for start, stated in vocabulary.mentions(tokens):
-            before = tokens[start - 1] if start else ""
-            if before in CAPTION_COLOURS and len(stated.classes) == 1:
-                told.setdefault(stated.name, Counter())[CAPTION_COLOURS[before]] += 1
+            if len(stated.classes) == 1:
+                told.setdefault(stated.name, Counter()).update(_colours_before(tokens, start))
+    counts = Counter(thing.label for thing in photo.things)
     for label, colours in told.items():
-        if label != "person" and label in _labels(photo) and max(colours.values()) >= AGREED:
+        sure = max(colours.values(), default=0) >= AGREED or (colours and counts[label] == 1)
+        if label != "person" and label in counts and sure:
             accepted = "|".join(asked.colours[name] for name in colours)
             yield asker.ask(asked.ask("colour", label), "colour", rf"\b(?:{accepted})\b")
+
+
+def _colours_before(tokens: Sequence[str], start: int) -> set[str]:
+    """The colours right before a word: two of "a black and white cat"."""
+    found: set[str] = set()
+    for word in reversed(tokens[:start]):
+        if word in CAPTION_COLOURS:
+            found.add(CAPTION_COLOURS[word])
+        elif word != "and" or not found:
+            break
+    return found
 
 
 def _absent(

@@ -64,6 +64,14 @@ def test_what_two_captions_say() -> None:
     assert of("colour", "b.jpg") == of("doing", "b.jpg") == {}
 
 
+def test_a_colour_that_one_caption_says_of_the_only_such_thing() -> None:
+    told = ("a black and white cat by two red chairs",)
+    things = (Thing("cat", (0, 0, 90, 90), False), *(Thing("chair", (at, 0, 9, 9), False) for at in (0, 1)))
+    asked = [each for each in bank((Photo("e.jpg", 99, 99, told, things),)) if each.kind == "colour"]
+    assert [each.ask for each in asked] == ["What color is the cat?"]
+    assert set(str(asked[0].accept[0])[5:-3].split("|")) == {"black", "white"}
+
+
 def test_boxes_of_what_is_not_there() -> None:
     absent, unknown = of("absent", "a.jpg"), of("absent, no class", "a.jpg")
     assert "Detect the dogs." not in absent

@@ -164,7 +164,7 @@ def _dyed(change: Change, one: Evidence, other: Evidence, things: Sequence[Thing
     place = language.cells[cell_of(change.after)].at
     regions = (one.picture, change.before), (other.picture, change.after)
     old, new = (
-        colours.colour_of(picture, box, white=colours.white_point(picture)) for picture, box in regions
+        colours.colour_of(picture, box, under=colours.illumination_of(picture)) for picture, box in regions
     )
     if old == new or not (old and new):
         return language.sentence("colours_changed", place=place)

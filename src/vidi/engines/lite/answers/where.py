@@ -35,6 +35,7 @@ from vidi.engines.lite.world import Action, lying_on, resting_on, touching
 
 ONLY = {
     "holding": frozenset({Action.HOLDING}),
+    "eating": frozenset({Action.EATING, Action.HOLDING}),
     "wearing": frozenset({Action.WEARING}),
     "riding": frozenset({Action.RIDING, Action.RIDING_WAVE, Action.SKIING, Action.SNOWBOARDING}),
     "sitting": frozenset({Action.SITTING_ON, Action.ON, Action.AT, Action.RIDING}),
@@ -171,8 +172,9 @@ def activity(intent: Intent, evidence: Evidence) -> AnswerText:
     if language.matches(language.pronouns, "sport", intent.text):
         return sport(intent, evidence)
     only = next((ONLY[verb] for verb in ONLY if language.matches(language.pronouns, verb, intent.text)), None)
-    groups = grouped(evidence.things(evidence.least.supposed))
-    whos = _whos(intent, groups, evidence)
+    # "What is she holding?" says that there is something: then what is doubtful counts too.
+    groups = grouped(evidence.things(evidence.least.supposed if only else evidence.least.shown))
+    whos = _whos(intent, grouped(evidence.things(evidence.least.supposed)), evidence)
     if not whos:
         entity = intent.entities[0] if intent.entities else None
         return not_seen(entity, evidence, language) if entity else cannot_tell(evidence, language)
@@ -182,9 +184,13 @@ def activity(intent: Intent, evidence: Evidence) -> AnswerText:
         noun, colour = language.noun(who.label).one, language.colour(who.things[0].colour)
         return AnswerText(language.sentence("wears_colour", noun=noun, colour=colour), brief=colour)
     if doing is None:
-        return _beside(who, groups, evidence, language)
-    done = doing_in_words(doing, language)
-    plural = len(doing.who.things) > 1
+        return _posture(who, evidence, language, only) or _beside(who, groups, evidence, language)
+    return _done(doing.who, doing_in_words(doing, language), language)
+
+
+def _done(who: Group, done: str, language: Language) -> AnswerText:
+    """That some do something, said in words."""
+    plural = len(who.things) > 1
     subject = language.noun(who.label).many if plural else language.noun(who.label).one
     phrase = "doing_many" if plural else "doing"
     return AnswerText(
@@ -193,12 +199,37 @@ def activity(intent: Intent, evidence: Evidence) -> AnswerText:
 
 
 def _whos(intent: Intent, groups: Sequence[Group], evidence: Evidence) -> list[Group]:
-    """The groups that a question about doing is about."""
-    if not intent.entities:
+    """The groups that a question about doing is about: "she" of "what is she doing on the bench?"."""
+    subject = next((each for each in intent.entities if each.word in intent.thing), None)
+    if subject is None and (intent.thing or not intent.entities):
         alive = {"person"} | evidence.world.groups["animal"]
         return [group for group in groups if group.label in alive]
-    found = resolve(intent, intent.entities[0], evidence)
-    return list(grouped(found))
+    return list(grouped(resolve(intent, subject or intent.entities[0], evidence)))
+
+
+UPRIGHT = 2.0
+"""Height of a person's box over its width from which the person is on their feet."""
+
+FEET = 970
+"""Lower edge of a box under which it is not cut off by the picture's."""
+
+
+def _posture(
+    who: Group, evidence: Evidence, language: Language, only: frozenset[Action] | None
+) -> AnswerText | None:
+    """How someone keeps, where nothing is seen that they do something with; None if that can't be told."""
+    box = who.things[0].box
+    tall = box.ymax - box.ymin >= UPRIGHT * (box.xmax - box.xmin)
+    scene = scene_of(evidence)
+    if only:
+        return None
+    if who.label == "person" and tall and box.ymax < FEET:
+        done = language.relations[Action.UPRIGHT]
+    elif who.label in evidence.world.groups["grazer"] and scene and scene.id == "field":
+        done = language.relations[Action.GRAZING]
+    else:
+        return None
+    return _done(who, done, language)
 
 
 def names_sport(intent: Intent) -> str:
