@@ -3,7 +3,7 @@
     Conversation  image references, as decoded from the wire
       -> find the engine, and a place in its queue
       -> must it call a function? then the call is what it is asked for, as structured output
-      -> boxes or points wanted? ask in the model's own terms  -> GroundingRequest
+      -> boxes, points or masks wanted? ask in the model's own terms  -> GroundingRequest
       -> fetch pictures from https addresses
       -> lease the files that are named                        -> PictureSource, PictureSource, ...
       -> read the pictures' headers                            -> PromptHeaders
@@ -12,7 +12,7 @@
       -> wait for its turn
       -> decode, turn upright, fit each picture to the model   -> Prompt
       -> run the engine, candidate after candidate             -> Piece, Piece, ...
-      -> bring places back to the caller's upright image
+      -> bring places back to the caller's upright image, and make their masks
       -> read the call
 
 Nothing here knows HTTP or JSON.
@@ -24,6 +24,7 @@ import asyncio
 from collections.abc import AsyncIterator, Hashable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from vidi.byte_budget import ByteBudget
 from vidi.domain.answer import Piece, TokenCount
@@ -43,8 +44,10 @@ from vidi.domain.prompt import (
 from vidi.engines.answer_cache import AnswerCache, CacheKey, PictureKey, is_deterministic
 from vidi.engines.base import ModelCard
 from vidi.engines.calls import forced, read_forced
+from vidi.engines.grounding.masks import MOST_PICTURES
 from vidi.engines.grounding.request import GroundingRequest, grounding_request, read_places
 from vidi.engines.registry import Registry, Resolved
+from vidi.engines.segmenter import SegmenterThreads
 from vidi.engines.worker import Worker
 from vidi.files.aio import AsyncFiles, LeasedImage, lease_files
 from vidi.images.fetch import UrlFetcher
@@ -93,11 +96,13 @@ class GenerateOptions:
     Attributes:
         limits: Of pictures.
         budget: Where the memory of prepared pictures is taken from.
-        grounding: Whether a request for boxes or points is put into the model's own terms.
+        segmenter: Who makes the masks of boxes.
+        grounding: Whether a request for boxes, points or masks is put into the model's own terms.
     """
 
     limits: ImageLimits
     budget: ByteBudget
+    segmenter: SegmenterThreads
     grounding: bool = True
 
 
@@ -200,7 +205,7 @@ class GenerateService:
         prompt = await self._decode(sources, headers, card, held)
         pieces = _candidates(worker, prompt)
         if grounded:
-            pieces = read_places(pieces, grounded, tuple(prompt.images()))
+            pieces = read_places(pieces, grounded, tuple(prompt.images()), self._options.segmenter)
         if conversation.must_call:
             pieces = read_forced(pieces, conversation.functions)
         if key:
@@ -211,10 +216,13 @@ class GenerateService:
         self, conversation: Conversation, card: ModelCard
     ) -> GroundingRequest[ImageSource | FileReference] | None:
         """How to ask for the places that are wanted; None if none are, or they are asked for as it stands."""
-        if card.dialect is None or not self._options.grounding:
+        if not self._options.grounding:
             return None
         # Schemas are walked, and texts searched for words.
-        return await asyncio.to_thread(grounding_request, conversation, card.dialect)
+        grounded = await asyncio.to_thread(grounding_request, conversation, card.dialect)
+        if grounded and grounded.wanted.masks:
+            _check_masks(conversation)
+        return grounded
 
     @asynccontextmanager
     async def _sources(self, conversation: Conversation, owner: str) -> AsyncIterator[Sources]:
@@ -274,6 +282,18 @@ class GenerateService:
             for task in tasks.values():
                 task.cancel()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def _check_masks(conversation: Conversation) -> None:
+    """Refuse masks of more pictures than are made."""
+    beyond = next(islice(conversation.images(), MOST_PICTURES, None), None)
+    if beyond:
+        count = sum(1 for _ in conversation.images())
+        raise InvalidRequest(
+            f"Masks are made of at most {MOST_PICTURES} pictures a request, and this one has {count}. "
+            "Ask in several requests, or ask for boxes only.",
+            where=beyond.where,
+        )
 
 
 def _pixel_bytes(header: ImageHeader, fit: Fit) -> int:

@@ -54,13 +54,17 @@ def level_of(detail: ImageDetail) -> MediaResolution:
 
 
 class ImageFormat(Enum):
-    """The five formats that are read, by MIME type."""
+    """Formats of pictures, by MIME type: the five that the API takes, then what is made one of them."""
 
     PNG = "image/png"
     JPEG = "image/jpeg"
     WEBP = "image/webp"
     HEIC = "image/heic"
     HEIF = "image/heif"
+    GIF = "image/gif"
+    BMP = "image/bmp"
+    TIFF = "image/tiff"
+    AVIF = "image/avif"
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,9 @@ async def cancel_on_disconnect(receive: Receive) -> AsyncIterator[None]:
         gone = True
         caller.cancel()
 
-    watcher = asyncio.create_task(watch())
+    watcher: list[asyncio.Task[None]] = []
+    # Begun at the next turn of the loop: what is answered without waiting needs no watcher.
+    begin = asyncio.get_running_loop().call_soon(lambda: watcher.append(asyncio.create_task(watch())))
     try:
         yield
     except asyncio.CancelledError:
@@ -60,7 +62,9 @@ async def cancel_on_disconnect(receive: Receive) -> AsyncIterator[None]:
             raise Cancelled("The client went away.") from None
         raise
     finally:
-        watcher.cancel()
+        begin.cancel()
+        for task in watcher:
+            task.cancel()
 
 
 class Drain:

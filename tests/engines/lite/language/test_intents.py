@@ -165,9 +165,9 @@ def test_each_earlier_turn_is_read_once_and_few_of_them(monkeypatch: pytest.Monk
     texts: list[str] = []
     read = Languages.parse_text
 
-    def parse_text(languages: Languages, text: str, language: Language) -> Intent:
+    def parse_text(languages: Languages, text: str, language: Language, *, told: bool = True) -> Intent:
         texts.append(text)
-        return read(languages, text, language)
+        return read(languages, text, language, told=told)
 
     monkeypatch.setattr(Languages, "parse_text", parse_text)
     parse(*["hello there " * 500] * turns)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from vidi.engines.lite.language.language import Language
+
 
 @dataclass(frozen=True, slots=True)
 class NounPhrase:
@@ -91,3 +93,19 @@ class NounPhrases:
 
 
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
+
+
+def noun_phrases(language: Language) -> NounPhrases:
+    """The patterns of a language's file."""
+    told = language.phrase
+    return NounPhrases(
+        slots=tuple(re.compile(each) for each in told["slots"]),
+        measures=re.compile("|".join(told["measures"])),
+        breaks=re.compile("|".join(told["breaks"])),
+        joins=re.compile("|".join(told["joins"])),
+        lead=frozenset(told["lead"]),
+        generic=frozenset(told["generic"]),
+        scenery=frozenset(told["scenery"]).union(
+            word.split()[-1] for place in language.scenes.values() for word in place.words
+        ),
+    )
