@@ -61,14 +61,20 @@ SKIMAGE = importlib.util.find_spec("skimage")
 
 
 def commands(page: Path) -> list[Block]:
-    """What a reader of the page types, runs, or writes into a file."""
+    """What a reader of the page types, runs, or writes into a file; of a translation what is not the same."""
+    same = {_bare(block) for block in blocks(READMES[0])} if page == READMES[1] else set()
     return [
         block
         for block in blocks(page)
-        if block.language == "sh"
+        if (block.language == "sh" and _bare(block) not in same)
         or (block.language == "python" and block.page not in PROGRAMS)
         or file_name(block)
     ]
+
+
+def _bare(block: Block) -> str:
+    """A block without comments."""
+    return re.sub(r"\s+#.*", "", block.text)
 
 
 def reason(line: str) -> str:
