@@ -20,6 +20,9 @@ from tests.playground.browser import Browser, Page
 from tests.playground.conftest import program, url_of
 from tests.waiting import HANG_SECONDS
 
+# The code is the same whichever browser shows it, and compiling it twice would take long.
+pytestmark = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
+
 KEY = "a-long-secret"
 HARD = """It's "50%" of $HOME, a\\b `c` {d} – ünï\n\tEnd"""
 
