@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,3 +62,14 @@ def photo(tmp_path: Path) -> Path:
     file = tmp_path / "photo.jpg"
     file.write_bytes(picture(640, 480, "JPEG"))
     return file
+
+
+@pytest.fixture
+def cat_photo() -> Path:
+    """A photograph of a cat; skips the test where it is not there."""
+    package = importlib.util.find_spec("skimage")
+    if package is None or package.origin is None:
+        pytest.skip(
+            "the photographs come with scikit-image, which is not installed (requirements/photos.txt)"
+        )
+    return Path(package.origin).parent / "data" / "chelsea.png"

@@ -243,6 +243,7 @@ function goOn(turn) {
 
 /** Ask about each picture by itself. */
 async function askEach(form) {
+  busy(true); // before anything is waited for: a second press of the button would be a second question
   const { Batch } = await import('./batch.js');
   forget();
   batch = new Batch({ ...form, each: false, rival: '' }, {
