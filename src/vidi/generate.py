@@ -21,7 +21,7 @@ Nothing here knows HTTP or JSON.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -272,24 +272,36 @@ class GenerateService:
             async with turns:
                 return await self._decoders.prepare(source, header, fit)
 
-        tasks: dict[Hashable, asyncio.Task[Picture]] = {}
-        chosen: list[asyncio.Task[Picture]] = []
+        found: dict[Hashable, Picture | asyncio.Task[Picture]] = {}
+        chosen: list[Picture | asyncio.Task[Picture]] = []
         try:
             for source, header in pairs:
                 if len(chosen) % PICTURES_PER_TURN == PICTURES_PER_TURN - 1:
                     await asyncio.sleep(0)
                 key = (await source.digest(), header.resolution) if source.stored else source
-                if key not in tasks:
+                if key not in found:
                     fit = card.pixels.fit(header.resolution, len(pairs))
                     held.enter_context(self._budget.hold(_pixel_bytes(header, fit)))
-                    tasks[key] = asyncio.create_task(prepare(source, header, fit))
-                chosen.append(tasks[key])
-            return sources.with_images([await task for task in chosen])
+                    kept = await self._kept(source, header, fit)
+                    found[key] = kept or asyncio.create_task(prepare(source, header, fit))
+                chosen.append(found[key])
+            return sources.with_images([each if isinstance(each, Picture) else await each for each in chosen])
         finally:
             # The first picture that cannot be used ends the request; no decoder works on for the others.
-            for task in tasks.values():
-                task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            await _cancel([each for each in found.values() if isinstance(each, asyncio.Task)])
+
+    async def _kept(self, source: PictureSource, header: ImageHeader, fit: Fit) -> Picture | None:
+        """A picture that needs no decoding; one that has to be hashed on a thread is left to a task."""
+        if not source.has_quick_digest:
+            return None
+        return self._decoders.kept(await source.digest(), header, fit)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[Picture]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Held:
