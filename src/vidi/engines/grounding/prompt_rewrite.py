@@ -227,7 +227,7 @@ _MASK_STEM = re.compile("mask|segment|bölüt", re.IGNORECASE)
 
 
 def may_mean_masks(text: str) -> bool:
-    """Whether a text has a word that the rules for masks need: told in microseconds, where they take a hundred."""
+    """Whether a text has a word that the rules for masks need: in microseconds, where they take 100."""
     return _MASK_STEM.search(text) is not None
 
 
