@@ -151,6 +151,7 @@ class Options:
     json: bool
     bank: bool
     language: list[str]
+    again: bool
     inside: Path | None
     curves: bool
 
@@ -175,6 +176,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
         choices=list(phrasings()),
         help="in which the bank asks [en]; may be repeated",
     )
+    add("--again", action="store_true", help="the bank asks in other words")
     add("--inside", type=Path, metavar="DIR", help="vidi-lite in this process, looks kept in DIR")
     add("--curves", action="store_true", help="with --inside: what captions are worth by each constant")
     given = vars(parser.parse_args(arguments))
@@ -194,7 +196,12 @@ def _load(options: Options) -> tuple[list[Photo], list[Question]]:
     asked = [question for question in questions if known.issuperset(question.photos)]
     if len(asked) < len(questions):
         print(f"{len(questions) - len(asked)} questions are about other photographs", file=sys.stderr)
-    made = [each for language in options.language for each in bank(photos, language)] if options.bank else []
+    made = [
+        each
+        for language in options.language
+        for each in bank(photos, language, again=options.again)
+        if options.bank
+    ]
     return photos, [*asked, *made]
 
 

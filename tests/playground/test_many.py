@@ -16,8 +16,8 @@ from tests.playground.conftest import url_of
 from tests.playground.test_comfort import PHONE
 from tests.playground.test_overlay import BOXES
 
-# Answers by the test: `reply` makes one of the number of the question, after `hold` milliseconds; `most` is how
-# many were under way at once.
+# Answers by the test: `reply` makes one of the number of the question, after `hold` milliseconds; `most` is
+# how many were under way at once.
 SCRIPTED = """
   const real = fetch;
   Object.assign(globalThis, { under: 0, most: 0, count: 0 });

@@ -135,6 +135,9 @@ class _Gate:
     held: str = ""
 
     def push(self, text: str) -> str:
+        if not self.stops and len(text) <= self.room:
+            self.room -= len(text)
+            return text
         fitting = text[: self.room]
         self.room -= len(fitting)
         self.held += fitting

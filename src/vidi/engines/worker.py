@@ -17,7 +17,7 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
@@ -160,9 +160,11 @@ class Worker:
         await self._slots.acquire()
         if self._instant is not None and self._instant.answers_at_once(prompt):
             self._at_once += 1
+            answer = self._answer(prompt)
             try:
-                yield self._answer(prompt)
+                yield answer
             finally:
+                await answer.aclose()
                 self._at_once -= 1
                 self._slots.release()
             return
@@ -181,7 +183,7 @@ class Worker:
                 self._left_behind += 1
                 channel.over.add_done_callback(self._catch_up)
 
-    async def _answer(self, prompt: Prompt) -> AsyncIterator[Piece]:
+    async def _answer(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """The answer of an engine that has it at once, made on the event loop."""
         try:
             with closing(self._engine.generate(prompt)) as pieces:

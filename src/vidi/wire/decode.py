@@ -177,7 +177,6 @@ def decode_count(body: bytes | bytearray, limits: RequestLimits) -> Conversation
     return _conversation(inner, scope, limits)
 
 
-_NO_CONFIG = GenerationConfig()
 _ROLES: Mapping[str | None, Role] = MappingProxyType(
     {None: Role.USER, Role.USER.value: Role.USER, Role.MODEL.value: Role.MODEL}
 )
@@ -194,21 +193,18 @@ def _plain(tree: dict[str, object], scope: Scope, limits: RequestLimits) -> Conv
     """
     if not tree.keys() <= {"contents", "generationConfig"} or not _is_plain(tree.get("contents"), limits):
         return None
-    config = _NO_CONFIG
-    if "generationConfig" in tree:
-        try:
-            config = GenerationConfig.model_validate(tree["generationConfig"])
-        except ValidationError:
-            return None
-    refuse(configuration.faults(config, scope))
     contents = cast("list[_PlainContent]", tree["contents"])
+    if "generationConfig" not in tree:
+        return Request(turns=_plain_turns(contents, scope))
+    try:
+        config = GenerationConfig.model_validate(tree["generationConfig"])
+    except ValidationError:
+        return None
+    refuse(configuration.faults(config, scope))
     thinking = configuration.thinking(config.thinking_config or ThinkingConfig())
     output = configuration.output(config, scope)
     return Request(
-        turns=tuple(
-            Turn(_ROLES[content.get("role")], tuple(_plain_parts(content["parts"], at, scope)))
-            for at, content in enumerate(contents)
-        ),
+        turns=_plain_turns(contents, scope),
         sampling=configuration.sampling(config),
         output=output,
         thinking=thinking,
@@ -268,6 +264,15 @@ def _is_plain_blob(blob: object) -> bool:
         and len(blob) == 2
         and blob.get("mimeType") in IMAGE_TYPES
         and isinstance(blob.get("data"), str)
+    )
+
+
+def _plain_turns(
+    contents: list[_PlainContent], scope: Scope
+) -> tuple[Turn[ImageSource | FileReference], ...]:
+    return tuple(
+        Turn(_ROLES[content.get("role")], tuple(_plain_parts(content["parts"], at, scope)))
+        for at, content in enumerate(contents)
     )
 
 

@@ -21,8 +21,9 @@ from vidi.engines.lite.answers.resolve import cannot_look, find
 from vidi.engines.lite.answers.schema_filler import LONGEST_DESCRIBED, fill, shape_in
 from vidi.engines.lite.catalog import CARD
 from vidi.engines.lite.evidence import Evidence, VisionModels
-from vidi.engines.lite.language.intents import Intent, Languages, load_languages, lowered
-from vidi.engines.lite.language.language import IntentKind, Language, PictureMention, picture_mentions
+from vidi.engines.lite.language.intents import Intent, Languages, load_languages
+from vidi.engines.lite.language.language import IntentKind, Language, lowered
+from vidi.engines.lite.language.noun_phrases import PictureMention, picture_mentions
 from vidi.engines.lite.language.style import AnswerForm, AnswerText, styled
 from vidi.engines.lite.vision.classifier import Classifier
 from vidi.engines.lite.vision.detector import Detector

@@ -76,7 +76,11 @@ def _choose(intent: Intent, evidence: Evidence) -> AnswerText:
 
 
 def _unknown(intent: Intent, evidence: Evidence) -> AnswerText:
-    return cannot_tell(evidence, intent.language)
+    answer = cannot_tell(evidence, intent.language)
+    if not intent.readable:
+        return answer
+    known = intent.language.sentence("languages", languages=intent.language.listed(intent.readable))
+    return replace(answer, text=f"{answer.text} {known}")
 
 
 ANSWERERS: Mapping[IntentKind, Answerer] = {

@@ -260,7 +260,7 @@ def place_word(evidence: Evidence, language: Language) -> str | None:
     if seen:
         return language.scenes[seen.id].one
     inside = indoors(evidence)
-    return None if inside is None else language.say("indoors" if inside else "outdoors")
+    return None if inside is None else language.say("inside" if inside else "outside")
 
 
 def room_word(evidence: Evidence, language: Language) -> str | None:

@@ -322,14 +322,14 @@ def tag_words(evidence: Evidence, language: Language) -> tuple[str, ...]:
     words += [
         label
         for label, probability in evidence.labels[:2]
-        if probability >= TAG_LIKELY and not contradicted(label, evidence)
+        if language.names_kinds and probability >= TAG_LIKELY and not contradicted(label, evidence)
     ]
     scene = scene_of(evidence)
     if scene:
         words.append(language.scenes[scene.id].one)
     inside = indoors(evidence)
     if inside is not None:
-        words.append(language.say("indoors" if inside else "outdoors"))
+        words.append(language.say("inside" if inside else "outside"))
     if words:
         words += [language.colour(name) for name in evidence.detections.palette[:2]]
     return tuple(dict.fromkeys(word.lower() for word in words))

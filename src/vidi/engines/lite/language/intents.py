@@ -10,7 +10,16 @@ from string import ascii_lowercase
 
 from vidi.domain.prompt import Prompt, Role
 from vidi.engines.lite.evidence import Thing
-from vidi.engines.lite.language.language import IntentKind, Language, folded, language_of, read_languages
+from vidi.engines.lite.language.language import (
+    LONGEST_READ,
+    IntentKind,
+    Language,
+    both_ends,
+    folded,
+    language_of,
+    lowered,
+    read_languages,
+)
 from vidi.engines.lite.language.noun_phrases import NounPhrases, noun_phrases
 from vidi.engines.lite.language.style import AnswerStyle, style_of
 from vidi.engines.lite.world import IMAGENET_CLASSES, World
@@ -171,7 +180,7 @@ class Lexicon:
 NEAR = 100
 """Characters before and behind a thing's name in which more is said of it."""
 
-SHORTEST_ELSEWHERE = 5
+SHORTEST_ELSEWHERE = 4
 """Letters of a name in another language than the rest; shorter ones are words of both: at, top, bot."""
 
 MOST_ENTITIES = 50
@@ -198,6 +207,8 @@ def build_lexicon(language: Language, world: World) -> Lexicon:
         for word in noun.words:
             narrow = word in noun.narrower
             meanings[folded(word.lower())] = Entity(label, word.lower(), frozenset({label}), kinds, narrow)
+    for word in language.phrase["strange"]:
+        meanings[word] = Entity(word, word)
     words = sorted(meanings, key=len, reverse=True)
     pattern = re.compile(rf"\b(?P<word>{'|'.join(map(re.escape, words))}){language.suffix}\b")
     colours = {folded(word): name for name, noun in language.colours.items() for word in noun.words}
@@ -229,12 +240,8 @@ MAY_BE_FOLLOW_UPS = frozenset(
 )
 """Kinds of intent that "what about the dog?" may be read as, by its own words."""
 
-LONGEST_READ = 1000
-"""Characters of a prompt that are read, from its beginning and from its end. Some patterns take time that is
-quadratic in it, in which no other thread runs: 30 ms here."""
-
 LONGEST_READ_BEFORE = 500
-"""The same of an earlier turn."""
+"""Characters of an earlier turn that are read, from each of its ends."""
 
 TURNS_READ_BEFORE = 40
 """Earlier turns that are read, the latest ones."""
@@ -252,6 +259,7 @@ class Intent:
         options: What to choose among.
         letters: The letters, or numbers, of the options, if they have any.
         question: What the options are answers to, where they have letters.
+        readable: The names of all languages, of a prompt that is in none of them.
         thing: The words that stand where a thing is named, for answers about unknown things.
         colour: A colour that it names, or "".
         text: The prompt in lower case.
@@ -264,6 +272,7 @@ class Intent:
     options: tuple[str, ...] = ()
     letters: tuple[str, ...] = ()
     question: Intent | None = None
+    readable: tuple[str, ...] = ()
     thing: str = ""
     colour: str = ""
     text: str = ""
@@ -299,8 +308,11 @@ class Languages:
         spoken = [(role, text) for role, text in earlier if text]
         system = lowered(prompt.system)
         language = self._language(last or prompt.system, spoken, prompt.system)
-        read = self.parse_text(lowered(last) or system, language, told=self._is_told(last or system))
+        told = self._is_told(last or system)
+        read = self.parse_text(lowered(last) or system, language, told=told)
         style = style_of(system, lowered(last), tuple(self.by_id.values()))
+        if read.kind is IntentKind.UNKNOWN and not told:
+            read = replace(read, readable=tuple(each.names[0].title() for each in self.by_id.values()))
         return replace(self._completed(read, spoken), style=style)
 
     def parse_text(self, text: str, language: Language, *, told: bool = True) -> Intent:
@@ -311,7 +323,7 @@ class Languages:
         for each in (language, *self.by_id.values()):
             intent = self._read_as(text, each)
             if intent.kind is not IntentKind.UNKNOWN:
-                named = intent.entities or self._named_elsewhere(text, each)
+                named = self._understood(intent.entities, each) or self._named_elsewhere(text, each)
                 lexicon = self.lexicons[language.id if told else each.id]
                 return _spelled(replace(intent, lexicon=lexicon, entities=named), text)
         return self._read_as(text, language)
@@ -320,6 +332,22 @@ class Languages:
         """Whether any word of a text tells its language."""
         words = set(re.findall(r"[^\W\d_]+", folded(lowered(text))))
         return any(words & each.telling for each in self.by_id.values())
+
+    def _understood(self, entities: Sequence[Entity], read: Language) -> tuple[Entity, ...]:
+        """What a text names, with words of other languages among it: "detect the kedi"."""
+        return tuple(self._of_any_language(each, read) if each.unknown else each for each in entities)
+
+    def _of_any_language(self, entity: Entity, read: Language) -> Entity:
+        others = [each for each in self.by_id.values() if each is not read]
+        told = frozenset[str]().union(*(each.telling for each in others)) - read.telling
+        word = " ".join(word for word in entity.word.split() if word not in told)
+        for lexicon in (self.lexicons[each.id] for each in (read, *others)):
+            for known in lexicon.entities(word):
+                if known.unknown and known.word == word:
+                    return entity
+                if known.labels and word.endswith(known.word):
+                    return replace(known, start=entity.start, anchor=entity.anchor)
+        return entity
 
     def _named_elsewhere(self, text: str, read: Language) -> tuple[Entity, ...]:
         """The things a text names in another language than it is read in: "Arabaları bul", then a form."""
@@ -392,7 +420,7 @@ class Languages:
         return replace(intent, entities=named)
 
     def _language(self, text: str, spoken: Sequence[tuple[Role, str]], system: str) -> Language:
-        asked = folded(lowered(f"{_ends(system, LONGEST_READ)}\n{text}"))
+        asked = folded(lowered(f"{both_ends(system, LONGEST_READ)}\n{text}"))
         for language in self.by_id.values():
             if any(re.search(rf"\b{re.escape(name)}\b", asked) for name in language.names):
                 return language
@@ -422,26 +450,8 @@ def load_languages(world: World) -> Languages:
     return Languages(languages, lexicons)
 
 
-def lowered(text: str, longest: int = LONGEST_READ) -> str:
-    """A text in lower case, without blank ends, with plain quotation marks; `longest` of each end of it."""
-    plain = (
-        _ends(text, longest)
-        .replace("İ", "i")
-        .replace("’", "'")
-        .replace("‘", "'")
-        .replace("“", '"')
-        .replace("”", '"')
-    )
-    return re.sub(r"[ \t]+", " ", plain).lower().strip()
-
-
 def _text_of(parts: Sequence[object]) -> str:
-    return "\n".join(_ends(part, LONGEST_READ) for part in parts if isinstance(part, str)).strip()
-
-
-def _ends(text: str, longest: int) -> str:
-    """A text, or the beginning and the end of a longer one."""
-    return text if len(text) <= 2 * longest else f"{text[:longest]}\n{text[-longest:]}"
+    return "\n".join(both_ends(part, LONGEST_READ) for part in parts if isinstance(part, str)).strip()
 
 
 def _kind(text: str, language: Language) -> tuple[IntentKind, re.Match[str] | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from importlib.resources import files
@@ -191,6 +191,8 @@ class Language:
     contractions: Mapping[str, str]
     capitals: Mapping[str, str]
     article: Article
+    names_kinds: bool
+    """Whether the classifier's names, which are English, are words of this language."""
     numbers: tuple[str, ...]
     ordinals: tuple[tuple[str, ...], ...]
     last: frozenset[str]
@@ -343,6 +345,29 @@ _PLAIN_LETTERS = {
 } | {ord("ı"): "i"}
 
 
+LONGEST_READ = 1000
+"""Characters of a prompt that are read, from its beginning and from its end. Some patterns take time that is
+quadratic in it, in which no other thread runs: 30 ms here."""
+
+
+def lowered(text: str, longest: int = LONGEST_READ) -> str:
+    """A text in lower case, without blank ends, with plain quotation marks; `longest` of each end of it."""
+    plain = (
+        both_ends(text, longest)
+        .replace("İ", "i")
+        .replace("’", "'")
+        .replace("‘", "'")
+        .replace("“", '"')
+        .replace("”", '"')
+    )
+    return re.sub(r"[ \t]+", " ", plain).lower().strip()
+
+
+def both_ends(text: str, longest: int) -> str:
+    """A text, or the beginning and the end of a longer one."""
+    return text if len(text) <= 2 * longest else f"{text[:longest]}\n{text[-longest:]}"
+
+
 def read_languages() -> Mapping[str, Language]:
     """Every language, by id."""
     return {name: _load(name) for name in LANGUAGE_IDS}
@@ -359,33 +384,6 @@ def language_of(text: str, languages: Mapping[str, Language], usual: Language) -
     if best == 0 or scores[usual.id] == best:
         return usual
     return languages[max(scores, key=lambda name: scores[name])]
-
-
-@dataclass(frozen=True, slots=True)
-class PictureMention:
-    """Where a text names one of several pictures.
-
-    Attributes:
-        at: The picture's number, from 0.
-        start, stop: Where the words stand.
-        language: The language that they are of.
-    """
-
-    at: int
-    start: int
-    stop: int
-    language: Language
-
-
-def picture_mentions(text: str, languages: Iterable[Language], count: int) -> Iterator[PictureMention]:
-    """Where a text in lower case names pictures of `count` by number or order: "image 2", "the last one"."""
-    text = folded(text)
-    for language in languages:
-        for pattern in (*language.pronouns["numbered"], *language.pronouns["nth"]):
-            for match in pattern.finditer(text):
-                at = language.order_of(match[pattern.groupindex.get("n") or "nth"], count)
-                if at is not None:
-                    yield PictureMention(at, *match.span(), language)
 
 
 def _load(name: str) -> Language:
@@ -414,6 +412,7 @@ def _load(name: str) -> Language:
         ),
         contractions=about.get("contractions", {}),
         capitals=about.get("capitals", {}),
+        names_kinds=about["names_kinds"],
         numbers=tuple(about["numbers"]),
         ordinals=tuple(tuple(words) for words in read["ordinals"]),
         last=frozenset(read["last"]),
