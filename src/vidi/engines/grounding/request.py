@@ -152,7 +152,8 @@ def grounding_request(asked: Request[Image], dialect: Dialect | None) -> Groundi
         native = replace(asked, output=_output(dialect, wanted))
         return None if wanted.usual else GroundingRequest(native, wanted, dialect, rewritten=False)
     boxes = native_kind(dialect, wanted.kind) is PlaceKind.BOXES
-    prompt = dialect.boxes_prompt if boxes else dialect.points_prompt
+    prompt = (wanted.masks and dialect.masks_prompt) or dialect.boxes_prompt
+    prompt = prompt if boxes else dialect.points_prompt
     if not prompt:
         return None
     as_it_stands = dialect.native and wanted.usual and not wanted.masks
@@ -397,7 +398,10 @@ class ListAnswerReader:
         self._object = shape.first_with_places() if shape else None
         self._around = surroundings(shape)
         in_json = dialect.form in _JSON_FORMS
-        self._source = ObjectSource(dialect, self._is_meant) if in_json else TagSource(dialect)
+        outlined = writer.masks is not None and dialect.masks_prompt != ""
+        self._source = (
+            ObjectSource(dialect, self._is_meant) if in_json else TagSource(dialect, outlined=outlined)
+        )
         self._written: list[JsonValue] = []
 
     @property
