@@ -80,6 +80,9 @@ def cases(pictures: Mapping[str, Picture], boxes: Sequence[tuple[Photo, Thing, C
     """The boxes with what their segmenter sees in them."""
     for photo, thing, corners in boxes:
         picture = pictures[photo.file]
+        # Of a found box some millionth of a pixel may lie outside.
+        left, top, right, bottom = corners
+        corners = (max(0, left), max(0, top), min(photo.width, right), min(photo.height, bottom))
         box: Box = picture.placement.box(*corners)
         truth = drawn(photo, thing)
         canvas = Image.fromarray(truth.astype(np.uint8) * 255)

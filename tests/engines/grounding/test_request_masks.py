@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -16,6 +17,7 @@ from PIL import Image
 
 from tests.engines.grounding.setting import BOX, DIALECTS, TEXT, array, members
 from tests.engines.grounding.test_prompt_rewrite_masks import COOKBOOK
+from tests.waiting import HANG_SECONDS
 from vidi.domain.answer import Finish, Piece, fold
 from vidi.domain.geometry import Box, MaskImage, Placement
 from vidi.domain.prompt import Output, Picture, Request, Role, TextFormat, Turn
@@ -202,6 +204,55 @@ def test_of_several_pictures_each_list_is_about_its_own() -> None:
     earlier = replace(asked, turns=(Turn(Role.USER, (SECOND, "hi")), Turn(Role.MODEL, ("hi",)), *asked.turns))
     again = value(answered(earlier, RULES, pieces(text)))
     assert told(again[0][0]["mask"])[0] == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("Segment the dogs in image 1.", 100),
+        ("Segment the dogs in image 2.", 200),
+        ("2. resimdeki köpekleri bölütle.", 200),
+        ("1. resimdeki köpekleri bölütle.", 100),
+        ("Segment the dogs.", 100),
+        ("Segment the dogs in image 7.", 100),
+    ],
+)
+def test_one_list_about_a_picture_with_a_number_is_about_that(text: str, width: int) -> None:
+    answer = pieces('[{"box_2d": [1, 2, 3, 4], "label": "a"}]')
+    (found,) = value(answered(asking(FIRST, SECOND, FIRST, text), RULES, answer))
+    assert told(found["mask"])[0] == width
+
+
+def test_who_hangs_up_has_no_more_masks_made() -> None:
+    made: list[str] = []
+    going, enough = threading.Event(), threading.Event()
+
+    class Slow(Telling):
+        def mask(self, picture: Picture, box: Box, label: str) -> MaskImage:
+            made.append(label)
+            going.set()
+            enough.wait(HANG_SECONDS)
+            return super().mask(picture, box, label)
+
+    asked = asking(FIRST, COOKBOOK)
+    request = grounding_request(asked, QWEN)
+    assert request is not None
+    text = json.dumps([{"bbox_2d": [1, 1, 9, 9], "label": str(at)} for at in range(100)])
+
+    async def given() -> AsyncIterator[Piece]:
+        yield Piece(text)
+
+    async def read() -> None:
+        with closing(SegmenterThreads(Slow(), 1)) as threads:
+            answer = read_places(given(), request, (FIRST,), threads)
+            first = asyncio.ensure_future(anext(aiter(answer)))
+            await asyncio.to_thread(going.wait, HANG_SECONDS)
+            first.cancel()
+            await asyncio.wait({first})
+            enough.set()
+
+    asyncio.run(read())
+    assert made == ["0"]
 
 
 def test_where_there_is_nothing_there_are_no_masks() -> None:

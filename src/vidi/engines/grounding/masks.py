@@ -109,6 +109,10 @@ class MaskWriter:
         self._segmenter = segmenter
         self._left = MOST_MASKS
 
+    def close(self) -> None:
+        """Make no more: the answer is over, or nobody waits for it."""
+        self._left = 0
+
     def text(self, picture: Picture, box: Box, label: str, outlines: Sequence[Sequence[Point]] = ()) -> str:
         """The mask of a box as the API writes it; "" once there have been too many.
 

@@ -63,6 +63,8 @@ class ObjectWriter:
         said: How the caller's words want places written.
         masks: Makes the masks of boxes; None where none are wanted.
         earlier: How many of the pictures were shown in earlier turns.
+        named: Index, among the others, of the one that the conversation asks about by its number; None if it
+            does not.
     """
 
     denormalizer: Denormalizer
@@ -71,6 +73,7 @@ class ObjectWriter:
     said: PlaceWording = USUAL
     masks: MaskWriter | None = None
     earlier: int = 0
+    named: int | None = None
 
     def has_place(self, value: JsonObject) -> bool:
         """Whether an object holds numbers that may be a place, among its own members."""
@@ -135,6 +138,7 @@ class ObjectWriter:
             shape: What the caller wants.
             image: Index among the latest pictures, by the object's place in the answer; None leaves it open.
         """
+        image = self.named if image is None else image
         image = None if image is None else image + self.earlier
         # The first field with a value counts the objects; further fields go along with each of them.
         fields = shape.place_fields
