@@ -59,7 +59,7 @@ class Question(BaseModel):
     kind: str
     accept: tuple[StrictBool | StrictInt | StrictStr, ...] = ()
     reject: tuple[str, ...] = ()
-    language: Literal["en", "tr"] = "en"
+    language: Literal["en", "tr", "es"] = "en"
     json_wanted: bool = Field(default=False, alias="json")
     cant_tell: bool = False
 

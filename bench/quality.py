@@ -38,6 +38,7 @@ from bench.folds import (
 )
 from bench.inside import Inside
 from bench.masks import mask_lines
+from bench.phrasing import phrasings
 from bench.report import Judged, as_json, by_fold, judged, report, table
 from bench.vocabulary import Vocabulary
 
@@ -149,6 +150,8 @@ class Options:
     answers: Path | None
     json: bool
     bank: bool
+    language: list[str]
+    again: bool
     inside: Path | None
     curves: bool
 
@@ -167,9 +170,17 @@ def parse(arguments: Sequence[str] | None) -> Options:
     add("--answers", type=Path, help="write every answer to this file, a line of JSON each")
     add("--json", action="store_true", help="print the figures as JSON instead of a table")
     add("--bank", action="store_true", help="ask the questions that annotations and captions answer too")
+    add(
+        "--language",
+        action="append",
+        choices=list(phrasings()),
+        help="in which the bank asks [en]; may be repeated",
+    )
+    add("--again", action="store_true", help="the bank asks in other words")
     add("--inside", type=Path, metavar="DIR", help="vidi-lite in this process, looks kept in DIR")
     add("--curves", action="store_true", help="with --inside: what captions are worth by each constant")
-    return Options(**vars(parser.parse_args(arguments)))
+    given = vars(parser.parse_args(arguments))
+    return Options(**{**given, "language": given["language"] or ["en"]})
 
 
 def _load(options: Options) -> tuple[list[Photo], list[Question]]:
@@ -185,7 +196,13 @@ def _load(options: Options) -> tuple[list[Photo], list[Question]]:
     asked = [question for question in questions if known.issuperset(question.photos)]
     if len(asked) < len(questions):
         print(f"{len(questions) - len(asked)} questions are about other photographs", file=sys.stderr)
-    return photos, [*asked, *(bank(photos) if options.bank else ())]
+    made = [
+        each
+        for language in options.language
+        for each in bank(photos, language, again=options.again)
+        if options.bank
+    ]
+    return photos, [*asked, *made]
 
 
 def _inside(inside: Inside, photos: Sequence[Photo], *, with_curves: bool) -> Iterator[str]:

@@ -15,7 +15,6 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
 from vidi.byte_budget import ByteBudget
 from vidi.domain.errors import Unavailable
@@ -31,7 +30,6 @@ from vidi.generate import GenerateOptions, GenerateService
 from vidi.http import playground
 from vidi.http.access import Access, AccessPolicy
 from vidi.http.body import BodyReader
-from vidi.http.cors import Cors
 from vidi.http.files import FileRoutes, UploadRoutes
 from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
 from vidi.http.keys import KeyRing, UsageBook, open_usage
@@ -93,7 +91,7 @@ def default_model(settings: Settings) -> ModelEntry:
     return engines(settings).default
 
 
-def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | None = None) -> Starlette:
+def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | None = None) -> Gateway:
     """The server as an ASGI application; what it opens is closed when its lifespan ends.
 
     Args:
@@ -141,14 +139,13 @@ def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | No
         opened,
     )
     policy = access_policy(settings, keys, usage)
-    gateway = Middleware(
-        Gateway,
+    return Gateway(
+        Starlette(lifespan=lifespan(parts)),
         policy=policy,
         resolve=routes(settings, parts).resolve,
         drain=drain or Drain(settings.drain_seconds),
         observers=(log_request, metrics, *opened.enter_context(tracing(settings.traces_url))),
     )
-    return Starlette(middleware=[Middleware(Cors, policy=policy), gateway], lifespan=lifespan(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +300,9 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
             files=FileRoutes(parts.files),
             uploads=UploadRoutes(parts.files, body_reader, parts.keys.is_owner),
             page=playground.load(),
+            preview=playground.PreviewEndpoint(
+                parts.decoders, body_reader, _image_limits(settings), settings.request_seconds
+            ),
             ops=OpsRoutes(parts.registry, parts.decoders, parts.files, parts.metrics, parts.usage),
         ),
         Access.PUBLIC if settings.open_monitoring else Access.LOCAL_OR_KEY,

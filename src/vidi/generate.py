@@ -21,9 +21,10 @@ Nothing here knows HTTP or JSON.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 from vidi.byte_budget import ByteBudget
@@ -88,6 +89,10 @@ class Generation:
     pieces: AsyncIterator[Piece]
     grounding: str = ""
 
+    def passed_on(self, pieces: AsyncIterator[Piece]) -> Generation:
+        """The same answer, whose pieces pass through other hands first."""
+        return Generation(self.card, self.cost, pieces, self.grounding)
+
 
 @dataclass(frozen=True, slots=True)
 class GenerateOptions:
@@ -141,8 +146,9 @@ class GenerateService:
             headers = await self._headers(sources)
             return _price(resolved, await resolved.worker.count_tokens(headers), headers)
 
-    @asynccontextmanager
-    async def generate(self, model: str, conversation: Conversation, owner: str) -> AsyncIterator[Generation]:
+    def generate(
+        self, model: str, conversation: Conversation, owner: str
+    ) -> AbstractAsyncContextManager[Generation]:
         """Answer a conversation by a model, or by the default model under any Gemini name.
 
         Leaving the block cancels what still runs.
@@ -154,18 +160,21 @@ class GenerateService:
             InvalidRequest: The prompt is longer than the model takes.
             Unavailable: The model cannot be opened or has too much to do.
         """
+        return _Held(partial(self._begin, model, conversation, owner))
+
+    async def _begin(
+        self, model: str, conversation: Conversation, owner: str, held: AsyncExitStack
+    ) -> Generation:
         resolved = await self._registry.open(model)
         card = resolved.worker.card
         conversation = forced(conversation, several=card.calls)
         grounded = await self._grounded(conversation, card)
-        # The place in the queue and the memory of the pictures, until the answer's end.
-        async with AsyncExitStack() as held:
-            if not is_deterministic(resolved.worker.card, conversation.sampling):
-                held.enter_context(resolved.worker.admit())
-            async with self._sources(grounded.native if grounded else conversation, owner) as sources:
-                generation = await self._prepare(resolved, conversation, sources, grounded, held)
-            # The pictures are in the prompt now: their files may go while the engine answers.
-            yield replace(generation, pieces=_short(generation.pieces))
+        if not is_deterministic(card, conversation.sampling):
+            held.enter_context(resolved.worker.admit())
+        async with self._sources(grounded.native if grounded else conversation, owner) as sources:
+            generation = await self._prepare(resolved, conversation, sources, grounded, held)
+        # The pictures are in the prompt now: their files may go while the engine answers.
+        return generation.passed_on(_short(generation.pieces))
 
     async def check_room(self, model: str) -> None:
         """Refuse a request before it is read, if there will be no place for it. Raises as `generate`.
@@ -224,9 +233,14 @@ class GenerateService:
             _check_masks(conversation)
         return grounded
 
-    @asynccontextmanager
-    async def _sources(self, conversation: Conversation, owner: str) -> AsyncIterator[Sources]:
+    def _sources(self, conversation: Conversation, owner: str) -> AbstractAsyncContextManager[Sources]:
         """A conversation's pictures, ready to be read until the block is left: fetched or leased."""
+        if any(isinstance(image, FileReference) for image in conversation.images()):
+            return self._referred(conversation, owner)
+        return nullcontext(conversation.with_images(map(_inline, conversation.images())))
+
+    @asynccontextmanager
+    async def _referred(self, conversation: Conversation, owner: str) -> AsyncIterator[Sources]:
         async with (
             self._urls.fetched(conversation) as fetched,
             lease_files(self._files, fetched, owner) as leased,
@@ -258,30 +272,62 @@ class GenerateService:
         Their memory is taken before the first one is decoded.
         """
         pairs = list(zip(sources.images(), headers.images(), strict=True))
+        if not pairs:
+            return sources.with_images(())
         turns = asyncio.Semaphore(PICTURES_AT_ONCE)
 
         async def prepare(source: PictureSource, header: ImageHeader, fit: Fit) -> Picture:
             async with turns:
                 return await self._decoders.prepare(source, header, fit)
 
-        tasks: dict[Hashable, asyncio.Task[Picture]] = {}
-        chosen: list[asyncio.Task[Picture]] = []
+        found: dict[Hashable, Picture | asyncio.Task[Picture]] = {}
+        chosen: list[Picture | asyncio.Task[Picture]] = []
         try:
             for source, header in pairs:
                 if len(chosen) % PICTURES_PER_TURN == PICTURES_PER_TURN - 1:
                     await asyncio.sleep(0)
                 key = (await source.digest(), header.resolution) if source.stored else source
-                if key not in tasks:
+                if key not in found:
                     fit = card.pixels.fit(header.resolution, len(pairs))
                     held.enter_context(self._budget.hold(_pixel_bytes(header, fit)))
-                    tasks[key] = asyncio.create_task(prepare(source, header, fit))
-                chosen.append(tasks[key])
-            return sources.with_images([await task for task in chosen])
+                    kept = await self._kept(source, header, fit)
+                    found[key] = kept or asyncio.create_task(prepare(source, header, fit))
+                chosen.append(found[key])
+            return sources.with_images([each if isinstance(each, Picture) else await each for each in chosen])
         finally:
             # The first picture that cannot be used ends the request; no decoder works on for the others.
-            for task in tasks.values():
-                task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            await _cancel([each for each in found.values() if isinstance(each, asyncio.Task)])
+
+    async def _kept(self, source: PictureSource, header: ImageHeader, fit: Fit) -> Picture | None:
+        """A picture that needs no decoding; one that has to be hashed on a thread is left to a task."""
+        if not source.has_quick_digest:
+            return None
+        return self._decoders.kept(await source.digest(), header, fit)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[Picture]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Held:
+    """A generation with what is held for it until the block is left: its place in the queue, its pictures."""
+
+    def __init__(self, begin: Callable[[AsyncExitStack], Awaitable[Generation]]) -> None:
+        self._begin = begin
+        self._held = AsyncExitStack()
+
+    async def __aenter__(self) -> Generation:
+        try:
+            return await self._begin(self._held)
+        except BaseException:
+            await self._held.aclose()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._held.aclose()
 
 
 def _check_masks(conversation: Conversation) -> None:
@@ -300,6 +346,11 @@ def _pixel_bytes(header: ImageHeader, fit: Fit) -> int:
     """How much memory the prepared picture takes."""
     width, height = canvas(place(*header.upright_size, fit), fit)
     return width * height * 3
+
+
+def _inline(image: ImageSource | FileReference) -> PictureSource:
+    assert isinstance(image, ImageSource)
+    return PictureSource.inline(image)
 
 
 def _source(

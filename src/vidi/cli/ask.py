@@ -48,7 +48,7 @@ def caption(photos: tuple[str, ...], common: Common) -> None:
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar="PHOTO... QUESTION")
+@click.argument("words", nargs=-1, required=True, type=click.Path(), metavar="PHOTO... QUESTION")
 @click.option("--each", is_flag=True, help="Ask about each photo by itself, not about all together.")
 @common_options
 @answer_options

@@ -145,7 +145,8 @@ class Registry:
             Unavailable: If its weights cannot be fetched or it does not start; a later call tries again.
         """
         entry = self.find(model)
-        worker = await asyncio.shield(self._begin(entry))
+        opening = self._begin(entry)
+        worker = opening.result() if opening.done() else await asyncio.shield(opening)
         return Resolved(worker, alias=model not in self._entries)
 
     def check_room(self, model: str) -> None:

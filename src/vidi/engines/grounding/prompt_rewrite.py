@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 
 import re2
 
@@ -183,7 +184,9 @@ RULES: Mapping[Category, tuple[str, ...]] = {
 """The table: English and Turkish."""
 
 
-def _compile(pattern: str) -> re2.Pattern[str]:
+@cache
+def _compiled(pattern: str) -> re2.Pattern[str]:
+    """Compiled when it is first asked for: one prompt needs few of the sixty, which take 50 ms."""
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False
@@ -191,28 +194,23 @@ def _compile(pattern: str) -> re2.Pattern[str]:
     return re2.compile(written, options)
 
 
-_BOXES_FOR_MASKS = tuple(
-    (_compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"\bsegmentation[ -]maps?\b", "bounding boxes"),
-        (rf"\b(?:a_)?{_MASK}_(of|for|around|on)\b", "bounding boxes {}"),
-        (rf"\b(?:a_)?(?:segmentation|instance|semantic)[ -]{_MASK}\b", "bounding boxes"),
-        (r"\b(?:perform_)?(?:instance_|semantic_)?segmentation_(?:of|for|on)\b", "detect"),
-        (rf"\b({_BOX}),?_(?:and_)?{_ALL}(?:{_MASK}|bounding_boxes)\b", "bounding boxes"),
-        (rf"\b(?:{_MASK}|bounding_boxes),?_(?:and_)?{_ALL}{_BOX}\b", "bounding boxes"),
-        (rf"^({_ASK})segment_(?:out_)?", "{}detect "),
-        (rf"\b(?:(?:segmentasyon|bölütleme)_)?mask\w*_(?:ve_\w+_)?({_BUL})", "sınırlayıcı kutularını {}"),
-        (r"\bbölütle\w*|\bsegmente_et\w*|\bsegmentasyon\w*_(?:yap|ver|çıkar)\w*", "tespit et"),
-    )
+_BOXES_FOR_MASKS = (
+    (r"\bsegmentation[ -]maps?\b", "bounding boxes"),
+    (rf"\b(?:a_)?{_MASK}_(of|for|around|on)\b", "bounding boxes {}"),
+    (rf"\b(?:a_)?(?:segmentation|instance|semantic)[ -]{_MASK}\b", "bounding boxes"),
+    (r"\b(?:perform_)?(?:instance_|semantic_)?segmentation_(?:of|for|on)\b", "detect"),
+    (rf"\b({_BOX}),?_(?:and_)?{_ALL}(?:{_MASK}|bounding_boxes)\b", "bounding boxes"),
+    (rf"\b(?:{_MASK}|bounding_boxes),?_(?:and_)?{_ALL}{_BOX}\b", "bounding boxes"),
+    (rf"^({_ASK})segment_(?:out_)?", "{}detect "),
+    (rf"\b(?:(?:segmentasyon|bölütleme)_)?mask\w*_(?:ve_\w+_)?({_BUL})", "sınırlayıcı kutularını {}"),
+    (r"\bbölütle\w*|\bsegmente_et\w*|\bsegmentasyon\w*_(?:yap|ver|çıkar)\w*", "tespit et"),
 )
 """What is asked of a model that knows boxes, in the place of words for masks; `{}` is the first group."""
-
-_COMPILED = {category: tuple(map(_compile, patterns)) for category, patterns in RULES.items()}
 
 
 def matches(category: Category, text: str) -> Iterator[re2.Match[str]]:
     """The match of every rule of a category, in the order of the table; the text has single blanks."""
-    found = (pattern.search(text) for pattern in _COMPILED[category])
+    found = (_compiled(pattern).search(text) for pattern in RULES[category])
     return (match for match in found if match)
 
 
@@ -272,7 +270,8 @@ def without_form(text: str) -> str:
 
 
 def _asking_for_boxes(sentence: str) -> str:
-    for pattern, replacement in _BOXES_FOR_MASKS:
+    for written, replacement in _BOXES_FOR_MASKS:
+        pattern = _compiled(written)
         match = pattern.search(sentence)
         # Each rule's words once or twice in a sentence; what is asked for more often is no prompt.
         for _ in range(_MOST_SWAPS):

@@ -313,31 +313,33 @@ class Evidence:
     def colour_around(self, rows: tuple[float, float], floor: float) -> str:
         """The commonest colour between two heights, 0..1 from the top, outside the things found."""
         boxes = [thing.box for thing in self.things(floor)]
-        white = colours.white_point(self.picture)
-        return colours.colour_around(self.picture, boxes, rows, white=white)
+        return colours.colour_around(self.picture, boxes, rows, under=self._light)
 
     def share_of(self, colour: str, rows: tuple[float, float]) -> float:
         """The part that a colour takes between two heights, 0..1 from the top, things and all."""
-        white = colours.white_point(self.picture)
-        return colours.share_of(self.picture, colour, rows, white=white)
+        return colours.share_of(self.picture, colour, rows, under=self._light)
+
+    @property
+    def _light(self) -> colours.Illumination:
+        return colours.illumination_of(self.picture)
 
     def _look(self) -> Detections:
-        white = colours.white_point(self.picture)
+        light = self._light
         found = self.models.detector.detect(self.picture)
-        things = [self._coloured(each, white) for each in distinct(found, self.world)]
+        things = [self._coloured(each, light) for each in distinct(found, self.world)]
         small = _shrunk(self.picture)
         return Detections(
             things=tuple(sorted(things, key=lambda thing: -thing.prominence)),
-            palette=colours.palette(self.picture, white=white),
+            palette=colours.palette(self.picture, under=light),
             sharpness=_sharpness(small),
             flat=float(small.std()) < 3,
         )
 
-    def _coloured(self, found: Thing, white: float) -> Thing:
+    def _coloured(self, found: Thing, light: colours.Illumination) -> Thing:
         colour = self.world.known_colours.get(found.label, "")
         if not colour and found.score >= COLOURED:
             upper = found.label == "person"
-            colour = colours.colour_of(self.picture, found.box, white=white, upper=upper)
+            colour = colours.colour_of(self.picture, found.box, under=light, upper=upper)
         return replace(found, colour=colour)
 
 

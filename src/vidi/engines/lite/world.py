@@ -61,6 +61,7 @@ class BoxRelation(Enum):
     AT_FEET = "at_feet"
     MOUNTED = "mounted"
     HELD = "held"
+    AT_MOUTH = "at_mouth"
     RESTING_ON = "resting_on"
     LYING_ON = "lying_on"
     APART = "apart"
@@ -79,12 +80,15 @@ class Action(Enum):
     RIDING = "riding"
     WEARING = "wearing"
     HOLDING = "holding"
+    EATING = "eating"
     USING = "using"
     PLAYING_WITH = "playing_with"
     FLYING = "flying"
     SITTING_ON = "sitting_on"
     ON = "on"
     AT = "at"
+    UPRIGHT = "upright"
+    GRAZING = "grazing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +287,11 @@ def held(one: Box, other: Box) -> bool:
     return shared(other, grown(one, 0.1)) > 0.4 and other.area() < one.area()
 
 
+def at_mouth(one: Box, other: Box) -> bool:
+    """Whether `other` is within reach of `one` and as high as its head: its middle in the upper part."""
+    return held(one, other) and other.centre().y < one.ymin + (one.ymax - one.ymin) * 0.4
+
+
 def beside(one: Box, other: Box) -> bool:
     """Whether two boxes stand next to each other: level, and apart by less than the narrower is wide."""
     gap = max(one.xmin, other.xmin) - min(one.xmax, other.xmax)
@@ -301,6 +310,7 @@ _HOLDS: Mapping[BoxRelation, Callable[[Box, Box], bool]] = {
     BoxRelation.AT_FEET: at_feet,
     BoxRelation.MOUNTED: mounted,
     BoxRelation.HELD: held,
+    BoxRelation.AT_MOUTH: at_mouth,
     BoxRelation.RESTING_ON: resting_on,
     BoxRelation.LYING_ON: lying_on,
     BoxRelation.APART: _anywhere,

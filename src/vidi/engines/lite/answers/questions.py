@@ -25,7 +25,8 @@ from vidi.engines.lite.answers.resolve import (
 )
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
-from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.language.language import Language
+from vidi.engines.lite.language.style import AnswerText
 from vidi.engines.lite.world import touching
 
 SURFACES = {"sky": (0.0, 0.3), "ground": (0.75, 1.0), "wall": (0.0, 0.7), "background": (0.0, 1.0)}
@@ -69,8 +70,9 @@ def colour(intent: Intent, evidence: Evidence) -> AnswerText:
     colours = Counter(thing.colour for thing in found[:6] if thing.colour)
     if not colours:
         return cannot_tell(evidence, language)
-    names = [language.colour(name) for name, _ in colours.most_common(3)]
     noun = language.noun(name_of(entity, found))
+    word = noun.one if len(found) == 1 else noun.many
+    names = [language.colour(name, word) for name, _ in colours.most_common(3)]
     phrase = "colour_is" if len(found) == 1 else "colour_are"
     listed = language.listed(names)
     return AnswerText(language.sentence(phrase, noun=noun.one, nouns=noun.many, colour=listed), brief=listed)
@@ -206,7 +208,7 @@ def state(intent: Intent, evidence: Evidence) -> AnswerText:
     noun = language.noun(name_of(asked[0], found)).one
     if intent.colour and not asked[0].colour:
         holds = any(thing.colour == intent.colour for thing in found)
-        own = language.colour(intent.colour if holds else found[0].colour)
+        own = language.colour(intent.colour if holds else found[0].colour, noun)
         return _verdict(holds, "colour", language, noun=noun, colour=own)
     cell = cell_in(intent.text, language)
     if cell:
