@@ -194,6 +194,7 @@ class Language:
     sports: Mapping[str, str]
     sport_words: Mapping[str, str]
     surfaces: Patterns[str]
+    garments: Patterns[str]
     comparisons: Mapping[str, tuple[str, ...]]
     phrase: Mapping[str, tuple[str, ...]]
 
@@ -371,6 +372,7 @@ def _load(name: str) -> Language:
         sports=tables["sports"],
         sport_words=tables["sport_words"],
         surfaces=_patterns(tables["surfaces"]),
+        garments=_patterns(tables.get("garments", {})),
         comparisons={name: tuple(words) for name, words in tables["comparisons"].items()},
         others={name: tuple(words) for name, words in tables["others"].items()},
         phrase={name: tuple(words) for name, words in tables["phrase"].items()},
