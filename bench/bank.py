@@ -70,16 +70,20 @@ class _Asker:
         )
 
 
-def bank(photos: Sequence[Photo], language: str = "en") -> tuple[Question, ...]:
-    """Every question that the templates make, photograph by photograph: the same ones in each language."""
+def bank(photos: Sequence[Photo], language: str = "en", *, again: bool = False) -> tuple[Question, ...]:
+    """Every question that the templates make, photograph by photograph: the same ones in each language.
+
+    With `again` they are asked in other words.
+    """
     vocabulary = Vocabulary.load()
     every = phrasings()
-    words, strange = every[language], every["en"].unknown
-    popular = Counter(label for photo in photos for label in _labels(photo))
+    words = every[language].reworded() if again else every[language]
+    strange = every["en"].unknown
+    popular = Counter(label for photo in photos for label in sorted(_labels(photo)))
     together: dict[str, Counter[str]] = {}
     for photo in photos:
-        for label in _labels(photo):
-            together.setdefault(label, Counter()).update(_labels(photo))
+        for label in sorted(_labels(photo)):
+            together.setdefault(label, Counter()).update(sorted(_labels(photo)))
     return tuple(
         question
         for at, photo in enumerate(photos)

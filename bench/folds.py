@@ -291,8 +291,8 @@ def boxed(found: Mapping[Photo, Sequence[Found]], threshold: float, least: float
         for label, corners, score in sorted(boxes, key=lambda one: -one[2]):
             if score < threshold:
                 continue
-            best = max(_of(label, free), key=lambda thing: _overlap(corners, thing.box), default=None)
-            if best is not None and _overlap(corners, best.box) >= 0.5:
+            best = max(_of(label, free), key=lambda thing: overlap(corners, thing.box), default=None)
+            if best is not None and overlap(corners, best.box) >= 0.5:
                 free.remove(best)
                 counts = _area(best.box) >= size
                 right += counts
@@ -331,6 +331,7 @@ def _common(one: Corners, other: Corners) -> float:
     return _area((max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])))
 
 
-def _overlap(one: Corners, other: Corners) -> float:
+def overlap(one: Corners, other: Corners) -> float:
+    """Intersection over union of two boxes, 0..1."""
     common = _common(one, other)
     return common / (_area(one) + _area(other) - common) if common else 0.0

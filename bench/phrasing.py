@@ -25,6 +25,7 @@ class Phrasing(BaseModel):
         unknown: Things that no model knows, as the object of a request.
         forms: What else a noun is called, by the endings or the kinds of nouns.
         asks: The questions.
+        again: The same questions in other words.
         where: Patterns for left to right and top to bottom.
         also: A pattern for another word for a class.
         places: Patterns by the word that captions have for a place.
@@ -38,12 +39,17 @@ class Phrasing(BaseModel):
     unknown: tuple[str, ...]
     forms: Mapping[str, Mapping[str, str]]
     asks: Mapping[str, str]
+    again: Mapping[str, str]
     where: _Where
     also: Mapping[str, str]
     places: Mapping[str, str]
     doing: Mapping[str, str]
     colours: Mapping[str, str]
     nouns: Mapping[str, tuple[str, str] | tuple[str, str, str]]
+
+    def reworded(self) -> Phrasing:
+        """The same words, asking the other way."""
+        return self.model_copy(update={"asks": self.again})
 
     def ask(self, what: str, label: str) -> str:
         """A question about a class."""

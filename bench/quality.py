@@ -39,6 +39,7 @@ from bench.folds import (
     spread,
 )
 from bench.inside import Inside
+from bench.masks import mask_lines
 from bench.phrasing import phrasings
 from bench.report import Judged, as_json, by_fold, judged, report, table
 from bench.vocabulary import Vocabulary
@@ -152,6 +153,7 @@ class Options:
     json: bool
     bank: bool
     language: list[str]
+    again: bool
     inside: Path | None
     curves: bool
 
@@ -176,6 +178,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
         choices=list(phrasings()),
         help="in which the bank asks [en]; may be repeated",
     )
+    add("--again", action="store_true", help="the bank asks in other words")
     add("--inside", type=Path, metavar="DIR", help="vidi-lite in this process, looks kept in DIR")
     add(
         "--curves",
@@ -199,7 +202,12 @@ def _load(options: Options) -> tuple[list[Photo], list[Question]]:
     asked = [question for question in questions if known.issuperset(question.photos)]
     if len(asked) < len(questions):
         print(f"{len(questions) - len(asked)} questions are about other photographs", file=sys.stderr)
-    made = [each for language in options.language for each in bank(photos, language)] if options.bank else []
+    made = [
+        each
+        for language in options.language
+        for each in bank(photos, language, again=options.again)
+        if options.bank
+    ]
     return photos, [*asked, *made]
 
 
@@ -218,7 +226,9 @@ def _inside(
             f"{spread(part.cider_d for part in parts):.1f}   faithfulness {every.faithful.share:.3f} ± "
             f"{spread(part.faithful.share for part in parts):.3f}"
         )
-    yield from boxes_by_threshold({photo: tuple(inside.found(photo)) for photo in photos})
+    found = {photo: tuple(inside.found(photo)) for photo in photos}
+    yield from boxes_by_threshold(found)
+    yield from mask_lines(photos, inside.pictures, found)
     if with_curves:
         for curve in curves(photos, CAPTION, lambda own: inside.over(thresholds=own), inside.thresholds):
             yield from curve_lines(curve)

@@ -76,7 +76,7 @@ def test_help_and_completion_load_no_command(
         text=True,
     )
     lines = done.stdout.splitlines()
-    assert (lines[0], lines[-1]) == (first, "vidi.cli vidi.cli.main")
+    assert (lines[0], lines[-1]) == (first, "vidi.cli vidi.cli.completion vidi.cli.main")
 
 
 def test_a_command_that_is_nearly_right_is_guessed() -> None:
@@ -186,3 +186,20 @@ def test_a_running_server_answers_instead(tmp_path: Path, photo: Path) -> None:
     gone = _run("caption", photo, "--server", url)
     assert gone.exit_code == 1
     assert "cannot be reached" in gone.output
+
+
+def test_ctrl_c_while_a_command_is_loaded_ends_quietly() -> None:
+    """The signal is sent by a module that every command loads, in the place of a person's finger."""
+    pressed = """
+import os, signal, sys
+class Pressed:
+    def find_spec(self, name, path=None, target=None):
+        if name == "vidi.cli.ask":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Pressed())
+from vidi.cli import run
+sys.argv = ["vidi", "caption", "x.png"]
+run()
+"""
+    done = subprocess.run([sys.executable, "-c", pressed], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -81,6 +81,22 @@ def test_a_damaged_database(name: str, tmp_path: Path) -> None:
     told = _start("--data-dir", tmp_path)
     assert f"The data directory {tmp_path} cannot be used: {tmp_path / name}" in told
     assert "Restore a backup" in told
+
+
+@pytest.mark.parametrize("name", DATABASES)
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_a_database_that_is_no_file(make: Callable[[Path], None], name: str, tmp_path: Path) -> None:
+    make(tmp_path / name)
+    told = _start("--data-dir", tmp_path)
+    assert f"{tmp_path / name}: it is no file. Restore a backup of it or move it away" in told
+
+
+def test_a_link_that_leads_nowhere_or_a_file_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere/at/all")
+    (tmp_path / "file").touch()
+    for name in ("link", "file"):
+        told = _start("--data-dir", tmp_path / name)
+        assert "It is a file, or a link that leads nowhere: move it away, or choose another" in told
 
 
 @pytest.mark.parametrize("name", DATABASES)

@@ -17,7 +17,7 @@ import httpx2
 import pybase64
 
 from vidi.app import create_app
-from vidi.cli.main import INTERRUPTED
+from vidi.cli import INTERRUPTED
 from vidi.cli.options import CONNECT_SECONDS, ClientError, Wishes, answer_of, keys_of
 from vidi.cli.photos import Photo
 from vidi.cli.progress import ProgressBars
@@ -222,7 +222,7 @@ async def connect(settings: Settings, server: str) -> AsyncIterator[Client]:
             settings.model_copy(update={"data_dir": Path(folder), "keys_file": None}), ProgressBars()
         )
         async with (
-            app.router.lifespan_context(app),
+            app.lifespan.router.lifespan_context(app),
             httpx2.AsyncClient(
                 transport=InProcess(app), base_url="http://localhost", headers=keys, timeout=timeout
             ) as http,

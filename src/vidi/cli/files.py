@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from vidi.cli.main import INTERRUPTED
+from vidi.cli import INTERRUPTED
 from vidi.cli.options import ClientError, config_option, settings_from
 from vidi.cli.uploader import File, FilesClient, Upload, connect_files
 from vidi.settings import Settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import pkgutil
+import signal
 import sys
 import threading
 from collections.abc import Mapping
@@ -14,25 +15,8 @@ from click.shell_completion import CompletionItem
 from typing_extensions import override
 
 from vidi import __version__
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells expect it."""
-
-COMMANDS = {
-    "ask": ("vidi.cli.ask:ask", "Ask one question about one or several photos."),
-    "caption": ("vidi.cli.ask:caption", "Say what is in each photo."),
-    "chat": ("vidi.cli.chat:chat", "Talk about photos, question after question."),
-    "detect": ("vidi.cli.ask:detect", "Box the objects in each photo, and draw them."),
-    "doctor": ("vidi.cli.doctor:doctor", "Say what this machine has, and what to do."),
-    "files": ("vidi.cli.files:files", "Upload files to a running server, and see what is there."),
-    "inspect": ("vidi.cli.inspect:inspect", "Show format, size, token cost and sharpness."),
-    "keys": ("vidi.cli.keys:keys", "Make, list and revoke the keys of a server."),
-    "models": ("vidi.cli.models:models", "List the models; remove one; check a profile."),
-    "ps": ("vidi.cli.ps:ps", "Show what runs in a server, and who waits."),
-    "pull": ("vidi.cli.pull:pull", "Put a model's weights on this disk."),
-    "serve": ("vidi.cli.serve:serve", "Serve the Gemini API until Ctrl-C."),
-}
-"""Where each command lies, and what it is for. Loading one costs half a second, so help and Tab load none."""
+from vidi.cli import COMMANDS, INTERRUPTED, leave_quietly
+from vidi.cli.completion import stand_in
 
 
 class LazyGroup(click.Group):
@@ -62,10 +46,15 @@ class LazyGroup(click.Group):
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, loaded; None if there is none."""
+        """The command of that name, loaded, or to be completed only; None if there is none."""
         if cmd_name not in self._lazy:
             return None
+        if ctx.resilient_parsing:
+            return stand_in(cmd_name, {name: place for name, (place, _) in self._lazy.items()})
         command: click.Command = pkgutil.resolve_name(self._lazy[cmd_name][0])
+        if signal.getsignal(signal.SIGINT) is leave_quietly:
+            # From here on there may be something to end, and something to say.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return command
 
     @override
@@ -81,7 +70,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, but a name that is nearly right gets a hint."""
-        if args and not args[0].startswith("-") and args[0] not in self._lazy:
+        mistyped = args and not args[0].startswith("-") and args[0] not in self._lazy
+        if mistyped and not ctx.resilient_parsing:
             near = difflib.get_close_matches(args[0], self._lazy, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
@@ -113,8 +103,9 @@ def main() -> None:
       vidi models --all
       vidi pull gemma-4-e2b
       vidi ask photo.jpg "What happens here?" --model gemma-4-e2b
-    Serve the API, and point code written for Gemini at it:
+    Serve the API:
       vidi serve
+    In another terminal, point code written for Gemini at it:
       export GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8484 GEMINI_API_KEY=any
 
     Every setting can also be given in the environment (VIDI_PORT=9000) or in a TOML file (--config).

@@ -11,7 +11,9 @@ import click
 
 from vidi.app import context, default_model, installed
 from vidi.cli.client import connect
+from vidi.cli.completion import ModelName, remember_models
 from vidi.cli.options import ClientError, Common, common_options, config_option, in_units, settings_from
+from vidi.cli.pull import known_models
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
 from vidi.engines.machine import graphics_memory, machine_memory, recommended, speed_of, usable_cores
@@ -116,6 +118,8 @@ def models(clicked: click.Context, everything: bool, common: Common) -> None:
         listed = asyncio.run(_served(common)) if common.server else _installed(common.settings, everything)
     except (ClientError, VidiError) as error:
         raise click.ClickException(str(error)) from None
+    if not common.server:
+        remember_models(known_models(common.settings))
     if common.as_json:
         for model in listed:
             click.echo(json.dumps(model, ensure_ascii=False))
@@ -128,7 +132,7 @@ def models(clicked: click.Context, everything: bool, common: Common) -> None:
 
 
 @models.command()
-@click.argument("names", metavar="ID...", nargs=-1, required=True)
+@click.argument("names", metavar="ID...", nargs=-1, required=True, type=ModelName())
 @config_option
 def rm(names: tuple[str, ...], config: Path | None) -> None:
     """Delete the weights of models from this disk, and what unfinished pulls have left of them."""
@@ -140,6 +144,7 @@ def rm(names: tuple[str, ...], config: Path | None) -> None:
         except (VidiError, OSError) as error:
             raise click.ClickException(str(error)) from None
         click.echo(f"{name} is removed; {in_units(freed)} are free again.")
+    remember_models(known_models(settings))
 
 
 async def _served(common: Common) -> list[dict[str, object]]:

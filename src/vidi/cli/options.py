@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import httpx2
 
+from vidi.cli.completion import ModelName
 from vidi.settings import Settings, SettingsError, load
 
 CONNECT_SECONDS = 10.0
@@ -71,7 +72,9 @@ config_option = click.option(
 def common_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command `--model`, `--server`, `--json` and `--config`, handed over as `common`."""
 
-    @click.option("--model", default="", metavar="ID", help="Model to ask; see `vidi models`.")
+    @click.option(
+        "--model", default="", type=ModelName(), metavar="ID", help="Model to ask; see `vidi models`."
+    )
     @click.option("--server", default="", metavar="URL", help="Ask this server, load nothing here.")
     @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
     @config_option

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from vidi.app import context, installed
-from vidi.cli.main import INTERRUPTED
+from vidi.cli import INTERRUPTED
+from vidi.cli.completion import KnownModels, ModelName, remember_models
 from vidi.cli.options import StartError, config_option, in_units, settings_from
 from vidi.cli.progress import ProgressBars
 from vidi.domain.errors import VidiError
@@ -18,7 +19,7 @@ from vidi.settings import Settings, lm_studio_folders, ollama_folders
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", type=ModelName(to_pull=True))
 @click.option(
     "--from",
     "source",
@@ -73,8 +74,26 @@ def pull(model: str, mmproj: Path | None, yes: bool, force: bool, config: Path |
         _run(weights)
     except VidiError as error:
         raise click.ClickException(str(error)) from None
+    remember_models(known_models(settings))
     name = weights.plan.model
     click.echo(f"{name} is ready: vidi serve --model {name}")
+
+
+def known_models(settings: Settings) -> KnownModels:
+    """The ids that a Tab offers."""
+    entries = installed(settings).values()
+    return {
+        "here": [each.card.id for each in entries if each.ready or each.auto_download],
+        "to_pull": [each.card.id for each in entries if each.fetcher],
+    }
+
+
+def models_now() -> KnownModels:
+    """The same, where no settings are at hand; none if those that apply are wrong."""
+    try:
+        return known_models(settings_from(None, {}))
+    except (StartError, VidiError):
+        return {"here": [], "to_pull": []}
 
 
 def refuse_unpulled(entry: ModelEntry) -> None:

@@ -11,6 +11,7 @@ import click
 
 from vidi import __version__
 from vidi.app import create_app, default_model
+from vidi.cli.completion import ModelName
 from vidi.cli.options import StartError, config_option, settings_from
 from vidi.cli.pull import fetch_first, refuse_unpulled
 from vidi.domain.errors import VidiError
@@ -23,7 +24,12 @@ from vidi.settings import Settings, SettingsError, server_keys
 @click.command()
 @click.option("--host", help="Address to listen on [127.0.0.1]; another needs VIDI_API_KEYS.")
 @click.option("--port", type=int, help="Port to listen on [8484]; 0 takes a free one.")
-@click.option("--model", metavar="ID", help="Model behind every Gemini name [the best one on the disk].")
+@click.option(
+    "--model",
+    type=ModelName(),
+    metavar="ID",
+    help="Model behind every Gemini name [the best one on the disk].",
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where uploaded files live.")
 @click.option("--cache-dir", type=click.Path(path_type=Path), help="Where weights live.")
 @click.option("--max-request-bytes", type=int, metavar="N", help="Largest request body [100 MB].")

@@ -189,6 +189,11 @@ class Turn(Generic[Image]):
             if not isinstance(part, str | FunctionPart):
                 yield part
 
+    def with_images(self, new: Iterator[New]) -> Turn[New]:
+        """The same turn over the next of other images."""
+        parts = [part if isinstance(part, str | FunctionPart) else next(new) for part in self.parts]
+        return Turn(self.role, tuple(parts))
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -272,13 +277,7 @@ class Request(Generic[Image]):
         """The same request over other images, one for each of `images()` and in that order."""
         new = iter(images)
         return Request(
-            turns=tuple(
-                Turn(
-                    turn.role,
-                    tuple(part if isinstance(part, str | FunctionPart) else next(new) for part in turn.parts),
-                )
-                for turn in self.turns
-            ),
+            turns=tuple(turn.with_images(new) for turn in self.turns),
             system=self.system,
             sampling=self.sampling,
             output=self.output,

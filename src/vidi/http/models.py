@@ -152,7 +152,7 @@ class GenerateEndpoint:
         async with recorded(request, generating) as generation:
             add_grounding_header(request, generation.grounding)
             with self.usage.metered(key, generation.cost.total, generation.pieces) as pieces:
-                yield replace(generation, pieces=pieces)
+                yield generation.passed_on(pieces)
 
     @asynccontextmanager
     async def _stream(

@@ -103,6 +103,8 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 # What is neither stuffing (00), without a meaning (01), a restart (D0..D7) nor fill (FF) ends a run of data.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _ADOBE, _ADOBE_LENGTH = 0xEE, 14
+_FILL = 0xFF
+_FEW_SEGMENTS = 64
 _NOTES = frozenset({*range(0xE0, 0xF0), 0xFE})
 """Application segments and comments."""
 
@@ -133,6 +135,21 @@ def parse_jpeg(data: bytes) -> HeaderFields:
     if max(frame.width, frame.height) > _MAX_SIDE:
         raise Unreadable(f"a side of more than {_MAX_SIDE:,} pixels is beyond what JPEG decoders take")
     return HeaderFields(frame.width, frame.height, 1, orientation or 1, _count_scans(data, at, frame))
+
+
+def has_short_header(data: bytes, most: int) -> bool:
+    """Whether a file's header is read in no time: a JPEG in one scan, which begins within `most` bytes."""
+    components, at = 0, 2
+    for _ in range(_FEW_SEGMENTS):
+        if at + 10 > min(len(data), most) or data[at] != _FILL:
+            return False
+        _, marker, length = _SEGMENT_HEAD.unpack_from(data, at)
+        if marker == _SCAN:
+            return components == data[at + 4] and data.startswith(JPEG_SIGNATURE)
+        if marker in _FRAME_MARKERS:
+            components = 0 if marker in _PROGRESSIVE else data[at + 9]
+        at += 2 + max(length, 2)
+    return False
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:

@@ -198,7 +198,7 @@ async function askOne(form) {
   const controller = run = new AbortController();
   present();
   busy(true);
-  bringIntoSight();
+  bringIntoSight(form.pictures.length ? 'stage' : 'reply');
   mine.notice = await answered(mine, controller.signal, hear);
   if (mine.messages.length) remember(mine);
   if (run === controller) busy(false);
@@ -243,10 +243,11 @@ function goOn(turn) {
 
 /** Ask about each picture by itself. */
 async function askEach(form) {
+  busy(true); // before anything is waited for: a second press of the button would be a second question
   const { Batch } = await import('./batch.js');
   forget();
   batch = new Batch({ ...form, each: false, rival: '' }, {
-    room: $('table'), onmark: (picture, state) => stage.mark(picture, state), onpick: (turn) => { pick(turn); bringIntoSight(); }, onagain: runBatch,
+    room: $('table'), onmark: (picture, state) => stage.mark(picture, state), onpick: (turn) => { pick(turn); $('stage').scrollIntoView({ block: 'nearest' }); }, onagain: runBatch,
   });
   await runBatch();
 }
@@ -258,6 +259,7 @@ async function runBatch() {
   const { signal } = controller;
   busy(true);
   $('strip-progress').hidden = false;
+  bringIntoSight('stage');
   await mine.run(async (turn) => {
     try {
       return await answer(turn, signal, () => {});
@@ -299,8 +301,8 @@ function clearResults() {
 }
 
 /** On a narrow screen the answer is out of sight; the picture stands above it. */
-function bringIntoSight() {
-  if (matchMedia('(max-width: 60rem)').matches) $(entry.form.pictures.length ? 'stage' : 'reply').scrollIntoView({ block: 'start' });
+function bringIntoSight(id) {
+  if (matchMedia('(max-width: 60rem)').matches) $(id).scrollIntoView({ block: 'start' });
 }
 
 /** Hear the whole answer. Gives a sentence for what is wrong with it, or "". */

@@ -30,6 +30,7 @@ export async function maskIn(colour, mask, width, height) {
   canvas.width = Math.max(1, Math.round(width));
   canvas.height = Math.max(1, Math.round(height));
   const pen = canvas.getContext('2d', { willReadFrequently: true });
+  pen.imageSmoothingQuality = 'high';
   pen.drawImage(image, 0, 0, canvas.width, canvas.height);
   const grey = pen.getImageData(0, 0, canvas.width, canvas.height);
   const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));

@@ -35,10 +35,11 @@ class Column {
     this.#on.hidden = true;
     const name = element('h2', { textContent: turn.form.modelName });
     this.frame = element('figure', { className: 'frame' }, this.#image, layer);
-    this.frame.hidden = !(turn.form.as in PLACES);
+    this.frame.hidden = !turn.form.pictures.length;
     this.#items.setAttribute('aria-label', say('found'));
     this.node = element('section', {}, name, this.frame, panel, this.#answer, this.#nothing, this.#items, this.#notice, this.#stats, this.#on);
     this.node.setAttribute('aria-label', turn.form.modelName);
+    this.node.classList.toggle('said', !(turn.form.as in PLACES));
     this.#answer.classList.toggle('code', turn.form.as !== 'text');
     this.#overlay = new Overlay({ layer, legend, slider, sliderLabel, readout, panel, list: this.#items, veil });
   }
@@ -46,7 +47,7 @@ class Column {
   /** Put one of the pictures there. */
   turnTo(picture) {
     const at = this.turn.form.pictures.indexOf(picture);
-    if (!(this.turn.form.as in PLACES) || at < 0) return;
+    if (at < 0) return;
     const { url, unseen, width, height, name } = picture;
     this.frame.style.setProperty('--ratio', width ? width / height : 4 / 3);
     this.frame.style.setProperty('--natural', `${width || 640}px`);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import threading
@@ -49,6 +50,12 @@ class Disk(Protocol):
         ...
 
 
+def refuse_other_than_file(path: Path) -> None:
+    """Raise OSError if there is a pipe, a device or a folder: to open a pipe waits for its other end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EIO, "it is no file", str(path))
+
+
 class PosixDisk:
     """A `Disk` that is real. Only the owner may enter its directories and read its files."""
 
@@ -56,6 +63,7 @@ class PosixDisk:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def create(self, path: Path) -> None:
+        refuse_other_than_file(path)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def write(self, path: Path, offset: int, data: bytes) -> None:

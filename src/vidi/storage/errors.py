@@ -25,6 +25,10 @@ _ADVICE = {
     errno.EDQUOT: "Free some space",
     errno.EIO: "Restore a backup of it or move it away",
     errno.EINVAL: "Start that version",
+    errno.EEXIST: "It is a file, or a link that leads nowhere: move it away",
+    errno.ENOTDIR: "A folder of its path is a file: move that away",
+    errno.ELOOP: "It is a link that leads to itself: move it away",
+    errno.ENAMETOOLONG: "Give it a shorter name",
 }
 """What to do about a data directory at the start; for what is not here, it is made writable."""
 

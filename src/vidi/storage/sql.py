@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from vidi.storage.disk import refuse_other_than_file
+
 Value = str | int | bytes | None
 
 Values = Sequence[Value] | Mapping[str, Value]
@@ -103,7 +105,13 @@ class SqlDatabase:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection whose commits are on the platter when they return; for any thread, one at a time."""
+    """A connection whose commits are on the platter when they return; for any thread, one at a time.
+
+    Raises:
+        OSError: There is something else than a file.
+        sqlite3.Error: It cannot be opened.
+    """
+    refuse_other_than_file(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA journal_mode = WAL")

@@ -16,13 +16,14 @@ from vidi.engines.base import EngineContext, ModelCard
 from vidi.engines.limits import bounded, estimate_tokens
 from vidi.engines.lite.answers.compare import compare
 from vidi.engines.lite.answers.dispatch import answer_intent
-from vidi.engines.lite.answers.lists import array, located, python_list, wanted
+from vidi.engines.lite.answers.lists import array, located, python_list, wanted, word_named
 from vidi.engines.lite.answers.resolve import cannot_look, find
 from vidi.engines.lite.answers.schema_filler import LONGEST_DESCRIBED, fill, shape_in
 from vidi.engines.lite.catalog import CARD
 from vidi.engines.lite.evidence import Evidence, VisionModels
-from vidi.engines.lite.language.intents import Intent, Languages, load_languages, lowered
-from vidi.engines.lite.language.language import IntentKind, Language, PictureMention, picture_mentions
+from vidi.engines.lite.language.intents import Intent, Languages, load_languages
+from vidi.engines.lite.language.language import IntentKind, Language, lowered
+from vidi.engines.lite.language.noun_phrases import PictureMention, picture_mentions
 from vidi.engines.lite.language.style import AnswerForm, AnswerText, styled
 from vidi.engines.lite.vision.classifier import Classifier
 from vidi.engines.lite.vision.detector import Detector
@@ -143,7 +144,7 @@ def _is_plain_wish(intent: Intent) -> bool:
     """Whether boxes are wanted of nothing that is known, by a prompt that asks for no JSON."""
     strange = bool(intent.entities) and all(each.unknown for each in intent.entities)
     asks_json = intent.style.form is AnswerForm.JSON or re.search(r"box_2d|\[", intent.text) is not None
-    return strange and not asks_json
+    return strange and not asks_json and not word_named(intent)
 
 
 def _named_picture(prompt: Prompt, languages: Languages) -> tuple[Prompt, int | None]:
@@ -319,6 +320,15 @@ class Lite:
     def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """Four characters a token, 258 tokens a picture."""
         return estimate_tokens(headers)
+
+    def counts_at_once(self, headers: PromptHeaders) -> bool:
+        """Always but with functions, which are written out to be counted."""
+        return not headers.functions
+
+    def answers_at_once(self, prompt: Prompt) -> bool:
+        """Never: a picture may have to be looked at."""
+        del prompt
+        return False
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Answer a prompt; each picture is looked at when its part of the answer is written.

@@ -413,11 +413,12 @@ def spots(things: Sequence[Thing], language: Language) -> str:
     cells = Counter(place_in_words(thing, language) for thing in things)
     if len(cells) == 1:
         return next(iter(cells))
+    noun = language.noun(things[0].label)
     return language.listed(
         [
-            language.say("one_at", place=place)
+            language.say("one_at", place=place, noun=noun.one)
             if number == 1
-            else language.say("n_at", number=language.number(number), place=place)
+            else language.say("n_at", number=language.number(number), place=place, nouns=noun.many)
             for place, number in cells.most_common()
         ]
     )

@@ -20,6 +20,9 @@ Answerer = Callable[[Intent, Evidence], AnswerText]
 
 def answer_intent(intent: Intent, evidence: Evidence) -> AnswerText:
     """Answer one question about one picture; what no rule knows is said to be unknown."""
+    word = lists.word_named(intent)
+    if word:
+        return lists.about_a_word(intent, word, evidence)
     return ANSWERERS.get(intent.kind, _unknown)(intent, evidence)
 
 
@@ -73,7 +76,11 @@ def _choose(intent: Intent, evidence: Evidence) -> AnswerText:
 
 
 def _unknown(intent: Intent, evidence: Evidence) -> AnswerText:
-    return cannot_tell(evidence, intent.language)
+    answer = cannot_tell(evidence, intent.language)
+    if not intent.readable:
+        return answer
+    known = intent.language.sentence("languages", languages=intent.language.listed(intent.readable))
+    return replace(answer, text=f"{answer.text} {known}")
 
 
 ANSWERERS: Mapping[IntentKind, Answerer] = {

@@ -24,8 +24,9 @@ from vidi.engines.lite.answers.resolve import (
     lies_in,
 )
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.intents import Entity, Intent, Languages, Lexicon, lowered
-from vidi.engines.lite.language.language import FieldRole, IntentKind, Patterns, picture_mentions
+from vidi.engines.lite.language.intents import Entity, Intent, Languages, Lexicon
+from vidi.engines.lite.language.language import FieldRole, IntentKind, Patterns, lowered
+from vidi.engines.lite.language.noun_phrases import picture_mentions
 from vidi.engines.lite.language.style import AnswerStyle, AnswerText, style_of, styled
 
 _ASKING = re.compile(
@@ -316,7 +317,9 @@ def truth(meaning: Meaning, description: str, subject: Subject) -> bool | None:
         return is_same(subject.intent, subject.pictures)
     if meaning.entity and meaning.bare:
         there = bool(find(meaning.entity, evidence, evidence.least.there))
-        return there or kind_in(meaning.entity, evidence) >= evidence.least.kind_there
+        return there or (
+            not meaning.entity.colour and kind_in(meaning.entity, evidence) >= evidence.least.kind_there
+        )
     asked = subject.asked(description) or subject.asked(meaning.words)
     asked = asked or (subject.intent if meaning.role is FieldRole.ANSWER else None)
     if asked is None or asked.kind is IntentKind.UNKNOWN:
@@ -450,7 +453,7 @@ def _text_about_things(meaning: Meaning, subject: Subject) -> str | None:
         palette = subject.evidence.detections.palette
         return language.colour(palette[0]) if palette else None
     if thing is None:
-        return _named_by_classifier(meaning, subject)
+        return None if named else _named_by_classifier(meaning, subject)
     match meaning.role:
         case FieldRole.COLOUR:
             return language.colour(thing.colour) if thing.colour else None

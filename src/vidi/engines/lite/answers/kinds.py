@@ -22,7 +22,7 @@ from vidi.engines.lite.answers.resolve import (
 )
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent, Lexicon
-from vidi.engines.lite.language.language import Language
+from vidi.engines.lite.language.language import Language, folded
 from vidi.engines.lite.language.style import AnswerText
 
 SUPPORTED = 0.15
@@ -76,7 +76,7 @@ def score_of(option: str, evidence: Evidence, lexicon: Lexicon) -> float:
 def plain(option: str) -> str:
     """An option as words: `STREET_SCENE` is "street scene", `streetScene` too."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", option)
-    return re.sub(r"[^\w]+|_", " ", spaced).strip().lower()
+    return folded(re.sub(r"[^\w]+|_", " ", spaced).strip().lower())
 
 
 def _entity_score(entity: Entity, evidence: Evidence) -> float:
@@ -89,7 +89,7 @@ def _entity_score(entity: Entity, evidence: Evidence) -> float:
 
 
 def _scene_score(text: str, evidence: Evidence, language: Language) -> float:
-    named = [name for name, place in language.scenes.items() if text in (place.one, *place.also)]
+    named = [name for name, place in language.scenes.items() if text in place.words]
     if not named:
         return 0.0
     seen = scene_of(evidence)
@@ -129,7 +129,7 @@ def text_score(option: str, evidence: Evidence) -> float:
     text = plain(option)
     if not text:
         return 0.0
-    return max((line.score for line in evidence.text or () if text in line.text.lower()), default=0.0)
+    return max((line.score for line in evidence.text or () if text in folded(line.text.lower())), default=0.0)
 
 
 BLURRY = 50.0
@@ -228,9 +228,9 @@ def choose(intent: Intent, evidence: Evidence) -> AnswerText:
 
 def scene_in(text: str, language: Language) -> str:
     """The place that a text names, the longest name first; "" if none."""
-    words = [(word, name) for name, place in language.scenes.items() for word in (place.one, *place.also)]
+    words = [(word, name) for name, place in language.scenes.items() for word in place.words]
     for word, name in sorted(words, key=lambda pair: -len(pair[0])):
-        if f" {word}" in f" {text}":
+        if f" {word}" in f" {folded(text)}":
             return name
     return ""
 
@@ -260,7 +260,7 @@ def place_word(evidence: Evidence, language: Language) -> str | None:
     if seen:
         return language.scenes[seen.id].one
     inside = indoors(evidence)
-    return None if inside is None else language.say("indoors" if inside else "outdoors")
+    return None if inside is None else language.say("inside" if inside else "outside")
 
 
 def room_word(evidence: Evidence, language: Language) -> str | None:

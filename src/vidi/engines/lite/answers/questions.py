@@ -75,8 +75,9 @@ def colour(intent: Intent, evidence: Evidence) -> AnswerText:
     colours = Counter(thing.colour for thing in found[:6] if thing.colour)
     if not colours:
         return cannot_tell(evidence, language)
-    names = [language.colour(name) for name, _ in colours.most_common(3)]
     noun = language.noun(name_of(entity, found))
+    word = noun.one if len(found) == 1 else noun.many
+    names = [language.colour(name, word) for name, _ in colours.most_common(3)]
     phrase = "colour_is" if len(found) == 1 else "colour_are"
     listed = language.listed(names)
     return AnswerText(language.sentence(phrase, noun=noun.one, nouns=noun.many, colour=listed), brief=listed)
@@ -244,7 +245,7 @@ def state(intent: Intent, evidence: Evidence) -> AnswerText:
         fitting = [thing.colour == intent.colour for thing in found]
         holds = all(fitting) if every else any(fitting)
         own = intent.colour if holds else next(each.colour for each in found if each.colour != intent.colour)
-        return _verdict(holds, "colour", language, noun=noun, colour=language.colour(own))
+        return _verdict(holds, "colour", language, noun=noun, colour=language.colour(own, noun))
     cell = cell_in(intent.text, language)
     if cell:
         holds = any(lies_in(thing, cell) for thing in find(asked[0], evidence) or found)

@@ -9,7 +9,7 @@ from vidi.domain.geometry import GRID
 from vidi.engines.lite.answers.captions import grouped, in_words, surely, what_is_seen
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
-from vidi.engines.lite.language.language import Language
+from vidi.engines.lite.language.language import Language, folded
 from vidi.engines.lite.language.style import AnswerText
 
 
@@ -137,9 +137,9 @@ def any_of(entity: Entity, language: Language) -> str:
 
 def cell_in(text: str, language: Language) -> str:
     """The cell that a text names, the longest name first; "" if none."""
-    words = [(word, cell) for cell, place in language.cells.items() for word in (place.one, *place.also)]
+    words = [(word, cell) for cell, place in language.cells.items() for word in place.words]
     for word, cell in sorted(words, key=lambda pair: -len(pair[0])):
-        if f" {word}" in f" {text}":
+        if f" {word}" in f" {folded(text)}":
             return cell
     return ""
 

@@ -29,7 +29,7 @@ from vidi.engines.lite.answers.resolve import (
 )
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
-from vidi.engines.lite.language.language import Language
+from vidi.engines.lite.language.language import Language, folded
 from vidi.engines.lite.language.style import AnswerText
 from vidi.engines.lite.world import Action, lying_on, resting_on, touching
 
@@ -244,7 +244,7 @@ def _posture(
 def names_sport(intent: Intent) -> str:
     """The sport that a question names, if it names one and not only its gear."""
     for word, name in intent.language.sport_words.items():
-        gear = any(word in entity.word for entity in intent.entities if entity.labels)
+        gear = any(word in folded(entity.word) for entity in intent.entities if entity.labels)
         if not gear and re.search(rf"\b{re.escape(word)}", intent.text):
             return name
     return ""

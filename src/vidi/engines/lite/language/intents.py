@@ -10,7 +10,16 @@ from string import ascii_lowercase
 
 from vidi.domain.prompt import Prompt, Role
 from vidi.engines.lite.evidence import Thing
-from vidi.engines.lite.language.language import IntentKind, Language, language_of, read_languages
+from vidi.engines.lite.language.language import (
+    LONGEST_READ,
+    IntentKind,
+    Language,
+    both_ends,
+    folded,
+    language_of,
+    lowered,
+    read_languages,
+)
 from vidi.engines.lite.language.noun_phrases import NounPhrases, noun_phrases
 from vidi.engines.lite.language.style import AnswerStyle, style_of
 from vidi.engines.lite.world import IMAGENET_CLASSES, World
@@ -75,8 +84,7 @@ class Lexicon:
 
     def entities(self, text: str) -> tuple[Entity, ...]:
         """The first things that a text names, in its order, longest words first where they overlap."""
-        lowered = text.lower()
-        return tuple(islice(self._found(lowered), MOST_ENTITIES))
+        return tuple(islice(self._found(folded(text.lower())), MOST_ENTITIES))
 
     def asked(self, text: str, kind: IntentKind) -> tuple[Entity, ...]:
         """The things that a request or question of a kind names, with those that no model knows.
@@ -109,7 +117,7 @@ class Lexicon:
 
     def colour_in(self, text: str) -> str:
         """The first colour that a text names, or ""."""
-        words = re.findall(r"[^\W\d_]+", text.lower())
+        words = re.findall(r"[^\W\d_]+", folded(text.lower()))
         return next((self.colours[word] for word in words if word in self.colours), "")
 
     def _found(self, text: str) -> Iterator[Entity]:
@@ -167,7 +175,7 @@ class Lexicon:
         """Whether a word, with what follows it, stands for one thing."""
         language = self.language
         noun = language.nouns.get(meaning.name)
-        plural = noun is not None and word == noun.many.lower()
+        plural = noun is not None and word == folded(noun.many.lower())
         several = plural or word in language.plurals or language.plural_ending.match(ending)
         return not meaning.group and not several
 
@@ -175,7 +183,7 @@ class Lexicon:
 NEAR = 100
 """Characters before and behind a thing's name in which more is said of it."""
 
-SHORTEST_ELSEWHERE = 5
+SHORTEST_ELSEWHERE = 4
 """Letters of a name in another language than the rest; shorter ones are words of both: at, top, bot."""
 
 MOST_ENTITIES = 150
@@ -189,21 +197,24 @@ def _before(text: str, at: int) -> str:
 def build_lexicon(language: Language, world: World) -> Lexicon:
     """Gather a language's words for the detector's classes, the hypernyms and the classifier's classes."""
     meanings: dict[str, Entity] = {}
-    for name in IMAGENET_CLASSES:
+    # The classifier's names are English: "hay" is grass there, and "there is" in Spanish.
+    for name in (each for each in IMAGENET_CLASSES if each.lower() not in language.telling):
         family = world.family.get(name)
         labels = frozenset({family} if family else ())
         meanings[name.lower()] = Entity(name, name.lower(), labels, frozenset({name}))
     for group, noun in language.groups.items():
         for word in noun.words:
-            meanings[word.lower()] = Entity(group, word.lower(), world.groups[group])
+            meanings[folded(word.lower())] = Entity(group, word.lower(), world.groups[group])
     for label, noun in language.nouns.items():
         kinds = frozenset(kind for kind, family in world.family.items() if family == label)
         for word in noun.words:
             narrow = word in noun.narrower
-            meanings[word.lower()] = Entity(label, word.lower(), frozenset({label}), kinds, narrow)
+            meanings[folded(word.lower())] = Entity(label, word.lower(), frozenset({label}), kinds, narrow)
+    for word in language.phrase["strange"]:
+        meanings[word] = Entity(word, word)
     words = sorted(meanings, key=len, reverse=True)
     pattern = re.compile(rf"\b(?P<word>{'|'.join(map(re.escape, words))}){language.suffix}\b")
-    colours = {word: name for name, noun in language.colours.items() for word in noun.words}
+    colours = {folded(word): name for name, noun in language.colours.items() for word in noun.words}
     return Lexicon(language, pattern, meanings, colours, noun_phrases(language))
 
 
@@ -232,12 +243,8 @@ MAY_BE_FOLLOW_UPS = frozenset(
 )
 """Kinds of intent that "what about the dog?" may be read as, by its own words."""
 
-LONGEST_READ = 1000
-"""Characters of a prompt that are read, from its beginning and from its end. Some patterns take time that is
-quadratic in it, in which no other thread runs: 30 ms here."""
-
 LONGEST_READ_BEFORE = 500
-"""The same of an earlier turn."""
+"""Characters of an earlier turn that are read, from each of its ends."""
 
 TURNS_READ_BEFORE = 40
 """Earlier turns that are read, the latest ones."""
@@ -255,6 +262,7 @@ class Intent:
         options: What to choose among.
         letters: The letters, or numbers, of the options, if they have any.
         question: What the options are answers to, where they have letters.
+        readable: The names of all languages, of a prompt that is in none of them.
         thing: The words that stand where a thing is named, for answers about unknown things.
         colour: A colour that it names, or "".
         text: The prompt in lower case.
@@ -267,6 +275,7 @@ class Intent:
     options: tuple[str, ...] = ()
     letters: tuple[str, ...] = ()
     question: Intent | None = None
+    readable: tuple[str, ...] = ()
     thing: str = ""
     colour: str = ""
     text: str = ""
@@ -302,22 +311,50 @@ class Languages:
         spoken = [(role, text) for role, text in earlier if text]
         system = lowered(prompt.system)
         language = self._language(last or prompt.system, spoken, prompt.system)
-        read = self.parse_text(lowered(last) or system, language)
+        told = self._is_told(last or system)
+        read = self.parse_text(lowered(last) or system, language, told=told)
         style = style_of(system, lowered(last), tuple(self.by_id.values()))
+        if read.kind is IntentKind.UNKNOWN and not told:
+            read = replace(read, readable=tuple(each.names[0].title() for each in self.by_id.values()))
         return replace(self._completed(read, spoken), style=style)
 
-    def parse_text(self, text: str, language: Language) -> Intent:
-        """Read one text, in lower case, on its own; answers in `language`."""
+    def parse_text(self, text: str, language: Language, *, told: bool = True) -> Intent:
+        """Read one text, in lower case, on its own.
+
+        It is answered in `language`; where no word told that language, in the one that it can be read in.
+        """
         for each in (language, *self.by_id.values()):
             intent = self._read_as(text, each)
             if intent.kind is not IntentKind.UNKNOWN:
-                named = intent.entities or self._named_elsewhere(text, each)
-                return replace(intent, lexicon=self.lexicons[language.id], entities=named)
+                named = self._understood(intent.entities, each) or self._named_elsewhere(text, each)
+                lexicon = self.lexicons[language.id if told else each.id]
+                return _spelled(replace(intent, lexicon=lexicon, entities=named), text)
         return self._read_as(text, language)
+
+    def _is_told(self, text: str) -> bool:
+        """Whether any word of a text tells its language."""
+        words = set(re.findall(r"[^\W\d_]+", folded(lowered(text))))
+        return any(words & each.telling for each in self.by_id.values())
+
+    def _understood(self, entities: Sequence[Entity], read: Language) -> tuple[Entity, ...]:
+        """What a text names, with words of other languages among it: "detect the kedi"."""
+        return tuple(self._of_any_language(each, read) if each.unknown else each for each in entities)
+
+    def _of_any_language(self, entity: Entity, read: Language) -> Entity:
+        others = [each for each in self.by_id.values() if each is not read]
+        told = frozenset[str]().union(*(each.telling for each in others)) - read.telling
+        word = " ".join(word for word in entity.word.split() if word not in told)
+        for lexicon in (self.lexicons[each.id] for each in (read, *others)):
+            for known in lexicon.entities(word):
+                if known.unknown and known.word == word:
+                    return entity
+                if known.labels and word.endswith(known.word):
+                    return replace(known, start=entity.start, anchor=entity.anchor)
+        return entity
 
     def _named_elsewhere(self, text: str, read: Language) -> tuple[Entity, ...]:
         """The things a text names in another language than it is read in: "Arabaları bul", then a form."""
-        words = set(re.findall(r"[^\W\d_]+", text))
+        words = set(re.findall(r"[^\W\d_]+", folded(text)))
         for each in self.by_id.values():
             told = words & each.telling - read.telling or set(text) & set(each.letters)
             if told and each is not read:
@@ -327,8 +364,8 @@ class Languages:
                     return named
         return ()
 
-    def _read_as(self, text: str, language: Language) -> Intent:
-        lexicon = self.lexicons[language.id]
+    def _read_as(self, spelled: str, language: Language) -> Intent:
+        lexicon, text = self.lexicons[language.id], folded(spelled)
         head, lettered = lettered_options(text)
         if lettered:
             question = self._read_as(head, language)
@@ -344,7 +381,7 @@ class Languages:
         if entities and language.matches(language.pronouns, "which", text[: entities[0].start]):
             kind = IntentKind.KIND if entities[0].group else kind
         unknown = kind is IntentKind.UNKNOWN
-        if unknown and entities and len(text.split()) <= 4 and not _foreign(text, language):
+        if unknown and entities and len(text.split()) <= 4 and not _foreign(spelled, language):
             kind = IntentKind.EXISTS
         elif unknown and not text.strip():
             kind = IntentKind.CAPTION
@@ -352,7 +389,7 @@ class Languages:
             kind=kind,
             lexicon=lexicon,
             entities=entities,
-            options=_options(named),
+            options=_options(named, language),
             thing=(named.get("thing") or "").strip(" ?.!,"),
             colour=lexicon.colour_in(text),
             text=text,
@@ -386,7 +423,7 @@ class Languages:
         return replace(intent, entities=named)
 
     def _language(self, text: str, spoken: Sequence[tuple[Role, str]], system: str) -> Language:
-        asked = lowered(f"{_ends(system, LONGEST_READ)}\n{text}")
+        asked = folded(lowered(f"{both_ends(system, LONGEST_READ)}\n{text}"))
         for language in self.by_id.values():
             if any(re.search(rf"\b{re.escape(name)}\b", asked) for name in language.names):
                 return language
@@ -397,6 +434,18 @@ class Languages:
         return language_of(lowered(text), self.by_id, usual)
 
 
+def _spelled(intent: Intent, text: str) -> Intent:
+    """An intent whose words for things are spelled as in the text that it was read from, marks and all."""
+    small = folded(text)
+
+    def as_told(word: str) -> str:
+        at = small.find(word)
+        return word if at < 0 else text[at : at + len(word)]
+
+    entities = tuple(replace(each, word=as_told(each.word)) for each in intent.entities)
+    return replace(intent, entities=entities, options=tuple(map(as_told, intent.options)))
+
+
 def load_languages(world: World) -> Languages:
     """Read every language."""
     languages = read_languages()
@@ -404,26 +453,8 @@ def load_languages(world: World) -> Languages:
     return Languages(languages, lexicons)
 
 
-def lowered(text: str, longest: int = LONGEST_READ) -> str:
-    """A text in lower case, without blank ends, with plain quotation marks; `longest` of each end of it."""
-    plain = (
-        _ends(text, longest)
-        .replace("İ", "i")
-        .replace("’", "'")
-        .replace("‘", "'")
-        .replace("“", '"')
-        .replace("”", '"')
-    )
-    return re.sub(r"[ \t]+", " ", plain).lower().strip()
-
-
 def _text_of(parts: Sequence[object]) -> str:
-    return "\n".join(_ends(part, LONGEST_READ) for part in parts if isinstance(part, str)).strip()
-
-
-def _ends(text: str, longest: int) -> str:
-    """A text, or the beginning and the end of a longer one."""
-    return text if len(text) <= 2 * longest else f"{text[:longest]}\n{text[-longest:]}"
+    return "\n".join(both_ends(part, LONGEST_READ) for part in parts if isinstance(part, str)).strip()
 
 
 def _kind(text: str, language: Language) -> tuple[IntentKind, re.Match[str] | None]:
@@ -457,10 +488,11 @@ def lettered_options(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
 _MARK = re.compile(r"(?<![^\s(])([a-h]|[1-9])[).:](?=\s)")
 
 
-def _options(named: Mapping[str, str | None]) -> tuple[str, ...]:
+def _options(named: Mapping[str, str | None], language: Language) -> tuple[str, ...]:
     """What to choose among: the two named options, or a list in words."""
     if named.get("a") and named.get("b"):
         return (str(named["a"]), str(named["b"]))
-    listed = re.split(r"[,;/|\n]|\bor\b|\band\b|\bveya\b|\bya da\b|\bve\b", named.get("options") or "")
+    joins = "|".join(language.phrase["joins"])
+    listed = re.split(r"[,;/|\n]", re.sub(joins, ",", named.get("options") or ""))
     stripped = (each.strip(" .?!:'\"()[]{}*-\t") for each in listed)
     return tuple(dict.fromkeys(each for each in stripped if each))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from vidi.engines.lite.language.language import Language
+from vidi.engines.lite.language.language import Language, folded
 
 
 class AnswerForm(Enum):
@@ -65,6 +65,8 @@ class AnswerStyle:
 
 def style_of(system: str, text: str, languages: Sequence[Language]) -> AnswerStyle:
     """Read the wishes in a system instruction and a prompt; the prompt's own come first."""
+
+    system, text = folded(system), folded(text)
 
     def wished(name: str) -> bool:
         return any(each.matches(each.style, name, source) for each in languages for source in (text, system))
