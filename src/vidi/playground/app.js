@@ -504,6 +504,7 @@ async function loadModels() {
   const chosen = $('rival').value;
   $('rival').replaceChildren($('rival').firstElementChild, ...found.map(({ displayName }, index) => new Option(displayName || ids[index], ids[index])));
   $('rival').value = ids.includes(chosen) ? chosen : '';
+  $('rival').parentElement.hidden = found.length < 2;
 }
 
 async function meet() {
