@@ -63,7 +63,7 @@ What `vidi COMMAND --help` says. Every setting, with and without a flag: [settin
 
 A Tab completes commands, options, their values, file names and the ids of models, once the shell has been told:
 
-```
+```sh
 echo 'eval "$(_VIDI_COMPLETE=bash_source vidi)"' >> ~/.bashrc
 echo 'eval "$(_VIDI_COMPLETE=zsh_source vidi)"' >> ~/.zshrc
 _VIDI_COMPLETE=fish_source vidi > ~/.config/fish/completions/vidi.fish

@@ -47,8 +47,9 @@ PROGRAMS = {
 """Pages whose Python is not run here, and why."""
 
 READMES = [ROOT / "README.md", ROOT / "README.tr.md"]
+MASKS = ROOT / "docs" / "segmentation.md"
 BEGIN = ROOT / "docs" / "begin.md"
-ON_LITE = [page for page in PAGES if page.parent.name == "tasks" or page in {BEGIN, *READMES}]
+ON_LITE = [page for page in PAGES if page.parent.name == "tasks" or page in {BEGIN, MASKS, *READMES}]
 """Pages that show what the built-in engine answers."""
 
 UPDATE = "UPDATE_GOLDEN=1 pytest tests/docs/test_commands.py"
