@@ -10,7 +10,7 @@ PHOTO ?=
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS) --dist worksteal -m "not slow and not clients"
 
-.PHONY: demo photo llama test check lint coverage clients bench vllm reference lock clean
+.PHONY: demo photo llama test check lint coverage clients bench vllm docs reference lock clean
 
 # The shell gets the name as it is, blanks and quotes and all.
 demo: export PHOTO_NAME = $(value PHOTO)
@@ -48,7 +48,7 @@ coverage: $(VENV)/.dev
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-# Writes the generated parts of docs/: settings, commands, the table of model families.
+# Writes the generated parts of docs/: settings, commands, errors, the table of model families.
 reference: $(VENV)/.dev
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/dialect_table.py
@@ -56,6 +56,10 @@ reference: $(VENV)/.dev
 # Every client, each installed by its own package manager from its lock; prints a table.
 clients: $(VENV)/.dev
 	$(BIN)/pytest tests/clients -m "clients or not clients"
+
+# The pages as a site that needs no server: open build/site/index.html. A link or an anchor that leads nowhere fails.
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 --conf-dir docs . build/site
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
@@ -79,7 +83,11 @@ $(VENV)/.demo: $(VENV)/.base requirements/demo.txt requirements/photos.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/photos.txt
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.base $(VENV)/.llama requirements/dev.txt requirements/cluster.txt requirements/traces.txt requirements/photos.txt
+$(VENV)/.docs: $(VENV)/.base requirements/docs.txt
+	$(PIP) install --require-hashes --no-deps -r requirements/docs.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.base $(VENV)/.docs $(VENV)/.llama requirements/dev.txt requirements/cluster.txt requirements/traces.txt requirements/photos.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/dev.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/cluster.txt
 	$(PIP) install --require-hashes --no-deps -r requirements/traces.txt
@@ -103,6 +111,7 @@ lock:
 	$(LOCK) requirements/llama.in -c requirements/base.txt -c requirements/dev.txt -c requirements/demo.txt -o requirements/llama.txt
 	$(LOCK) requirements/cluster.in -c requirements/base.txt -c requirements/dev.txt -o requirements/cluster.txt
 	$(LOCK) requirements/traces.in -c requirements/base.txt -c requirements/dev.txt -c requirements/llama.txt -o requirements/traces.txt
+	$(LOCK) requirements/docs.in -c requirements/base.txt -c requirements/dev.txt -c requirements/llama.txt -o requirements/docs.txt
 	$(LOCK) requirements/photos.in --no-deps -o requirements/photos.txt
 	$(LOCK) tools/shapes/requirements.in -o tools/shapes/requirements.txt
 

@@ -5,6 +5,7 @@
     python -m bench memory           memory of the process tree
     python -m bench lite             time and memory of the built-in engine, on photographs
     python -m bench engine           open models, beside llama.cpp's own server
+    python -m bench peers            beside a bare handler, LiteLLM's proxy and llama.cpp's server
     python -m bench backends         before a server that answers at a fixed rate, beside that server itself
     python -m bench page             the page at /, in Chromium
     python -m bench hostile          what hostile callers cost the others; minutes
@@ -24,7 +25,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from bench import backends, cluster, engine, hostile, lite, memory, page, quality, speed, uploads
+from bench import backends, cluster, engine, hostile, lite, memory, page, peers, quality, speed, uploads
 from bench.servers import Broken
 from bench.table import Row, as_json, table
 
@@ -37,6 +38,7 @@ BY_NAME: Mapping[str, Callable[[], Iterable[Row]]] = {
     "backends": backends.run,
     "engine": engine.run,
     "page": page.run,
+    "peers": peers.run,
     "hostile": hostile.run,
 }
 """Run only when named."""
@@ -61,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [options.name] if options.name else list(BENCHMARKS)
     if not options.name:
         print(
-            "speed, memory, lite; by name only: engine, backends, page, hostile, uploads, cluster, "
+            "speed, memory, lite; by name only: peers, engine, backends, page, hostile, uploads, cluster, "
             "quality (python -m bench quality -h)",
             file=sys.stderr,
         )
@@ -88,6 +90,8 @@ def _run(benchmark: Callable[[], Iterable[Row]]) -> tuple[list[Row], str]:
         rows.extend(benchmark())
     except (Broken, OSError) as error:
         return rows, str(error)
+    except KeyboardInterrupt:
+        return rows, "it was interrupted"
     return rows, ""
 
 

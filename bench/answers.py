@@ -15,21 +15,24 @@ Accepted = bool | int | str
 _CANT_TELL = re.compile(
     r"\bcan(?:no|')t (?:\w+ )?(?:tell|say|determine|answer|know|identify|judge)\b"
     r"|\b(?:un|not )able to\b|\b(?:do not|don't) know\b|\bnot sure\b|\bimpossible to (?:tell|say|know)\b"
+    r"|\bno (?:lo |se |le )?(?:puedo|pued[eo]|sé|sabría)\b(?: (?:saber|decir|ver|distinguir))?"
     r"|\b(?:söyleye|anlaya|belirleye|bile)m(?:[ea]m|[iı]yorum)\b|\bbilmiyorum\b|\bemin değilim\b"
 )
-_YES = frozenset({"yes", "yeah", "yep", "evet", "var"})
+_YES = frozenset({"yes", "yeah", "yep", "evet", "var", "sí"})
 _NO = frozenset({"no", "nope", "hayır", "yok"})
 _ENGLISH = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen twenty"
 )
 _TURKISH = "sıfır _ iki üç dört beş altı yedi sekiz dokuz on"
+_SPANISH = "cero _ dos tres cuatro cinco seis siete ocho nueve diez once doce"
 _NUMBERS = {
     "en": {word: n for n, word in enumerate(_ENGLISH.split())} | {"couple": 2, "pair": 2, "dozen": 12},
     "tr": {word: n for n, word in enumerate(_TURKISH.split())},
+    "es": {word: n for n, word in enumerate(_SPANISH.split())},
 }
-_NONE = frozenset({"no", "none", "n't", "not", "nobody", "hiç", "yok"})
-_ARTICLE = frozenset({"a", "an", "single", "bir"})
+_NONE = frozenset({"no", "none", "n't", "not", "nobody", "hiç", "yok", "ningún", "ninguna"})
+_ARTICLE = frozenset({"a", "an", "single", "bir", "un", "una"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def judge(text: str, accept: Sequence[Accepted], reject: Sequence[str] = (), lan
             number wants that count stated first in the answer, text is a regular expression to find in
             the answer, whatever the case.
         reject: Regular expressions that make the answer wrong, whatever else it says.
-        language: "en" or "tr": which number words are read and how letters are made small.
+        language: "en", "tr" or "es": which number words are read and how letters are made small.
     """
     small = lowered(text, language)
     if says_cant_tell(small):
@@ -60,7 +63,7 @@ def judge(text: str, accept: Sequence[Accepted], reject: Sequence[str] = (), lan
 
 
 def says_cant_tell(text: str) -> bool:
-    """Whether an answer says, in English or Turkish, that it does not know."""
+    """Whether an answer says, in English, Turkish or Spanish, that it does not know."""
     return _CANT_TELL.search(lowered(text, "en")) is not None
 
 

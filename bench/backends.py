@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from bench.fake_backend import AT_ONCE, FIRST_SECONDS, RATE, TOKENS
+from bench.load import busy
 from bench.memory import footprint
 from bench.servers import Broken, Connection, Server, fake_backend, post, vidi
 from bench.speed import in_turns
@@ -26,7 +26,8 @@ MOST_RATIO = 1 / 0.98
 DIRECT = "the server itself"
 STREAM = "/v1beta/models/tiny:streamGenerateContent?alt=sse"
 WORD = b"word"
-SETTINGS = '[[backend]]\nurl = "http://127.0.0.1:{port}/v1"\nslots = 256\n'
+SLOTS = 256
+SETTINGS = '[[backend]]\nurl = "http://127.0.0.1:{port}/v1"\nslots = {slots}\n'
 STREAM_SECONDS = FIRST_SECONDS + TOKENS / RATE
 
 
@@ -85,16 +86,11 @@ async def _together(server: Server, requests: list[bytes], spread: float) -> lis
 
 def streams(server: Server, requests: list[bytes], spread: float) -> Streams:
     """Open a stream for each request, over so many seconds, and read them all to their ends."""
-    before, began = _busy(server), time.perf_counter()
+    before, began = busy(server.tree()), time.perf_counter()
     times = np.array(asyncio.run(_together(server, requests, spread)))
     took = time.perf_counter() - began
     first, whole = np.median(times, axis=0)
-    return Streams(float(first), float(whole) / TOKENS, (_busy(server) - before) / took)
-
-
-def _busy(server: Server) -> float:
-    """Seconds of processor time that a server and its processes have taken."""
-    return sum(times.user + times.system for times in map(psutil.Process.cpu_times, server.tree()))
+    return Streams(float(first), float(whole) / TOKENS, (busy(server.tree()) - before) / took)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +153,7 @@ def run() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name, fake_backend() as theirs:
         folder = Path(name)
         config = folder / "vidi.toml"
-        config.write_text(SETTINGS.format(port=theirs.port), "utf-8")
+        config.write_text(SETTINGS.format(port=theirs.port, slots=SLOTS), "utf-8")
         settings = {"VIDI_CONFIG": str(config), "VIDI_QUEUE": "512", "VIDI_ANSWER_CACHE_BYTES": "0"}
         with vidi("tiny", folder, folder / "cache", **settings) as ours:
             yield from small_request(ours, theirs)

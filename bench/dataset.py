@@ -15,11 +15,16 @@ Corners = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """An annotated object; its box is xmin, ymin, xmax, ymax in pixels of the photograph."""
+    """An annotated object; its box is xmin, ymin, xmax, ymax in pixels of the photograph.
+
+    Attributes:
+        polygons: What of the box belongs to it: x and y of each corner in turn; () where nobody drew any.
+    """
 
     label: str
     box: Corners
     crowd: bool
+    polygons: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class Question(BaseModel):
     kind: str
     accept: tuple[StrictBool | StrictInt | StrictStr, ...] = ()
     reject: tuple[str, ...] = ()
-    language: Literal["en", "tr"] = "en"
+    language: Literal["en", "tr", "es"] = "en"
     json_wanted: bool = Field(default=False, alias="json")
     cant_tell: bool = False
 
@@ -93,6 +98,7 @@ class _CocoBox(BaseModel):
     category_id: int
     bbox: Corners
     iscrowd: bool = False
+    segmentation: tuple[tuple[float, ...], ...] | dict[str, object] = ()
 
 
 class _CocoCategory(BaseModel):
@@ -160,7 +166,10 @@ def _coco(content: _CocoFile, captions: dict[int, list[str]]) -> list[Photo]:
     names = {category.id: category.name for category in content.categories}
     things: dict[int, list[Thing]] = defaultdict(list)
     for one in content.annotations:
-        things[one.image_id].append(Thing(names[one.category_id], _corners(one.bbox), one.iscrowd))
+        # A crowd has a bitmap in the place of polygons.
+        polygons = one.segmentation if isinstance(one.segmentation, tuple) else ()
+        outlines = tuple(each for each in polygons if len(each) >= 6)
+        things[one.image_id].append(Thing(names[one.category_id], _corners(one.bbox), one.iscrowd, outlines))
     return [
         Photo(
             image.file_name,

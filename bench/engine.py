@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 
 from bench import pictures
+from bench.load import busy
 from bench.memory import SETTLED_SECONDS, own
 from bench.open_models import RANDOM, SHAPES, TINY, OpenModel
 from bench.servers import Broken, Connection, Server, llama_server, post, vidi
@@ -116,7 +117,7 @@ class Pair:
 
 def cpu_ms(server: Server) -> float:
     """Processor time that a server's processes have taken, in milliseconds."""
-    return sum(sum(process.cpu_times()[:2]) for process in server.tree()) * 1000
+    return busy(server.tree()) * 1000
 
 
 def our_side(server: Server, model: OpenModel) -> Side:
@@ -245,28 +246,35 @@ def _median(values: Iterable[float]) -> float:
     return float(np.median(list(values)))
 
 
-SECTIONS: dict[OpenModel, Sequence[Callable[[Pair], Iterator[Row]]]] = {
+Sections = Sequence[Callable[[Pair], Iterator[Row]]]
+
+SECTIONS: dict[OpenModel, Sections] = {
     RANDOM: (one_client, many_clients, resources, crash),
     TINY: (one_client, many_clients),
 }
+
+
+def beside_the_peer(model: OpenModel, sections: Sections) -> Iterator[Row]:
+    """Some sections' figures of one model."""
+    if model is TINY and not SHAPES.is_dir():
+        yield Row(model.name, skipped=f"{SHAPES} is not there")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        cache = model.pull(home / "model")
+        with (
+            vidi(model.name, home / "data", cache) as ours,
+            llama_server(model.launch(home / "model"), home) as (theirs, loaded),
+        ):
+            pair = Pair(model, our_side(ours, model), their_side(theirs, model), loaded * 1000)
+            for section in sections:
+                print(f"{model.name}: {section.__name__} ...", file=sys.stderr, flush=True)
+                for row in section(pair):
+                    yield replace(row, figure=f"{model.name}: {row.figure}")
 
 
 def run() -> Iterator[Row]:
     """Every figure. Raises Broken if something does not work."""
     yield from grammar()
     for model, sections in SECTIONS.items():
-        if model is TINY and not SHAPES.is_dir():
-            yield Row(model.name, skipped=f"{SHAPES} is not there")
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            home = Path(folder)
-            cache = model.pull(home / "model")
-            with (
-                vidi(model.name, home / "data", cache) as ours,
-                llama_server(model.launch(home / "model"), home) as (theirs, loaded),
-            ):
-                pair = Pair(model, our_side(ours, model), their_side(theirs, model), loaded * 1000)
-                for section in sections:
-                    print(f"{model.name}: {section.__name__} ...", file=sys.stderr, flush=True)
-                    for row in section(pair):
-                        yield replace(row, figure=f"{model.name}: {row.figure}")
+        yield from beside_the_peer(model, sections)

@@ -109,12 +109,12 @@ class Inside:
             raise NoServer("the weights are not in the cache: run `vidi pull vidi-lite` first")
         weights = ensure(context(settings))
         kept.mkdir(parents=True, exist_ok=True)
-        self._pictures = {photo.file: picture_of(folder / photo.file) for photo in photos}
+        self.pictures = {photo.file: picture_of(folder / photo.file) for photo in photos}
         world = load_world()
         self._languages = load_languages(world)
         detector = RememberedDetector(weights.detector, kept)
         self._models = VisionModels(detector, RememberedClassifier(weights.classifier, kept), world)
-        by_digest = {self._pictures[photo.file].digest: photo for photo in photos}
+        by_digest = {self.pictures[photo.file].digest: photo for photo in photos}
         self._true = VisionModels(TrueBoxes(by_digest), self._models.classifier, world)
 
     @property
@@ -126,7 +126,7 @@ class Inside:
         """Answer one request, over other thresholds or over the true boxes if that is asked."""
         models = self._true if true_boxes else self._models
         models = replace(models, thresholds=thresholds or models.thresholds)
-        parts: tuple[str | Picture, ...] = (*(self._pictures[file] for file in ask.photos), ask.prompt)
+        parts: tuple[str | Picture, ...] = (*(self.pictures[file] for file in ask.photos), ask.prompt)
         output = Output(TextFormat.JSON if ask.json_wanted else TextFormat.PLAIN)
         prompt: Prompt = Request(turns=(Turn(Role.USER, parts),), output=output)
         start = time.perf_counter()
@@ -135,7 +135,7 @@ class Inside:
 
     def found(self, photo: Photo) -> Iterator[tuple[str, tuple[float, float, float, float], float]]:
         """What is seen in a photograph after every rule: label, corners in pixels, score."""
-        picture = self._pictures[photo.file]
+        picture = self.pictures[photo.file]
         for thing in Evidence(picture, self._models).detections.things:
             yield thing.label, picture.placement.pixels(thing.box), thing.score
 

@@ -16,7 +16,7 @@ from bench import pictures
 from bench.servers import STREAM, Broken, Connection, post, vidi
 from bench.speed import ROUNDS, in_turns
 from bench.table import Row, Target
-from tests.playground.browser import PROGRAMS, BrowserError, Page, chromium, driver
+from tests.playground.browser import PROGRAMS, BrowserError, Page, driver, started
 from vidi.http import playground
 
 BOXES = 200
@@ -86,7 +86,7 @@ def run() -> Iterator[Row]:
     """Every figure. Raises Broken if something does not work."""
     size = sum(len(asset.plain) for asset in playground.load().assets.values())
     yield Row("page, all files", size / 1000, most=150, unit="kB")
-    program, node = next(filter(None, map(shutil.which, PROGRAMS)), None), shutil.which("node")
+    program, node = next(filter(None, map(shutil.which, PROGRAMS["chromium"])), None), shutil.which("node")
     if program is None or node is None:
         yield Row("page in Chromium", skipped="Chromium or node is not installed")
         return
@@ -94,7 +94,7 @@ def run() -> Iterator[Row]:
         modules = driver(platformdirs.user_cache_path("vidi-tests"))
         with (
             tempfile.TemporaryDirectory() as folder,
-            chromium(program, node, modules) as browser,
+            started("chromium", program, node, modules) as browser,
             vidi("echo", Path(folder)) as server,
         ):
             page = browser.open(f"http://127.0.0.1:{server.port}")

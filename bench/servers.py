@@ -5,6 +5,7 @@ The client is a plain blocking socket: what it costs itself is the same small am
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -12,8 +13,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -23,6 +24,8 @@ import psutil
 from vidi.engines.llama.supervisor import Launch
 
 START_SECONDS = 60.0
+PROXY_START_SECONDS = 300.0
+"""LiteLLM takes half a minute of a core before it listens."""
 ANSWER_SECONDS = 120.0
 
 GENERATE = "/v1beta/models/echo:generateContent"
@@ -205,6 +208,35 @@ def yardstick(answer: Path) -> Iterator[Server]:
 
 
 @contextmanager
+def litellm(python: Path, folder: Path, answer: str) -> Iterator[Server]:
+    """LiteLLM's proxy with one model, `mock`, that answers by itself.
+
+    Args:
+        python: Of the environment that it is installed in.
+        folder: For its configuration.
+        answer: What it says.
+
+    Raises:
+        Broken: It does not start.
+    """
+    config = folder / "litellm.yaml"
+    model = {"model": "openai/mock", "api_key": "none", "mock_response": answer}
+    config.write_text(json.dumps({"model_list": [{"model_name": "mock", "litellm_params": model}]}))
+    quiet = {
+        # It fetches no list of prices, does not tell home, and starts without a key, as the others do.
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_TELEMETRY": "False",
+        "LITELLM_LOG": "ERROR",
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+    }
+    port = _free_port()
+    program = str(python.with_name("litellm"))
+    flags = ("--config", str(config), "--port", str(port), "--host", "127.0.0.1", "--num_workers", "1")
+    with _program([str(python), program, *flags], port, os.environ | quiet, PROXY_START_SECONDS) as server:
+        yield server
+
+
+@contextmanager
 def fake_backend() -> Iterator[Server]:
     """A server that answers like vLLM, at a fixed rate. Raises Broken if it does not start."""
     port = _free_port()
@@ -236,13 +268,19 @@ def llama_server(launch: Launch, folder: Path) -> Iterator[tuple[Server, float]]
         yield server, float(loaded.read_text())
 
 
+def _running(
+    module: Sequence[str], port: int, variables: Mapping[str, str]
+) -> AbstractContextManager[Server]:
+    return _program([sys.executable, "-m", *module], port, variables, START_SECONDS)
+
+
 @contextmanager
-def _running(module: Sequence[str], port: int, variables: dict[str, str]) -> Iterator[Server]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", *module], stdout=sys.stderr, stderr=subprocess.PIPE, env=variables
-    )
+def _program(
+    command: Sequence[str], port: int, variables: Mapping[str, str], seconds: float
+) -> Iterator[Server]:
+    process = subprocess.Popen(command, stdout=sys.stderr, stderr=subprocess.PIPE, env=variables)
     try:
-        _wait_until_up(process, port)
+        _wait_until_up(process, port, seconds)
         yield Server(port, psutil.Process(process.pid))
     finally:
         process.terminate()
@@ -260,8 +298,8 @@ def _free_port() -> int:
         return port
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], port: int) -> None:
-    end = time.monotonic() + START_SECONDS
+def _wait_until_up(process: subprocess.Popen[bytes], port: int, seconds: float) -> None:
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         if process.poll() is not None:
             _, said = process.communicate()
@@ -273,4 +311,4 @@ def _wait_until_up(process: subprocess.Popen[bytes], port: int) -> None:
                     return
         except OSError:
             time.sleep(0.05)
-    raise Broken(f"the server did not answer within {START_SECONDS:g} s")
+    raise Broken(f"the server did not answer within {seconds:g} s")

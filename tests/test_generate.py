@@ -27,6 +27,7 @@ from vidi.domain.errors import Unavailable
 from vidi.domain.prompt import Prompt, PromptHeaders
 from vidi.domain.schema import Kind, Schema
 from vidi.engines.base import EngineContext, ModelCard, ModelEntry
+from vidi.engines.grounding.masks import MOST_PICTURES
 from vidi.engines.grounding.schema import GroundingShape, shape_of
 from vidi.engines.profile import Dialect, Form, Order
 from vidi.engines.worker import PREPARED
@@ -244,6 +245,48 @@ def test_places_are_asked_for_as_they_stand_where_the_owner_says_so(
         assert places(client) == ("number 1", None)
     (asked,) = engines["one"].asked
     assert "box_2d" in " ".join(asked.texts())
+
+
+SEGMENT = {"text": "Give the segmentation masks for the cats."}
+
+
+def test_a_mask_is_made_for_each_box_also_from_memory(
+    engines: Mapping[str, Drawing], settings: Settings
+) -> None:
+    with serving(settings) as client:
+        for _ in range(2):
+            (found,) = json.loads(ask(client, CAT, SEGMENT))
+            assert found["mask"].startswith("data:image/png;base64,")
+            assert {**found, "mask": ""} == {"box_2d": [200, 100, 400, 300], "mask": "", "label": "cat"}
+    (asked,) = engines["one"].asked
+    assert "mask" not in " ".join(asked.texts())
+
+
+def test_masks_of_too_many_pictures_are_refused_by_the_first_that_is_too_many(
+    engines: Mapping[str, Drawing], settings: Settings
+) -> None:
+    body = {"contents": [{"parts": [*([CAT] * (MOST_PICTURES + 1)), SEGMENT]}]}
+    with serving(settings) as client:
+        for method in ("generateContent", "countTokens"):
+            error = client.post(f"/v1beta/models/one:{method}", json=body).json()["error"]
+            assert error["status"] == "INVALID_ARGUMENT"
+            (violation,) = error["details"][0]["fieldViolations"]
+            assert violation["field"] == f"contents[0].parts[{MOST_PICTURES}].inline_data"
+            assert "at most 100 pictures" in error["message"]
+        body["contents"][0]["parts"].pop(0)
+        assert client.post("/v1beta/models/one:generateContent", json=body).status_code == 200
+
+
+def test_without_grounding_no_masks_are_made(engines: Mapping[str, Drawing], settings: Settings) -> None:
+    with serving(settings, grounding=False) as client:
+        assert ask(client, CAT, SEGMENT) == "number 1"
+
+
+def test_a_server_says_that_its_segmenter_is_missing(
+    engines: Mapping[str, Drawing], settings: Settings
+) -> None:
+    with pytest.raises(Unavailable, match="no segmenter 'sam'"), serving(settings, segmenter="sam"):
+        pass
 
 
 PHOTO = picture(80, 60)

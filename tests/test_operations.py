@@ -34,11 +34,11 @@ MINE = {"x-goog-api-key": KEY}
 
 
 def block(kind: str, instead: Mapping[str, str]) -> str:
-    """The page's block of that kind, with other names and ports put in."""
+    """The page's one block of that kind that holds the names, with other names and ports put in."""
+    blocks = re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     text: str
-    (text,) = re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    (text,) = (each for each in blocks if all(old in each for old in instead))
     for old, new in instead.items():
-        assert old in text
         text = text.replace(old, new)
     return text
 

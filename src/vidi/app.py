@@ -15,13 +15,13 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
 from vidi.byte_budget import ByteBudget
 from vidi.domain.errors import Unavailable
 from vidi.engines.answer_cache import AnswerCache
 from vidi.engines.base import EngineContext, ModelEntry, Progress
-from vidi.engines.registry import Registry, best_model, installed_models
+from vidi.engines.registry import Registry, best_model, installed_models, open_segmenter
+from vidi.engines.segmenter import SegmenterThreads
 from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, files_over, open_files
 from vidi.files.metadata import find_id
 from vidi.files.service import FileService
@@ -30,7 +30,6 @@ from vidi.generate import GenerateOptions, GenerateService
 from vidi.http import playground
 from vidi.http.access import Access, AccessPolicy
 from vidi.http.body import BodyReader
-from vidi.http.cors import Cors
 from vidi.http.files import FileRoutes, UploadRoutes
 from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
 from vidi.http.keys import KeyRing, UsageBook, open_usage
@@ -92,7 +91,7 @@ def default_model(settings: Settings) -> ModelEntry:
     return engines(settings).default
 
 
-def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | None = None) -> Starlette:
+def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | None = None) -> Gateway:
     """The server as an ASGI application; what it opens is closed when its lifespan ends.
 
     Args:
@@ -102,7 +101,7 @@ def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | No
 
     Raises:
         NotFound: The chosen model is unknown.
-        Unavailable: No model is installed, or another server uses the data directory.
+        Unavailable: No model is installed, or no such segmenter, or another server uses the data directory.
         SettingsError: The file of keys cannot be read.
     """
     registry = engines(settings, progress)
@@ -124,18 +123,29 @@ def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | No
     files, interactions = opened.enter_context(storage(settings, threads, keys))
     usage = opened.enter_context(open_usage(settings.data_dir, utc_now))
     metrics = RequestMetrics()
+    segmenter = opened.enter_context(contextlib.closing(segmenter_threads(settings, progress)))
     parts = Parts(
-        budget, registry, decoders, threads, urls, files, interactions, metrics, keys, usage, opened
+        budget,
+        registry,
+        decoders,
+        segmenter,
+        threads,
+        urls,
+        files,
+        interactions,
+        metrics,
+        keys,
+        usage,
+        opened,
     )
     policy = access_policy(settings, keys, usage)
-    gateway = Middleware(
-        Gateway,
+    return Gateway(
+        Starlette(lifespan=lifespan(parts)),
         policy=policy,
         resolve=routes(settings, parts).resolve,
         drain=drain or Drain(settings.drain_seconds),
         observers=(log_request, metrics, *opened.enter_context(tracing(settings.traces_url))),
     )
-    return Starlette(middleware=[Middleware(Cors, policy=policy), gateway], lifespan=lifespan(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +155,7 @@ class Parts:
     budget: ByteBudget
     registry: Registry
     decoders: DecoderPool
+    segmenter: SegmenterThreads
     threads: StorageThreads
     urls: UrlFetcher
     files: AsyncFiles
@@ -161,6 +172,15 @@ def engines(settings: Settings, progress: Progress = quiet) -> Registry:
     entries = installed_models(about)
     default = settings.model or best_model(entries).card.id
     return Registry(entries, default=default, context=about, queue=settings.queue)
+
+
+def segmenter_threads(settings: Settings, progress: Progress = quiet) -> SegmenterThreads:
+    """The chosen segmenter.
+
+    Raises:
+        Unavailable: There is none of that name, or it cannot be opened.
+    """
+    return SegmenterThreads(open_segmenter(settings.segmenter, context(settings, progress)), settings.threads)
 
 
 @contextlib.contextmanager
@@ -250,7 +270,7 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
         parts.files,
         parts.urls,
         AnswerCache(settings.answer_cache_bytes),
-        GenerateOptions(_image_limits(settings), parts.budget, settings.grounding),
+        GenerateOptions(_image_limits(settings), parts.budget, parts.segmenter, settings.grounding),
     )
     generate = GenerateEndpoint(
         service=service,
@@ -280,6 +300,9 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
             files=FileRoutes(parts.files),
             uploads=UploadRoutes(parts.files, body_reader, parts.keys.is_owner),
             page=playground.load(),
+            preview=playground.PreviewEndpoint(
+                parts.decoders, body_reader, _image_limits(settings), settings.request_seconds
+            ),
             ops=OpsRoutes(parts.registry, parts.decoders, parts.files, parts.metrics, parts.usage),
         ),
         Access.PUBLIC if settings.open_monitoring else Access.LOCAL_OR_KEY,

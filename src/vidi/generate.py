@@ -3,7 +3,7 @@
     Conversation  image references, as decoded from the wire
       -> find the engine, and a place in its queue
       -> must it call a function? then the call is what it is asked for, as structured output
-      -> boxes or points wanted? ask in the model's own terms  -> GroundingRequest
+      -> boxes, points or masks wanted? ask in the model's own terms  -> GroundingRequest
       -> fetch pictures from https addresses
       -> lease the files that are named                        -> PictureSource, PictureSource, ...
       -> read the pictures' headers                            -> PromptHeaders
@@ -12,7 +12,7 @@
       -> wait for its turn
       -> decode, turn upright, fit each picture to the model   -> Prompt
       -> run the engine, candidate after candidate             -> Piece, Piece, ...
-      -> bring places back to the caller's upright image
+      -> bring places back to the caller's upright image, and make their masks
       -> read the call
 
 Nothing here knows HTTP or JSON.
@@ -21,9 +21,11 @@ Nothing here knows HTTP or JSON.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 
 from vidi.byte_budget import ByteBudget
 from vidi.domain.answer import Piece, TokenCount
@@ -43,8 +45,15 @@ from vidi.domain.prompt import (
 from vidi.engines.answer_cache import AnswerCache, CacheKey, PictureKey, is_deterministic
 from vidi.engines.base import ModelCard
 from vidi.engines.calls import forced, read_forced
-from vidi.engines.grounding.request import GroundingRequest, grounding_request, read_places
+from vidi.engines.grounding.masks import MOST_PICTURES
+from vidi.engines.grounding.request import (
+    GroundingRequest,
+    grounding_request,
+    may_want_places,
+    read_places,
+)
 from vidi.engines.registry import Registry, Resolved
+from vidi.engines.segmenter import SegmenterThreads
 from vidi.engines.worker import Worker
 from vidi.files.aio import AsyncFiles, LeasedImage, lease_files
 from vidi.images.fetch import UrlFetcher
@@ -85,6 +94,10 @@ class Generation:
     pieces: AsyncIterator[Piece]
     grounding: str = ""
 
+    def passed_on(self, pieces: AsyncIterator[Piece]) -> Generation:
+        """The same answer, whose pieces pass through other hands first."""
+        return Generation(self.card, self.cost, pieces, self.grounding)
+
 
 @dataclass(frozen=True, slots=True)
 class GenerateOptions:
@@ -93,11 +106,13 @@ class GenerateOptions:
     Attributes:
         limits: Of pictures.
         budget: Where the memory of prepared pictures is taken from.
-        grounding: Whether a request for boxes or points is put into the model's own terms.
+        segmenter: Who makes the masks of boxes.
+        grounding: Whether a request for boxes, points or masks is put into the model's own terms.
     """
 
     limits: ImageLimits
     budget: ByteBudget
+    segmenter: SegmenterThreads
     grounding: bool = True
 
 
@@ -136,8 +151,9 @@ class GenerateService:
             headers = await self._headers(sources)
             return _price(resolved, await resolved.worker.count_tokens(headers), headers)
 
-    @asynccontextmanager
-    async def generate(self, model: str, conversation: Conversation, owner: str) -> AsyncIterator[Generation]:
+    def generate(
+        self, model: str, conversation: Conversation, owner: str
+    ) -> AbstractAsyncContextManager[Generation]:
         """Answer a conversation by a model, or by the default model under any Gemini name.
 
         Leaving the block cancels what still runs.
@@ -149,18 +165,21 @@ class GenerateService:
             InvalidRequest: The prompt is longer than the model takes.
             Unavailable: The model cannot be opened or has too much to do.
         """
+        return _Held(partial(self._begin, model, conversation, owner))
+
+    async def _begin(
+        self, model: str, conversation: Conversation, owner: str, held: AsyncExitStack
+    ) -> Generation:
         resolved = await self._registry.open(model)
         card = resolved.worker.card
         conversation = forced(conversation, several=card.calls)
         grounded = await self._grounded(conversation, card)
-        # The place in the queue and the memory of the pictures, until the answer's end.
-        async with AsyncExitStack() as held:
-            if not is_deterministic(resolved.worker.card, conversation.sampling):
-                held.enter_context(resolved.worker.admit())
-            async with self._sources(grounded.native if grounded else conversation, owner) as sources:
-                generation = await self._prepare(resolved, conversation, sources, grounded, held)
-            # The pictures are in the prompt now: their files may go while the engine answers.
-            yield replace(generation, pieces=_short(generation.pieces))
+        if not is_deterministic(card, conversation.sampling):
+            held.enter_context(resolved.worker.admit())
+        async with self._sources(grounded.native if grounded else conversation, owner) as sources:
+            generation = await self._prepare(resolved, conversation, sources, grounded, held)
+        # The pictures are in the prompt now: their files may go while the engine answers.
+        return generation.passed_on(_short(generation.pieces))
 
     async def check_room(self, model: str) -> None:
         """Refuse a request before it is read, if there will be no place for it. Raises as `generate`.
@@ -200,7 +219,7 @@ class GenerateService:
         prompt = await self._decode(sources, headers, card, held)
         pieces = _candidates(worker, prompt)
         if grounded:
-            pieces = read_places(pieces, grounded, tuple(prompt.images()))
+            pieces = read_places(pieces, grounded, tuple(prompt.images()), self._options.segmenter)
         if conversation.must_call:
             pieces = read_forced(pieces, conversation.functions)
         if key:
@@ -211,14 +230,22 @@ class GenerateService:
         self, conversation: Conversation, card: ModelCard
     ) -> GroundingRequest[ImageSource | FileReference] | None:
         """How to ask for the places that are wanted; None if none are, or they are asked for as it stands."""
-        if card.dialect is None or not self._options.grounding:
+        if not self._options.grounding or not may_want_places(conversation, card.dialect):
             return None
         # Schemas are walked, and texts searched for words.
-        return await asyncio.to_thread(grounding_request, conversation, card.dialect)
+        grounded = await asyncio.to_thread(grounding_request, conversation, card.dialect)
+        if grounded and grounded.wanted.masks:
+            _check_masks(conversation)
+        return grounded
+
+    def _sources(self, conversation: Conversation, owner: str) -> AbstractAsyncContextManager[Sources]:
+        """A conversation's pictures, ready to be read until the block is left: fetched or leased."""
+        if any(isinstance(image, FileReference) for image in conversation.images()):
+            return self._referred(conversation, owner)
+        return nullcontext(conversation.with_images(map(_inline, conversation.images())))
 
     @asynccontextmanager
-    async def _sources(self, conversation: Conversation, owner: str) -> AsyncIterator[Sources]:
-        """A conversation's pictures, ready to be read until the block is left: fetched or leased."""
+    async def _referred(self, conversation: Conversation, owner: str) -> AsyncIterator[Sources]:
         async with (
             self._urls.fetched(conversation) as fetched,
             lease_files(self._files, fetched, owner) as leased,
@@ -250,36 +277,85 @@ class GenerateService:
         Their memory is taken before the first one is decoded.
         """
         pairs = list(zip(sources.images(), headers.images(), strict=True))
+        if not pairs:
+            return sources.with_images(())
         turns = asyncio.Semaphore(PICTURES_AT_ONCE)
 
         async def prepare(source: PictureSource, header: ImageHeader, fit: Fit) -> Picture:
             async with turns:
                 return await self._decoders.prepare(source, header, fit)
 
-        tasks: dict[Hashable, asyncio.Task[Picture]] = {}
-        chosen: list[asyncio.Task[Picture]] = []
+        found: dict[Hashable, Picture | asyncio.Task[Picture]] = {}
+        chosen: list[Picture | asyncio.Task[Picture]] = []
         try:
             for source, header in pairs:
                 if len(chosen) % PICTURES_PER_TURN == PICTURES_PER_TURN - 1:
                     await asyncio.sleep(0)
                 key = (await source.digest(), header.resolution) if source.stored else source
-                if key not in tasks:
+                if key not in found:
                     fit = card.pixels.fit(header.resolution, len(pairs))
                     held.enter_context(self._budget.hold(_pixel_bytes(header, fit)))
-                    tasks[key] = asyncio.create_task(prepare(source, header, fit))
-                chosen.append(tasks[key])
-            return sources.with_images([await task for task in chosen])
+                    kept = await self._kept(source, header, fit)
+                    found[key] = kept or asyncio.create_task(prepare(source, header, fit))
+                chosen.append(found[key])
+            return sources.with_images([each if isinstance(each, Picture) else await each for each in chosen])
         finally:
             # The first picture that cannot be used ends the request; no decoder works on for the others.
-            for task in tasks.values():
-                task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            await _cancel([each for each in found.values() if isinstance(each, asyncio.Task)])
+
+    async def _kept(self, source: PictureSource, header: ImageHeader, fit: Fit) -> Picture | None:
+        """A picture that needs no decoding; one that has to be hashed on a thread is left to a task."""
+        if not source.has_quick_digest:
+            return None
+        return self._decoders.kept(await source.digest(), header, fit)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[Picture]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Held:
+    """A generation with what is held for it until the block is left: its place in the queue, its pictures."""
+
+    def __init__(self, begin: Callable[[AsyncExitStack], Awaitable[Generation]]) -> None:
+        self._begin = begin
+        self._held = AsyncExitStack()
+
+    async def __aenter__(self) -> Generation:
+        try:
+            return await self._begin(self._held)
+        except BaseException:
+            await self._held.aclose()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._held.aclose()
+
+
+def _check_masks(conversation: Conversation) -> None:
+    """Refuse masks of more pictures than are made."""
+    beyond = next(islice(conversation.images(), MOST_PICTURES, None), None)
+    if beyond:
+        count = sum(1 for _ in conversation.images())
+        raise InvalidRequest(
+            f"Masks are made of at most {MOST_PICTURES} pictures a request, and this one has {count}. "
+            "Ask in several requests, or ask for boxes only.",
+            where=beyond.where,
+        )
 
 
 def _pixel_bytes(header: ImageHeader, fit: Fit) -> int:
     """How much memory the prepared picture takes."""
     width, height = canvas(place(*header.upright_size, fit), fit)
     return width * height * 3
+
+
+def _inline(image: ImageSource | FileReference) -> PictureSource:
+    assert isinstance(image, ImageSource)
+    return PictureSource.inline(image)
 
 
 def _source(

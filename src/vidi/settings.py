@@ -200,7 +200,11 @@ class Settings(BaseModel):
     )
     queue: int = Field(64, ge=0, description="How many prompts may wait for a model; one more gets 503.")
     grounding: bool = Field(
-        True, description="Whether boxes and points are asked for in the model's own way of writing them."
+        True,
+        description="Whether boxes and points are asked for in the model's own way, and masks made of boxes.",
+    )
+    segmenter: str = Field(
+        "colour", description="Who makes masks of boxes: `colour` is built in, packages may bring others."
     )
     answer_cache_bytes: int = Field(
         32 * MEGABYTE,

@@ -14,7 +14,7 @@ HEAD = """# Clients
 Point a client of the Gemini API at Vidi, and its code runs as it is. For the official SDKs two variables
 are enough:
 
-```
+```sh
 export GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8484 GEMINI_API_KEY=any
 ```
 

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vidi.domain.answer import Finish, fold
-from vidi.domain.prompt import ImageFormat, ImageHeader, PromptHeaders, Request, Role, Sampling, Turn
-from vidi.engines.limits import bounded, estimate_tokens, tokens_in
+from vidi.domain.errors import InvalidRequest
+from vidi.domain.prompt import (
+    ImageFormat,
+    ImageHeader,
+    Output,
+    Prompt,
+    PromptHeaders,
+    Request,
+    Role,
+    Sampling,
+    TextFormat,
+    Turn,
+)
+from vidi.domain.schema import Kind, Schema
+from vidi.engines.base import Engine, ModelCard
+from vidi.engines.limits import TextEngine, bounded, estimate_tokens, tokens_in
 
 
 def expected(text: str, room: int, stops: tuple[str, ...]) -> tuple[str, Finish]:
@@ -90,3 +105,41 @@ def test_a_prompt_costs_four_characters_a_token_and_a_fixed_price_a_picture() ->
     headers: PromptHeaders = Request(turns=(Turn(Role.USER, (header, "12345", header)),), system="123")
     cost = estimate_tokens(headers)
     assert (cost.text, cost.image, cost.total) == (3, 516, 519)
+
+
+CARD = ModelCard(id="spell", display_name="Spell", description="Spells.", output_token_limit=2)
+
+
+HELLO: Prompt = Request(turns=(Turn(Role.USER, ("hello",)),))
+
+
+def test_a_text_engine_says_what_its_function_says_within_the_limits() -> None:
+    engine: Engine = TextEngine(CARD, lambda prompt: ["".join(prompt.texts()), " world", " and more"])
+    (cut,) = fold(engine.generate(HELLO))
+    assert (cut.text, cut.finish, cut.tokens) == ("hello wo", Finish.MAX_TOKENS, 2)
+    (stopped,) = fold(engine.generate(replace(HELLO, sampling=Sampling(stop_sequences=("lo",)))))
+    assert (stopped.text, stopped.finish) == ("hel", Finish.STOP)
+    headers: PromptHeaders = Request(turns=(Turn(Role.USER, ("hello",)),))
+    assert engine.count_tokens(headers) == estimate_tokens(headers)
+
+
+@pytest.mark.parametrize("output", [Output(TextFormat.JSON), Output(schema=Schema(frozenset({Kind.STRING})))])
+def test_a_text_engine_refuses_what_is_no_plain_text(output: Output) -> None:
+    with pytest.raises(InvalidRequest, match="spell answers in plain text only"):
+        list(TextEngine(CARD, lambda prompt: ["{"]).generate(replace(HELLO, output=output)))
+
+
+def test_a_closed_stream_of_a_text_engine_closes_its_function() -> None:
+    ended = []
+
+    def answer(prompt: Prompt) -> Generator[str, None, None]:
+        try:
+            while True:
+                yield "a"
+        finally:
+            ended.append(True)
+
+    stream = TextEngine(CARD, answer).generate(HELLO)
+    next(stream)
+    stream.close()
+    assert ended == [True]

@@ -119,6 +119,9 @@ class Words:
     def scalar(self, kind: Kind, _schema: Schema, /) -> Scalar:
         return self.text if kind is Kind.STRING else None
 
+    def blank(self, _schema: Schema, /) -> str:
+        return ""
+
     def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
         return FilledValue(self.text if self.text in allowed else allowed[0], known=self.text in allowed)
 

@@ -251,3 +251,90 @@ def test_an_engine_that_never_comes_back_does_not_keep_the_worker_open(
         return engine
 
     assert not asyncio.run(run()).closed
+
+
+class Quick(Scripted):
+    """An engine that counts and answers at once, but for one of its prompts."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__(slots=1, error=error)
+        self.threads: set[int] = set()
+
+    def counts_at_once(self, headers: PromptHeaders) -> bool:
+        return True
+
+    def answers_at_once(self, prompt: Prompt) -> bool:
+        return prompt == PROMPT
+
+    def count_tokens(self, headers: PromptHeaders) -> TokenCount:
+        self.threads.add(threading.get_ident())
+        return TokenCount(text=1)
+
+    def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
+        self.threads.add(threading.get_ident())
+        yield from super().generate(prompt)
+
+
+def test_what_is_done_at_once_is_done_on_the_loop_within_its_slot() -> None:
+    async def run() -> tuple[Quick, int, str]:
+        engine = Quick()
+        worker = Worker(engine, queue=1)
+        await worker.count_tokens(Request(turns=()))
+        async with worker.stream(PROMPT) as first:
+            await anext(first)
+            running = worker.state.running
+            waiting = asyncio.create_task(_answer(worker))
+            await asyncio.sleep(0.05)
+            assert not waiting.done(), "there is one slot"
+        text = await waiting
+        await worker.close()
+        return engine, running, text
+
+    engine, running, text = asyncio.run(run())
+    assert engine.threads == {threading.get_ident()}
+    assert (running, engine.most_running, text) == (1, 1, "0 1 2 ")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(Unavailable("Later."), Unavailable), (ValueError("a secret"), Internal)]
+)
+def test_an_error_of_what_is_done_at_once_is_told_like_any_other(
+    error: Exception, told: type[Exception]
+) -> None:
+    async def run() -> None:
+        worker = Worker(Quick(error), queue=0)
+        with pytest.raises(told) as raised:
+            await _answer(worker)
+        assert "secret" not in str(raised.value)
+        assert worker.state.running == 0
+        await worker.close()
+
+    asyncio.run(run())
+
+
+def test_a_thread_is_kept_for_the_next_prompt_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidi.engines.worker.KEPT_SECONDS", 0.05)
+
+    class Named(Scripted):
+        used: list[threading.Thread]
+
+        def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
+            self.used.append(threading.current_thread())
+            yield from super().generate(prompt)
+
+    async def run() -> list[threading.Thread]:
+        engine = Named()
+        engine.used = []
+        worker = Worker(engine, queue=0)
+        await _answer(worker)
+        await asyncio.sleep(0.005)
+        await _answer(worker)
+        await _until(lambda: not engine.used[1].is_alive())
+        assert await _answer(worker) == "0 1 2 "
+        await worker.close()
+        await _until(lambda: not engine.used[2].is_alive())
+        return engine.used
+
+    first, second, third = asyncio.run(run())
+    assert first is second
+    assert third is not second

@@ -12,7 +12,6 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
 
 from tests.conftest import picture
 from tests.http.walk import VERBS, Place, Reply, ask, places, table_of
@@ -20,6 +19,7 @@ from vidi.app import create_app
 from vidi.domain.errors import InvalidRequest, PermissionDenied
 from vidi.http.access import Access, AccessPolicy, Caller, Network
 from vidi.http.keys import Key, KeyRing, UsageBook
+from vidi.http.middleware import Gateway
 from vidi.settings import Settings
 from vidi.storage.clock import utc_now
 
@@ -57,7 +57,7 @@ NO_KEYS: tuple[dict[str, str], ...] = (
 
 
 @asynccontextmanager
-async def _locked(folder: Path) -> AsyncIterator[Starlette]:
+async def _locked(folder: Path) -> AsyncIterator[Gateway]:
     """An application with two keys."""
     settings = Settings(
         host="0.0.0.0",
@@ -68,7 +68,7 @@ async def _locked(folder: Path) -> AsyncIterator[Starlette]:
         decoders=1,
     )
     app = create_app(settings)
-    async with app.router.lifespan_context(app):
+    async with app.lifespan.router.lifespan_context(app):
         yield app
 
 
@@ -85,7 +85,7 @@ def _error(reply: Reply) -> tuple[int, str, str]:
     return reply.status, error["status"], error["message"]
 
 
-async def _check_unknown(app: Starlette, place: Place, verb: str, query: str, sent: dict[str, str]) -> None:
+async def _check_unknown(app: Gateway, place: Place, verb: str, query: str, sent: dict[str, str]) -> None:
     reply = await ask(app, verb, place.raw, query, sent)
     shown = verb, place.raw, query, sent, reply
     if place.access is Access.PUBLIC and verb in place.methods:

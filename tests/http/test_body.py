@@ -11,7 +11,7 @@ from starlette.types import Message, Scope
 
 from vidi.byte_budget import RECENT_S, ByteBudget
 from vidi.domain.errors import SlowRequest, Unavailable
-from vidi.http.body import GRACE_S, LONGEST_PAUSE_S, MIN_BYTES_PER_S, UPLOAD_BUFFER, BodyReader
+from vidi.http.body import GRACE_S, LONGEST_PAUSE_S, MIN_BYTES_PER_S, UPLOAD_BUFFER, BodyReader, is_quick
 
 SCOPE: Scope = {"type": "http", "headers": []}
 LIMIT = 1_000_000
@@ -169,3 +169,24 @@ def test_an_upload_counts_no_more_than_its_buffers() -> None:
         assert reader.budget.peak == UPLOAD_BUFFER
 
     _run(story)
+
+
+_PICTURE = b'{"contents": [{"parts": [{"inlineData": {"mimeType": "image/png", "data": "%s"}}]}]}'
+
+
+@pytest.mark.parametrize(
+    ("body", "quick"),
+    [
+        (_PICTURE % (b"ref0" * 100_000), True),
+        (_PICTURE % (b"A" * 1_100_000), False),
+        (b'{"a": [' + b"0," * 4_000 + b"0]}", False),
+        (b'{"a": [' + b'"x",' * 4_000 + b"0]}", False),
+        (b'{"a": "' + b"A" * 5_000 + b'", "$ref": "#/b"}', False),
+        (b'{"a": "' + b"A" * 5_000 + b'", "\\u0024\\u0072ef": "#/b"}', False),
+        (b'{"a": "' + b"A" * 5_000, False),
+        (b'"' * 900_000, False),
+    ],
+)
+def test_what_is_parsed_on_the_loop_is_short_but_for_long_strings(body: bytes, quick: bool) -> None:
+    assert is_quick(body) is quick
+    assert is_quick(bytearray(body)) is quick

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.conftest import inline, picture
@@ -24,6 +23,7 @@ from vidi.domain.answer import Piece
 from vidi.domain.errors import InvalidRequest, PermissionDenied, QuotaExceeded, Unavailable
 from vidi.http.access import Access
 from vidi.http.keys import DayUsage, Key, KeyRing, UsageBook, UsageStore, check_model, open_usage, sha256_hex
+from vidi.http.middleware import Gateway
 from vidi.settings import Settings, SettingsError, server_keys
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -54,9 +54,9 @@ def _settings(folder: Path, **more: Any) -> Settings:
 
 
 @asynccontextmanager
-async def _app(folder: Path, **more: Any) -> AsyncIterator[Starlette]:
+async def _app(folder: Path, **more: Any) -> AsyncIterator[Gateway]:
     app = create_app(_settings(folder, **more))
-    async with app.router.lifespan_context(app):
+    async with app.lifespan.router.lifespan_context(app):
         yield app
 
 
@@ -73,7 +73,7 @@ def _question(text: str = "one two three four") -> dict[str, object]:
     return {"contents": [{"parts": [{"text": text}]}]}
 
 
-async def _upload(app: Starlette, key: str, name: str) -> str:
+async def _upload(app: Gateway, key: str, name: str) -> str:
     note = json.dumps({"file": {"displayName": name}}).encode()
     body = b"--b\r\n\r\n" + note + b"\r\n--b\r\n\r\n" + picture(9, 7) + b"\r\n--b--\r\n"
     headers = {**_header(key), "content-type": "multipart/related; boundary=b"}
@@ -81,7 +81,7 @@ async def _upload(app: Starlette, key: str, name: str) -> str:
     return str(json.loads(reply.body)["file"]["name"]).removeprefix("files/")
 
 
-async def _interact(app: Starlette, key: str, text: str) -> str:
+async def _interact(app: Gateway, key: str, text: str) -> str:
     body = json.dumps({"model": "echo", "input": text}).encode()
     return str(json.loads((await ask(app, "POST", INTERACTIONS, headers=_header(key), body=body)).body)["id"])
 
@@ -102,7 +102,7 @@ def _told(reply: Reply, values: Mapping[str, str]) -> tuple[int, bytes]:
     return reply.status, body
 
 
-async def _look_by_path(app: Starlette, key: str, there: Mapping[str, str], spelling: str) -> None:
+async def _look_by_path(app: Gateway, key: str, there: Mapping[str, str], spelling: str) -> None:
     """What is somebody else's must look, in all but its id, like what is not there at all."""
     name, absent = spelling.format(there["name"]), spelling.format(ABSENT["name"])
     pairs = zip(
@@ -121,7 +121,7 @@ async def _look_by_path(app: Starlette, key: str, there: Mapping[str, str], spel
             assert b"alices" not in seen.body
 
 
-async def _look_by_body(app: Starlette, key: str, there: Mapping[str, str]) -> None:
+async def _look_by_body(app: Gateway, key: str, there: Mapping[str, str]) -> None:
     for place in places(table_of(app), {**MODEL, **there}):
         if "POST" not in place.methods or place.access is Access.UPLOAD_URL:
             continue

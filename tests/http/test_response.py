@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
@@ -46,7 +45,7 @@ def small() -> TestClient:
     endpoints = {"/answer": _answer, "/fail": _fail, "/own": _fail_in_its_own_words}
     policy = AccessPolicy(KeyRing(no_keys, utc_now), UsageBook(utc_now), frozenset({"localhost"}))
     table = RouteTable(RouteEntry(GET, path, endpoint) for path, endpoint in endpoints.items())
-    app = Starlette(middleware=[Middleware(Gateway, policy=policy, resolve=table.resolve, drain=Drain(0))])
+    app = Gateway(Starlette(), policy, table.resolve, Drain(0))
     return TestClient(app, base_url="http://localhost")
 
 

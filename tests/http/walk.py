@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from starlette.applications import Starlette
 from starlette.types import Message
 
 from vidi.http.access import Access
+from vidi.http.middleware import Gateway
 from vidi.http.routes import RouteTable, canonical
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
@@ -42,9 +42,9 @@ class Reply:
     body: bytes
 
 
-def table_of(app: Starlette) -> RouteTable:
+def table_of(app: Gateway) -> RouteTable:
     """The table that an application answers by."""
-    resolve = app.user_middleware[-1].kwargs["resolve"]
+    resolve = app.resolve
     assert inspect.ismethod(resolve)
     table = resolve.__self__
     assert isinstance(table, RouteTable)
@@ -86,13 +86,12 @@ def places(table: RouteTable, values: Mapping[str, str]) -> Iterator[Place]:
         known[path] = access, methods | (entry.route().methods or set())
     for path, (access, methods) in known.items():
         for raw in spellings(path):
-            # A pattern's `$` also matches before a line feed at the end.
-            itself = canonical(unquote(raw)).removesuffix("\n") == path
+            itself = canonical(unquote(raw)) == path
             yield Place(raw, access if itself else None, methods if itself else frozenset())
 
 
 async def ask(
-    app: Starlette,
+    app: Gateway,
     method: str,
     raw: str,
     query: str = "",

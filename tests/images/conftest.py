@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from tests.waiting import HANG_SECONDS
 from vidi.domain.geometry import Fit
 from vidi.domain.prompt import ImageSource, MediaResolution, Picture
-from vidi.images.header import ImageLimits
+from vidi.images.header import ImageLimits, read_header
 from vidi.images.pool import DecoderLimits, DecoderPool
 from vidi.images.source import PictureSource
 
@@ -26,7 +27,8 @@ def prepare() -> Iterator[Prepare]:
 
         def run(data: bytes, max_pixels: int = 1 << 20) -> Picture:
             source = PictureSource.inline(ImageSource(data, WHERE))
-            header = runner.run(source.header(ImageLimits(), MediaResolution.LOW))
+            read = read_header(data, where=WHERE, limits=ImageLimits(), convertible=True)
+            header = replace(read, resolution=MediaResolution.LOW)
             return runner.run(pool.prepare(source, header, Fit(max_pixels)))
 
         yield run

@@ -1,4 +1,4 @@
-"""What comes out of a real decoder process, for every valid oddity of the five formats."""
+"""What comes out of a real decoder process, for every valid oddity of each format."""
 
 from __future__ import annotations
 
@@ -70,6 +70,21 @@ LOSSLESS = {
     "impossible orientation": drawn.encoded(drawn.drawing(), "PNG", exif=drawn.exif(9)),
     "garbage for a colour profile": drawn.encoded(drawn.drawing(), "PNG", icc_profile=b"garbage" * 999),
 }
+LOSSLESS |= {
+    "gif": drawn.encoded(drawn.drawing(), "GIF"),
+    "gif animation": drawn.encoded(
+        drawn.drawing(), "GIF", save_all=True, append_images=[Image.new("RGB", drawn.SIZE)]
+    ),
+    "bmp": drawn.encoded(drawn.drawing(), "BMP"),
+    "bmp palette": drawn.encoded(drawn.drawing().quantize(8), "BMP"),
+    "tiff": drawn.encoded(drawn.drawing(), "TIFF"),
+    "tiff packed by libtiff": drawn.encoded(drawn.drawing(), "TIFF", compression="tiff_lzw"),
+    "tiff of pages": drawn.encoded(
+        drawn.drawing(), "TIFF", save_all=True, append_images=[Image.new("RGB", (9, 9))]
+    ),
+    "tiff with alpha": drawn.encoded(drawn.drawing("RGBA"), "TIFF"),
+    **{f"tiff turned {turn}": drawn.turned("TIFF", turn) for turn in range(1, 9)},
+}
 NEARLY = {
     "jpeg": drawn.encoded(drawn.drawing(), "JPEG", quality=95),
     "jpeg progressive": drawn.encoded(drawn.drawing(), "JPEG", quality=95, progressive=True),
@@ -88,6 +103,13 @@ NEARLY = {
     "heif": drawn.heic("plain").replace(b"ftypheic", b"ftypmif1"),
     "heic of ten bits": drawn.heic("ten-bits"),
     "heic of several": drawn.heic("second-of-two"),
+    "tiff cmyk": drawn.encoded(drawn.drawing("CMYK"), "TIFF"),
+    "tiff packed as a jpeg": drawn.encoded(drawn.drawing(), "TIFF", compression="jpeg", quality=95),
+    "avif": drawn.encoded(drawn.drawing(), "AVIF", quality=95),
+    "avif animation": drawn.encoded(
+        drawn.drawing(), "AVIF", quality=95, save_all=True, append_images=[Image.new("RGB", drawn.SIZE)]
+    ),
+    **{f"avif turned {turn}": drawn.turned("AVIF", turn, quality=95) for turn in range(1, 9)},
 }
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.conftest import examples
-from vidi.domain.geometry import Box, Placement
+from vidi.domain.geometry import Box, MaskImage, Placement
 from vidi.domain.prompt import Picture
 from vidi.images.draw import Labelled, draw_boxes
 
@@ -54,6 +54,19 @@ def test_the_line_follows_the_box_and_leaves_its_inside_alone() -> None:
 def test_one_colour_a_label() -> None:
     boxes = [Labelled(name, Box(300, 200 * n + 10, 900, 200 * n + 160)) for n, name in enumerate("abcb")]
     assert len(_colours(_drawn(*boxes))) == 3
+
+
+@pytest.mark.parametrize(("opacity", "share"), [(0.0, 0.0), (0.4, 0.4), (1.0, 1.0)])
+def test_a_mask_is_tinted_where_it_is_over_127(opacity: float, share: float) -> None:
+    # The left half belongs to it, the right half nearly.
+    mask = MaskImage(4, 1, bytes([255, 128, 127, 0]))
+    box = Labelled("cat", Box(250, 250, 750, 750), mask=mask)
+    image = Image.open(io.BytesIO(draw_boxes(_picture(), [box], opacity)))
+    orange = (230, 159, 0)
+    expected = tuple(ground + share * (tint - ground) for ground, tint in zip(GREY, orange, strict=True))
+    assert image.getpixel((180, 200)) == pytest.approx(expected, abs=1)
+    assert image.getpixel((430, 200)) == GREY
+    assert image.getpixel((100, 200)) == GREY
 
 
 def test_the_score_is_written_behind_the_label() -> None:

@@ -77,3 +77,28 @@ def test_notes_are_left_out_but_for_how_colours_are_coded() -> None:
     assert b"Exif" not in bare
     assert b"words" not in bare
     assert bare[bare.index(b"\xff\xda") :] == plain[plain.index(b"\xff\xda") :]
+
+
+def _short(data: bytes, most: int = 16_384) -> bool:
+    return formats.has_short_header(data, most)
+
+
+def test_a_header_is_short_if_the_picture_is_in_one_scan_near_the_beginning() -> None:
+    plain = drawn.encoded(drawn.drawing(), "JPEG")
+    assert _short(plain)
+    assert not _short(plain, most=100), "it begins later"
+    assert not _short(drawn.encoded(drawn.drawing(), "JPEG", progressive=True))
+    assert not _short(drawn.encoded(drawn.drawing(), "JPEG", icc_profile=b"x" * 20_000))
+    assert not _short(drawn.encoded(drawn.drawing(), "PNG"))
+    assert not _short(plain[:2] + b"\x00" + plain[2:]), "bytes between segments"
+    assert not _short(hostile.jpeg_of_scans(64, 64, 9))
+
+
+@pytest.mark.parametrize("length", [0, 1, 3, 20, 100, 200])
+def test_a_file_that_is_cut_short_has_no_short_header(length: int) -> None:
+    assert not _short(drawn.encoded(drawn.drawing(), "JPEG")[:length])
+
+
+def test_many_segments_are_no_short_header() -> None:
+    plain = drawn.encoded(drawn.drawing(), "JPEG")
+    assert not _short(plain[:2] + b"\xff\xfe\x00\x04ab" * 100 + plain[2:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,11 +21,21 @@ GOOD = {
     ImageFormat.WEBP: drawn.turned("WEBP", 6),
     ImageFormat.HEIC: drawn.heic("turned-6"),
     ImageFormat.HEIF: drawn.heic("plain").replace(b"ftypheic", b"ftypmif1"),
+    ImageFormat.GIF: drawn.encoded(drawn.drawing(), "GIF"),
+    ImageFormat.BMP: drawn.encoded(drawn.drawing(), "BMP"),
+    ImageFormat.TIFF: drawn.turned("TIFF", 6),
+    ImageFormat.AVIF: drawn.turned("AVIF", 6),
 }
+TAKEN = tuple(form for form in ImageFormat if form.name in ("PNG", "JPEG", "WEBP", "HEIC", "HEIF"))
+"""The formats of the API; the others are only converted."""
 
 
 def _read(data: bytes, **limits: int) -> ImageHeader:
     return read_header(data, where=WHERE, limits=ImageLimits(**limits))
+
+
+def _read_any(data: bytes) -> ImageHeader:
+    return read_header(data, where=WHERE, limits=LIMITS, convertible=True)
 
 
 def _refusal(data: bytes, **limits: int) -> str:
@@ -36,7 +48,47 @@ def _refusal(data: bytes, **limits: int) -> str:
 
 @pytest.mark.parametrize("form", ImageFormat)
 def test_the_format_is_told_by_the_bytes(form: ImageFormat) -> None:
-    assert _read(GOOD[form]).format is form
+    assert _read_any(GOOD[form]).format is form
+    if form not in TAKEN:
+        assert f"{form.name}. Supported: PNG, JPEG, WEBP, HEIC, HEIF." in _refusal(GOOD[form])
+
+
+@pytest.mark.parametrize(
+    ("form", "size", "orientation"),
+    [
+        (ImageFormat.GIF, drawn.SIZE, 1),
+        (ImageFormat.BMP, drawn.SIZE, 1),
+        (ImageFormat.TIFF, drawn.SIZE, 1),  # Its decoder turns it.
+        (ImageFormat.AVIF, drawn.SIZE[::-1], 6),
+    ],
+)
+def test_sizes_of_what_is_converted(form: ImageFormat, size: tuple[int, int], orientation: int) -> None:
+    header = _read_any(GOOD[form])
+    assert (header.width, header.height, header.orientation) == (*size, orientation)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"BM" + bytes(12) + struct.pack("<IHH", 12, 96, 64), (96, 64)),
+        (b"BM" + bytes(12) + struct.pack("<Iii", 40, 96, -64), (96, 64)),
+        (b"BM" + bytes(12) + struct.pack("<Iii", 40, -96, 64), "less than zero"),
+        (b"BM" + bytes(12) + struct.pack("<Iii", 3, 96, 64), "too short"),
+        (b"BM" + bytes(12) + struct.pack("<Iii", 40, 30_000, 30_000), "megapixels"),
+        (b"GIF89a" + struct.pack("<HH", 60_000, 60_000), "megapixels"),
+        (b"GIF89a" + struct.pack("<HH", 0, 9), "zero pixels"),
+        (b"II+\0" + bytes(40), "over 4 GB"),
+        (b"II*\0" + struct.pack("<IH", 8, 0), "zero pixels"),
+        (b"II*\0" + struct.pack("<I", 99), "cut short"),
+    ],
+)
+def test_odd_headers_of_what_is_converted(data: bytes, says: tuple[int, int] | str) -> None:
+    if isinstance(says, tuple):
+        header = _read_any(data)
+        assert (header.width, header.height) == says
+    else:
+        with pytest.raises(InvalidImage, match=says):
+            _read_any(data)
 
 
 def test_size_frames_and_orientation_are_reported() -> None:
@@ -91,10 +143,10 @@ def test_a_limit_is_still_allowed_and_one_more_is_not(data: bytes, limits: dict[
 
 @pytest.mark.parametrize("form", ImageFormat)
 def test_every_prefix_is_read_or_refused(form: ImageFormat) -> None:
-    whole = _read(GOOD[form])
+    whole = _read_any(GOOD[form])
     for length in range(len(GOOD[form])):
         try:
-            assert _read(GOOD[form][:length]) in (whole, _upright(whole))
+            assert _read_any(GOOD[form][:length]) in (whole, _upright(whole))
         except InvalidImage as error:
             assert error.where == WHERE
 
@@ -117,7 +169,7 @@ def test_mutated_headers_never_raise_anything_else(form: ImageFormat, data: st.D
         at = data.draw(st.integers(0, min(700, len(mutated)) - 1))
         mutated[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=6))
     try:
-        header = _read(bytes(mutated))
+        header = _read_any(bytes(mutated))
     except InvalidImage as error:
         assert error.where == WHERE
     else:

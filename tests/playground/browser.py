@@ -1,4 +1,4 @@
-"""A page in headless Chromium, driven through `remote.mjs`: Playwright's methods under Python's names."""
+"""A page in a headless browser, driven through `remote.mjs`: Playwright's methods under Python's names."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.waiting import HANG_SECONDS
 
 FOLDER = Path(__file__).parent
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PROGRAMS = {
+    "chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"),
+    "firefox": ("firefox", "firefox-esr"),
+}
+"""What each browser may be called on the disk."""
 
 Json = Any
 """Whatever a page's expression gives."""
@@ -28,8 +34,9 @@ class BrowserError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """A running Chromium with at most one page."""
+    """A running browser with at most one page; `name` is one of PROGRAMS."""
 
+    name: str
     process: subprocess.Popen[str]
 
     def ask(self, **request: Json) -> Json:
@@ -48,6 +55,8 @@ class Browser:
 
     def open(self, url: str, script: str = "", **options: Json) -> Page:
         """A fresh page; `script` runs before the page's own, `options` are those of a browser context."""
+        if self.name == "firefox" and options.get("colorScheme") == "dark":
+            pytest.skip("WebDriver BiDi cannot ask Firefox for dark mode")
         self.ask(open={"viewport": {"width": 1280, "height": 900}, **options}, script=script)
         page = Page(self)
         page.call("goto", url)
@@ -169,7 +178,7 @@ class DrawnShape:
 
 
 def driver(folder: Path) -> Path:
-    """The packages that drive Chromium, installed once into a folder of their own in `folder`.
+    """The packages that drive browsers, installed once into a folder of their own in `folder`.
 
     Raises:
         BrowserError: npm is not installed, or fails.
@@ -192,17 +201,17 @@ def driver(folder: Path) -> Path:
 
 
 @contextmanager
-def chromium(program: str, node: str, modules: Path) -> Iterator[Browser]:
-    """Start Chromium under `node`, with packages from `modules`, and end both."""
+def started(name: str, program: str, node: str, modules: Path) -> Iterator[Browser]:
+    """Start a browser under `node`, with packages from `modules`, and end both."""
     script = modules.parent / "remote.mjs"
     script.write_bytes((FOLDER / "remote.mjs").read_bytes())
     process = subprocess.Popen(
-        [node, str(script), program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [node, str(script), name, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdin is not None and process.stdout is not None
     try:
-        assert json.loads(process.stdout.readline() or "{}").get("version"), "Chromium does not start"
-        yield Browser(process)
+        assert json.loads(process.stdout.readline() or "{}").get("version"), f"{name} does not start"
+        yield Browser(name, process)
     finally:
         process.stdin.close()
         try:

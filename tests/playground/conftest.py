@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from tests.conftest import picture
 from tests.http.live import Live, live
-from tests.playground.browser import PROGRAMS, Browser, BrowserError, Page, chromium, driver
+from tests.playground.browser import PROGRAMS, Browser, BrowserError, Page, driver, started
 
 
 def program(*names: str) -> str:
@@ -19,24 +20,25 @@ def program(*names: str) -> str:
     return found or pytest.skip(f"needs {names[0]}, which is not installed")
 
 
-@pytest.fixture(scope="session")
-def browser(pytestconfig: pytest.Config) -> Iterator[Browser]:
-    """Chromium; its driver is installed once and kept in pytest's cache."""
-    shell, node, _ = program(*PROGRAMS), program("node"), program("npm")
+@pytest.fixture(scope="session", params=PROGRAMS)
+def browser(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Iterator[Browser]:
+    """Chromium, then Firefox; their driver is installed once and kept in pytest's cache."""
+    name: str = request.param
+    shell, node, _ = program(*PROGRAMS[name]), program("node"), program("npm")
     assert pytestconfig.cache is not None
     try:
         modules = driver(pytestconfig.cache.mkdir("playground"))
     except BrowserError as error:
         pytest.skip(str(error))
-    with chromium(shell, node, modules) as started:
-        yield started
+    with started(name, shell, node, modules) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A `vidi serve` on the echo engine."""
-    with live(tmp_path_factory.mktemp("echo")) as started:
-        yield started
+    with live(tmp_path_factory.mktemp("echo")) as running:
+        yield running
 
 
 @pytest.fixture
@@ -60,3 +62,14 @@ def photo(tmp_path: Path) -> Path:
     file = tmp_path / "photo.jpg"
     file.write_bytes(picture(640, 480, "JPEG"))
     return file
+
+
+@pytest.fixture
+def cat_photo() -> Path:
+    """A photograph of a cat; skips the test where it is not there."""
+    package = importlib.util.find_spec("skimage")
+    if package is None or package.origin is None:
+        pytest.skip(
+            "the photographs come with scikit-image, which is not installed (requirements/photos.txt)"
+        )
+    return Path(package.origin).parent / "data" / "chelsea.png"

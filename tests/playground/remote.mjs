@@ -1,4 +1,7 @@
-// Drives Chromium from another process: one JSON request a line in, one JSON answer a line out.
+// Drives a browser from another process: one JSON request a line in, one JSON answer a line out.
+//
+// Its arguments are "chromium" or "firefox" and the browser's program. Firefox is a stock one, driven by WebDriver
+// BiDi, which cannot grant permissions and knows no dark mode but that of its start.
 //
 // {"open": {context options}, "script": "runs before the page"} opens a page of its own.
 // {"call": "name", "args": [...]} calls a method of that page; {"drop": [files]} drops files on it.
@@ -11,18 +14,23 @@ import { basename } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import axe from 'axe-core';
-import { chromium } from 'playwright-core';
+import { chromium, firefox } from 'playwright-core';
 
 // Ends a hang, in milliseconds; it measures nothing.
 const HANG = 300_000;
 
-const browser = await chromium.launch({
-  executablePath: process.argv[2],
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--no-first-run', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
-  ],
-});
+const [kind, executablePath] = process.argv.slice(2);
+const browser = kind === 'firefox'
+  ? await firefox.launch({
+    executablePath, channel: 'moz-firefox', firefoxUserPrefs: { 'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true },
+  })
+  : await chromium.launch({
+    executablePath,
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
+      '--disable-sync', '--no-first-run', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+    ],
+  });
 let page = null;
 let seen = null;
 

@@ -18,12 +18,13 @@ KEY = "a-long-secret"
 def test_a_file_that_is_no_picture(page: Page, photo: Path, tmp_path: Path) -> None:
     page.drop(photo)
     page.call("fill", "#prompt", "what is it?")
-    for name, content in (("notes.jpg", b"hello"), ("empty.png", b""), ("moving.gif", picture(9, 9, "GIF"))):
+    for name, content in (("notes.jpg", b"hello"), ("empty.png", b""), ("paper.pdf", b"%PDF-1.7")):
         file = tmp_path / name
         file.write_bytes(content)
         page.drop(file)
         assert page.notice() == (
-            f"“{name}” is not a picture that Vidi reads. Choose a PNG, JPEG, WEBP, HEIC or HEIF file."
+            f"“{name}” is not a picture that Vidi reads. "
+            "Choose a PNG, JPEG, WEBP, HEIC, GIF, BMP, TIFF or AVIF file."
         )
     assert (page.thumbs(), page.prompt()) == (["photo.jpg"], "what is it?")
 

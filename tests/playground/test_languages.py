@@ -39,7 +39,7 @@ def test_every_string_is_used_and_every_used_one_is_there() -> None:
     used = set(re.findall(r"\bsay\('(\w+)'", code)) | set(re.findall(r'data-say(?:-\w+)?="(\w+)"', code))
     assert used <= set(STRINGS["en"])
     mentioned = used | set(re.findall(r"\b(\w+)(?:'|: |, | \})", code))
-    made = {f"{kind}{ending}" for kind in ("boxes", "points") for ending in ("Asks", "Form")}
+    made = {f"{kind}{ending}" for kind in ("boxes", "points", "masks") for ending in ("Asks", "Form")}
     assert set(STRINGS["en"]) - mentioned - made == set()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from pathlib import Path
@@ -180,17 +179,13 @@ def test_a_small_box_can_be_pointed_at_under_a_large_one(staged: Page) -> None:
 
 
 @pytest.mark.weights
-def test_detected_boxes_are_drawn_where_the_api_says(browser: Browser, tmp_path: Path) -> None:
-    package = importlib.util.find_spec("skimage")
-    if package is None or package.origin is None:
-        pytest.skip(
-            "the photographs come with scikit-image, which is not installed (requirements/photos.txt)"
-        )
-    photograph = Path(package.origin).parent / "data" / "chelsea.png"
+def test_detected_boxes_are_drawn_where_the_api_says(
+    browser: Browser, cat_photo: Path, tmp_path: Path
+) -> None:
     cache = os.environ.get("VIDI_CACHE_DIR") or str(platformdirs.user_cache_path("vidi"))
     with live(tmp_path, "--model", "vidi-lite", VIDI_CACHE_DIR=cache) as server:
         page = browser.open(url_of(server))
-        page.drop(photograph)
+        page.drop(cat_photo)
         page.call("click", "button:text-is('Detect')")
         page.call("click", "#send")
         page.ended()

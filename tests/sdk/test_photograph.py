@@ -156,6 +156,74 @@ def test_boxes_are_on_the_thing(client: genai.Client, photo: Image.Image, scene:
     assert best > 0.5, found
 
 
+SEGMENT = (
+    "Give the segmentation masks for the {}. Output a JSON list of segmentation masks where each entry "
+    'contains the 2D bounding box in the key "box_2d", the segmentation mask in key "mask", and the text '
+    'label in the key "label". Use descriptive labels.'
+)
+
+
+def _masks(text: str, size: tuple[int, int]) -> list[tuple[str, Box, Image.Image]]:
+    """The masks of an answer on the whole picture, read step by step as the cookbook does."""
+    width, height = size
+    found = []
+    for item in json.loads(text):
+        y0, x0, y1, x1 = (
+            int(side / 1000 * (height, width)[at % 2]) for at, side in enumerate(item["box_2d"])
+        )
+        assert y0 < y1 and x0 < x1
+        assert item["mask"].startswith("data:image/png;base64,")
+        encoded = base64.b64decode(item["mask"].removeprefix("data:image/png;base64,"))
+        mask = Image.open(io.BytesIO(encoded)).resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR)
+        whole = Image.new("L", size)
+        whole.paste(mask.point(lambda level: 255 if level > 127 else 0), (x0, y0))
+        found.append((item["label"], tuple(item["box_2d"]), whole))
+    return found
+
+
+def test_masks_are_read_as_the_cookbook_reads_them(
+    client: genai.Client, photo: Image.Image, scene: Scene
+) -> None:
+    prompt = SEGMENT.format(scene.label)
+    response = client.models.generate_content(model=MODEL, contents=_contents(photo, prompt))
+    masks = _masks(response.text or "", photo.size)
+    box, mask = max(
+        ((box, mask) for label, box, mask in masks if label == scene.label),
+        key=lambda one: _overlap(one[0], scene.box),
+    )
+    # What is true of every thing in its box: it is in it, it takes much of it, and not all.
+    edges = mask.getbbox()
+    assert edges is not None
+    inside = sum(mask.histogram()[128:])
+    height, width = (box[2] - box[0]) / 1000 * photo.height, (box[3] - box[1]) / 1000 * photo.width
+    assert 0.3 < inside / (height * width) < 0.97
+    middle = ((box[1] + box[3]) / 2000 * photo.width, (box[0] + box[2]) / 2000 * photo.height)
+    assert edges[0] < middle[0] < edges[2]
+    assert edges[1] < middle[1] < edges[3]
+
+
+@pytest.mark.parametrize("scene", SCENES[:1], ids=lambda scene: scene.file)
+def test_masks_of_a_schema_and_of_a_stream_are_the_same(client: genai.Client, scene: Scene) -> None:
+    class Segment(BaseModel):
+        box_2d: list[int]
+        mask: str
+        label: str
+
+    photo = _photo(scene)
+    config = types.GenerateContentConfig(
+        response_mime_type="application/json", response_schema=list[Segment], temperature=0.5
+    )
+    contents = _contents(photo, SEGMENT.format(scene.label))
+    shaped = client.models.generate_content(model=MODEL, contents=contents, config=config)
+    chunks = list(client.models.generate_content_stream(model=MODEL, contents=contents))
+    streamed = json.loads("".join(chunk.text or "" for chunk in chunks))
+    assert [Segment.model_validate(each) for each in streamed]
+    assert json.loads(shaped.text or "") == streamed
+    # A mask is no token of the model's.
+    usage = chunks[-1].usage_metadata
+    assert usage and usage.candidates_token_count and usage.candidates_token_count < 60 * len(streamed)
+
+
 def test_boxes_fit_the_picture_when_scaled(client: genai.Client, photo: Image.Image) -> None:
     width, height = photo.size
     for _, (top, left, bottom, right) in _boxes(client, photo):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -270,3 +271,59 @@ def test_no_more_faults_are_looked_for_than_are_shown() -> None:
     with pytest.raises(InvalidFields) as caught:
         decode_generate(body, LIMITS)
     assert len(caught.value.violations) == 20
+
+
+_PARTS = st.one_of(
+    st.builds(lambda text: {"text": text}, st.sampled_from(["Look:", "", "é\n", None, 3])),
+    st.builds(
+        lambda kind, data: {"inlineData": {"mimeType": kind, "data": data}},
+        st.sampled_from(["image/png", "image/jpg", "IMAGE/PNG", "image/gif", "", None]),
+        st.sampled_from([PNG, "", "?", "iVBO", 7]),
+    ),
+    st.just({"text": "both", "inlineData": {"mimeType": "image/png", "data": PNG}}),
+    st.sampled_from([{}, {"text": "hm", "thought": True}, {"txt": "x"}, "text", None]),
+)
+_CONTENTS = st.lists(
+    st.one_of(
+        st.builds(
+            lambda role, parts: {"role": role, "parts": parts},
+            st.sampled_from(["user", "model", "function", "", None, "system", 1]),
+            st.lists(_PARTS, max_size=5),
+        ),
+        st.builds(lambda parts: {"parts": parts}, st.lists(_PARTS, min_size=1, max_size=3)),
+        st.sampled_from([{}, {"parts": None}, "hello", {"role": "user"}]),
+    ),
+    max_size=3,
+)
+_CONFIGS: st.SearchStrategy[object] = st.sampled_from(
+    [
+        {"temperature": 0, "maxOutputTokens": 5},
+        {"temperature": "hot"},
+        {"top_k": 3},
+        {"topP": 7},
+        {"candidateCount": 0},
+        {"responseMimeType": "application/json", "responseSchema": {"type": "STRING"}},
+        {"mediaResolution": "MEDIA_RESOLUTION_LOW"},
+        {"thinkingConfig": {"thinkingBudget": 1, "thinkingLevel": "LOW"}},
+        {"nonsense": 1},
+        None,
+        [],
+    ]
+)
+_PLAIN_OR_NOT = st.fixed_dictionaries({"contents": _CONTENTS}, optional={"generationConfig": _CONFIGS})
+
+
+def _outcome(decode: Callable[[bytes, RequestLimits], Conversation], request: Json) -> object:
+    try:
+        return decode(json.dumps(request).encode(), LIMITS)
+    except InvalidRequest as error:
+        return type(error), error.message, error.where
+
+
+@given(request=_PLAIN_OR_NOT, decode=st.sampled_from([decode_generate, decode_count]))
+@settings(max_examples=examples(300))
+def test_what_is_read_without_models_is_what_the_models_read(
+    request: dict[str, Json], decode: Callable[[bytes, RequestLimits], Conversation]
+) -> None:
+    """A request that names its model is read by the models; the name itself changes nothing."""
+    assert _outcome(decode, request) == _outcome(decode, {**request, "model": "models/vidi-lite"})

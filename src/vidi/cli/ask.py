@@ -22,6 +22,10 @@ DETECT = (
     "Detect the all of the prominent items in the image. "
     "The box_2d should be [ymin, xmin, ymax, xmax] normalized to 0-1000."
 )
+MASKS = (
+    "Give the segmentation masks for {}. Output a JSON list where each entry contains the 2D bounding box in "
+    'the key "box_2d", the segmentation mask in key "mask", and the text label in the key "label".'
+)
 DETECT_NAMED = "Detect {} in the image. The box_2d should be [ymin, xmin, ymax, xmax] normalized to 0-1000."
 
 IN_FLIGHT = 4
@@ -81,8 +85,14 @@ def ask(words: tuple[str, ...], each: bool, wishes: Wishes, common: Common) -> N
     help="Write an annotated PNG; with several photos, a folder of them.",
 )
 @click.option("--what", default="", metavar="WORDS", help='Only these, as in --what "the dogs and the ball".')
+@click.option("--masks", is_flag=True, help="Masks too: drawn, and in the JSON as PNGs in base64.")
+@click.option(
+    "--opacity", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Of masks in a drawing."
+)
 @common_options
-def detect(photos: tuple[str, ...], target: Path | None, what: str, common: Common) -> None:
+def detect(
+    photos: tuple[str, ...], target: Path | None, what: str, masks: bool, opacity: float, common: Common
+) -> None:
     """Box the objects in each PHOTO: a file, a folder of pictures, an https address, or -.
 
     Boxes are [ymin, xmin, ymax, xmax] in 0..1000 of the upright picture. A drawing of sign.jpg in a folder is
@@ -91,6 +101,7 @@ def detect(photos: tuple[str, ...], target: Path | None, what: str, common: Comm
     \b
     vidi detect street.jpg --draw boxes.png
     vidi detect photos/ --draw annotated/ --what cars --json
+    vidi detect street.jpg --masks --draw masks.png --opacity 0.4
     """
     files = expand_photos(photos)
     drawings = targets(files, target) if target else {}
@@ -99,14 +110,15 @@ def detect(photos: tuple[str, ...], target: Path | None, what: str, common: Comm
         found = parse_boxes(response.text)
         if photo in drawings:
             async with PictureDecoder.open(common.settings) as decoder:
-                await draw(decoder, photo, found, drawings[photo])
+                await draw(decoder, photo, found, drawings[photo], opacity)
         if common.as_json:
-            boxes = [asdict(item) for item in found]
+            boxes = [item.as_json() for item in found]
             _print_json({"photo": photo.name, "model": response.model, "objects": boxes})
         else:
             _print_boxes(photo, found, drawings.get(photo), headed=len(files) > 1)
 
     question = DETECT_NAMED.format(what) if what else DETECT
+    question = MASKS.format(what or "all objects") if masks else question
     _each(common, files, question, Wishes(common.model, json_only=True), show)
 
 

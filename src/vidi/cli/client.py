@@ -222,7 +222,7 @@ async def connect(settings: Settings, server: str) -> AsyncIterator[Client]:
             settings.model_copy(update={"data_dir": Path(folder), "keys_file": None}), ProgressBars()
         )
         async with (
-            app.router.lifespan_context(app),
+            app.lifespan.router.lifespan_context(app),
             httpx2.AsyncClient(
                 transport=InProcess(app), base_url="http://localhost", headers=keys, timeout=timeout
             ) as http,

@@ -1,19 +1,22 @@
-"""Boxes as a model answers them, and boxes on a picture."""
+"""Boxes and masks as a model answers them, and on a picture."""
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
+from PIL import Image
 
 from vidi.cli.options import ClientError
 from vidi.cli.photos import Photo
-from vidi.domain.geometry import Box, Fit
+from vidi.domain.geometry import Box, Fit, MaskImage
 from vidi.domain.prompt import ImageHeader, ImageSource, Picture
 from vidi.images.draw import Labelled, draw_boxes
 from vidi.images.header import ImageLimits
@@ -27,10 +30,19 @@ DRAWN_PIXELS = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class FoundBox:
-    """One box of a detection answer."""
+    """One box of a detection answer.
+
+    Attributes:
+        mask: Address of a PNG that covers the box, as the model sent it; "" for none.
+    """
 
     label: str
     box_2d: tuple[int, int, int, int]
+    mask: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """The object for programs; without a mask where there is none."""
+        return {name: value for name, value in asdict(self).items() if name != "mask" or value}
 
 
 def parse_boxes(text: str) -> list[FoundBox]:
@@ -49,8 +61,33 @@ def parse_boxes(text: str) -> list[FoundBox]:
 def _found(item: object) -> FoundBox:
     match item:
         case {"box_2d": [int(ymin), int(xmin), int(ymax), int(xmax)], **rest}:
-            return FoundBox(str(rest.get("label", "")), (ymin, xmin, ymax, xmax))
+            mask = rest.get("mask", "")
+            return FoundBox(
+                str(rest.get("label", "")), (ymin, xmin, ymax, xmax), mask if isinstance(mask, str) else ""
+            )
     raise ClientError(f"The model answered something that is no box: {json.dumps(item)[:200]}")
+
+
+def mask_image(address: str) -> MaskImage | None:
+    """The mask in a `data:` address; None for "", which stands where a model made none.
+
+    Raises:
+        ClientError: It is no PNG, or a huge one.
+    """
+    if not address:
+        return None
+    try:
+        encoded = base64.b64decode(address.removeprefix(_MASK_URL), validate=True)
+        with Image.open(io.BytesIO(encoded), formats=["PNG"]) as image:
+            if image.width * image.height > DRAWN_PIXELS:
+                raise ClientError(f"The model sent a mask of {image.width} x {image.height} pixels.")
+            grey = image.convert("L")
+    except (ValueError, SyntaxError, OSError) as error:
+        raise ClientError(f"The model sent a mask that is no PNG in base64: {address[:80]}") from error
+    return MaskImage(grey.width, grey.height, grey.tobytes())
+
+
+_MASK_URL = "data:image/png;base64,"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +122,26 @@ class PictureDecoder:
         return header, await self.pool.prepare(source, header, Fit(DRAWN_PIXELS))
 
 
-async def draw(decoder: PictureDecoder, photo: Photo, found: list[FoundBox], target: Path) -> None:
-    """Write `photo` with its boxes drawn as the PNG `target`.
+async def draw(
+    decoder: PictureDecoder, photo: Photo, found: list[FoundBox], target: Path, opacity: float
+) -> None:
+    """Write `photo` with its boxes and masks drawn as the PNG `target`.
+
+    Args:
+        decoder: Reads the photo.
+        photo: What to draw on.
+        found: What to draw.
+        target: Where to.
+        opacity: Of masks, 0..1.
 
     Raises:
         InvalidImage: The photo is no picture that can be read.
-        ClientError: It is not there.
+        ClientError: It is not there, or a mask is no PNG.
         OSError: The drawing cannot be written.
     """
     _, picture = await decoder.prepare(photo)
-    boxes = [Labelled(item.label, Box(*item.box_2d), None) for item in found]
-    _write(target, draw_boxes(picture, boxes))
+    boxes = [Labelled(item.label, Box(*item.box_2d), mask=mask_image(item.mask)) for item in found]
+    _write(target, draw_boxes(picture, boxes, opacity))
 
 
 def targets(photos: Sequence[Photo], target: Path) -> dict[Photo, Path]:

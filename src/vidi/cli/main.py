@@ -103,8 +103,9 @@ def main() -> None:
       vidi models --all
       vidi pull gemma-4-e2b
       vidi ask photo.jpg "What happens here?" --model gemma-4-e2b
-    Serve the API, and point code written for Gemini at it:
+    Serve the API:
       vidi serve
+    In another terminal, point code written for Gemini at it:
       export GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8484 GEMINI_API_KEY=any
 
     Every setting can also be given in the environment (VIDI_PORT=9000) or in a TOML file (--config).

@@ -19,15 +19,12 @@ import PIL.Image
 import PIL.ImageOps
 
 from vidi.cli.options import CONNECT_SECONDS, ClientError
-from vidi.images.header import image_format
+from vidi.images.header import convertible_format
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff", ".avif",
 )  # fmt: skip
 """What is taken from a folder; a file that is named itself is taken whatever it is called."""
-
-CONVERTED = ("GIF", "BMP", "TIFF", "AVIF")
-"""Formats, as Pillow names them, that the API does not take and that are made PNG."""
 
 STDIN = "-"
 LARGEST_FETCHED = 100_000_000
@@ -135,10 +132,11 @@ async def _fetched(address: str) -> bytes:
 
 def _converted(data: bytes) -> bytes:
     """The picture as it is, or as an upright PNG if the API does not take its format."""
-    if not data or image_format(data) is not None:
+    form = convertible_format(data)
+    if form is None:
         return data
     try:
-        with PIL.Image.open(io.BytesIO(data), formats=CONVERTED) as opened:
+        with PIL.Image.open(io.BytesIO(data), formats=(form.name,)) as opened:
             upright = PIL.ImageOps.exif_transpose(opened)
             target = io.BytesIO()
             upright.convert("RGBA" if upright.has_transparency_data else "RGB").save(target, "PNG")

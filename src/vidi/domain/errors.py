@@ -47,43 +47,73 @@ class VidiError(Exception):
 
 
 class InvalidRequest(VidiError):
-    """The request is wrong."""
+    """The request is wrong, or asks for what is not served.
+
+    Change what the message names, and do not send the same again.
+    """
 
 
 class MalformedJson(InvalidRequest):
-    """The body cannot be read as JSON."""
+    """The body cannot be read as JSON.
+
+    Mend it where the message points.
+    """
 
 
 class InvalidImage(InvalidRequest):
-    """A picture is unsupported, broken or over a limit."""
+    """A picture is unsupported, broken or over a limit.
+
+    Send another one in the part that the message names.
+    """
 
 
 class RequestTooLarge(InvalidRequest):
-    """The body holds more bytes than the server takes."""
+    """The body holds more bytes than the server takes.
+
+    Upload large pictures first and name them, or raise `max_request_bytes`.
+    """
 
 
 class SlowRequest(VidiError):
-    """The body came too slowly to wait for its end."""
+    """The body came too slowly, or stood still while others needed the memory.
+
+    Send it again, without pauses; upload a large picture in pieces.
+    """
 
 
 class FailedPrecondition(VidiError):
-    """The request is right, the state of what it names is not."""
+    """The request is right, the state of what it names is not: a file is not ready, an upload has ended.
+
+    Start the upload anew, or wait until the file is ACTIVE.
+    """
 
 
 class Unauthenticated(VidiError):
-    """The caller showed no valid key."""
+    """The caller showed no valid key.
+
+    Kept for engines and gateways: Vidi itself says 403 or 400 as Google does.
+    """
 
 
 class PermissionDenied(VidiError):
-    """The thing is not the caller's, or does not exist."""
+    """No key was shown, or the thing is not there for this key.
+
+    Show a key that may; for a file, upload it again with this key.
+    """
 
 
 class NotFound(VidiError):
-    """No such model, method or path."""
+    """No such model, method, upload or path.
+
+    Look at the list of models, and at the base URL.
+    """
 
 
 class ResourceExhausted(VidiError):
-    """There is no room for more now."""
+    """There is no room for more now: the disk or the file store is full.
+
+    Delete files, or try again after `Retry-After`.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +134,10 @@ class QuotaViolation:
 
 
 class QuotaExceeded(ResourceExhausted):
-    """A limit that somebody set is reached."""
+    """A limit that somebody set is reached: of a key, of stored bytes, of open uploads.
+
+    Wait as long as `RetryInfo` says; `QuotaFailure` names the limit.
+    """
 
     def __init__(self, quota: QuotaViolation, advice: str, *, retry_after: float, reason: str = "") -> None:
         """Say so in Google's words.
@@ -127,16 +160,28 @@ class QuotaExceeded(ResourceExhausted):
 
 
 class Unavailable(VidiError):
-    """The server cannot do this now."""
+    """The server cannot do this now: it is full, shuts down, or its model is away or has no weights.
+
+    Try again after `Retry-After`; without that header do what the message says.
+    """
 
 
 class DeadlineExceeded(VidiError):
-    """The work did not finish in time."""
+    """The work did not finish in time.
+
+    Ask for less at once, or raise `request_seconds` or the client's own limit.
+    """
 
 
 class Cancelled(VidiError):
-    """The client went away before the answer was ready."""
+    """The client went away before the answer was ready; stands in the log only.
+
+    Nothing.
+    """
 
 
 class Internal(VidiError):
-    """A fault of the server."""
+    """A fault of the server.
+
+    Report it, with what the log says under the request's id.
+    """

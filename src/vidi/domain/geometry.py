@@ -1,4 +1,4 @@
-"""Boxes, points and the way back to the caller's picture.
+"""Boxes, points, masks and the way back to the caller's picture.
 
 The one frame of reference: y first, 0..1000 on both axes, on the caller's *upright* image (EXIF or
 HEIF orientation applied). Source of the convention: the guide's `box_2d`.
@@ -7,7 +7,7 @@ HEIF orientation applied). Source of the convention: the guide's `box_2d`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 GRID = 1000
 """Both axes of the caller's image run from 0 to GRID, whatever its size in pixels."""
@@ -79,6 +79,21 @@ class Point:
     def point(self) -> tuple[int, int]:
         """The point as the API writes it: (y, x), plain integers 0..1000."""
         return (_grid(self.y), _grid(self.x))
+
+
+@dataclass(frozen=True, slots=True)
+class MaskImage:
+    """How likely each place of a box belongs to the thing in it.
+
+    Attributes:
+        width: Columns, at least 1. The mask covers the box whatever its size: a reader scales it.
+        height: Rows, at least 1.
+        grey: width * height bytes, row by row from the top: 0 surely not, 255 surely; over 127 it does.
+    """
+
+    width: int
+    height: int
+    grey: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from vidi.domain.answer import FunctionCall
 from vidi.domain.geometry import Placement
@@ -54,13 +54,17 @@ def level_of(detail: ImageDetail) -> MediaResolution:
 
 
 class ImageFormat(Enum):
-    """The five formats that are read, by MIME type."""
+    """Formats of pictures, by MIME type: the five that the API takes, then what is made one of them."""
 
     PNG = "image/png"
     JPEG = "image/jpeg"
     WEBP = "image/webp"
     HEIC = "image/heic"
     HEIF = "image/heif"
+    GIF = "image/gif"
+    BMP = "image/bmp"
+    TIFF = "image/tiff"
+    AVIF = "image/avif"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,11 @@ class Turn(Generic[Image]):
             if not isinstance(part, str | FunctionPart):
                 yield part
 
+    def with_images(self, new: Iterator[New]) -> Turn[New]:
+        """The same turn over the next of other images."""
+        parts = [part if isinstance(part, str | FunctionPart) else next(new) for part in self.parts]
+        return Turn(self.role, tuple(parts))
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -266,15 +275,12 @@ class Request(Generic[Image]):
 
     def with_images(self, images: Iterable[New]) -> Request[New]:
         """The same request over other images, one for each of `images()` and in that order."""
+        if next(self.images(), None) is None:
+            # Without images it is a request over whatever there may be.
+            return cast("Request[New]", self)
         new = iter(images)
         return Request(
-            turns=tuple(
-                Turn(
-                    turn.role,
-                    tuple(part if isinstance(part, str | FunctionPart) else next(new) for part in turn.parts),
-                )
-                for turn in self.turns
-            ),
+            turns=tuple(turn.with_images(new) for turn in self.turns),
             system=self.system,
             sampling=self.sampling,
             output=self.output,

@@ -6,6 +6,7 @@ references are unrolled and unions kept in `any_of` before it is built.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -81,3 +82,10 @@ class Schema:
     def nullable(self) -> bool:
         """Whether null is a valid value."""
         return Kind.NULL in self.kinds or any(option.nullable for option in self.any_of)
+
+
+def snake(name: str) -> str:
+    """`boundingBox2D` and `bounding-box 2d` as bounding_box_2d."""
+    short = name[:100]
+    split = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[A-Z][a-z])", "_", short)
+    return re.sub(r"[^0-9a-z]+", "_", split.lower()).strip("_")

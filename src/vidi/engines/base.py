@@ -163,6 +163,23 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class Instant(Protocol):
+    """A further ability of an engine: some of its work takes less time than to give it to a thread.
+
+    Whatever it says that of is done on the event loop, and everybody waits meanwhile: microseconds, or a
+    millisecond where it is rare. It must never wait for anything itself.
+    """
+
+    def counts_at_once(self, headers: PromptHeaders) -> bool:
+        """Whether `count_tokens` of this prompt is such work."""
+        ...
+
+    def answers_at_once(self, prompt: Prompt) -> bool:
+        """Whether all of `generate` of this prompt is."""
+        ...
+
+
+@runtime_checkable
 class SelfCheck(Protocol):
     """A further ability of an engine: to tell that what it stands on is away. `/ready` asks for it."""
 

@@ -52,7 +52,12 @@ _WORDS = re.compile(r"\bwords=(\d{1,7})\b|\brepeat (\d{1,7}) words\b")
 _SLEEP = re.compile(r"\bsleep=(\d+(?:\.\d+)?)\b")
 _CALL = re.compile(r"\bcall=([\w.:-]{1,64})\s*")
 _FAIL = re.compile(r"\bfail=midway\b")
+_STEERED = re.compile(r"[=\d]")
+"""What no text is without that asks for a long or a slow answer."""
 _WORDS_BEFORE_FAILURE = 3
+_FEW_PARTS = 20
+_SHORT_TEXT = 400
+"""An answer of so many characters takes a tenth of a millisecond."""
 _MOST_CALLS = 64
 _LONGEST_TEXT = 1_000_000
 """Characters of a prompt that are searched and repeated; more than an answer may have tokens for."""
@@ -79,6 +84,20 @@ class Echo:
     def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """Four characters a token, 258 tokens a picture."""
         return estimate_tokens(headers)
+
+    def counts_at_once(self, headers: PromptHeaders) -> bool:
+        """Always but with functions, which are written out to be counted."""
+        return not headers.functions
+
+    def answers_at_once(self, prompt: Prompt) -> bool:
+        """Whether the answer is short, and nothing has to be made up for it or waited for."""
+        if prompt.functions or prompt.output.schema is not None or prompt.sampling.stop_sequences:
+            return False
+        parts = prompt.turns[-1].parts if prompt.turns else ()
+        texts = [part for part in parts if isinstance(part, str)]
+        if len(parts) > _FEW_PARTS or sum(map(len, texts)) > _SHORT_TEXT:
+            return False
+        return not any(_STEERED.search(text) for text in texts)
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Say what the prompt holds.

@@ -1,12 +1,15 @@
-"""Output limits and token prices for engines that have no tokenizer of their own."""
+"""Output limits and token prices for engines that have no tokenizer of their own, and the smallest engine:
+a function that says text (`TextEngine`)."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from vidi.domain.answer import Finish, Piece, TokenCount
-from vidi.domain.prompt import PromptHeaders, Sampling
+from vidi.domain.errors import InvalidRequest
+from vidi.domain.prompt import Prompt, PromptHeaders, Sampling, TextFormat
+from vidi.engines.base import ModelCard
 from vidi.engines.calls import declared
 
 CHARACTERS_PER_TOKEN = 4
@@ -78,6 +81,40 @@ def bounded(texts: Iterable[str], sampling: Sampling, *, limit: int) -> Generato
         _close(source)
 
 
+@dataclass(frozen=True, slots=True)
+class TextEngine:
+    """A whole engine, made of a function that looks at a prompt and says text, piece by piece.
+
+    Attributes:
+        card: The model's card.
+        answer: Called on a thread of its own for each prompt; closed where it is a generator and nobody
+            waits any more.
+    """
+
+    card: ModelCard
+    answer: Callable[[Prompt], Iterable[str]]
+
+    def count_tokens(self, headers: PromptHeaders) -> TokenCount:
+        """Four characters a token, 258 tokens a picture."""
+        return estimate_tokens(headers)
+
+    def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
+        """What the function says, within the limits of the request.
+
+        Raises:
+            InvalidRequest: JSON or one of several words is asked for.
+        """
+        if prompt.output.schema is not None or prompt.output.format is not TextFormat.PLAIN:
+            raise InvalidRequest(
+                f"{self.card.id} answers in plain text only. Ask for text/plain, no schema and no functions.",
+                where="generation_config.response_mime_type",
+            )
+        yield from bounded(self.answer(prompt), prompt.sampling, limit=self.card.output_token_limit)
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
 def _price(sent: int, text: str) -> int:
     """Tokens that `text` adds to `sent` characters, so that the sum over pieces is the price of the whole."""
     return -(-(sent + len(text)) // CHARACTERS_PER_TOKEN) - -(-sent // CHARACTERS_PER_TOKEN)
@@ -98,6 +135,9 @@ class _Gate:
     held: str = ""
 
     def push(self, text: str) -> str:
+        if not self.stops and len(text) <= self.room:
+            self.room -= len(text)
+            return text
         fitting = text[: self.room]
         self.room -= len(fitting)
         self.held += fitting

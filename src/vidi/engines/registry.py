@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
 
 from vidi.domain.errors import Unavailable
 from vidi.engines.base import Engine, EngineContext, EngineFactory, ModelEntry, ModelLister
+from vidi.engines.segmenter import Segmenter
 from vidi.engines.weights import missing_packages_named, unknown_model
 from vidi.engines.worker import Worker, WorkerState
 
 GROUP = "vidi.engines"
 """The entry point group in which installed packages publish their models."""
+
+SEGMENTER_GROUP = "vidi.segmenters"
+"""The entry point group in which installed packages publish their segmenters."""
+
+SegmenterFactory = Callable[[EngineContext], Segmenter]
+"""Opens a segmenter; fetches its weights if they are missing. Raises Unavailable when it cannot."""
 
 ALIAS = re.compile(r"(?!.*-(?:image|tts|live|embedding|audio)(?:-|$))gem(?:ini|ma)-[\w.-]{1,100}", re.ASCII)
 """A name like these runs the default model, so that code written for Gemini runs as it is.
@@ -46,6 +53,21 @@ def best_model(entries: Mapping[str, ModelEntry]) -> ModelEntry:
     for entry in (*ready, *(entry for entry in ranked if entry.auto_download)):
         return entry
     raise Unavailable("No model is installed. Reinstall Vidi, or install an engine package.")
+
+
+def open_segmenter(name: str, context: EngineContext) -> Segmenter:
+    """The segmenter that is published under a name.
+
+    Raises:
+        Unavailable: None is, or it cannot be opened; says which there are.
+    """
+    published = {point.name: point for point in entry_points(group=SEGMENTER_GROUP)}
+    if name not in published:
+        there = ", ".join(sorted(published)) or "none"
+        raise Unavailable(f"There is no segmenter {name!r}. Installed: {there}.")
+    with missing_packages_named():
+        factory: SegmenterFactory = published[name].load()
+    return factory(context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +145,8 @@ class Registry:
             Unavailable: If its weights cannot be fetched or it does not start; a later call tries again.
         """
         entry = self.find(model)
-        worker = await asyncio.shield(self._begin(entry))
+        opening = self._begin(entry)
+        worker = opening.result() if opening.done() else await asyncio.shield(opening)
         return Resolved(worker, alias=model not in self._entries)
 
     def check_room(self, model: str) -> None:

@@ -67,11 +67,13 @@ class Elements:
         sources: One for each element; those that turn out to know nothing are left out.
         limit: How many are wanted at most; None for as many as the schema allows.
         strict: Whether it is an error that one cannot be filled; else it is left out too.
+        every: Whether each stands, whatever is known of it.
     """
 
     sources: Sequence[ValueSource] = ()
     limit: int | None = None
     strict: bool = False
+    every: bool = False
 
 
 class ValueSource(Protocol):
@@ -83,6 +85,10 @@ class ValueSource(Protocol):
 
     def scalar(self, kind: Kind, schema: Schema, /) -> Scalar:
         """The text, number or truth that stands here, before the schema's limits; None if unknown."""
+        ...
+
+    def blank(self, schema: Schema, /) -> str:
+        """The text that says that nothing is known, if the schema's limits allow it."""
         ...
 
     def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
@@ -106,6 +112,9 @@ class Nothing:
 
     def scalar(self, _kind: Kind, _schema: Schema, /) -> Scalar:
         return None
+
+    def blank(self, _schema: Schema, /) -> str:
+        return ""
 
     def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
         return FilledValue(None if None in allowed else allowed[0], known=False)
@@ -196,7 +205,9 @@ class _Filler:
             case Kind.BOOLEAN:
                 return FilledValue(bool(told), known=told is not None)
             case Kind.STRING:
-                return self._fill_text(told if isinstance(told, str) else None, schema, path)
+                filled = self._fill_text(told if isinstance(told, str) else None, schema, path)
+                blank = "" if filled.known else source.blank(schema)
+                return FilledValue(blank, False) if blank and self._fits(blank, schema, path) else filled
             case _:
                 near = told if isinstance(told, int | float) else 0
                 return FilledValue(number(near, schema, path), known=told is not None)
@@ -258,7 +269,7 @@ class _Filler:
         told = source.elements(schema)
         make = self.fill if told.strict else self._attempt
         filled = [make(schema.element(at), inner, f"{path}[{at}]") for at, inner in enumerate(told.sources)]
-        known = [value.value for value in filled if value.known]
+        known = [value.value for value in filled if value.known or told.every]
         values = known[: told.limit if schema.max_items is None else schema.max_items]
         have = len(values)
         if known and have < least and schema.element(have).properties:

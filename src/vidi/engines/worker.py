@@ -1,8 +1,9 @@
 """The one bridge between asynchronous callers and a synchronous engine.
 
 Who runs where: callers live on the event loop; each running prompt has a thread of its own, as many as
-the engine has slots; more prompts wait in a bounded queue, and beyond it they are refused at once. A caller
-goes through three gates, so that nothing is prepared for whom there is no place, and little for who waits:
+the engine has slots, unless its engine has the answer at once; more prompts wait in a bounded queue, and
+beyond it they are refused at once. A caller goes through three gates, so that nothing is prepared for whom
+there is no place, and little for who waits:
 
     admit    a place in the queue, asked for before any work is done
     turn     near its head: time to prepare the prompt
@@ -16,15 +17,17 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import Internal, Unavailable, VidiError
 from vidi.domain.prompt import Prompt, PromptHeaders
-from vidi.engines.base import Engine, ModelCard, OwnProcess, Restarting, SelfCheck
+from vidi.engines.base import Engine, Instant, ModelCard, OwnProcess, Restarting, SelfCheck
 from vidi.engines.machine import resident_bytes
 
 log = logging.getLogger(__name__)
@@ -35,11 +38,16 @@ PENDING_PIECES = 256
 MOST_COUNTERS = 16
 """How many prompts of one engine are counted at the same time; the others wait."""
 
+KEPT_SECONDS = 10.0
+"""How long a thread waits for the next prompt before it ends."""
+
 CLOSE_SECONDS = 5.0
 """How long a closing worker waits for engines to notice."""
 
 PREPARED = 2
 """How many prompts may be prepared or running, for each slot: one that runs, and the next one."""
+
+FAILED = "The model failed on this request. The server's log says more."
 
 RETRY_AFTER_S = 2.0
 """What a refused caller is told to wait."""
@@ -76,6 +84,7 @@ class Worker:
             queue: How many prompts may wait for a slot; one more is refused.
         """
         self._engine = engine
+        self._instant = engine if isinstance(engine, Instant) else None
         self._queue = queue
         self._admitted = 0
         self._refused = 0
@@ -83,6 +92,8 @@ class Worker:
         self._turns = asyncio.Semaphore(PREPARED * engine.card.slots)
         self._slots = asyncio.Semaphore(engine.card.slots)
         self._running: set[asyncio.Future[None]] = set()
+        self._at_once = 0
+        self._threads = _KeptThreads(engine.card.id)
         # Its own, so that an engine whose server is frozen holds up nobody else's work.
         self._counters = ThreadPoolExecutor(
             min(MOST_COUNTERS, engine.card.slots), thread_name_prefix=f"{engine.card.id} counter"
@@ -102,7 +113,7 @@ class Worker:
     def state(self) -> WorkerState:
         """How the model is doing."""
         restarts = self._engine.restarts if isinstance(self._engine, Restarting) else 0
-        running = len(self._running)
+        running = len(self._running) + self._at_once
         waiting = max(0, self._admitted + self._left_behind - running)
         pid = self._engine.pid if isinstance(self._engine, OwnProcess) else None
         memory = resident_bytes(pid) if pid else 0
@@ -110,6 +121,8 @@ class Worker:
 
     async def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """What a prompt costs under the model's own id; an engine may have to ask another process."""
+        if self._instant is not None and self._instant.counts_at_once(headers):
+            return self._engine.count_tokens(headers)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._counters, self._engine.count_tokens, headers)
 
@@ -145,11 +158,20 @@ class Worker:
         then it takes the place of a prompt that waits.
         """
         await self._slots.acquire()
+        if self._instant is not None and self._instant.answers_at_once(prompt):
+            self._at_once += 1
+            answer = self._answer(prompt)
+            try:
+                yield answer
+            finally:
+                await answer.aclose()
+                self._at_once -= 1
+                self._slots.release()
+            return
         channel = _Channel(asyncio.get_running_loop())
         self._running.add(channel.over)
         channel.over.add_done_callback(self._free_slot)
-        # A daemon, so that an engine that never comes back cannot keep the program from ending.
-        threading.Thread(target=self._run, args=(prompt, channel), name=self.card.id, daemon=True).start()
+        self._threads.run(partial(self._run, prompt, channel))
         try:
             yield channel.pieces()
         finally:
@@ -160,6 +182,19 @@ class Worker:
             elif not channel.over.done():
                 self._left_behind += 1
                 channel.over.add_done_callback(self._catch_up)
+
+    async def _answer(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+        """The answer of an engine that has it at once, made on the event loop."""
+        try:
+            with closing(self._engine.generate(prompt)) as pieces:
+                for piece in pieces:
+                    if _says_something(piece):
+                        yield piece
+        except VidiError:
+            raise
+        except Exception:
+            log.exception("engine %s failed", self.card.id)
+            raise Internal(FAILED) from None
 
     def _catch_up(self, _over: asyncio.Future[None]) -> None:
         self._left_behind -= 1
@@ -179,11 +214,12 @@ class Worker:
             channel.end(error)
         except Exception:
             log.exception("engine %s failed", self.card.id)
-            channel.end(Internal("The model failed on this request. The server's log says more."))
+            channel.end(Internal(FAILED))
 
     async def close(self) -> None:
         """Give running prompts CLOSE_SECONDS to notice that they are cancelled, then close the engine."""
         self._counters.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         if self._running:
             _, stuck = await asyncio.wait(self._running, timeout=CLOSE_SECONDS)
             if stuck:
@@ -192,14 +228,68 @@ class Worker:
         self._engine.close()
 
 
+def _says_something(piece: Piece) -> bool:
+    """Whether a piece is for the reader; an empty one only asks whether there is one."""
+    return bool(piece.text or piece.tokens or piece.finish or piece.call)
+
+
+class _KeptThreads:
+    """Threads of one engine: each runs one prompt at a time, and then waits a while for another.
+
+    They are daemons, so that an engine that never comes back cannot keep the program from ending.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._idle: list[SimpleQueue[Callable[[], None] | None]] = []
+
+    def run(self, call: Callable[[], None]) -> None:
+        """Run a call on a thread of its own: the one that was at work last, or a new one."""
+        try:
+            inbox = self._idle.pop()
+        except IndexError:
+            inbox = SimpleQueue()
+            threading.Thread(target=self._serve, args=(inbox,), name=self._name, daemon=True).start()
+        inbox.put(call)
+
+    def close(self) -> None:
+        """Let idle threads end."""
+        while self._idle:
+            self._idle.pop().put(None)
+
+    def _serve(self, inbox: SimpleQueue[Callable[[], None] | None]) -> None:
+        while call := self._next(inbox):
+            call()
+            # It holds a prompt, with its pictures.
+            del call
+            self._idle.append(inbox)
+
+    def _next(self, inbox: SimpleQueue[Callable[[], None] | None]) -> Callable[[], None] | None:
+        try:
+            return inbox.get(timeout=KEPT_SECONDS)
+        except Empty:
+            try:
+                self._idle.remove(inbox)
+            except ValueError:
+                # It was just taken: a call is on its way.
+                return inbox.get()
+            return None
+
+
 class _Channel:
-    """Pieces from the engine's thread to the event loop, with back-pressure and cancellation."""
+    """Pieces from the engine's thread to the event loop, with back-pressure and cancellation.
+
+    Neither side takes a lock, or wakes the other, unless that one waits: each says that it waits before it
+    looks a last time, and each does what the other waits for before it looks whether it does.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._pieces: deque[Piece] = deque()
-        self._room = threading.Semaphore(PENDING_PIECES)
+        self._room = threading.Condition(threading.Lock())
+        self._is_full = False
         self._arrived = asyncio.Event()
+        self._sleeps = False
         self._cancelled = False
         self._error: VidiError | None = None
         self.ended = False
@@ -208,29 +298,43 @@ class _Channel:
 
     def put(self, piece: Piece) -> bool:
         """Called by the engine's thread; False tells it to stop. An empty piece is only that question."""
-        if not (piece.text or piece.tokens or piece.finish or piece.call):
+        if not _says_something(piece):
             return not self._cancelled
-        self._room.acquire()
+        if len(self._pieces) >= PENDING_PIECES:
+            self._wait_for_room()
         if self._cancelled:
             return False
         self._pieces.append(piece)
         self._wake()
         return True
 
+    def _wait_for_room(self) -> None:
+        with self._room:
+            self._is_full = True
+            while len(self._pieces) >= PENDING_PIECES and not self._cancelled:
+                self._room.wait()
+            self._is_full = False
+
+    def _make_room(self) -> None:
+        with self._room:
+            self._room.notify()
+
     def end(self, error: VidiError | None) -> None:
         """Called by the engine's thread when there is no more to come."""
         self._error = error
         self.ended = True
-        self._wake()
         self._tell(self._finish)
 
     def cancel(self) -> None:
         """Called by the reader; the engine's thread stops at its next piece."""
         self._cancelled = True
-        self._room.release()
+        if self._is_full:
+            self._make_room()
 
     def _wake(self) -> None:
-        self._tell(self._arrived.set)
+        if self._sleeps:
+            self._sleeps = False
+            self._tell(self._arrived.set)
 
     def _tell(self, call: Callable[[], None]) -> None:
         # A loop that is already closed has no reader left to tell.
@@ -238,6 +342,7 @@ class _Channel:
             self._loop.call_soon_threadsafe(call)
 
     def _finish(self) -> None:
+        self._arrived.set()
         if not self.over.done():
             self.over.set_result(None)
 
@@ -246,11 +351,14 @@ class _Channel:
         while True:
             while self._pieces:
                 piece = self._pieces.popleft()
-                self._room.release()
+                if self._is_full:
+                    self._make_room()
                 yield piece
             if self.ended and not self._pieces:
                 if self._error is not None:
                     raise self._error
                 return
-            await self._arrived.wait()
             self._arrived.clear()
+            self._sleeps = True
+            if not self._pieces and not self.ended:
+                await self._arrived.wait()

@@ -182,7 +182,10 @@ class AccessPolicy:
             InvalidRequest: A wrong key, several, or several uploads.
             QuotaExceeded: The key is used too often.
         """
-        headers, query = Headers(scope=scope), QueryParams(scope["query_string"])
+        headers = Headers(scope=scope)
+        if not self.locked and access is not Access.UPLOAD_URL:
+            return self._admit_to_open(access, address, headers, [])
+        query = QueryParams(scope["query_string"])
         uploads = query.getlist(UPLOAD_ID) if access is Access.UPLOAD_URL else []
         if not self.locked:
             return self._admit_to_open(access, address, headers, uploads)
@@ -215,6 +218,8 @@ class AccessPolicy:
         return self.keys.find(keys[0])
 
     def _is_trusted(self, client: str) -> bool:
+        if not self.proxies:
+            return False
         address = _ip(client)
         return address is not None and any(address in network for network in self.proxies)
 
@@ -237,7 +242,8 @@ class AccessPolicy:
         return True
 
     def _check_names(self, address: Address, headers: Headers) -> None:
-        if _hostname(f"//{address.host}") not in self.hosts:
+        # A name without a port is its own host name.
+        if address.host not in self.hosts and _hostname(f"//{address.host}") not in self.hosts:
             raise PermissionDenied(
                 "This server is open only to its own machine and was called under another name. "
                 "Set VIDI_API_KEYS to open it to others, or VIDI_ALLOWED_HOSTS to allow this name."

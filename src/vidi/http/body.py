@@ -11,12 +11,12 @@ import asyncio
 import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from vidi.byte_budget import RETRY_AFTER_S, ByteBudget, Transfer
 from vidi.domain.errors import Cancelled, InvalidRequest, SlowRequest
@@ -39,7 +39,15 @@ PARSED_AT_ONCE = 2
 """Large bodies that are parsed at the same time: parsing takes twice their size beside them."""
 
 PARSED_ON_THE_LOOP = 4_000
-"""Bodies of up to so many bytes are parsed where they are, in a few milliseconds; others on a thread."""
+"""Bodies of up to so many bytes, long strings left out, are parsed where they are, in a few milliseconds;
+others on a thread."""
+
+QUICK_BYTES = 1_000_000
+"""Longer bodies are parsed on a thread in any case."""
+
+_LONG_STRING = 200
+"""No key that means anything has so many bytes, however it is written."""
+_MOST_QUOTES = 1_000
 
 SMALL = 256_000
 """Bodies of more bytes count as large."""
@@ -50,6 +58,7 @@ _REFERENCE = re.compile(rb"ref|\\u")
 Result = TypeVar("Result")
 Body = TypeVar("Body", bytes, bytearray)
 
+_NOT_ENCODED = ("", "identity")
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _PIECE = 1 << 20
 
@@ -61,6 +70,32 @@ FREELY_UNFOLDED = 5_000_000
 """Up to so many bytes it may have any."""
 
 
+def is_quick(body: Body) -> bool:
+    """Whether a body is parsed in a few milliseconds: it is short but for the text of pictures.
+
+    What takes time is the number of its values and how they are used, so long strings do not count.
+    """
+    if len(body) > QUICK_BYTES:
+        return False
+    if len(body) > PARSED_ON_THE_LOOP:
+        body = _without_long_strings(body)
+    return len(body) <= PARSED_ON_THE_LOOP and not _REFERENCE.search(body)
+
+
+def _without_long_strings(body: Body) -> Body:
+    """A body without what stands between quotes far from each other; all of it where quotes are many."""
+    kept, begin, at = body[:0], 0, body.find(b'"')
+    for _ in range(_MOST_QUOTES):
+        after = body.find(b'"', at + 1)
+        if at < 0 or after < 0:
+            return kept + body[begin:]
+        if after - at > _LONG_STRING:
+            kept += body[begin:at]
+            begin = after
+        at = after
+    return body
+
+
 class BodyReader:
     """Reads request bodies within the server's limits."""
 
@@ -70,8 +105,7 @@ class BodyReader:
         self.budget = budget
         self._parsing = asyncio.Semaphore(PARSED_AT_ONCE)
 
-    @asynccontextmanager
-    async def read(self, scope: Scope, receive: Receive) -> AsyncIterator[bytearray]:
+    def read(self, scope: Scope, receive: Receive) -> AbstractAsyncContextManager[bytearray]:
         """The whole body; its bytes count as held until the block is left, even if it is cleared before.
 
         Raises:
@@ -81,26 +115,28 @@ class BodyReader:
             Unavailable: Too many bytes are held for other requests.
             Cancelled: The client went away before the end.
         """
-        body = bytearray()
-        with self.budget.transfer() as transfer:
-            try:
-                self._make_room(scope, transfer)
-                async for chunk in decompress(scope, receive_chunks(receive, transfer, may_pause=False)):
-                    if len(body) + len(chunk) > self.limit:
-                        raise body_too_large(self.limit)
-                    transfer.add(len(chunk))
-                    body += chunk
-                self.budget.complete(transfer)
-                yield body
-            finally:
-                # An error on its way out may keep this frame, and the frame the body, for as long as the
-                # client reads the refusal. A reader that failed may still look at it: then both go together.
-                with suppress(BufferError):
-                    body.clear()
+        return _Reading(self, scope, receive)
+
+    async def fill(self, body: bytearray, scope: Scope, receive: Receive, transfer: Transfer) -> None:
+        """Read a whole body into a buffer. Raises as `read`."""
+        self._make_room(scope, transfer)
+
+        def add(chunk: bytes) -> None:
+            if len(body) + len(chunk) > self.limit:
+                raise body_too_large(self.limit)
+            transfer.add(len(chunk))
+            body.extend(chunk)
+
+        if _encoding(scope) in _NOT_ENCODED:
+            await _receive_all(receive, transfer, add)
+        else:
+            async for chunk in decompress(scope, receive_chunks(receive, transfer, may_pause=False)):
+                add(chunk)
+        self.budget.complete(transfer)
 
     async def decode(self, body: Body, decode: Callable[[Body], Result]) -> Result:
         """What `decode` makes of a body, without keeping other requests waiting while it works."""
-        if len(body) <= PARSED_ON_THE_LOOP and not _REFERENCE.search(body):
+        if is_quick(body):
             return decode(body)
         if len(body) <= SMALL:
             return await asyncio.to_thread(decode, body)
@@ -142,14 +178,46 @@ class BodyReader:
         self.budget.require(length, transfer)
 
 
+class _Reading:
+    """A body that is read when the block is entered."""
+
+    def __init__(self, reader: BodyReader, scope: Scope, receive: Receive) -> None:
+        self._reader, self._scope, self._receive = reader, scope, receive
+        self._body = bytearray()
+        self._held = reader.budget.transfer()
+
+    async def __aenter__(self) -> bytearray:
+        transfer = self._held.__enter__()
+        try:
+            await self._reader.fill(self._body, self._scope, self._receive, transfer)
+        except BaseException:
+            self._leave()
+            raise
+        return self._body
+
+    async def __aexit__(self, *_: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        # An error on its way out may keep this frame, and the frame the body, for as long as the client
+        # reads the refusal. A reader that failed may still look at it: then both go together.
+        with suppress(BufferError):
+            self._body.clear()
+        self._held.__exit__(None, None, None)
+
+
+def _encoding(scope: Scope) -> str:
+    return Headers(scope=scope).get("content-encoding", "identity").strip().lower()
+
+
 async def decompress(scope: Scope, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The body's bytes without their Content-Encoding, in pieces of a megabyte or less if they had one.
 
     Raises:
         InvalidRequest: It is compressed in a way that is not read, or wrongly.
     """
-    encoding = Headers(scope=scope).get("content-encoding", "identity").strip().lower()
-    if encoding in ("", "identity"):
+    encoding = _encoding(scope)
+    if encoding in _NOT_ENCODED:
         async for chunk in chunks:
             yield chunk
     elif encoding in ("gzip", "x-gzip", "deflate"):
@@ -207,17 +275,49 @@ async def receive_chunks(receive: Receive, transfer: Transfer, *, may_pause: boo
             raise _too_slow(transfer) from None
         finally:
             transfer.interrupt = None
-        if message["type"] == "http.disconnect":
-            raise Cancelled("The client went away before the end of its request.")
-        if transfer.put_out:
-            raise _too_slow(transfer)
-        chunk: bytes = message.get("body", b"")
+        chunk = _chunk_in(message, transfer)
         if chunk:
             earned = clock() + pause if may_pause else due + len(chunk) / MIN_BYTES_PER_S
             due = min(earned, clock() + pause)
             yield chunk
         if not message.get("more_body", False):
             return
+
+
+async def _receive_all(receive: Receive, transfer: Transfer, add: Callable[[bytes], None]) -> None:
+    """A body that must keep up its rate, and whose chunks take no time to put away: one clock for all of it.
+
+    Raises:
+        As `receive_chunks`, and what `add` raises.
+    """
+    clock = asyncio.get_running_loop().time
+    due = clock() + GRACE_S
+    try:
+        async with asyncio.timeout_at(due) as limit:
+            transfer.interrupt = partial(limit.reschedule, 0.0)
+            while True:
+                message = await receive()
+                chunk = _chunk_in(message, transfer)
+                if chunk:
+                    add(chunk)
+                if not message.get("more_body", False):
+                    return
+                due = min(due + len(chunk) / MIN_BYTES_PER_S, clock() + GRACE_S)
+                limit.reschedule(due)
+    except TimeoutError:
+        raise _too_slow(transfer) from None
+    finally:
+        transfer.interrupt = None
+
+
+def _chunk_in(message: Message, transfer: Transfer) -> bytes:
+    """The bytes that have come. Raises Cancelled and SlowRequest, as `receive_chunks`."""
+    if message["type"] == "http.disconnect":
+        raise Cancelled("The client went away before the end of its request.")
+    if transfer.put_out:
+        raise _too_slow(transfer)
+    chunk: bytes = message.get("body", b"")
+    return chunk
 
 
 def _too_slow(transfer: Transfer) -> SlowRequest:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.http.access import AccessPolicy
 
@@ -39,40 +38,33 @@ _NAMES = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~, \t-]{1,2000}", re.ASCII)
 
 
 class Cors:
-    """ASGI middleware around everything, errors included."""
+    """Tells browsers which pages may call; `middleware.py` asks it about every request, errors included."""
 
-    def __init__(self, app: ASGIApp, policy: AccessPolicy) -> None:
-        self._app = app
+    def __init__(self, policy: AccessPolicy) -> None:
         self._policy = policy
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        asked = Headers(scope=scope)
-        origin = asked.get("origin", "")
-        granted = bool(origin) and (self._policy.locked or self._policy.is_own(origin))
+    def granted(self, origin: str) -> bool:
+        """Whether a page of this origin may call; "" is no page."""
+        return bool(origin) and (self._policy.locked or self._policy.is_own(origin))
 
-        async def reply(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.add_vary_header("Origin")
-                if granted:
-                    headers["access-control-allow-origin"] = origin
-                    headers["access-control-expose-headers"] = EXPOSED
-            await send(message)
-
-        preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in asked
-        if granted and preflight:
-            headers = _grants(asked).raw
-            await reply({"type": "http.response.start", "status": 204, "headers": headers})
-            await reply({"type": "http.response.body", "body": b""})
-            return
-        await self._app(scope, receive, reply)
+    def add_to(self, headers: list[tuple[bytes, bytes]], origin: str) -> None:
+        """Say in an answer's headers whether the page that asked may read it."""
+        if any(name == b"vary" for name, _ in headers):
+            MutableHeaders(raw=headers).add_vary_header("Origin")
+        else:
+            headers.append((b"vary", b"Origin"))
+        if self.granted(origin):
+            headers.append((b"access-control-allow-origin", origin.encode("latin-1")))
+            headers.append((b"access-control-expose-headers", EXPOSED.encode()))
 
 
-def _grants(asked: Headers) -> MutableHeaders:
-    """The answer to a preflight, beside the origin."""
+def is_preflight(method: str, asked: Headers) -> bool:
+    """Whether a browser asks what a page may do, before it does it."""
+    return method == "OPTIONS" and "access-control-request-method" in asked
+
+
+def grants(asked: Headers) -> list[tuple[bytes, bytes]]:
+    """The headers of the answer to a preflight, beside the origin."""
     names = asked.get("access-control-request-headers", "")
     granted = MutableHeaders(
         {
@@ -84,4 +76,4 @@ def _grants(asked: Headers) -> MutableHeaders:
     )
     if asked.get("access-control-request-private-network") == "true":
         granted["access-control-allow-private-network"] = "true"
-    return granted
+    return granted.raw

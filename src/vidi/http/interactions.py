@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.requests import Request
@@ -219,7 +219,7 @@ class InteractionEndpoint:
         async with recorded(call.request, generating) as generation:
             add_grounding_header(call.request, generation.grounding)
             with self.usage.metered(key, generation.cost.total, generation.pieces) as pieces:
-                yield replace(generation, pieces=pieces)
+                yield generation.passed_on(pieces)
 
     async def _events(self, call: InteractionCall, generation: Generation) -> AsyncIterator[bytes]:
         """The answer in events; it is kept before the last one says that it is complete."""

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -286,14 +286,19 @@ class UsageBook:
                 reason="RATE_LIMIT_EXCEEDED",
             )
 
-    @contextmanager
     def metered(
         self, key: Key | None, prompt_tokens: int, pieces: AsyncIterator[Piece]
-    ) -> Iterator[AsyncIterator[Piece]]:
+    ) -> AbstractContextManager[AsyncIterator[Piece]]:
         """The same pieces. What was made of them when the block is left, and the prompt, is counted.
 
         An answer that ends before its first piece costs nothing: it was refused, or failed.
         """
+        return nullcontext(pieces) if key is None else self._metered(key, prompt_tokens, pieces)
+
+    @contextmanager
+    def _metered(
+        self, key: Key, prompt_tokens: int, pieces: AsyncIterator[Piece]
+    ) -> Iterator[AsyncIterator[Piece]]:
         made = 0
         begun = False
 
@@ -307,7 +312,7 @@ class UsageBook:
         try:
             yield counted()
         finally:
-            if begun and key is not None:
+            if begun:
                 self._add(key, DayUsage(prompt_tokens=prompt_tokens, output_tokens=made))
 
     async def run_saving(self, threads: StorageThreads, every: timedelta = SAVE_EVERY) -> None:

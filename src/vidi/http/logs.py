@@ -13,9 +13,10 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Protocol
 
 from starlette.datastructures import Headers
@@ -139,17 +140,33 @@ def record_of(request: Request) -> RequestRecord:
     return record
 
 
-@asynccontextmanager
-async def recorded(
+def recorded(
     request: Request, generating: AbstractAsyncContextManager[Generation]
-) -> AsyncIterator[Generation]:
+) -> AbstractAsyncContextManager[Generation]:
     """An answer that is being made, with its model, tokens and stages written down."""
-    record = record_of(request)
-    record.end_stage("read")
-    async with generating as generation:
+    return _Recorded(record_of(request), generating)
+
+
+class _Recorded(AbstractAsyncContextManager[Generation]):
+    def __init__(self, record: RequestRecord, generating: AbstractAsyncContextManager[Generation]) -> None:
+        self._record = record
+        self._generating = generating
+
+    async def __aenter__(self) -> Generation:
+        record = self._record
+        record.end_stage("read")
+        generation = await self._generating.__aenter__()
         record.model, record.tokens_in = generation.card.id, generation.cost.total
         record.end_stage("prepare")
-        yield replace(generation, pieces=_watched(generation.pieces, record))
+        return generation.passed_on(_watched(generation.pieces, record))
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        return await self._generating.__aexit__(kind, error, trace)
 
 
 async def _watched(pieces: AsyncIterator[Piece], record: RequestRecord) -> AsyncIterator[Piece]:

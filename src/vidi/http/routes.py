@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from vidi.http.access import Access, Destination
@@ -20,7 +20,7 @@ from vidi.http.files import FileRoutes, UploadRoutes, refuse_missing_bytes, refu
 from vidi.http.interactions import InteractionEndpoint, InteractionLookup, InteractionRoutes
 from vidi.http.models import GenerateEndpoint, ModelRoutes
 from vidi.http.ops import OpsRoutes
-from vidi.http.playground import Playground
+from vidi.http.playground import PREVIEW_PATH, Playground, PreviewEndpoint
 
 _VERSION = "(?:v1|v1alpha|v1beta|v1beta1)"
 """All answer alike: SDKs differ in which they take by default, and Vertex clients know another one."""
@@ -65,6 +65,7 @@ class Endpoints:
     files: FileRoutes
     uploads: UploadRoutes
     page: Playground
+    preview: PreviewEndpoint
     ops: OpsRoutes
 
 
@@ -85,29 +86,69 @@ class RouteEntry:
     access: Access = Access.KEY
 
     def route(self) -> Route:
-        """The entry as Starlette matches it."""
+        """The entry as Starlette reads it."""
         return Route(self.path, self.endpoint, methods=self.methods)
 
 
 class RouteTable:
-    """Finds the entry of a request."""
+    """Finds the entry of a request: by its whole path, or by what its path begins with."""
 
     def __init__(self, entries: Iterable[RouteEntry]) -> None:
         self.entries = tuple(entries)
-        self._routes = tuple((entry, entry.route()) for entry in self.entries)
+        self._whole: dict[str, list[_Route]] = {}
+        self._by_head: dict[str, list[_Route]] = {}
+        for entry in self.entries:
+            route = _Route.of(entry)
+            if route.names:
+                self._by_head.setdefault(_head(entry.path), []).append(route)
+            else:
+                self._whole.setdefault(entry.path, []).append(route)
 
     def resolve(self, scope: Scope) -> Destination:
         """What a request comes to; an unknown path or verb is not found, by whoever has a key."""
+        path, method = canonical(scope["path"]), scope["method"]
         unserved = Destination()
-        looked_for = {**scope, "path": canonical(scope["path"])}
-        for entry, route in self._routes:
-            match, found = route.matches(looked_for)
-            takes_files = entry.access is Access.UPLOAD_URL
-            if match is Match.FULL:
-                return Destination(route.app, entry.access, entry.path, takes_files, found)
-            if match is Match.PARTIAL and not unserved.path:
-                unserved = Destination(path=entry.path, takes_files=takes_files)
+        for route in (*self._whole.get(path, ()), *self._by_head.get(_head(path), ())):
+            values = route.values(path)
+            if values is None:
+                continue
+            if method in route.methods:
+                to = route.to
+                return Destination(to.app, to.access, to.path, to.takes_files, {"path_params": values})
+            if not unserved.path:
+                unserved = Destination(path=route.to.path, takes_files=route.to.takes_files)
         return unserved
+
+
+def _head(path: str) -> str:
+    """The first two steps of a path, as far as the table tells its entries by them."""
+    return "/".join(path.split("/", 3)[:3])
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """An entry, ready to be matched."""
+
+    to: Destination
+    methods: frozenset[str]
+    pattern: re.Pattern[str]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, entry: RouteEntry) -> _Route:
+        route = entry.route()
+        takes_files = entry.access is Access.UPLOAD_URL
+        return cls(
+            Destination(route.app, entry.access, entry.path, takes_files),
+            frozenset(route.methods or ()),
+            route.path_regex,
+            tuple(route.param_convertors),
+        )
+
+    def values(self, path: str) -> dict[str, str] | None:
+        """The values of the path's parameters; None if it is another path."""
+        found = self.pattern.fullmatch(path)
+        return found.groupdict() if found else None
 
 
 def route_table(to: Endpoints, monitoring: Access = Access.LOCAL_OR_KEY) -> RouteTable:
@@ -130,6 +171,7 @@ def route_table(to: Endpoints, monitoring: Access = Access.LOCAL_OR_KEY) -> Rout
             RouteEntry(GET, "/health", to.ops.health, monitoring),
             RouteEntry(GET, "/ready", to.ops.ready, monitoring),
             RouteEntry(GET, "/metrics", to.ops.metrics, monitoring),
+            RouteEntry(POST, PREVIEW_PATH, to.preview),
             *(RouteEntry(GET, path, asset.serve, Access.PUBLIC) for path, asset in to.page.assets.items()),
         )
     )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from types import TracebackType
 
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
@@ -33,34 +34,45 @@ Messages = Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]]
 """Opens an answer as encoded messages; leaving the block cancels what still runs."""
 
 
-@asynccontextmanager
-async def cancel_on_disconnect(receive: Receive) -> AsyncIterator[None]:
+def cancel_on_disconnect(receive: Receive) -> AbstractAsyncContextManager[None]:
     """Cancel the block when the client goes away. The request's body must have been read to its end.
 
     Raises:
         Cancelled: The client went away.
     """
+    return _CancelOnDisconnect(receive)
+
+
+class _CancelOnDisconnect(AbstractAsyncContextManager[None]):
     # asyncio can cancel a task, not a block. So the watcher cancels the task and notes that it did; the note
     # tells this cancellation from one of the server's own, and `uncancel` from both at once.
-    caller = _current_task()
-    gone = False
 
-    async def watch() -> None:
-        nonlocal gone
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        gone = True
-        caller.cancel()
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
+        self._watcher: asyncio.Task[None] | None = None
 
-    watcher = asyncio.create_task(watch())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if gone and caller.uncancel() == 0:
+    async def __aenter__(self) -> None:
+        self._caller = _current_task()
+        # Begun at the next turn of the loop: what is answered without waiting needs no watcher.
+        self._begin = asyncio.get_running_loop().call_soon(self._start)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._begin.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        cancelled = kind is not None and issubclass(kind, asyncio.CancelledError)
+        if cancelled and self._gone and self._caller.uncancel() == 0:
             raise Cancelled("The client went away.") from None
-        raise
-    finally:
-        watcher.cancel()
+
+    def _start(self) -> None:
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        self._caller.cancel()
 
 
 class Drain:
@@ -130,20 +142,38 @@ def _ending() -> Unavailable:
     return Unavailable("The server is shutting down. Please try again later.", retry_after=RETRY_AFTER_S)
 
 
-@asynccontextmanager
-async def deadline(seconds: float) -> AsyncIterator[None]:
+def deadline(seconds: float) -> AbstractAsyncContextManager[None]:
     """Cancel the block after so many seconds.
 
     Raises:
         DeadlineExceeded: The time is over.
     """
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        raise DeadlineExceeded(
-            f"The answer was not ready within {seconds:g} s. Ask for less, or allow more time."
-        ) from None
+    return _Deadline(seconds)
+
+
+class _Deadline(AbstractAsyncContextManager[None]):
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timeout = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+            over = kind is not None and issubclass(kind, TimeoutError)
+        except TimeoutError:
+            over = True
+        if over:
+            raise DeadlineExceeded(
+                f"The answer was not ready within {self._seconds:g} s. Ask for less, or allow more time."
+            ) from None
 
 
 def requested_timeout(headers: Headers, most: float) -> float:

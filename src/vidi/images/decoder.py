@@ -21,7 +21,9 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 import pi_heif
-from PIL import Image, ImageFile, PngImagePlugin, TiffImagePlugin
+from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, TiffImagePlugin
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
@@ -100,6 +102,23 @@ def _open_heif(file: BinaryIO) -> Image.Image:
     return picture
 
 
+def _open_gif(file: BinaryIO) -> Image.Image:
+    return GifImageFile(file)
+
+
+def _open_bmp(file: BinaryIO) -> Image.Image:
+    return BmpImageFile(file)
+
+
+def _open_tiff(file: BinaryIO) -> Image.Image:
+    """From memory: libtiff would open the descriptor anew, which a confined process may not."""
+    return TiffImagePlugin.TiffImageFile(io.BytesIO(file.read()))
+
+
+def _open_avif(file: BinaryIO) -> Image.Image:
+    return AvifImagePlugin.AvifImageFile(file)
+
+
 _OPENERS: Mapping[ImageFormat, Callable[[BinaryIO], Image.Image]] = MappingProxyType(
     {
         ImageFormat.PNG: _open_png,
@@ -107,6 +126,10 @@ _OPENERS: Mapping[ImageFormat, Callable[[BinaryIO], Image.Image]] = MappingProxy
         ImageFormat.WEBP: _open_webp,
         ImageFormat.HEIC: _open_heif,
         ImageFormat.HEIF: _open_heif,
+        ImageFormat.GIF: _open_gif,
+        ImageFormat.BMP: _open_bmp,
+        ImageFormat.TIFF: _open_tiff,
+        ImageFormat.AVIF: _open_avif,
     }
 )
 _TURNED_BY_DECODER = frozenset({ImageFormat.HEIC, ImageFormat.HEIF})
@@ -194,6 +217,8 @@ def _harden(memory: int) -> None:
     assert TiffImagePlugin
     # Pillow refuses a PNG whose text or colour profile is longer than 1 MB when unpacked; such files exist.
     PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
+    # Each thread of a decoder takes address space; other pictures have the other processors.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     warnings.simplefilter("ignore")
     pi_heif.options.THUMBNAILS = False
     pi_heif.options.DEPTH_IMAGES = False

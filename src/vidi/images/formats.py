@@ -1,9 +1,10 @@
-"""Headers of JPEG (MPO too), PNG (APNG too) and WEBP, and the orientation in EXIF: one parser a format.
+"""Headers of JPEG (MPO too), PNG (APNG too), WEBP, GIF, BMP and TIFF, and the orientation in EXIF.
 
-Each follows lengths that a stranger wrote, so each is bounded by `MAX_PARTS`, whatever the file says.
+One parser a format. Each follows lengths that a stranger wrote, so each is bounded by `MAX_PARTS`, whatever
+the file says.
 
 Sources: ITU-T T.81, annex B; PNG specification, third edition, sections 5 and 11; the WebP container
-specification; the Exif standard.
+specification; the Exif standard; GIF 89a, section 18; TIFF 6.0, section 2; the headers of Windows bitmaps.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 
@@ -69,20 +71,23 @@ def exif_orientation(data: bytes, start: int, end: int) -> int:
     if order is None:
         return 1
     try:
-        return _orientation_entry(tiff, order)
+        return _sane_orientation(next(_tiff_values(tiff, order, {_ORIENTATION}), (0, 1))[1])
     except struct.error:
         return 1
 
 
-def _orientation_entry(tiff: bytes, order: str) -> int:
+def _sane_orientation(orientation: int) -> int:
+    return orientation if 1 <= orientation <= 8 else 1
+
+
+def _tiff_values(tiff: bytes, order: str, wanted: AbstractSet[int]) -> Iterator[tuple[int, int]]:
+    """Tag and value of the wanted entries of the first directory. Raises struct.error where it is cut off."""
     (at,) = struct.unpack_from(order + "I", tiff, 4)
     (count,) = struct.unpack_from(order + "H", tiff, at)
     for entry in range(at + 2, at + 2 + 12 * min(count, _MAX_ENTRIES), 12):
         tag, form = struct.unpack_from(order + "HH", tiff, entry)
-        if tag == _ORIENTATION and form in _VALUE_FORMS:
-            (value,) = struct.unpack_from(order + _VALUE_FORMS[form], tiff, entry + 8)
-            return int(value) if 1 <= value <= 8 else 1
-    return 1
+        if tag in wanted and form in _VALUE_FORMS:
+            yield tag, int(struct.unpack_from(order + _VALUE_FORMS[form], tiff, entry + 8)[0])
 
 
 JPEG_SIGNATURE = b"\xff\xd8\xff"
@@ -98,6 +103,8 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 # What is neither stuffing (00), without a meaning (01), a restart (D0..D7) nor fill (FF) ends a run of data.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _ADOBE, _ADOBE_LENGTH = 0xEE, 14
+_FILL = 0xFF
+_FEW_SEGMENTS = 64
 _NOTES = frozenset({*range(0xE0, 0xF0), 0xFE})
 """Application segments and comments."""
 
@@ -128,6 +135,21 @@ def parse_jpeg(data: bytes) -> HeaderFields:
     if max(frame.width, frame.height) > _MAX_SIDE:
         raise Unreadable(f"a side of more than {_MAX_SIDE:,} pixels is beyond what JPEG decoders take")
     return HeaderFields(frame.width, frame.height, 1, orientation or 1, _count_scans(data, at, frame))
+
+
+def has_short_header(data: bytes, most: int) -> bool:
+    """Whether a file's header is read in no time: a JPEG in one scan, which begins within `most` bytes."""
+    components, at = 0, 2
+    for _ in range(_FEW_SEGMENTS):
+        if at + 10 > min(len(data), most) or data[at] != _FILL:
+            return False
+        _, marker, length = _SEGMENT_HEAD.unpack_from(data, at)
+        if marker == _SCAN:
+            return components == data[at + 4] and data.startswith(JPEG_SIGNATURE)
+        if marker in _FRAME_MARKERS:
+            components = 0 if marker in _PROGRESSIVE else data[at + 9]
+        at += 2 + max(length, 2)
+    return False
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -277,3 +299,37 @@ def _parse_extended(data: bytes, start: int) -> HeaderFields:
             orientation = exif_orientation(data, at, at + length)
         at += length + (length & 1)
     raise too_many("chunks")
+
+
+def parse_gif(data: bytes) -> HeaderFields:
+    """Size of the screen on which the frames lie; only the first is decoded. Raises struct.error."""
+    return HeaderFields(*struct.unpack_from("<HH", data, 6))
+
+
+_BMP_CORE = 12
+"""Length of the header of OS/2, which has shorter numbers than all later ones."""
+
+
+def parse_bmp(data: bytes) -> HeaderFields:
+    """Size; a height below zero means rows from the top. Raises Unreadable or struct.error."""
+    (length,) = struct.unpack_from("<I", data, 14)
+    if length < _BMP_CORE:
+        raise Unreadable("its header is too short")
+    width, height = struct.unpack_from("<HH" if length == _BMP_CORE else "<ii", data, 18)
+    if width < 0:
+        raise Unreadable("its header gives it a side of less than zero pixels")
+    return HeaderFields(width, abs(height))
+
+
+_TIFF_WIDTH, _TIFF_HEIGHT = 0x0100, 0x0101
+
+
+def parse_tiff(data: bytes) -> HeaderFields:
+    """Upright size of the first page: its decoder turns it. Raises Unreadable or struct.error."""
+    order = _BYTE_ORDERS.get(data[:4])
+    if order is None:
+        raise Unreadable("it is a TIFF for files of over 4 GB, which are not read")
+    values = dict(_tiff_values(data, order, {_TIFF_WIDTH, _TIFF_HEIGHT, _ORIENTATION}))
+    width, height = values.get(_TIFF_WIDTH, 0), values.get(_TIFF_HEIGHT, 0)
+    turned = _sane_orientation(values.get(_ORIENTATION, 1)) > 4
+    return HeaderFields(height, width) if turned else HeaderFields(width, height)

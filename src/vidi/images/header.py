@@ -81,6 +81,21 @@ def _heif_format(brands: tuple[bytes, ...]) -> ImageFormat | None:
     return ImageFormat.HEIF
 
 
+_CONVERTIBLE = MappingProxyType(
+    {
+        "a GIF": ImageFormat.GIF,
+        "a BMP": ImageFormat.BMP,
+        "a TIFF": ImageFormat.TIFF,
+        "an AVIF": ImageFormat.AVIF,
+    }
+)
+
+
+def convertible_format(data: bytes) -> ImageFormat | None:
+    """Which format that the API does not take, but that is made one that it takes; None for anything else."""
+    return None if image_format(data) else _CONVERTIBLE.get(foreign_name(data))
+
+
 def still_text(data: bytes) -> str:
     """What a caller did to a picture that is still text, and how to undo it; "" if it is no such text."""
     return next((advice for start, advice in _STILL_TEXT if data.startswith(start)), "")
@@ -162,17 +177,22 @@ _PARSERS: Mapping[ImageFormat, Callable[[bytes], HeaderFields]] = MappingProxyTy
         ImageFormat.WEBP: formats.parse_webp,
         ImageFormat.HEIC: heif.parse,
         ImageFormat.HEIF: heif.parse,
+        ImageFormat.GIF: formats.parse_gif,
+        ImageFormat.BMP: formats.parse_bmp,
+        ImageFormat.TIFF: formats.parse_tiff,
+        ImageFormat.AVIF: heif.parse,
     }
 )
 
 
-def read_header(data: bytes, *, where: str, limits: ImageLimits) -> ImageHeader:
+def read_header(data: bytes, *, where: str, limits: ImageLimits, convertible: bool = False) -> ImageHeader:
     """Read a picture's header and refuse what will not be decoded.
 
     Args:
         data: The encoded file.
         where: Path of the part in the request, for the refusal.
         limits: What the header may announce.
+        convertible: Whether formats are read too that the API does not take.
 
     Returns:
         Format by the bytes, stored size, frames and orientation; no media resolution.
@@ -182,7 +202,7 @@ def read_header(data: bytes, *, where: str, limits: ImageLimits) -> ImageHeader:
     """
     if not data:
         raise broken_image(where, "it holds no bytes; send the file's content")
-    form = image_format(data)
+    form = image_format(data) or (convertible_format(data) if convertible else None)
     if form is None:
         raise _unknown_format(data, where)
     fields = _parse(form, data, where)

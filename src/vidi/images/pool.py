@@ -242,10 +242,10 @@ class DecoderPool:
                 there is no memory left for it.
         """
         digest = await source.digest()
-        job = Job(header.format, header.orientation, header.width, header.height, fit)
-        kept = self._cache.get((digest, job))
+        kept = self.kept(digest, header, fit)
         if kept is not None:
-            return replace(kept, resolution=header.resolution)
+            return kept
+        job = _job(header, fit)
         size = source.stored or len(await source.read())
         heavy = _is_heavy(job) or size > _HEAVY_BYTES
         # First the lock, then a slot: a heavy picture that waits for another must not keep a decoder idle.
@@ -263,6 +263,13 @@ class DecoderPool:
         )
         self._cache.put((digest, job), picture)
         return picture
+
+    def kept(self, digest: str, header: ImageHeader, fit: Fit) -> Picture | None:
+        """A picture that was prepared in the same way before, if there was room to keep it."""
+        kept = self._cache.get((digest, _job(header, fit)))
+        if kept is None or kept.resolution == header.resolution:
+            return kept
+        return replace(kept, resolution=header.resolution)
 
     async def close(self) -> None:
         """Kill all decoders, those at work too, and wait until they are gone."""
@@ -369,6 +376,10 @@ class DecoderPool:
         reaped = decoder.kill()
         self._reaping.add(reaped)
         reaped.add_done_callback(self._reaping.discard)
+
+
+def _job(header: ImageHeader, fit: Fit) -> Job:
+    return Job(header.format, header.orientation, header.width, header.height, fit)
 
 
 def _is_heavy(job: Job) -> bool:

@@ -16,14 +16,15 @@ from dataclasses import replace
 from functools import partial
 
 from vidi.domain.prompt import ImageDetail, ImageHeader, ImageSource, MediaResolution
+from vidi.images.formats import has_short_header
 from vidi.images.header import ImageLimits, check_limits, read_header
 
 _LARGE = 256 << 10
 """A file of more bytes is hashed on a thread; a smaller one takes well under a millisecond."""
 
 _LONG = 16 << 10
-"""A file of more bytes may have a header of very many parts: it is read on a thread. A smaller one takes
-three milliseconds at most."""
+"""A file of more bytes may have a header of very many parts: then it is read on a thread. A smaller one
+takes three milliseconds at most."""
 
 
 class PictureSource:
@@ -55,6 +56,7 @@ class PictureSource:
         self.stored = stored
         self._digest = digest
         self._header = header
+        self._size = 0
 
     @classmethod
     def inline(cls, image: ImageSource) -> PictureSource:
@@ -63,12 +65,19 @@ class PictureSource:
         async def read() -> bytes:
             return image.data
 
-        return cls(read, image.where, image.resolution)
+        source = cls(read, image.where, image.resolution)
+        source._size = len(image.data)
+        return source
 
     @property
     def has_header(self) -> bool:
         """Whether `header` needs no reading."""
         return self._header is not None
+
+    @property
+    def has_quick_digest(self) -> bool:
+        """Whether `digest` needs no thread and no disk."""
+        return bool(self._digest) or 0 < self._size <= _LARGE
 
     async def digest(self) -> str:
         """SHA-256 of the encoded file in hex: the same file, the same digest."""
@@ -89,7 +98,8 @@ class PictureSource:
         if self._header is None:
             data = await self.read()
             read = partial(read_header, data, where=self.where, limits=limits)
-            self._header = await asyncio.to_thread(read) if len(data) > _LONG else read()
+            quick = len(data) <= _LONG or has_short_header(data, _LONG)
+            self._header = read() if quick else await asyncio.to_thread(read)
         else:
             check_limits(self._header, limits, self.where)
         if self._header.resolution == resolution:

@@ -22,30 +22,48 @@ export function useKey(value, keep) {
   } catch { /* storage is switched off */ }
 }
 
-/** Something that went wrong, as a sentence for people. `key` is true where a key would help. */
+/**
+ * Something that went wrong, as a sentence for people. `key` is true where a key would help; `wait` says after how
+ * many seconds the same may be asked again of a server that is busy, 0 where that would not help.
+ */
 export class Refusal extends Error {
-  constructor(message, { key = false } = {}) {
+  constructor(message, { key = false, wait = 0 } = {}) {
     super(message);
     this.key = key;
+    this.wait = wait;
   }
 }
 
-function refusalOf({ error = {} }, code) {
+function refusalOf({ error = {} }, code, wait = 0) {
   const message = error.message || say('noReason', { code: String(code) });
   if (/unregistered callers/.test(message)) return new Refusal(say('noKey'), { key: true });
   if (/API key not valid/.test(message)) return new Refusal(say('wrongKey'), { key: true });
-  return new Refusal(message);
+  return new Refusal(message, { wait });
 }
 
-async function call(path, body, signal) {
-  const headers = { ...(key && { 'x-goog-api-key': key }), ...(body && { 'content-type': 'application/json' }) };
-  const reply = await fetch(`${base}/v1beta/${path}`, {
-    method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body), signal, cache: 'no-store',
-  }).catch((error) => {
+async function send(path, options) {
+  const headers = { ...(key && { 'x-goog-api-key': key }), ...options.headers };
+  const reply = await fetch(`${base}/${path}`, { ...options, headers, cache: 'no-store' }).catch((error) => {
     throw error.name === 'AbortError' ? error : new Refusal(say('gone'));
   });
-  if (!reply.ok) throw refusalOf(await reply.json().catch(() => ({})), reply.status);
+  if (!reply.ok) {
+    const busy = reply.status === 429 || reply.status === 503;
+    const wait = busy ? Number(reply.headers.get('retry-after')) || 1 : 0;
+    throw refusalOf(await reply.json().catch(() => ({})), reply.status, wait);
+  }
   return reply;
+}
+
+const call = (path, body, signal) => send(`v1beta/${path}`, {
+  method: body ? 'POST' : 'GET',
+  headers: body && { 'content-type': 'application/json' },
+  body: body && JSON.stringify(body),
+  signal,
+});
+
+/** A picture in a form that every browser shows: a JPEG of a HEIC, a PNG of what the API does not take. */
+export async function view(file) {
+  return (await send('playground/preview', { method: 'POST', body: file })).blob();
 }
 
 /** The models that can be asked, the default first. */

@@ -3,9 +3,12 @@
 import { base, count, keptKey, models, Refusal, useKey } from './api.js';
 import { LANGUAGES } from './code.js';
 import { $, button, element, miniature } from './elements.js';
+import { carried } from './folders.js';
 import { language as tongue, say, speak, TONGUES, translate } from './language.js';
 import { Overlay } from './overlay.js';
+import { isNamedPicture } from './pictures.js';
 import { bodyOf, EXAMPLES, PLACES } from './prompt.js';
+import { valueOf } from './rows.js';
 import { sampleFile, SAMPLES } from './samples.js';
 import { schemaOf, SCHEMAS } from './schema.js';
 import { Stage } from './stage.js';
@@ -16,18 +19,34 @@ const ALIAS = 'gemini-3-flash-preview';
 
 const HISTORY = 30;
 
+/** From so many pictures at once on, each is asked about by itself, unless a person says otherwise. */
+const MANY = 5;
+
+/** Most pictures that are opened at once. */
+const MOST = 1000;
+
 let entry = null; // the turn whose answer is shown
 let run = null; // the AbortController of the answer that is coming
 let keyed = false; // whether the server wants a key
 let language = 'Python';
+let versus = null; // the Versus of two models, once there was one
+let batch = null; // the Batch of the last question about each picture
 
 const overlay = new Overlay({
   layer: $('layer'), legend: $('legend'), slider: $('threshold'), sliderLabel: $('threshold-label'),
-  readout: $('readout'), panel: $('found'), list: $('items'),
+  readout: $('readout'), panel: $('found'), list: $('items'), veil: $('veil'),
   onshown: () => { $('save-picture').hidden = !overlay.shown.length || $('picture').hidden; },
 });
 const stage = new Stage({
-  onshow: (picture) => overlay.turnTo(entry ? entry.form.pictures.indexOf(picture) : -1),
+  onshow: (picture) => {
+    const turn = batch?.about(picture);
+    if (turn?.messages.length && entry?.form.pictures[0] !== picture) {
+      pick(turn);
+      return;
+    }
+    overlay.turnTo(entry ? entry.form.pictures.indexOf(picture) : -1);
+    versus?.turnTo(picture);
+  },
   onchange: () => changed(),
 });
 
@@ -69,6 +88,10 @@ const read = () => ({
   prompt: $('prompt').value.trim(),
   as: document.querySelector('[name=as]:checked').value,
   model: $('model').value,
+  modelName: $('model').selectedOptions[0].textContent,
+  rival: $('rival').value,
+  rivalName: $('rival').selectedOptions[0].textContent,
+  each: $('each').checked && stage.pictures.length > 1,
   resolution: $('resolution').value,
   system: $('system').value.trim(),
   temperature: $('temperature').value === '' ? null : Number($('temperature').value),
@@ -87,11 +110,37 @@ function fill({ pictures, prompt, as, model, resolution, system, temperature, th
   document.querySelector(`[name=as][value=${as}]`).checked = true;
   $('model').value = model;
   $('resolution').value = resolution;
-  stage.replace(pictures);
+  putBack(pictures);
+}
+
+/** Have these pictures in the form, unless they are among those that a table is about. */
+function putBack(pictures) {
+  if (!batch || !pictures.every((each) => stage.pictures.includes(each))) stage.replace(pictures);
 }
 
 async function take(files) {
-  notice((await stage.take(files)).join(' '));
+  const pictures = files.slice(0, MOST);
+  const many = pictures.length >= MANY;
+  const opening = (done) => {
+    $('progress').max = pictures.length;
+    $('progress').value = done;
+    $('progress-text').textContent = say('opening', { done, all: pictures.length });
+  };
+  $('strip-progress').hidden = !many;
+  const refused = await stage.take(pictures, many ? opening : undefined);
+  $('strip-progress').hidden = true;
+  if (many && stage.pictures.length >= MANY) {
+    $('each').checked = true;
+    changed();
+  }
+  const said = refused.map((error) => complaint(error, []));
+  if (files.length > MOST) said.push(say('leftOut', { most: MOST }));
+  notice(said.join(' '));
+}
+
+/** The pictures of a folder, by name; whatever else lies there is left. */
+async function takeFolder(files) {
+  await take(files.filter(isNamedPicture).sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true })));
 }
 
 let counting = new AbortController();
@@ -108,18 +157,20 @@ function changed() {
   stopCounting();
   const form = read();
   $('shape').hidden = form.as !== 'json';
+  $('each-field').hidden = form.pictures.length < 2;
   $('schema').setAttribute('aria-invalid', String(Boolean(form.fault)));
   $('schema-state').textContent = form.fault || (form.schema ? say('schemaFits') : '');
-  const bytes = form.pictures.reduce((sum, { size }) => sum + size, 0);
+  const bytes = (form.each ? form.pictures.slice(0, 1) : form.pictures).reduce((sum, { size }) => sum + size, 0);
   if (form.pictures.length || form.prompt) soon = setTimeout(recount, Math.min(2000, 300 + bytes / 20_000), form);
   else $('count').textContent = '';
 }
 
 async function recount(form) {
   const { signal } = counting = new AbortController();
+  const counted = form.each ? { ...form, pictures: form.pictures.slice(0, 1) } : form;
   let said = '';
   try {
-    said = say('tokens', { tokens: await count(form.model, await bodyOf(form), signal) });
+    said = say(form.each ? 'tokensEach' : 'tokens', { tokens: await count(form.model, await bodyOf(counted), signal) });
   } catch (error) {
     if (!signal.aborted) notice(complaint(error, form.pictures));
   }
@@ -137,12 +188,19 @@ async function ask(form = read()) {
   run?.abort();
   stopCounting();
   notice('');
+  if (!form.before.length) clearResults();
+  if (form.rival && !form.before.length) await askBoth(form);
+  else if (form.each && !form.before.length) await askEach(form);
+  else await askOne(form);
+}
+
+async function askOne(form) {
   const mine = entry = newTurn(form);
   const controller = run = new AbortController();
   present();
   busy(true);
-  bringIntoSight();
-  mine.notice = await answered(mine, controller.signal);
+  bringIntoSight(form.pictures.length ? 'stage' : 'reply');
+  mine.notice = await answered(mine, controller.signal, hear);
   if (mine.messages.length) remember(mine);
   if (run === controller) busy(false);
   if (mine !== entry) return;
@@ -150,16 +208,109 @@ async function ask(form = read()) {
   conclude();
 }
 
+/** Ask two models the same, and show them beside each other. */
+async function askBoth(form) {
+  if (form.rival === form.model) {
+    notice(say('sameModel'));
+    return;
+  }
+  const turns = [form, { ...form, model: form.rival, modelName: form.rivalName }].map((each) => newTurn({ ...each, rival: '', each: false }));
+  const controller = run = new AbortController();
+  busy(true);
+  const { Versus } = await import('./versus.js');
+  versus ??= new Versus($('versus'), goOn);
+  forget();
+  versus.show(turns, stage.active);
+  $('versus').scrollIntoView({ block: 'start' });
+  await Promise.all(turns.map(async (turn) => {
+    turn.notice = await answered(turn, controller.signal, (_, text, shapes) => versus.hear(turn, text, shapes));
+    turn.closed = true;
+    versus.end(turn);
+    if (turn.messages.length) remember(turn);
+  }));
+  if (run === controller) busy(false);
+}
+
+/** Leave the comparison, and ask one of its models further. */
+function goOn(turn) {
+  versus.close();
+  entry = turn;
+  $('rival').value = '';
+  $('model').value = turn.form.model;
+  present();
+  changed();
+  $('next').focus();
+}
+
+/** Ask about each picture by itself. */
+async function askEach(form) {
+  busy(true); // before anything is waited for: a second press of the button would be a second question
+  const { Batch } = await import('./batch.js');
+  forget();
+  batch = new Batch({ ...form, each: false, rival: '' }, {
+    room: $('table'), onmark: (picture, state) => stage.mark(picture, state), onpick: (turn) => { pick(turn); $('stage').scrollIntoView({ block: 'nearest' }); }, onagain: runBatch,
+  });
+  await runBatch();
+}
+
+async function runBatch() {
+  const mine = batch;
+  run?.abort();
+  const controller = run = new AbortController();
+  const { signal } = controller;
+  busy(true);
+  $('strip-progress').hidden = false;
+  bringIntoSight('stage');
+  await mine.run(async (turn) => {
+    try {
+      return await answer(turn, signal, () => {});
+    } catch (error) {
+      if (error instanceof Refusal && error.wait && !turn.messages.length && !signal.aborted) throw error;
+      return signal.aborted ? say('stopped') : complaint(error, turn.form.pictures);
+    }
+  }, signal);
+  if (run !== controller) return;
+  busy(false);
+  notice(signal.aborted ? say('stopped') : '');
+  if (batch === mine && !entry) stage.show();
+}
+
+/** Show one answer of many as if it had been asked alone. */
+function pick(turn) {
+  entry = turn;
+  const [picture] = turn.form.pictures;
+  if (stage.pictures.includes(picture)) stage.active = picture;
+  notice(turn.notice);
+  present();
+}
+
+/** Take the shown answer off the page. */
+function forget() {
+  entry = null;
+  overlay.clear();
+  $('reply').hidden = $('raw').hidden = true;
+  document.body.classList.remove('answered');
+}
+
+/** Take the table and the comparison off the page. */
+function clearResults() {
+  batch?.close();
+  batch = null;
+  stage.unmark();
+  $('strip-progress').hidden = true;
+  versus?.close();
+}
+
 /** On a narrow screen the answer is out of sight; the picture stands above it. */
-function bringIntoSight() {
-  if (matchMedia('(max-width: 60rem)').matches) $(entry.form.pictures.length ? 'stage' : 'reply').scrollIntoView({ block: 'start' });
+function bringIntoSight(id) {
+  if (matchMedia('(max-width: 60rem)').matches) $(id).scrollIntoView({ block: 'start' });
 }
 
 /** Hear the whole answer. Gives a sentence for what is wrong with it, or "". */
-async function answered(mine, signal) {
+async function answered(mine, signal, heard) {
   try {
     if (!$('model').dataset.loaded) await loadModels();
-    return await answer(mine, signal, hear);
+    return await answer(mine, signal, heard);
   } catch (error) {
     return signal.aborted ? say('stopped') : complaint(error, mine.form.pictures);
   }
@@ -262,7 +413,7 @@ function follow() {
   if (!prompt || run) return;
   const { pictures, before } = entry.form;
   $('next').value = '';
-  if (stage.pictures.some((each, at) => each !== pictures[at]) || pictures.length > stage.pictures.length) stage.replace(pictures);
+  if (stage.pictures.some((each, at) => each !== pictures[at]) || pictures.length > stage.pictures.length) putBack(pictures);
   ask({ ...read(), prompt, pictures, before: [...before, entry] });
 }
 
@@ -280,6 +431,7 @@ function remember(done) {
   const restore = button('', () => {
     run?.abort();
     busy(false);
+    clearResults();
     entry = done;
     fill({ ...form, prompt: (form.before[0]?.form ?? form).prompt });
     present();
@@ -300,8 +452,23 @@ function remember(done) {
 
 // --- code
 
+/**
+ * What the code asks: the conversation, with the question below the answer if one is typed there, as long as the form
+ * still holds what it began with; else the form.
+ */
+function nextForm() {
+  const form = read();
+  const next = $('next').value.trim();
+  if (!entry || (!next && !entry.form.before.length) || !entry.text.trim()) return form;
+  const first = (entry.form.before[0] ?? entry).form;
+  const same = first.prompt === form.prompt && form.pictures.every((each, at) => each === first.pictures[at]);
+  if (!same) return form;
+  const { pictures, before, prompt } = entry.form;
+  return { ...form, pictures, ...(next ? { prompt: next, before: [...before, entry] } : { prompt, before }) };
+}
+
 function write() {
-  if ($('code').open) $('source').textContent = LANGUAGES[language](read(), base, keyed);
+  if ($('code').open) $('source').textContent = LANGUAGES[language](nextForm(), base, keyed);
   for (const each of $('languages').children) each.setAttribute('aria-pressed', String(each.textContent === language));
 }
 
@@ -319,11 +486,10 @@ async function copy() {
 }
 
 /** What is saved of an answer: its JSON, or its text with its question. */
-function valueOf({ form, text, messages }) {
-  try {
-    if (form.as !== 'text') return JSON.parse(text);
-  } catch { /* JSON that broke off is text */ }
-  return { model: messages.at(-1)?.modelVersion ?? form.model, question: form.prompt, answer: text };
+function savedOf(turn) {
+  const value = valueOf(turn);
+  if (typeof value !== 'string') return value;
+  return { model: turn.messages.at(-1)?.modelVersion ?? turn.form.model, question: turn.form.prompt, answer: value };
 }
 
 // --- models, camera, theme
@@ -335,6 +501,9 @@ async function loadModels() {
   $('model').replaceChildren(...ids.map((id, index) => new Option(found[index]?.displayName || id, id)));
   $('model').value = ids.includes(before) ? before : ids[0];
   $('model').dataset.loaded = 'true';
+  const chosen = $('rival').value;
+  $('rival').replaceChildren($('rival').firstElementChild, ...found.map(({ displayName }, index) => new Option(displayName || ids[index], ids[index])));
+  $('rival').value = ids.includes(chosen) ? chosen : '';
 }
 
 async function meet() {
@@ -392,6 +561,8 @@ function settle() {
   })));
   stage.show();
   if (entry) present();
+  if (versus?.turns.length) versus.show(versus.turns, stage.active);
+  batch?.show();
   changed();
 }
 
@@ -404,16 +575,17 @@ function wireForm() {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) ask();
   };
   $('follow').onsubmit = (event) => { event.preventDefault(); follow(); };
+  $('next').oninput = write;
   $('next').onkeydown = (event) => {
     if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); follow(); }
   };
   $('save-picture').onclick = async () => {
     const { annotated, download, nameFor } = await import('./save.js');
-    download(nameFor(stage.active, '-found.png'), await annotated($('picture'), overlay.shown));
+    download(nameFor(stage.active, '-found.png'), await annotated($('picture'), overlay.shown, overlay.veil));
   };
   $('save-answer').onclick = async () => {
     const { download, jsonFile, nameFor } = await import('./save.js');
-    download(nameFor(stage.active, '.json'), jsonFile(valueOf(entry)));
+    download(nameFor(stage.active, '.json'), jsonFile(savedOf(entry)));
   };
   $('stop').onclick = () => run?.abort();
   addEventListener('keydown', ({ key }) => { if (key === 'Escape' && !$('shutter').open) run?.abort(); });
@@ -423,6 +595,7 @@ function wireForm() {
 
 function wirePictures() {
   $('files').onchange = async () => { await take([...$('files').files]); $('files').value = ''; };
+  $('folder').onchange = async () => { await takeFolder([...$('folder').files]); $('folder').value = ''; };
   $('camera').onclick = photograph;
   addEventListener('paste', (event) => {
     const files = [...event.clipboardData.files];
@@ -435,9 +608,11 @@ function wirePictures() {
   };
   addEventListener('dragover', (event) => over(event, true));
   addEventListener('dragleave', (event) => { if (!event.relatedTarget) over(event, false); });
-  addEventListener('drop', (event) => {
+  addEventListener('drop', async (event) => {
     over(event, false);
-    take([...event.dataTransfer.files]);
+    const { files, folders } = await carried(event.dataTransfer);
+    if (files.length) await take(files);
+    if (folders.length) await takeFolder(folders);
   });
 }
 

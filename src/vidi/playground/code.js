@@ -1,6 +1,8 @@
 // The form as a program: Python, JavaScript, Go or a shell line, to run beside the pictures.
+//
+// A single question is written in the short way of each SDK; a conversation as its turns.
 
-import { configOf, textOf } from './prompt.js';
+import { configOf, turnsOf } from './prompt.js';
 
 /** Text as a literal that Python, JavaScript and Go all read. */
 const quoted = (text) => JSON.stringify(text.toWellFormed?.() ?? text);
@@ -23,13 +25,18 @@ const pythonic = (value) => pretty(value, '    ').replace(/"(?:[^"\\]|\\.)*"|\b(
 /** What is set beside the contents, the system instruction among it, as the SDKs take it. */
 const settingsOf = (form) => ({ ...(form.system && { systemInstruction: form.system }), ...configOf(form) });
 
-const said = ({ pictures, ...form }, picture) => {
-  const text = textOf({ ...form, pictures });
-  return [...pictures.map(picture), ...(text ? [quoted(text)] : [])];
-};
+/** A turn's parts, each written by the language: pictures by `picture`, its text, if any, by `text`. */
+const partsOf = (turn, picture, text) => [...turn.pictures.map(picture), ...(turn.text ? [text(turn.text)] : [])];
 
 function python(form, base, keyed) {
-  const contents = said(form, ({ name, type }) => `picture(${quoted(name)}, ${quoted(type)})`);
+  const picture = ({ name, type }) => `picture(${quoted(name)}, ${quoted(type)})`;
+  const turns = turnsOf(form);
+  const contents = turns.length > 1
+    ? turns.map((turn) => {
+      const parts = partsOf(turn, picture, (text) => `types.Part.from_text(text=${quoted(text)})`);
+      return `types.${turn.role === 'model' ? 'Model' : 'User'}Content(parts=[${parts.join(', ')}])`;
+    })
+    : partsOf(turns[0], picture, quoted);
   const config = Object.entries(settingsOf(form)).map(([name, value]) => `${quoted(snake(name))}: ${pythonic(value)},`);
   return `import os
 from pathlib import Path
@@ -59,7 +66,14 @@ print(response.text)
 }
 
 function javascript(form, base, keyed) {
-  const contents = said(form, ({ name, type }) => `await picture(${quoted(name)}, ${quoted(type)})`);
+  const picture = ({ name, type }) => `await picture(${quoted(name)}, ${quoted(type)})`;
+  const turns = turnsOf(form);
+  const contents = turns.length > 1
+    ? turns.map((turn) => {
+      const parts = partsOf(turn, picture, (text) => `{ text: ${quoted(text)} }`);
+      return `{ role: ${quoted(turn.role)}, parts: [${parts.join(', ')}] }`;
+    })
+    : partsOf(turns[0], picture, quoted);
   const config = Object.entries(settingsOf(form)).map(([name, value]) => `${name}: ${pretty(value, '  ')},`);
   return `// Save as ask.mjs; npm install @google/genai
 import { readFile } from "node:fs/promises";
@@ -86,10 +100,12 @@ console.log(response.text);
 }
 
 function go(form, base, keyed) {
-  const parts = [
-    ...form.pictures.map(({ name, type }) => `picture(${quoted(name)}, ${quoted(type)}),`),
-    ...(textOf(form) ? [`genai.NewPartFromText(${quoted(textOf(form))}),`] : []),
-  ];
+  const contents = turnsOf(form).map((turn) => {
+    const parts = partsOf(
+      turn, ({ name, type }) => `picture(${quoted(name)}, ${quoted(type)}),`, (text) => `genai.NewPartFromText(${quoted(text)}),`,
+    );
+    return `genai.NewContentFromParts([]*genai.Part{\n${indented(parts, '\t\t\t')}\t\t}, genai.Role${turn.role === 'model' ? 'Model' : 'User'}),`;
+  });
   const { responseMimeType, responseJsonSchema, mediaResolution, temperature, thinkingConfig } = configOf(form);
   const config = Object.entries({
     SystemInstruction: form.system && `genai.NewContentFromText(${quoted(form.system)}, genai.RoleUser)`,
@@ -137,9 +153,8 @@ ${keyed ? '' : open}	client, err := genai.NewClient(ctx, &genai.ClientConfig{
 	if err != nil {
 		log.Fatal(err)
 	}
-	parts := []*genai.Part{
-${indented(parts, '\t\t')}	}
-	contents := []*genai.Content{genai.NewContentFromParts(parts, genai.RoleUser)}
+	contents := []*genai.Content{
+${indented(contents, '\t\t')}	}
 	config := &genai.GenerateContentConfig{${lines.length ? `\n${indented(lines, '\t\t')}\t` : ''}}
 	response, err := client.Models.GenerateContent(ctx, ${quoted(form.model)}, contents, config)
 	if err != nil {
@@ -151,17 +166,21 @@ ${indented(parts, '\t\t')}	}
 }
 
 function curl(form, base, keyed) {
-  const text = textOf(form);
-  const pictures = form.pictures.map(({ name, type }) =>
+  const picture = ({ name, type }) =>
     `  printf '{"inlineData": {"mimeType": "${type}", "data": "'
   base64 < ${shell(name.startsWith('-') ? `./${name}` : name)} | tr -d '\\n'
-  printf '"}}'`);
-  const parts = [...pictures, ...(text ? [`  printf '%s' ${shell(JSON.stringify({ text }))}`] : [])];
+  printf '"}}'`;
+  const turns = turnsOf(form).map((turn, at) => {
+    const parts = partsOf(turn, picture, (text) => `  printf '%s' ${shell(JSON.stringify({ text }))}`);
+    return `  printf '${at ? ', ' : ''}{"role": "${turn.role}", "parts": ['
+${parts.join("\n  printf ', '\n")}
+  printf ']}'`;
+  });
   const instruction = form.system ? `"systemInstruction": ${JSON.stringify({ parts: [{ text: form.system }] })}, ` : '';
   return `{
-  printf '{"contents": [{"parts": ['
-${parts.join("\n  printf ', '\n")}
-  printf '%s' ${shell(`]}], ${instruction}"generationConfig": ${JSON.stringify(configOf(form))}}`)}
+  printf '{"contents": ['
+${turns.join('\n')}
+  printf '%s' ${shell(`], ${instruction}"generationConfig": ${JSON.stringify(configOf(form))}}`)}
 } | curl --silent --show-error ${shell(`${base}/v1beta/models/${encodeURIComponent(form.model)}:generateContent`)} \\
   -H "x-goog-api-key: ${keyed ? '$GEMINI_API_KEY' : '${GEMINI_API_KEY:-any}'}" \\
   -H 'Content-Type: application/json' \\

@@ -14,4 +14,4 @@ export const button = (text, onclick, className = '') =>
 /** A picture in small, or its kind where the browser cannot show it. */
 export const miniature = ({ url, unseen, type }) => (unseen
   ? element('span', { textContent: type.slice(6).toUpperCase() })
-  : element('img', { src: url, alt: '' }));
+  : element('img', { loading: 'lazy', decoding: 'async', alt: '', src: url }));

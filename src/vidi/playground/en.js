@@ -21,6 +21,10 @@ export default {
   sign: 'A sign',
   shapes: 'Shapes',
   choose: 'Choose pictures',
+  folder: 'Choose a folder',
+  picture: 'Picture',
+  opening: 'Opening: {done} of {all}',
+  leftOut: 'Only the first {most} pictures were taken.',
   camera: 'Camera',
   take: 'Take the picture',
   close: 'Close',
@@ -28,7 +32,7 @@ export default {
   remove: 'Remove {name}',
   moves: '{name}\nAlt with an arrow key moves it',
   noCamera: 'The camera cannot be used. Allow it for this page in the browser, or choose a picture.',
-  noPicture: '“{name}” is not a picture that Vidi reads. Choose a PNG, JPEG, WEBP, HEIC or HEIF file.',
+  noPicture: '“{name}” is not a picture that Vidi reads. Choose a PNG, JPEG, WEBP, HEIC, GIF, BMP, TIFF or AVIF file.',
   fileGone: '“{name}” cannot be read any more. Choose it again.',
   unseen: 'This browser cannot show this {kind} file. It is sent all the same; what is found is drawn on a frame whose proportions may differ.',
   tooLarge: '{megapixels} megapixels: too large to show here.',
@@ -40,6 +44,7 @@ export default {
   legend: 'Labels; press one to keep it highlighted',
   byScore: 'Score at least {limit}, as the model gives it: {kept} of {all}',
   byRank: 'This answer has no scores. The first {kept} of {all}, in its own order',
+  veil: 'How opaque masks are',
 
   // the question
   questionAndAnswer: 'Question and answer',
@@ -50,8 +55,11 @@ export default {
   text: 'Text',
   boxes: 'Boxes',
   points: 'Points',
+  masks: 'Masks',
   json: 'JSON',
   model: 'Model',
+  rival: 'Compare with',
+  noRival: 'No other',
   resolution: 'Resolution',
   default: 'Default',
   low: 'Low',
@@ -60,6 +68,8 @@ export default {
   ask: 'Ask',
   stop: 'Stop',
   tokens: '{tokens} tokens',
+  tokensEach: '{tokens} tokens for the first picture',
+  each: 'Ask about each picture by itself',
   emptyForm: 'Add a picture or write a question first.',
   caption: 'Caption',
   captionAsks: 'Caption this image.',
@@ -67,6 +77,8 @@ export default {
   boxesAsks: 'Detect all of the prominent items in the image.',
   point: 'Point',
   pointsAsks: 'Point to the most prominent items in the image.',
+  segment: 'Segment',
+  masksAsks: 'Segment all of the prominent items in the image.',
   count: 'Count',
   countAsks: 'How many people are there?',
   read: 'Read',
@@ -94,6 +106,7 @@ export default {
   // what is added to a question about several pictures, in the question's language
   boxesForm: 'Answer with a JSON list of {"box_2d", "label", "score"}. The box_2d should be [ymin, xmin, ymax, xmax] normalized to 0-1000.',
   pointsForm: 'Answer with a JSON list of {"point", "label", "score"}. The point should be [y, x] normalized to 0-1000.',
+  masksForm: 'Answer with a JSON list of segmentation masks: {"box_2d", "mask", "label", "score"}. The box_2d should be [ymin, xmin, ymax, xmax] normalized to 0-1000, the mask a PNG of the box as a data URI in base64.',
   listEach: 'Answer with a list of such lists, one for each picture.',
 
   // the answer
@@ -124,6 +137,21 @@ export default {
   endedSafety: 'The model ended the answer for safety.',
   endedRecitation: 'The model ended the answer because it recites a source.',
   endedEmpty: 'The model ended without a text (reason: {reason}). Ask differently, or choose another model.',
+
+  // two models, many pictures
+  sideBySide: 'Two models side by side',
+  goOn: 'Ask this model further',
+  sameModel: 'Choose two different models to see them side by side.',
+  results: 'Answers about each picture',
+  table: 'Table of answers',
+  progressBar: 'How far it is',
+  progress: '{done} of {all}',
+  progressFailed: '{done} of {all}, {failed} without a full answer',
+  waiting: 'Waiting',
+  asked: 'Asked',
+  seconds: 'Seconds',
+  saveCsv: 'Save as CSV',
+  askRest: 'Ask about the rest',
 
   // the server
   gone: 'The server does not answer. Check that it is running, then ask again; nothing here is lost.',

@@ -1,4 +1,4 @@
-// Boxes and points over a picture, their legend, their list, and the threshold.
+// Boxes, points and masks over a picture, their legend, their list, and the threshold.
 //
 // Everything is placed in per cent of the upright picture, so a picture that changes its size on the screen
 // takes its boxes along and nothing is drawn again.
@@ -6,6 +6,7 @@
 import { element } from './elements.js';
 import { placeLabels } from './labels.js';
 import { say } from './language.js';
+import { maskIn } from './masks.js';
 
 const COLOURS = [
   '#ff6b3d', '#2ec4b6', '#ffbf1f', '#8f7bff', '#ff5fa2', '#5ecb5a', '#4aa8ff', '#d99a5b', '#35d6f0', '#b9d532',
@@ -15,8 +16,11 @@ const COLOURS = [
 const SCORED = 12;
 const LABELLED = 40;
 
+/** Masks are drawn as for a picture whose longer side has so many pixels. */
+const MASK_SIDE = 800;
+
 export class Overlay {
-  #layer; #legend; #slider; #sliderLabel; #readout; #panel; #list;
+  #layer; #legend; #slider; #sliderLabel; #readout; #panel; #list; #veil;
   #shapes = []; // {shape, node, row}, in the answer's order
   #colours = new Map(); // label => colour
   #chips = new Map(); // label => {chip, number}
@@ -26,7 +30,7 @@ export class Overlay {
   #limits = new Map(); // picture => where its threshold stands
   #onshown;
 
-  constructor({ onshown = () => {}, layer, legend, slider, sliderLabel, readout, panel, list }) {
+  constructor({ onshown = () => {}, layer, legend, slider, sliderLabel, readout, panel, list, veil }) {
     this.#onshown = onshown;
     this.#layer = layer;
     this.#legend = legend;
@@ -35,6 +39,8 @@ export class Overlay {
     this.#readout = readout;
     this.#panel = panel;
     this.#list = list;
+    this.#veil = veil;
+    veil.oninput = () => this.#unveil();
     slider.oninput = () => {
       this.#limits.set(this.#picture, slider.value);
       this.#sift();
@@ -59,7 +65,7 @@ export class Overlay {
     this.#list.replaceChildren();
     this.#legend.replaceChildren();
     this.#layer.tabIndex = -1;
-    this.#panel.hidden = true;
+    this.#panel.hidden = this.#veil.parentElement.hidden = true;
     this.#point(-1);
   }
 
@@ -72,8 +78,19 @@ export class Overlay {
     this.#list.append(...drawn.map(({ row }) => row));
     this.#layer.tabIndex = 0;
     this.#panel.hidden = false;
+    if (shapes.some(({ mask }) => mask)) this.#veil.parentElement.hidden = false;
+    this.#unveil();
     this.#setSlider();
     this.#sift();
+  }
+
+  /** How opaque masks are, 0..1. */
+  get veil() {
+    return Number(this.#veil.value) / 100;
+  }
+
+  #unveil() {
+    this.#layer.style.setProperty('--veil', this.veil);
   }
 
   /** Show the shapes of the picture with this number in the prompt; -1 for one that was not asked about. */
@@ -107,7 +124,18 @@ export class Overlay {
       style.zIndex = 1001;
     }
     style.setProperty('--colour', this.#colour(shape.label));
+    if (shape.mask) this.#fill(node, shape);
     return node;
+  }
+
+  /** Lay a box's mask into it, as soon as it is unpacked. */
+  async #fill(node, shape) {
+    const { clientWidth: width, clientHeight: height } = this.#layer;
+    const scale = MASK_SIDE / Math.max(width, height, 1) / 1000;
+    const mask = await maskIn(
+      this.#colour(shape.label), shape.mask, (shape.right - shape.left) * width * scale, (shape.bottom - shape.top) * height * scale,
+    );
+    if (mask) node.prepend(mask);
   }
 
   #row(shape) {

@@ -7,13 +7,14 @@ export const EXAMPLES = [
   ['caption', 'text', 'captionAsks'],
   ['detect', 'boxes', 'boxesAsks'],
   ['point', 'points', 'pointsAsks'],
+  ['segment', 'masks', 'masksAsks'],
   ['count', 'text', 'countAsks'],
   ['read', 'text', 'readAsks'],
   ['compare', 'text', 'compareAsks'],
 ];
 
-/** Answers that are places: the key of a place, and how many numbers it has. */
-export const PLACES = { boxes: ['box_2d', 4], points: ['point', 2] };
+/** Answers that are places: the key of a place, how many numbers it has, and what else belongs to it. */
+export const PLACES = { boxes: ['box_2d', 4], points: ['point', 2], masks: ['box_2d', 4, 'mask'] };
 
 /**
  * The text that is sent: the question as it was typed.
@@ -43,28 +44,38 @@ export function configOf({ as, resolution, pictures, schema, temperature, thinki
   return config;
 }
 
-function listOf(place, length) {
+function listOf(place, length, mask) {
   const properties = {
     [place]: { type: 'array', items: { type: 'integer' }, minItems: length, maxItems: length },
+    ...(mask && { [mask]: { type: 'string' } }),
     label: { type: 'string' },
     score: { type: 'number' },
   };
-  return { type: 'array', items: { type: 'object', properties, required: [place, 'label'] } };
+  return { type: 'array', items: { type: 'object', properties, required: [place, ...(mask ? [mask] : []), 'label'] } };
 }
 
-/** The body of generateContent: earlier turns, then the question. Pictures come first, as the guide advises. */
+/** An answer without the pixels of its masks: no model reads those, and each costs as much as a long text. */
+const saidBefore = (text) => text.replace(/data:image\/png;base64,[A-Za-z0-9+/=]+/g, 'data:image/png;base64,');
+
+/**
+ * The conversation: {role, pictures, text}, the last one the question. It begins with the pictures, as the guide
+ * advises, and they belong to all of it.
+ */
+export function turnsOf(form) {
+  const turns = [...form.before.flatMap((turn) => [
+    { role: 'user', pictures: [], text: textOf(turn.form) },
+    { role: 'model', pictures: [], text: saidBefore(turn.text) },
+  ]), { role: 'user', pictures: [], text: textOf(form) }];
+  turns[0].pictures = form.pictures;
+  return turns;
+}
+
+/** The body of generateContent. */
 export async function bodyOf(form) {
-  const pictures = await Promise.all(
-    form.pictures.map(async ({ type, data }) => ({ inlineData: { mimeType: type, data: await data() } })),
-  );
-  const contents = form.before.flatMap((turn) => [
-    { role: 'user', parts: [{ text: textOf(turn.form) }] },
-    { role: 'model', parts: [{ text: turn.text }] },
-  ]);
-  contents.push({ role: 'user', parts: [{ text: textOf(form) }] });
-  // The pictures belong to the whole conversation, and it begins with them.
-  const parts = contents[0].parts.filter(({ text }) => text);
-  contents[0].parts = [...pictures, ...parts];
+  const part = async ({ type, data }) => ({ inlineData: { mimeType: type, data: await data() } });
+  const contents = await Promise.all(turnsOf(form).map(async ({ role, pictures, text }) => ({
+    role, parts: [...await Promise.all(pictures.map(part)), ...(text ? [{ text }] : [])],
+  })));
   return {
     contents,
     ...(form.system && { systemInstruction: { parts: [{ text: form.system }] } }),

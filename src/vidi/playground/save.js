@@ -1,5 +1,7 @@
 // What a person takes along: the picture with what was found drawn into it, and answers as files.
 
+import { maskIn } from './masks.js';
+
 /** Let the browser keep a file. */
 export function download(name, blob) {
   const link = document.createElement('a');
@@ -14,14 +16,21 @@ export const jsonFile = (value) => new Blob([`${JSON.stringify(value, null, 2)}\
 /** A name for a file that belongs to a picture: `street.jpg` gives `street-boxes.png`. */
 export const nameFor = (picture, ending) => `${picture ? picture.name.replace(/\.[^.]*$/, '') : 'vidi'}${ending}`;
 
-/** The picture in its own size as PNG, with shapes ({shape, colour}) as on the page. */
-export async function annotated(image, shapes) {
+/** The picture in its own size as PNG, with shapes ({shape, colour}) and their masks (`veil`: how opaque, 0..1) as on the page. */
+export async function annotated(image, shapes, veil) {
   const canvas = document.createElement('canvas');
   canvas.width = image.naturalWidth;
   canvas.height = image.naturalHeight;
   const pen = canvas.getContext('2d');
   pen.drawImage(image, 0, 0);
   const scale = Math.max(1, Math.sqrt(canvas.width * canvas.height) / 700);
+  pen.globalAlpha = veil;
+  for (const { shape, colour } of shapes.filter((each) => each.shape.mask)) {
+    const [left, top, right, bottom] = [shape.left * canvas.width, shape.top * canvas.height, shape.right * canvas.width, shape.bottom * canvas.height].map((each) => each / 1000);
+    const mask = await maskIn(colour, shape.mask, right - left, bottom - top);
+    if (mask) pen.drawImage(mask, left, top, right - left, bottom - top);
+  }
+  pen.globalAlpha = 1;
   for (const each of shapes) draw(pen, each, canvas, scale);
   return new Promise((resolve) => { canvas.toBlob(resolve, 'image/png'); });
 }

@@ -1,7 +1,10 @@
-// Boxes and points in an answer, found while it is still being written.
+// Boxes, points and masks in an answer, found while it is still being written.
 
 const numbers = (value, count) =>
   Array.isArray(value) && value.length === count && value.every(Number.isFinite) ? value : null;
+
+/** What lies in a box, as the API writes it: a PNG for the box alone. */
+const MASK = /^data:image\/png;base64,[A-Za-z0-9+/]+={0,2}$/;
 
 const inside = (value) => Math.min(1000, Math.max(0, value));
 
@@ -17,6 +20,7 @@ export function shapeOf(value) {
     top: Math.min(y0, y1), left: Math.min(x0, x1), bottom: Math.max(y0, y1), right: Math.max(x0, x1),
     label: String(value.label ?? value.name ?? 'unnamed'),
     score: Number.isFinite(score) ? score : null,
+    mask: box && typeof value.mask === 'string' && MASK.test(value.mask) ? value.mask : '',
   };
 }
 

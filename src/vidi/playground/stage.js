@@ -6,6 +6,8 @@ import { say } from './language.js';
 import { openPicture } from './pictures.js';
 
 export class Stage {
+  #states = new WeakMap(); // picture => how far the question about it is
+
   /** Calls `onshow(picture)` when another picture is shown and `onchange()` when the list is another. */
   constructor({ onshow, onchange }) {
     this.pictures = [];
@@ -14,21 +16,37 @@ export class Stage {
     this.onchange = onchange;
   }
 
-  /** Add files. Gives a sentence for each that is no picture. */
-  async take(files) {
+  /** Add files; `ontaken(count)` is told after each. Gives what was refused, as one Refusal for each file. */
+  async take(files, ontaken = () => {}) {
     const refused = [];
-    for (const file of files) {
+    const names = new Set(this.pictures.map(({ name }) => name));
+    for (const [at, file] of files.entries()) {
       try {
-        const picture = await openPicture(file, new Set(this.pictures.map(({ name }) => name)));
+        const picture = await openPicture(file, names);
+        names.add(picture.name);
         this.pictures.push(picture);
         this.active = picture;
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        refused.push(error.message);
+        refused.push(error);
       }
+      ontaken(at + 1);
     }
     this.#changed();
     return refused;
+  }
+
+  /** Say in the strip how far the question about a picture is: "waiting", "asked", "done", "failed", or "". */
+  mark(picture, state) {
+    this.#states.set(picture, state);
+    const item = $('thumbs').children[this.pictures.indexOf(picture)];
+    if (item) item.dataset.state = state;
+  }
+
+  /** Forget what the strip says of questions. */
+  unmark() {
+    this.#states = new WeakMap();
+    for (const item of $('thumbs').children) delete item.dataset.state;
   }
 
   /** Put other pictures in place of all. */
@@ -93,7 +111,9 @@ export class Stage {
     };
     const away = button('×', () => this.#remove(picture), 'away');
     away.setAttribute('aria-label', say('remove', { name }));
-    return element('li', {}, look, away);
+    const item = element('li', {}, look, away);
+    if (this.#states.get(picture)) item.dataset.state = this.#states.get(picture);
+    return item;
   }
 }
 

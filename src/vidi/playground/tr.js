@@ -21,6 +21,10 @@ export default {
   sign: 'Tabela',
   shapes: 'Şekiller',
   choose: 'Resim seç',
+  folder: 'Klasör seç',
+  picture: 'Resim',
+  opening: 'Açılıyor: {done} / {all}',
+  leftOut: 'Yalnızca ilk {most} resim alındı.',
   camera: 'Kamera',
   take: 'Resmi çek',
   close: 'Kapat',
@@ -28,7 +32,7 @@ export default {
   remove: '{name} resmini kaldır',
   moves: '{name}\nAlt ile ok tuşu yerini değiştirir',
   noCamera: 'Kamera kullanılamıyor. Tarayıcıda bu sayfaya izin verin ya da bir resim seçin.',
-  noPicture: '“{name}” Vidi’nin okuduğu bir resim değil. PNG, JPEG, WEBP, HEIC ya da HEIF dosyası seçin.',
+  noPicture: '“{name}” Vidi’nin okuduğu bir resim değil. PNG, JPEG, WEBP, HEIC, GIF, BMP, TIFF ya da AVIF dosyası seçin.',
   fileGone: '“{name}” artık okunamıyor. Yeniden seçin.',
   unseen: 'Bu tarayıcı bu {kind} dosyasını gösteremiyor. Yine de gönderilir; bulunanlar, oranları farklı olabilecek bir çerçeveye çizilir.',
   tooLarge: '{megapixels} megapiksel: burada gösterilemeyecek kadar büyük.',
@@ -40,6 +44,7 @@ export default {
   legend: 'Etiketler; vurgulu kalsın diye birine basın',
   byScore: 'Puanı en az {limit}, modelin verdiği puanla: {all} sonuçtan {kept} tanesi',
   byRank: 'Bu yanıtta puan yok. Kendi sırasıyla, {all} sonuçtan ilk {kept} tanesi',
+  veil: 'Maskeler ne kadar opak',
 
   // the question
   questionAndAnswer: 'Soru ve yanıt',
@@ -50,8 +55,11 @@ export default {
   text: 'Metin',
   boxes: 'Kutu',
   points: 'Nokta',
+  masks: 'Maske',
   json: 'JSON',
   model: 'Model',
+  rival: 'Karşılaştır',
+  noRival: 'Başka yok',
   resolution: 'Çözünürlük',
   default: 'Varsayılan',
   low: 'Düşük',
@@ -60,6 +68,8 @@ export default {
   ask: 'Sor',
   stop: 'Durdur',
   tokens: '{tokens} belirteç',
+  tokensEach: 'ilk resim için {tokens} belirteç',
+  each: 'Her resim için ayrı ayrı sor',
   emptyForm: 'Önce bir resim ekleyin ya da bir soru yazın.',
   caption: 'Anlat',
   captionAsks: 'Bu resmi kısaca anlat.',
@@ -67,6 +77,8 @@ export default {
   boxesAsks: 'Görseldeki tüm belirgin nesneleri algıla.',
   point: 'İşaretle',
   pointsAsks: 'Görseldeki en belirgin nesneleri işaretle.',
+  segment: 'Maskele',
+  masksAsks: 'Görseldeki tüm belirgin nesneleri maskele.',
   count: 'Say',
   countAsks: 'Resimde kaç kişi var?',
   read: 'Oku',
@@ -94,6 +106,7 @@ export default {
   // what is added to a question about several pictures, in the question's language
   boxesForm: 'Yanıt {"box_2d", "label", "score"} biçiminde bir JSON dizisi olsun. box_2d, 0-1000 aralığında [ymin, xmin, ymax, xmax] olsun.',
   pointsForm: 'Yanıt {"point", "label", "score"} biçiminde bir JSON dizisi olsun. point, 0-1000 aralığında [y, x] olsun.',
+  masksForm: 'Yanıt {"box_2d", "mask", "label", "score"} biçiminde bir JSON maske dizisi olsun. box_2d, 0-1000 aralığında [ymin, xmin, ymax, xmax] olsun; mask, kutunun base64 veri adresi olarak PNG maskesi olsun.',
   listEach: 'Her resim için böyle bir dizi olsun; yanıt bu dizilerin dizisi olsun.',
 
   // the answer
@@ -124,6 +137,21 @@ export default {
   endedSafety: 'Model yanıtı güvenlik nedeniyle bitirdi.',
   endedRecitation: 'Model yanıtı bir kaynağı alıntıladığı için bitirdi.',
   endedEmpty: 'Model metin yazmadan bitirdi (neden: {reason}). Başka türlü sorun ya da başka bir model seçin.',
+
+  // two models, many pictures
+  sideBySide: 'İki model yan yana',
+  goOn: 'Bu modele devam sor',
+  sameModel: 'Yan yana görmek için iki ayrı model seçin.',
+  results: 'Resimlerin tek tek yanıtları',
+  table: 'Yanıt tablosu',
+  progressBar: 'Ne kadarı bitti',
+  progress: '{all} resimden {done} tanesi',
+  progressFailed: '{all} resimden {done} tanesi, {failed} tanesi tam yanıtsız',
+  waiting: 'Bekliyor',
+  asked: 'Soruldu',
+  seconds: 'Saniye',
+  saveCsv: 'CSV olarak kaydet',
+  askRest: 'Kalanları sor',
 
   // the server
   gone: 'Sunucu yanıt vermiyor. Çalıştığından emin olun, sonra yeniden sorun; buradaki hiçbir şey kaybolmadı.',

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import TypeVar
+from types import MappingProxyType
+from typing import NotRequired, TypedDict, TypeVar, cast
 
 import pybase64
 from pydantic import ValidationError
@@ -36,6 +37,7 @@ from vidi.wire.function_calls import (
 )
 from vidi.wire.json_body import read_object
 from vidi.wire.schema import (
+    MAX_PARTS,
     SERVED_PARTS,
     UNSERVED_PARTS,
     CallingMode,
@@ -150,8 +152,9 @@ def decode_generate(body: bytes | bytearray, limits: RequestLimits) -> Conversat
         InvalidRequest: The body is no JSON, not of the API's form, asks for what is not served, or holds
             too many pictures; the message is Google's where it is known.
     """
-    request = _read(GenerateContentRequest, read_object(body))
-    return _conversation(request, Scope(), limits)
+    tree = read_object(body)
+    plain = _plain(tree, Scope(), limits)
+    return plain or _conversation(_read(GenerateContentRequest, tree), Scope(), limits)
 
 
 def decode_count(body: bytes | bytearray, limits: RequestLimits) -> Conversation:
@@ -160,7 +163,10 @@ def decode_count(body: bytes | bytearray, limits: RequestLimits) -> Conversation
     Raises:
         InvalidRequest: As for `decode_generate`, and if both are given.
     """
-    request = _read(CountTokensRequest, read_object(body))
+    tree = read_object(body)
+    if plain := _plain(tree, Scope("CountTokensRequest"), limits):
+        return plain
+    request = _read(CountTokensRequest, tree)
     inner = request.generate_content_request
     if inner is None:
         return _conversation(request, Scope("CountTokensRequest"), limits)
@@ -169,6 +175,114 @@ def decode_count(body: bytes | bytearray, limits: RequestLimits) -> Conversation
         text = "must not be set together with generate_content_request."
         refuse([Scope("CountTokensRequest").fault("contents", text)])
     return _conversation(inner, scope, limits)
+
+
+_ROLES: Mapping[str | None, Role] = MappingProxyType(
+    {None: Role.USER, Role.USER.value: Role.USER, Role.MODEL.value: Role.MODEL}
+)
+
+
+def _plain(tree: dict[str, object], scope: Scope, limits: RequestLimits) -> Conversation | None:
+    """What most requests are: turns of texts and inline pictures in their usual spelling, and settings.
+
+    It is read without a model of each message, in a tenth of the time. Whatever has anything else in it, or
+    anything wrong, is read by the models, which then say what: None.
+
+    Raises:
+        InvalidRequest: As `decode_generate`, for what the models would let pass.
+    """
+    if not tree.keys() <= {"contents", "generationConfig"} or not _is_plain(tree.get("contents"), limits):
+        return None
+    contents = cast("list[_PlainContent]", tree["contents"])
+    if "generationConfig" not in tree:
+        return Request(turns=_plain_turns(contents, scope))
+    try:
+        config = GenerationConfig.model_validate(tree["generationConfig"])
+    except ValidationError:
+        return None
+    refuse(configuration.faults(config, scope))
+    thinking = configuration.thinking(config.thinking_config or ThinkingConfig())
+    output = configuration.output(config, scope)
+    return Request(
+        turns=_plain_turns(contents, scope),
+        sampling=configuration.sampling(config),
+        output=output,
+        thinking=thinking,
+        resolution=configuration.resolution(config),
+        candidates=config.candidate_count or 1,
+    )
+
+
+class _PlainBlob(TypedDict):
+    mimeType: str
+    data: str
+
+
+class _PlainPart(TypedDict, total=False):
+    text: str
+    inlineData: _PlainBlob
+
+
+class _PlainContent(TypedDict):
+    role: NotRequired[str]
+    parts: list[_PlainPart]
+
+
+def _is_plain(contents: object, limits: RequestLimits) -> bool:
+    """Whether these are `_PlainContent`s, and not too many."""
+    if not isinstance(contents, list) or not contents or len(contents) > MAX_PARTS:
+        return False
+    parts: list[object] = []
+    for content in contents:
+        if not isinstance(content, dict) or not content.keys() <= {"role", "parts"}:
+            return False
+        own = content.get("parts")
+        if content.get("role", "user") not in ("user", "model") or not isinstance(own, list) or not own:
+            return False
+        parts += own
+    if len(contents) + len(parts) > MAX_PARTS or not all(map(_is_plain_part, parts)):
+        return False
+    return len(parts) <= limits.max_images or _pictures_in(parts) <= limits.max_images
+
+
+def _is_plain_part(part: object) -> bool:
+    if not isinstance(part, dict) or len(part) != 1:
+        return False
+    text = part.get("text")
+    if text is not None:
+        return isinstance(text, str) and text != ""
+    return _is_plain_blob(part.get("inlineData"))
+
+
+def _pictures_in(parts: list[object]) -> int:
+    return sum(isinstance(part, dict) and "inlineData" in part for part in parts)
+
+
+def _is_plain_blob(blob: object) -> bool:
+    return (
+        isinstance(blob, dict)
+        and len(blob) == 2
+        and blob.get("mimeType") in IMAGE_TYPES
+        and isinstance(blob.get("data"), str)
+    )
+
+
+def _plain_turns(
+    contents: list[_PlainContent], scope: Scope
+) -> tuple[Turn[ImageSource | FileReference], ...]:
+    return tuple(
+        Turn(_ROLES[content.get("role")], tuple(_plain_parts(content["parts"], at, scope)))
+        for at, content in enumerate(contents)
+    )
+
+
+def _plain_parts(parts: list[_PlainPart], at: int, scope: Scope) -> Iterator[str | ImageSource]:
+    for index, part in enumerate(parts):
+        if "text" in part:
+            yield part["text"]
+        else:
+            where = scope.path(f"contents[{at}].parts[{index}].inline_data")
+            yield ImageSource(decode_base64(part["inlineData"]["data"], f"{where}.data"), where)
 
 
 def _read(message: type[M], tree: dict[str, object]) -> M:

@@ -6,8 +6,9 @@ Ranges and combinations are checked in `decode` and `configuration`, since Googl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -39,6 +40,9 @@ class Message(BaseModel):
         protected_namespaces=(),
     )
 
+    _aliases: ClassVar[Mapping[str, str]] = {}
+    """Names of fields that have another one in the API, and that."""
+
     @model_validator(mode="before")
     @classmethod
     def _few_names(cls, raw: object) -> object:
@@ -46,13 +50,18 @@ class Message(BaseModel):
             raise PydanticCustomError(
                 WRONG_MESSAGE, "(message), it has more names than the message has fields"
             )
-        if isinstance(raw, dict):
-            for name in raw.keys() & cls.model_fields.keys():
-                alias = cls.model_fields[name].alias or name
-                if alias != name and alias in raw:
+        if isinstance(raw, dict) and not cls._aliases.keys().isdisjoint(raw):
+            for name in raw.keys() & cls._aliases.keys():
+                alias = cls._aliases[name]
+                if alias in raw:
                     text = "(oneof), oneof field '_{name}' is already set. Cannot set '{alias}'"
                     raise PydanticCustomError(WRONG_MESSAGE, text, {"name": name, "alias": alias})
         return raw
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_kwargs: object) -> None:
+        aliases = {name: field.alias or name for name, field in cls.model_fields.items()}
+        cls._aliases = {name: alias for name, alias in aliases.items() if alias != name}
 
 
 class Resolution(IntEnum):

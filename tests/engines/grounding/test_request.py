@@ -252,7 +252,7 @@ def test_many_words_take_time_in_proportion() -> None:
 
 def test_the_example_of_the_documentation_is_true() -> None:
     page = (Path(__file__).parents[3] / "docs" / "grounding.md").read_text("utf-8")
-    asked, native, answer, expected = page.partition("```\n")[2].partition("\n```")[0].splitlines()
+    asked, native, answer, expected = page.partition("```text\n")[2].partition("\n```")[0].splitlines()
     made = requested(asking(asked.strip('"')))
     assert made.native.turns[-1].parts == (1, native.strip().removeprefix("-> "))
     assert answered(made, answer.strip().removeprefix("<- ")) == json.loads(expected)

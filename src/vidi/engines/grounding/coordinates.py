@@ -135,7 +135,7 @@ class Denormalizer:
             return None
         x0, y0 = self._pixels(numbers[:2], numbers, image)
         x1, y1 = self._pixels(numbers[2:], numbers, image)
-        placement = self._picture(image).placement
+        placement = self.picture(image).placement
         box = placement.box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
         ymin, xmin, ymax, xmax = _rounded(box).box_2d()
         return Box(ymin, xmin, ymax, xmax) if ymin < ymax and xmin < xmax else None
@@ -148,15 +148,16 @@ class Denormalizer:
         if len(numbers) != 2 or not all(map(math.isfinite, numbers)):
             return None
         x, y = self._pixels(numbers, numbers, image)
-        place = _rounded(self._picture(image).placement.box(x, y, x, y))
+        place = _rounded(self.picture(image).placement.box(x, y, x, y))
         return Point(*Point(place.ymin, place.xmin).point())
 
     def source_size(self, image: int | None) -> tuple[int, int]:
         """Height and width in pixels of the caller's picture that a place lies on."""
-        placement = self._picture(image).placement
+        placement = self.picture(image).placement
         return placement.source_height, placement.source_width
 
-    def _picture(self, image: int | None) -> Picture:
+    def picture(self, image: int | None) -> Picture:
+        """The picture of that index from 0, as the model got it; the last if there is none."""
         there = image is not None and 0 <= image < len(self.pictures)
         return self.pictures[image if there and image is not None else -1]
 
@@ -171,7 +172,7 @@ class Denormalizer:
             return x, y
         scale = 1.0 if dialect.fractions and all(0 <= number <= 1 for number in whole) else dialect.scale
         half = 0.5 if dialect.centred and scale == dialect.scale else 0.0
-        picture = self._picture(image)
+        picture = self.picture(image)
         return (x + half) / scale * picture.width, (y + half) / scale * picture.height
 
 

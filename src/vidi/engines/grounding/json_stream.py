@@ -330,7 +330,7 @@ class DocumentReader:
         """Write an object that is complete: once for each of its places, as far as there is room."""
         self._object = None
         assert isinstance(found.builder.value, dict)
-        values = self._writer.shaped(found.builder.value, found.shape)
+        values = self._writer.shaped(found.builder.value, found.shape, self._picture_here())
         written: list[tuple[JsonValue, str]] = [(each, text) for each in values if (text := dumps(each))]
         if found.wrapped:
             texts = ", ".join(text for _, text in written)
@@ -341,6 +341,11 @@ class DocumentReader:
         elif isinstance(self._levels[-1].value, dict):
             written = written[:1] or [(None, "")]
         return "".join(self._add(value, text) for value, text in written)
+
+    def _picture_here(self) -> int | None:
+        """The index of the picture that an object is about where the answer is a list for each picture."""
+        outer = [each.value for each in self._levels[:2] if isinstance(each.value, list)]
+        return len(outer[0]) - 1 if len(outer) == 2 else None
 
     def _add(self, value: JsonValue, text: str) -> str:
         """Write a value with what stands before it; one without a text is left out, and so is its name."""

@@ -17,6 +17,7 @@ from vidi.engines.grounding.coordinates import (
     groups_in,
     named_group,
 )
+from vidi.engines.grounding.masks import OUTLINES, MaskWriter, is_mask_name, mask_field
 from vidi.engines.grounding.schema import (
     LABEL_FIELD_NAMES,
     NATIVE_PLACE_NAMES,
@@ -36,6 +37,19 @@ JsonObject = Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenPlace:
+    """A place as the caller wants it.
+
+    Attributes:
+        box: Where it is, with the index of its picture; None for a point.
+    """
+
+    value: JsonValue
+    box: Box | None = None
+    image: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectWriter:
     """Writes the caller's objects.
 
@@ -47,12 +61,19 @@ class ObjectWriter:
         kind: What is told: boxes, or points.
         label: What a place is called that the model gave no name; "" if that is not known either.
         said: How the caller's words want places written.
+        masks: Makes the masks of boxes; None where none are wanted.
+        earlier: How many of the pictures were shown in earlier turns.
+        named: Index, among the others, of the one that the conversation asks about by its number; None if it
+            does not.
     """
 
     denormalizer: Denormalizer
     kind: PlaceKind
     label: str = ""
     said: PlaceWording = USUAL
+    masks: MaskWriter | None = None
+    earlier: int = 0
+    named: int | None = None
 
     def has_place(self, value: JsonObject) -> bool:
         """Whether an object holds numbers that may be a place, among its own members."""
@@ -69,22 +90,56 @@ class ObjectWriter:
         label = value.get(self.denormalizer.dialect.label_key, value.get("label", self.label or None))
         label_member = {} if label is None else {next(iter(texts), "label"): label}
         rest = self._rest(value, native)
+        mask = next(filter(is_mask_name, self.said.names), "mask")
         for place in self._places(raw, place_field, value):
-            yield {name: place, **label_member, **rest}
+            masked = self._masked(mask, place, value)
+            yield {name: place.value, **masked, **label_member, **rest}
+
+    def _masked(self, name: str, place: WrittenPlace, value: JsonObject) -> dict[str, JsonValue]:
+        """The mask of a box as a member of that name, where one is wanted."""
+        if self.masks is None or place.box is None or not name:
+            return {}
+        label = value.get(self.denormalizer.dialect.label_key, self.label)
+        picture = self.denormalizer.picture(place.image)
+        named = label if isinstance(label, str) else ""
+        return {name: self.masks.text(picture, place.box, named, tuple(self._outlines(value, place.image)))}
+
+    def _outlines(self, value: JsonObject, image: int | None) -> Iterator[Sequence[Point]]:
+        """What the family drew around a thing, on the caller's image."""
+        drawn = value.get(OUTLINES)
+        for outline in drawn if isinstance(drawn, list) else ():
+            numbers = (
+                [each for each in outline if isinstance(each, float)] if isinstance(outline, list) else []
+            )
+            pairs = zip(numbers[0::2], numbers[1::2], strict=False)
+            points = [point for pair in pairs if (point := self.denormalizer.point(pair, image))]
+            if len(points) >= 3:
+                yield points
 
     def _rest(self, value: JsonObject, native: str | None) -> JsonObject:
         """What an object says beside place and label."""
         dialect = self.denormalizer.dialect
-        known = {native, dialect.label_key, "label", "box_2d", "point"}
+        known = {native, dialect.label_key, "label", "box_2d", "point", OUTLINES}
         if native is None:
             known |= EDGE_NAMES
         if dialect.form is Form.POINTS and len(self.denormalizer.pictures) == 1:
             # This form numbers its pictures even where there is only one to speak of.
             known.add(_IMAGE_FROM_1)
-        return {name: member for name, member in value.items() if name not in known}
+        own = {name: member for name, member in value.items() if name not in known}
+        return own if self.masks is None else {name: own[name] for name in own if not is_mask_name(name)}
 
-    def shaped(self, value: JsonObject, shape: GroundingShape) -> Iterator[dict[str, JsonValue]]:
-        """The caller's objects of a shape that has places: one for each place in the first of its fields."""
+    def shaped(
+        self, value: JsonObject, shape: GroundingShape, image: int | None = None
+    ) -> Iterator[dict[str, JsonValue]]:
+        """The caller's objects of a shape that has places: one for each place in the first of its fields.
+
+        Args:
+            value: As the family wrote it.
+            shape: What the caller wants.
+            image: Index among the latest pictures, by the object's place in the answer; None leaves it open.
+        """
+        image = self.named if image is None else image
+        image = None if image is None else image + self.earlier
         # The first field with a value counts the objects; further fields go along with each of them.
         fields = shape.place_fields
         first = next((name for name in fields if value.get(name) is not None), next(iter(fields)))
@@ -94,36 +149,38 @@ class ObjectWriter:
         raw = value.get(first)
         if raw is None:
             if _may_lack_places(shape):
-                yield self._object(value, shape, "", None)
+                yield self._object(value, shape, "", WrittenPlace(None))
             return
-        found = list(self._places(raw, fields[first], value))
+        found = list(self._places(raw, fields[first], value, image))
         if not fields[first].several:
             for place in found:
                 yield self._object(value, shape, first, place)
         elif next(groups_in(raw, self.denormalizer.dialect.order), None):
             # A list of places stays a list, even if none of them has an area; without any numbers it is none.
-            yield self._object(value, shape, first, found)
+            yield self._object(value, shape, first, WrittenPlace([place.value for place in found]))
 
     def _object(
-        self, value: JsonObject, shape: GroundingShape, first: str, place: JsonValue
+        self, value: JsonObject, shape: GroundingShape, first: str, place: WrittenPlace
     ) -> dict[str, JsonValue]:
         """One of the caller's objects, with `place` for the first of its fields."""
         found: dict[str, JsonValue] = {}
         for name, member in value.items():
             place_field = shape.place_fields.get(name)
             if place_field and name == first:
-                found.update(_as_members(place_field, place))
+                found.update(_as_members(place_field, place.value))
             elif place_field:
                 found.update(self._further(place_field, member, value))
             elif name in shape.members:
                 found[name] = self._nested(member, shape.members[name])
-            else:
+            elif name != OUTLINES:
                 found[name] = member
+        if self.masks and any(each.is_box for each in shape.place_fields.values()):
+            found.update(self._masked(mask_field(shape.schema), place, value))
         return _fitted(found, shape.schema, self.denormalizer.dialect.label_key, self.label)
 
     def _further(self, place_field: PlaceField, member: JsonValue, value: JsonObject) -> JsonObject:
         """A further place of an object; one that is not there is null or left out."""
-        places = list(self._places(member, place_field, value))
+        places = [each.value for each in self._places(member, place_field, value)]
         if place_field.several:
             return _as_members(place_field, places)
         if places:
@@ -168,9 +225,12 @@ class ObjectWriter:
         group = self._named_group(value)
         return {native: list(group), **value} if group else value
 
-    def _places(self, raw: JsonValue, place_field: PlaceField, value: JsonObject) -> Iterator[JsonValue]:
+    def _places(
+        self, raw: JsonValue, place_field: PlaceField, value: JsonObject, image: int | None = None
+    ) -> Iterator[WrittenPlace]:
         """The places in a member of `value`, as the caller wants them; numbers that are none are left out."""
-        image, x_first = _image(value), place_field.x_first or self.said.x_first
+        own = _image(value)
+        image, x_first = image if own is None else own, place_field.x_first or self.said.x_first
         unit = place_field.measured(self.said.unit)
         ends = {Unit.THOUSANDTHS: (GRID, GRID), Unit.PARTS: (1, 1)}.get(
             unit, self.denormalizer.source_size(image)
@@ -179,11 +239,11 @@ class ObjectWriter:
             if place_field.kind is PlaceKind.POINTS:
                 point = self.denormalizer.point(group, image)
                 if point:
-                    yield _point(point, place_field, ends, x_first=x_first)
+                    yield WrittenPlace(_point(point, place_field, ends, x_first=x_first))
             else:
                 box = self.denormalizer.box(group, image)
                 if box:
-                    yield _box(box, place_field, ends, x_first=x_first)
+                    yield WrittenPlace(_box(box, place_field, ends, x_first=x_first), box, image)
 
 
 Ends = tuple[float, float]

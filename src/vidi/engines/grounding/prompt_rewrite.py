@@ -21,6 +21,9 @@ TARGETS = "{targets}"
 LONGEST_SENTENCE = 2000
 """Characters of a sentence that may name what is looked for."""
 
+_MOST_SWAPS = 8
+"""How often words for masks are exchanged in a sentence."""
+
 LONGEST_TARGETS = 400
 """Characters of what is looked for, in a native prompt; more stays in the request's own words."""
 
@@ -33,6 +36,10 @@ class Category(Enum):
 
     BOXES = "asks for boxes"
     POINTS = "asks for points"
+    MASKS = "asks for masks"
+    NO_MASKS = "speaks of masks without asking for them"
+    MASK_FORM = "describes how a mask is written"
+    PICTURE = "names one picture by its number, as the group `number`"
     THEIRS = "wants the box of what it names, which is heard where a schema has room for one"
     NEITHER = "speaks of boxes or points without asking for them"
     FORM = "describes how the answer is written"
@@ -57,6 +64,8 @@ _GIVE = (
 )
 _ALL = r"(?:(?:the|a|an|all|all_of|each|every|any|each_of|every_single|tight|precise|exact)_)*"
 _PICTURE = r"(?:images?|pictures?|photos?|photographs?|screenshots?|scene)"
+_MASK = r"(?:(?:binary|instance|semantic|object|pixel(?:[ -]level)?|segmentation)[ -])*masks?"
+_WRITTEN_MASK = r"(?:[\"'“`](?:\w+_)?masks?[\"'”`]|\bbase_?64\b|\bpngs?\b)"
 # In Turkish, whose endings carry the grammar: a box around something, a picture, and the verbs.
 _KUTU = r"(?:s[ıi]n[ıi]rlay[ıi]c[ıi]|çevreleyen|cevreleyen)_kutu\w*"
 _RESIM = r"(?:resim|resm|görüntü|fotoğraf|görsel)\w*"
@@ -79,6 +88,26 @@ RULES: Mapping[Category, tuple[str, ...]] = {
         r"\bpoint_coordinates\b|\bcoordinates_of_(?:the_|a_|each_)?(?:points?|cent(?:er|re)s?)\b",
         rf"^{_ASK}{_GIVE}_(?:me_)?{_ALL}{_POINT}_(?:of|for|on|at)_(?:the|each|every|all)\b",
         r"\bnokta\w*_(?:koordinat\w*|göster\w*|işaretle\w*)|\bnoktala\w*",
+    ),
+    Category.MASKS: (
+        r"\bsegmentation[ -](?:masks?|maps?)\b|\b(?:instance|semantic)[ -]segmentation\b",
+        rf"^{_ASK}(?:{_GIVE}_(?:me_)?)?{_ALL}{_MASK}_(?:of|for|around|on)\b",
+        rf"\b(?:{_BOX}|labels?),?_(?:and_)?{_ALL}{_MASK}\b|\b{_MASK},?_(?:and_)?{_ALL}{_BOX}\b",
+        r"[\"'“`](?:segmentation_)?masks?[\"'”`]",
+        rf"^{_ASK}segment(?:_out)?_",
+        rf"\b(?:segmentasyon|bölütleme)_mask\w*|\bmask\w*_(?:ve_\w+_)?{_BUL}",
+        r"\bbölütle\w*|\bsegmente_et\w*|\bsegmentasyon\w*_(?:yap|ver|çıkar)\w*",
+    ),
+    Category.NO_MASKS: (
+        r"\b(?:no|not|never|without|don['’]t|instead_of|avoid|rather_than)\b[^,;]{0,50}\b(?:masks?|segment\w*)\b",
+        r"\bmask\w*_(?:\w+_)?(?:ver|döndür|çiz|göster|kullan|yaz|oluştur)me\w*",
+        r"\bsegment_.{1,80}_(?:into|by)_",
+        rf"\bface_{_MASK}\b|\b(?:wear|wears|wearing|takan|takmış)\b",
+    ),
+    Category.MASK_FORM: (_WRITTEN_MASK,),
+    Category.PICTURE: (
+        rf"\b{_PICTURE}_?(?:no\.?_?|number_|#)?(?P<number>\d{{1,4}})\b",
+        rf"\b{_RESIM}_(?P<number>\d{{1,4}})\b|\b(?P<nth>\d{{1,4}})\._{_RESIM}",
     ),
     Category.THEIRS: (rf"\b(?:its|their|whose)_(?:\w+_)?(?:{_BOX}|coordinates|positions?|locations?)\b",),
     Category.NEITHER: (
@@ -165,6 +194,20 @@ def _compiled(pattern: str) -> re2.Pattern[str]:
     return re2.compile(written, options)
 
 
+_BOXES_FOR_MASKS = (
+    (r"\bsegmentation[ -]maps?\b", "bounding boxes"),
+    (rf"\b(?:a_)?{_MASK}_(of|for|around|on)\b", "bounding boxes {}"),
+    (rf"\b(?:a_)?(?:segmentation|instance|semantic)[ -]{_MASK}\b", "bounding boxes"),
+    (r"\b(?:perform_)?(?:instance_|semantic_)?segmentation_(?:of|for|on)\b", "detect"),
+    (rf"\b({_BOX}),?_(?:and_)?{_ALL}(?:{_MASK}|bounding_boxes)\b", "bounding boxes"),
+    (rf"\b(?:{_MASK}|bounding_boxes),?_(?:and_)?{_ALL}{_BOX}\b", "bounding boxes"),
+    (rf"^({_ASK})segment_(?:out_)?", "{}detect "),
+    (rf"\b(?:(?:segmentasyon|bölütleme)_)?mask\w*_(?:ve_\w+_)?({_BUL})", "sınırlayıcı kutularını {}"),
+    (r"\bbölütle\w*|\bsegmente_et\w*|\bsegmentasyon\w*_(?:yap|ver|çıkar)\w*", "tespit et"),
+)
+"""What is asked of a model that knows boxes, in the place of words for masks; `{}` is the first group."""
+
+
 def matches(category: Category, text: str) -> Iterator[re2.Match[str]]:
     """The match of every rule of a category, in the order of the table; the text has single blanks."""
     found = (_compiled(pattern).search(text) for pattern in RULES[category])
@@ -183,6 +226,69 @@ def means_boxes(text: str) -> bool:
         for each in sentences(text)
         if not matches_category(Category.NEITHER, each.text)
     )
+
+
+_MASK_STEM = re.compile("mask|segment|bölüt", re.IGNORECASE)
+
+
+def may_mean_masks(text: str) -> bool:
+    """Whether a text has a word that the rules for masks need: in microseconds, where they take 100."""
+    return _MASK_STEM.search(text) is not None
+
+
+def means_masks(text: str) -> bool:
+    """Whether a text asks for masks."""
+    return any(
+        matches_category(Category.MASKS, each.text)
+        for each in sentences(text)
+        if not matches_category(Category.NO_MASKS, each.text)
+    )
+
+
+def picture_named(texts: Iterable[str]) -> int | None:
+    """The one picture, from 1, that some texts name by its number; None if they name none, or several."""
+    spaced = [_BLANKS.sub(" ", text) for text in texts]
+    patterns = [_compiled(pattern) for pattern in RULES[Category.PICTURE]]
+    found = [match for text in spaced for pattern in patterns for match in pattern.finditer(text)]
+    numbers = {int(group) for match in found for group in match.groups() if group}
+    return numbers.pop() if len(numbers) == 1 else None
+
+
+def boxes_for_masks(text: str) -> str:
+    """A text that asks for boxes where it asked for masks, without what it says of how a mask is written."""
+    kept: list[Sentence] = []
+    for each in sentences(text):
+        said = each.text
+        if not matches_category(Category.NO_MASKS, said):
+            said = _asking_for_boxes(said)
+        if _targets_of(said) is not None or not matches_category(Category.MASK_FORM, said):
+            kept.append(Sentence(said, each.after))
+    return joined(kept)
+
+
+def without_form(text: str) -> str:
+    """A text without the sentences that only describe the form of the answer; limits stay."""
+    return joined(
+        each
+        for each in sentences(text)
+        if _targets_of(each.text) is not None
+        or matches_category(Category.LIMIT, each.text)
+        or not matches_category(Category.FORM, each.text)
+    )
+
+
+def _asking_for_boxes(sentence: str) -> str:
+    for written, replacement in _BOXES_FOR_MASKS:
+        pattern = _compiled(written)
+        match = pattern.search(sentence)
+        # Each rule's words once or twice in a sentence; what is asked for more often is no prompt.
+        for _ in range(_MOST_SWAPS):
+            if match is None:
+                break
+            new = replacement.format(*match.groups()[:1])
+            sentence = sentence[: match.start()] + new + sentence[match.end() :]
+            match = pattern.search(sentence, match.start() + len(new))
+    return sentence
 
 
 # A bracket, an empty line, a new line that does not go on in lower case, or the mark that ends a sentence.

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from vidi.domain.schema import JsonValue, Kind, Property, Schema
+from vidi.domain.schema import JsonValue, Kind, Property, Schema, snake
 from vidi.engines.grounding.coordinates import EDGES, MIDDLE, SIZES, PlaceWording, Unit, place_wording
 from vidi.engines.profile import Dialect
 
@@ -52,6 +52,11 @@ class PlaceField:
     def measured(self, said: Unit | None) -> Unit:
         """What the numbers are measured in where the conversation says `said`."""
         return self.unit or (said if said in self.units else None) or Unit.THOUSANDTHS
+
+    @property
+    def is_box(self) -> bool:
+        """Whether it is one box, beside which a mask can stand."""
+        return self.kind is PlaceKind.BOXES and not self.several
 
     @property
     def worded(self) -> bool:
@@ -113,7 +118,7 @@ _NUMBERS = frozenset({Kind.INTEGER, Kind.NUMBER})
 
 def place_kind_of(name: str) -> PlaceKind | None:
     """What a member holds by its name alone, one place or a list; None where the name leaves a doubt."""
-    spelt = _snake(name)
+    spelt = snake(name)
     if _THREE.fullmatch(spelt):
         return None
     names = ((kind, table[kind]) for kind in PlaceKind for table in (PLACE_FIELD_NAMES, PLACE_LIST_NAMES))
@@ -122,7 +127,7 @@ def place_kind_of(name: str) -> PlaceKind | None:
 
 def place_field(member: Property) -> PlaceField | None:
     """What place a member is to hold, by its shape and its name or description; None if it is for none."""
-    name, schema = _snake(member.name), _chosen(member.schema)
+    name, schema = snake(member.name), _chosen(member.schema)
     told = (schema.description or member.schema.description)[:_TOLD]
     if _THREE.fullmatch(name) or _THREE_TOLD.search(told):
         return None
@@ -158,7 +163,7 @@ def places_in(schema: Schema, *, asked: bool = False) -> Mapping[str, PlaceField
     arrays = [
         place
         for each in schema.properties
-        if not _MEASURES.fullmatch(_snake(each.name))
+        if not _MEASURES.fullmatch(snake(each.name))
         and (place := _single(each.name, _chosen(each.schema), PlaceKind.BOXES, exact=False))
         and not place.members
     ]
@@ -210,7 +215,7 @@ def _by_members(name: str, schema: Schema, kind: PlaceKind) -> PlaceField | None
     """The place whose numbers are an object's members, under any of the names that there are for them."""
     if Kind.OBJECT not in schema.kinds:
         return None
-    numeric = {_snake(each.name): each for each in schema.properties if _is_number(_scalar(each.schema))}
+    numeric = {snake(each.name): each for each in schema.properties if _is_number(_scalar(each.schema))}
     spellings = [(names, False) for names in EDGES] + [(names, True) for names in SIZES]
     for names, sized in [(MIDDLE, False)] if kind is PlaceKind.POINTS else spellings:
         if all(each in numeric for each in names):
@@ -233,13 +238,6 @@ def _measured(place: PlaceField, numbers: Sequence[Schema]) -> PlaceField:
     free = all(limit is None for limit in largest)
     possible = {Unit.THOUSANDTHS: True, Unit.PARTS: fractions, Unit.PIXELS: free}
     return replace(place, units=frozenset(unit for unit, can in possible.items() if can))
-
-
-def _snake(name: str) -> str:
-    """`boundingBox2D` and `bounding-box 2d` as bounding_box_2d."""
-    short = name[:100]
-    split = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[A-Z][a-z])", "_", short)
-    return re.sub(r"[^0-9a-z]+", "_", split.lower()).strip("_")
 
 
 _STRING = Schema(kinds=frozenset({Kind.STRING}))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.prompt import Picture, Prompt, PromptHeaders, Role, TextFormat
@@ -15,14 +16,15 @@ from vidi.engines.base import EngineContext, ModelCard
 from vidi.engines.limits import bounded, estimate_tokens
 from vidi.engines.lite.answers.compare import compare
 from vidi.engines.lite.answers.dispatch import answer_intent
-from vidi.engines.lite.answers.field_values import LONGEST_DESCRIBED, shape_in
-from vidi.engines.lite.answers.lists import array, located, python_list, wanted
+from vidi.engines.lite.answers.lists import array, located, python_list, wanted, word_named
 from vidi.engines.lite.answers.resolve import cannot_look, find
-from vidi.engines.lite.answers.schema_filler import fill
+from vidi.engines.lite.answers.schema_filler import LONGEST_DESCRIBED, fill, shape_in
 from vidi.engines.lite.catalog import CARD
 from vidi.engines.lite.evidence import Evidence, VisionModels
-from vidi.engines.lite.language.intents import Intent, Languages, load_languages, lowered
-from vidi.engines.lite.language.language import AnswerForm, AnswerText, IntentKind, Language, styled
+from vidi.engines.lite.language.intents import Intent, Languages, load_languages
+from vidi.engines.lite.language.language import IntentKind, Language, lowered
+from vidi.engines.lite.language.noun_phrases import PictureMention, picture_mentions
+from vidi.engines.lite.language.style import AnswerForm, AnswerText, styled
 from vidi.engines.lite.vision.classifier import Classifier
 from vidi.engines.lite.vision.detector import Detector
 from vidi.engines.lite.vision.ocr import open_reader
@@ -101,12 +103,19 @@ def reply(prompt: Prompt, models: VisionModels, languages: Languages) -> Iterato
     prompt, named = _named_picture(prompt, languages)
     intent = languages.parse(prompt)
     pictures = _pictures(prompt, intent)
-    if named is not None and named < len(pictures) and intent.kind not in COMPARING:
+    if named is not None and pictures and intent.kind not in COMPARING:
+        if named >= len(pictures):
+            return _words(_too_few(len(pictures), intent.language))
         pictures = [pictures[named]]
     evidences = [Evidence(picture, models) for picture in pictures]
     if prompt.output.schema is not None:
         return _structured(prompt.output.schema, prompt.output.format, intent, evidences, languages)
     return _unshaped(prompt, intent, evidences, languages)
+
+
+def _too_few(count: int, language: Language) -> str:
+    """That there is no such picture."""
+    return language.sentence("one_picture" if count == 1 else "few_pictures", n=str(count))
 
 
 def _unshaped(
@@ -135,39 +144,75 @@ def _is_plain_wish(intent: Intent) -> bool:
     """Whether boxes are wanted of nothing that is known, by a prompt that asks for no JSON."""
     strange = bool(intent.entities) and all(each.unknown for each in intent.entities)
     asks_json = intent.style.form is AnswerForm.JSON or re.search(r"box_2d|\[", intent.text) is not None
-    return strange and not asks_json
+    return strange and not asks_json and not word_named(intent)
 
 
 def _named_picture(prompt: Prompt, languages: Languages) -> tuple[Prompt, int | None]:
-    """The prompt without labels as "Image 1:", and which picture it asks about by its number, from 0."""
+    """The prompt without its pictures' labels, and which picture alone it asks about, from 0."""
     parts = prompt.turns[-1].parts if prompt.turns else ()
-    patterns = [each for language in languages.by_id.values() for each in language.pronouns["numbered"]]
-    texts = {at: lowered(part) for at, part in enumerate(parts) if isinstance(part, str)}
-    bare = {at: text.strip(_BRACKETS) for at, text in texts.items()}
-    labels = {at for at, text in bare.items() if any(each.fullmatch(text) for each in patterns)}
-    asked = {at: text for at, text in texts.items() if at not in labels}
-    found = [match for text in asked.values() for each in patterns for match in each.finditer(text)]
-    numbers = {int(match["n"]) for match in found}
-    one = numbers.pop() - 1 if len(numbers) == 1 else None
-    if not asked or (not labels and one is None):
+    every = tuple(languages.by_id.values())
+    labels = _labels(parts, every)
+    count = sum(isinstance(part, Picture) for part in parts) or _most_pictures(prompt)
+    named: dict[int, list[PictureMention]] = {}
+    for at, part in enumerate(parts):
+        if isinstance(part, str) and at not in labels:
+            text = part[:LONGEST_DESCRIBED].replace("İ", "i").lower()
+            found = _labelled(text, labels.values(), languages.usual) or picture_mentions(text, every, count)
+            named[at] = list(found)
+    numbers = {each.at for found in named.values() for each in found}
+    one = numbers.pop() if len(numbers) == 1 else None
+    if not named or (not labels and one is None):
         return prompt, None
     kept = tuple(
-        _of_this_picture(part, patterns) if isinstance(part, str) and one is not None else part
+        _of_this_picture(part, named[at]) if isinstance(part, str) and one is not None else part
         for at, part in enumerate(parts)
         if at not in labels
     )
     turns = (*prompt.turns[:-1], replace(prompt.turns[-1], parts=kept))
-    return replace(prompt, turns=turns), one if one is not None and one >= 0 else None
+    return replace(prompt, turns=turns), one
 
 
-_BRACKETS = " []():.#-*"
+_BRACKETS = " []<>().#-*"
 """What stands around a label."""
 
+LONGEST_LABEL = 4
+"""Words of a text before a picture that is its label."""
 
-def _of_this_picture(text: str, patterns: Sequence[re.Pattern[str]]) -> str:
+
+def _labels(parts: Sequence[object], languages: Sequence[Language]) -> dict[int, str]:
+    """The texts that are labels of the pictures right behind them, bare, by their place among the parts."""
+    labels: dict[int, str] = {}
+    for at, (part, following) in enumerate(pairwise(parts)):
+        if isinstance(part, str) and isinstance(following, Picture):
+            bare = lowered(part).strip(_BRACKETS)
+            words = bare.rstrip(":").rstrip(_BRACKETS)
+            numbered = any(
+                (each.start, each.stop) == (0, len(words)) for each in picture_mentions(words, languages, 1)
+            )
+            if numbered or (bare.endswith(":") and 0 < len(words.split()) <= LONGEST_LABEL):
+                labels[at] = words
+    return labels
+
+
+def _labelled(text: str, labels: Iterable[str], language: Language) -> list[PictureMention]:
+    """Where a text names pictures by their labels."""
+    return [
+        PictureMention(at, *match.span(), language)
+        for at, label in enumerate(labels)
+        for match in re.finditer(rf"\b{re.escape(label)}\b", text)
+    ]
+
+
+def _most_pictures(prompt: Prompt) -> int:
+    """How many pictures the latest turn with any has."""
+    counts = [sum(isinstance(part, Picture) for part in turn.parts) for turn in prompt.turns]
+    return next((count for count in reversed(counts) if count), 0)
+
+
+def _of_this_picture(text: str, mentions: Sequence[PictureMention]) -> str:
     """A question about "image 2" as one about "this image", so that the number is read for no more."""
-    for pattern in patterns:
-        text = re.sub(pattern.pattern, "this image", text, flags=re.IGNORECASE)
+    for each in sorted(mentions, key=lambda mention: -mention.start):
+        text = f"{text[: each.start]}{each.language.say('this_picture')}{text[each.stop :]}"
     return text
 
 
@@ -275,6 +320,15 @@ class Lite:
     def count_tokens(self, headers: PromptHeaders) -> TokenCount:
         """Four characters a token, 258 tokens a picture."""
         return estimate_tokens(headers)
+
+    def counts_at_once(self, headers: PromptHeaders) -> bool:
+        """Always but with functions, which are written out to be counted."""
+        return not headers.functions
+
+    def answers_at_once(self, prompt: Prompt) -> bool:
+        """Never: a picture may have to be looked at."""
+        del prompt
+        return False
 
     def generate(self, prompt: Prompt) -> Generator[Piece, None, None]:
         """Answer a prompt; each picture is looked at when its part of the answer is written.

@@ -61,6 +61,7 @@ class BoxRelation(Enum):
     AT_FEET = "at_feet"
     MOUNTED = "mounted"
     HELD = "held"
+    AT_MOUTH = "at_mouth"
     RESTING_ON = "resting_on"
     LYING_ON = "lying_on"
     APART = "apart"
@@ -79,6 +80,7 @@ class Action(Enum):
     RIDING = "riding"
     WEARING = "wearing"
     HOLDING = "holding"
+    EATING = "eating"
     USING = "using"
     PLAYING_WITH = "playing_with"
     FLYING = "flying"
@@ -125,6 +127,7 @@ class World:
         rooms: Places told by things, most telling first.
         grounds: Places told by the leading thing and the pixels under it.
         carriers: Detector classes that other things stand or lie on.
+        grazers: Detector classes of animals that stand or graze where there is grass.
         inside, outside: Places that are indoors and outdoors.
         inside_things, outside_things: Detector classes that are found there.
         relations: What things do with each other, most telling first.
@@ -141,6 +144,7 @@ class World:
     rooms: tuple[Room, ...]
     grounds: tuple[Ground, ...]
     carriers: frozenset[str]
+    grazers: frozenset[str]
     inside: frozenset[str]
     outside: frozenset[str]
     inside_things: frozenset[str]
@@ -184,6 +188,7 @@ def load_world() -> World:
             for each in tables["grounds"]
         ),
         carriers=frozenset(tables["carriers"]["what"]),
+        grazers=frozenset(tables["grazers"]["what"]),
         inside=frozenset(sides["inside"]),
         outside=frozenset(sides["outside"]),
         inside_things=frozenset(sides["inside_things"]),
@@ -283,6 +288,11 @@ def held(one: Box, other: Box) -> bool:
     return shared(other, grown(one, 0.1)) > 0.4 and other.area() < one.area()
 
 
+def at_mouth(one: Box, other: Box) -> bool:
+    """Whether `other` is within reach of `one` and reaches up to its head."""
+    return held(one, other) and other.ymin < one.ymin + (one.ymax - one.ymin) * 0.35
+
+
 def beside(one: Box, other: Box) -> bool:
     """Whether two boxes stand next to each other: level, and apart by less than the narrower is wide."""
     gap = max(one.xmin, other.xmin) - min(one.xmax, other.xmax)
@@ -301,6 +311,7 @@ _HOLDS: Mapping[BoxRelation, Callable[[Box, Box], bool]] = {
     BoxRelation.AT_FEET: at_feet,
     BoxRelation.MOUNTED: mounted,
     BoxRelation.HELD: held,
+    BoxRelation.AT_MOUTH: at_mouth,
     BoxRelation.RESTING_ON: resting_on,
     BoxRelation.LYING_ON: lying_on,
     BoxRelation.APART: _anywhere,

@@ -140,3 +140,43 @@ def test_changed_text_is_told() -> None:
     assert '"OPEN" was removed' in changed("OPEN", "")
     assert "omething has changed" in changed("SAME", "SAME")
     assert '"OPEN" iken "SHUT"' in changed("OPEN", "SHUT", "Ne değişti?")
+
+
+SIGNS = replace(
+    STREET,
+    text=(
+        TextLine("GRAND TOTAL", 0.9, Box(100, 100, 150, 540)),
+        TextLine("totals", 0.9, Box(800, 0, 840, 60)),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "boxes"),
+    [
+        ("Detect the word TOTAL", [([100, 340, 150, 540], "TOTAL")]),
+        ('"total" kelimesini tespit et', [([100, 340, 150, 540], "TOTAL")]),
+        ("Detecta la palabra total", [([100, 340, 150, 540], "TOTAL")]),
+        ("Detect the word tota", [([100, 340, 150, 500], "TOTA"), ([800, 0, 840, 40], "tota")]),
+        ("Detect the word EXIT", []),
+    ],
+)
+def test_a_word_that_is_named_is_boxed(prompt: str, boxes: list[tuple[list[int], str]]) -> None:
+    assert json.loads(ask(SIGNS, prompt, reads=True)) == [
+        {"box_2d": box, "label": label} for box, label in boxes
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Where is the word TOTAL?", '"TOTAL" is written at the top.'),
+        ("Is the word total in the image?", 'Yes, "TOTAL" is written at the top.'),
+        ("Where is the word EXIT?", 'I can not read "exit" in this picture.'),
+        ("How many times does the word total appear?", '"TOTAL" is written at the top.'),
+        ("TOTAL kelimesi nerede?", 'Üstte "TOTAL" yazıyor.'),
+        ("¿Dónde está la palabra total?", '"TOTAL" está escrito arriba.'),
+    ],
+)
+def test_a_word_that_is_named_is_placed(question: str, answer: str) -> None:
+    assert ask(SIGNS, question, reads=True) == answer

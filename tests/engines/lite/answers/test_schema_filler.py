@@ -314,3 +314,149 @@ def test_a_picture_with_nothing_known_still_fills_the_shape() -> None:
 def test_confident_things_only() -> None:
     doubtful = Scene((Painted("dog", (100, 100, 300, 300), score=0.2),))
     assert filled(doubtful, array(members(label=TEXT)), "List objects") == []
+
+
+def test_fields_that_people_ask_for() -> None:
+    schema = members(
+        scene=TEXT,
+        setting=TEXT,
+        mood=TEXT,
+        weather=MAYBE_TEXT,
+        what_is_happening=TEXT,
+        title=TEXT,
+        main_subject=TEXT,
+        largest_object=TEXT,
+        product_category=TEXT,
+        observations=array(TEXT),
+        conclusion=TEXT,
+    )
+    assert filled(STREET, schema) == {
+        "scene": "street",
+        "setting": "street",
+        "mood": "unknown",
+        "weather": None,
+        "what_is_happening": "A bus with two cars on a street.",
+        "title": "A bus with two cars on a street.",
+        "main_subject": "bus",
+        "largest_object": "bus",
+        "product_category": "vehicle",
+        "observations": [
+            "A bus with two cars on a street.",
+            "There is a red bus in the middle.",
+            "There are two cars: one on the left and one on the right.",
+            "This looks like it was taken outdoors.",
+            "The main colors are gray and red.",
+        ],
+        "conclusion": "A bus with two cars on a street.",
+    }
+
+
+def test_a_truth_needs_evidence_for_all_that_its_name_says() -> None:
+    names = ("has_dog", "is_dog_asleep", "has_black_dog", "has_brown_dog", "has_cat", "is_cat_asleep")
+    value = filled(PARK, members(**dict.fromkeys(names, of(Kind.BOOLEAN, Kind.NULL))))
+    assert value == dict(zip(names, (True, None, False, True, False, False), strict=True))
+
+
+def test_has_text_reads() -> None:
+    schema = members(has_text=TRUTH, contains_text=TRUTH)
+    sign = replace(STREET, text=(TextLine("STOP", 0.9, Box(0, 0, 10, 10)),))
+    assert filled(sign, schema, reads=True) == {"has_text": True, "contains_text": True}
+    assert filled(STREET, schema, reads=True) == {"has_text": False, "contains_text": False}
+
+
+def test_of_the_one_thing_that_is_named_nothing_is_told_by_another() -> None:
+    schema = members(color=MAYBE_TEXT, label=MAYBE_TEXT)
+    assert filled(STREET, schema, "Describe the dog.") == {"color": None, "label": None}
+    assert filled(PARK, schema, "Describe the dog.") == {"color": "brown", "label": "dog"}
+
+
+def two(schema: Schema, prompt: str, *scenes: Scene) -> JsonValue:
+    value: JsonValue = json.loads(ask(scenes, prompt, output=Output(TextFormat.JSON, schema)))
+    return value
+
+
+def test_one_entry_a_picture_wherever_the_list_stands() -> None:
+    inner = array(members(image=WHOLE, caption=TEXT, has_dog=TRUTH))
+    rows = [
+        {"image": 1, "caption": "A bus with two cars on a street.", "has_dog": False},
+        {"image": 2, "caption": "A person with a dog and a frisbee.", "has_dog": True},
+    ]
+    told = two(members(images=inner), "Describe each image.", STREET, PARK)
+    assert isinstance(told, dict)
+    images = told["images"]
+    assert isinstance(images, list)
+    assert [row["image"] for row in images if isinstance(row, dict)] == [1, 2]
+    assert [row["has_dog"] for row in images if isinstance(row, dict)] == [False, True]
+    assert two(inner, "Describe each image.", STREET, PARK) == images
+    assert rows[0] == images[0]
+    assert two(array(TRUTH), "Is there a dog in each image?", STREET, PARK) == [False, True]
+    assert two(array(WHOLE), "How many cars are in each image?", STREET, PARK, NOTHING) == [2, 0, 0]
+    captions = two(array(TEXT), "Caption these images.", STREET, PARK, NOTHING)
+    assert isinstance(captions, list)
+    assert len(captions) == 3
+
+
+def test_boxes_of_all_pictures_where_each_says_which() -> None:
+    schema = array(members(image_number=WHOLE, label=TEXT, box_2d=BOX))
+    told = two(schema, "Detect the cars and dogs", STREET, PARK)
+    assert isinstance(told, list)
+    named = [(each["image_number"], each["label"]) for each in told if isinstance(each, dict)]
+    assert named == [(1, "car"), (1, "car"), (2, "dog")]
+
+
+def test_a_member_named_for_a_picture_is_about_it() -> None:
+    each = members(caption=TEXT, dog_count=WHOLE)
+    told = two(members(first_image=each, image_2=each), "Describe them.", STREET, PARK)
+    assert isinstance(told, dict)
+    assert [value["dog_count"] for value in told.values() if isinstance(value, dict)] == [0, 1]
+
+
+def test_differences_and_what_is_common() -> None:
+    schema = members(same_place=TRUTH, differences=array(TEXT), similarities=array(TEXT))
+    value = two(schema, "Compare the two.", STREET, replace(STREET, embedding=(0.0, 1.0), background="green"))
+    assert isinstance(value, dict)
+    assert value["similarities"] == ["buses", "cars"]
+
+
+def test_relations() -> None:
+    schema = array(members(subject=TEXT, relation=TEXT, object=TEXT))
+    held = Scene(
+        (Painted("person", (100, 300, 900, 600)), Painted("frisbee", (300, 560, 380, 660), "blue")),
+    )
+    assert filled(held, schema, "Which relations are there?") == [
+        {"subject": "person", "relation": "holding", "object": "frisbee"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "letter"),
+    [
+        ("Which vehicle is it?\nA) cat\nB) bus\nC) dog", "B"),
+        ("How many cars are there? A. 1 B. 2 C. 3", "B"),
+        ("Is there a dog? A) Yes B) No", "B"),
+        ("What color is the bus? A: blue, B: green, C: red", "C"),
+    ],
+)
+def test_letters_stand_for_options(prompt: str, letter: str) -> None:
+    assert filled(STREET, members(answer=options("A", "B", "C")), prompt) == {"answer": letter}
+    assert ask(STREET, prompt).startswith(f"{letter}. ")
+    assert ask(STREET, f"{prompt}\nAnswer with the letter.") == letter
+
+
+def test_fields_in_turkish_and_spanish() -> None:
+    schema = members(aciklama=TEXT, nesneler=array(TEXT), araba_sayisi=WHOLE, kopek_var_mi=TRUTH, renk=TEXT)
+    assert filled(STREET, schema, "Bu resmi incele") == {
+        "aciklama": ask(STREET, "Bu resmi açıkla"),
+        "nesneler": ["otobüs", "araba"],
+        "araba_sayisi": 2,
+        "kopek_var_mi": False,
+        "renk": "kırmızı",
+    }
+    schema = members(titulo=TEXT, objetos=array(TEXT), numero_de_coches=WHOLE, hay_perro=TRUTH, lugar=TEXT)
+    assert filled(STREET, schema, "Analiza esta imagen") == {
+        "titulo": "Un autobús con dos coches en una calle.",
+        "objetos": ["autobús", "coche"],
+        "numero_de_coches": 2,
+        "hay_perro": False,
+        "lugar": "calle",
+    }

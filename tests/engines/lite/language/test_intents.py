@@ -9,15 +9,13 @@ from hypothesis import strategies as st
 from tests.engines.lite.fakes import LANGUAGES
 from vidi.domain.prompt import Prompt, Request, Role, Turn
 from vidi.engines.lite.language.intents import (
-    LONGEST_READ,
     LONGEST_READ_BEFORE,
     MOST_ENTITIES,
     TURNS_READ_BEFORE,
     Intent,
     Languages,
-    lowered,
 )
-from vidi.engines.lite.language.language import Language
+from vidi.engines.lite.language.language import LONGEST_READ, Language, lowered
 
 GUIDE_DETECTION = (
     "Detect the all of the prominent items in the image. "
@@ -82,7 +80,8 @@ def parse(*texts: str, system: str = "") -> Intent:
         ("Who is in the picture?", "who"),
         ("Identify the objects and their colors", "list_first"),
         ("qwertz uiop", "unknown"),
-        ("¿cuántos gatos hay?", "unknown"),
+        ("¿cuántos gatos hay?", "count"),
+        ("combien de chats y a-t-il ?", "unknown"),
         ("où est le train ?", "unknown"),
         ("Bu resmi açıkla.", "describe"),
         ("Resimde kaç köpek var?", "count"),
@@ -165,9 +164,9 @@ def test_each_earlier_turn_is_read_once_and_few_of_them(monkeypatch: pytest.Monk
     texts: list[str] = []
     read = Languages.parse_text
 
-    def parse_text(languages: Languages, text: str, language: Language) -> Intent:
+    def parse_text(languages: Languages, text: str, language: Language, *, told: bool = True) -> Intent:
         texts.append(text)
-        return read(languages, text, language)
+        return read(languages, text, language, told=told)
 
     monkeypatch.setattr(Languages, "parse_text", parse_text)
     parse(*["hello there " * 500] * turns)

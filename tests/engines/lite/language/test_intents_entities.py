@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engines.lite.fakes import LANGUAGES
+from vidi.domain.prompt import Prompt, Request, Role, Turn
 from vidi.engines.lite.language.intents import Entity
 
 EN, TR = LANGUAGES.lexicons["en"], LANGUAGES.lexicons["tr"]
@@ -106,3 +107,21 @@ def test_turkish_plurals() -> None:
 def test_what_only_says_where_is_an_anchor() -> None:
     assert [each.anchor for each in EN.entities("is there a cat on the table")] == [False, True]
     assert [each.anchor for each in TR.entities("masada kaç kişi var")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Detect the kedi", ["cat"]),
+        ("Detecta el dog", ["dog"]),
+        ("kedi detect et", ["cat"]),
+        ("Bu resimde how many horses var?", ["horse"]),
+        ("kopekleri tespit et", ["dog"]),
+        ("¿dónde está el oso de peluche?", ["teddy bear"]),
+        ("tek boynuzlu atları tespit et", ["tek boynuzlu at"]),
+        ("Detect the sea horse", ["sea horse"]),
+    ],
+)
+def test_words_of_several_languages_and_without_their_marks(text: str, found: list[str]) -> None:
+    prompt: Prompt = Request(turns=(Turn(Role.USER, (text,)),))
+    assert names(LANGUAGES.parse(prompt).entities) == found

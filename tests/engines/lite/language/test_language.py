@@ -9,7 +9,7 @@ import pytest
 
 from tests.engines.lite.fakes import ENGLISH, LANGUAGES, TURKISH, WORLD
 from vidi.domain.errors import Internal
-from vidi.engines.lite.language.language import Language, language_of
+from vidi.engines.lite.language.language import Language, folded, language_of
 from vidi.engines.lite.vision.colours import COLOURS
 from vidi.engines.lite.vision.detector import COCO_CLASSES
 from vidi.engines.lite.world import CELLS
@@ -35,9 +35,11 @@ def test_its_phrases_have_the_slots_of_the_usual_language(language: Language) ->
         return {name for _, name, _, _ in string.Formatter().parse(phrase) if name}
 
     optional = {"coloured_one", "clothed_one"}
-    assert set(language.phrases) - optional == set(ENGLISH.phrases) - optional
+    forms = {name for name in language.phrases if re.sub("(_f)?(_many)?$", "", name) in ENGLISH.phrases}
+    agreeing = forms - set(ENGLISH.phrases) if language.agreements else set()
+    assert set(language.phrases) - optional - agreeing == set(ENGLISH.phrases) - optional
     for name, phrase in language.phrases.items():
-        if name not in optional | {"any", "count_none", "several"}:
+        if name not in optional | agreeing | {"any", "count_none", "several"}:
             assert slots(phrase) <= slots(ENGLISH.phrases[name]) | {"noun", "subject"}, name
 
 
@@ -85,6 +87,25 @@ def test_sentences_begin_large_and_end_with_a_stop() -> None:
     assert TURKISH.as_sentence("iki köpek") == "İki köpek."
 
 
+def test_spanish_words_agree_and_run_together() -> None:
+    spanish = LANGUAGES.by_id["es"]
+    assert spanish.counted("chair", 1, "red") == "una silla roja"
+    assert spanish.counted("car", 2, "black") == "dos coches negros"
+    assert spanish.roughly("chair", 7) == "varias sillas"
+    assert spanish.say("the", noun="sillas") == "las sillas"
+    assert spanish.sentence("is_with", subject="el perro", things="el gato") == (
+        "El perro está cerca del gato."
+    )
+    assert spanish.sentence("colour_is", noun="mesa", colour=spanish.colour("white", "mesa")) == (
+        "La mesa es blanca."
+    )
+
+
+def test_folding_keeps_the_length() -> None:
+    assert folded("köpeği ığüşöç ¿dónde está?") == "kopegi igusoc ¿donde esta?"
+    assert len(folded("ßœﬁ")) == 3
+
+
 def test_a_missing_phrase_is_our_own_fault() -> None:
     with pytest.raises(Internal, match="phrase"):
         ENGLISH.say("no such phrase")
@@ -96,7 +117,11 @@ def test_a_missing_phrase_is_our_own_fault() -> None:
         ("What is in this picture?", "en"),
         ("Bu resimde ne var?", "tr"),
         ("Resimde kaç köpek var?", "tr"),
+        ("¿Cuántos perros hay en la foto?", "es"),
+        ("cuantos perros hay", "es"),
+        ("kac tane kopek var", "tr"),
         ("Qu'est-ce que c'est ?", "en"),
+        ("Wie viele Pferde gibt es?", "en"),
         ("", "en"),
     ],
 )

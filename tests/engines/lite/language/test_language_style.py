@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engines.lite.fakes import ENGLISH, LANGUAGES
-from vidi.engines.lite.language.language import AnswerForm, AnswerStyle, AnswerText, style_of, styled
+from vidi.engines.lite.language.style import AnswerForm, AnswerStyle, AnswerText, style_of, styled
 
 ALL = tuple(LANGUAGES.by_id.values())
 LONG = AnswerText("There are two red dogs with a cat. They are on the left.", brief="2", items=("dog", "cat"))

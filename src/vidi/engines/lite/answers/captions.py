@@ -6,9 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vidi.domain.geometry import Box
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.language import SEVERAL, AnswerText, Language
-from vidi.engines.lite.world import Action, BoxRelation, Ground, Relation, Room, beside
+from vidi.engines.lite.language.language import SEVERAL, Language
+from vidi.engines.lite.language.style import AnswerText
+from vidi.engines.lite.world import Action, BoxRelation, Ground, Relation, Room, beside, lying_on, resting_on
 
 LARGE = 0.12
 """Part of the picture that is "a good part"."""
@@ -247,10 +249,11 @@ def relation_in(
         evidence: Gives the tables.
         only: Actions to which the search is limited; None for all.
     """
+    laid = [thing.box for group in groups if group.label == "dining table" for thing in group.things]
     for rule in evidence.world.relations:
         if only is None or rule.says in only:
             for who in whos:
-                found = (_doing(rule, who, what) for what in groups if who.label in rule.who)
+                found = (_doing(rule, who, what, laid) for what in groups if who.label in rule.who)
                 doing = next((each for each in found if each), None)
                 if doing:
                     return doing
@@ -267,12 +270,16 @@ def place_in_words(thing: Thing, language: Language) -> str:
     return language.cells[thing.cell].at
 
 
-def _doing(rule: Relation, who: Group, what: Group) -> Doing | None:
+def _doing(rule: Relation, who: Group, what: Group, tables: Sequence[Box]) -> Doing | None:
     """Those of two groups that stand in a relation, if one that stands out is among them."""
     if what.label not in rule.what or what.label == who.label:
         return None
     holds = rule.how.holds
-    pairs = [(one, other) for other in what.things for one in who.things if holds(one.box, other.box)]
+    free = what.things
+    if rule.says is Action.HOLDING:
+        # A glass in front of someone at a table stands there.
+        free = tuple(each for each in free if not any(_stands_on(each.box, table) for table in tables))
+    pairs = [(one, other) for other in free for one in who.things if holds(one.box, other.box)]
     if rule.how in ONE_EACH:
         # Things stand in the order of prominence: the first pair of each is the one to keep.
         pairs = [pair for at, pair in enumerate(pairs) if at == 0 or pairs[at - 1][1] is not pair[1]]
@@ -281,6 +288,10 @@ def _doing(rule: Relation, who: Group, what: Group) -> Doing | None:
     if not ones:
         return None
     return Doing(rule, Group(who.label, ones), Group(what.label, others))
+
+
+def _stands_on(one: Box, table: Box) -> bool:
+    return lying_on(one, table) or resting_on(one, table)
 
 
 def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
@@ -317,7 +328,7 @@ def _doubtful(groups: Sequence[Group], evidence: Evidence) -> bool:
     alone = len(groups) == 1 and len(groups[0].things) == 1
     return (
         alone
-        and groups[0].things[0].score < evidence.least.alone
+        and groups[0].things[0].score < evidence.least.prominent
         and groups[0].label not in _agreed(evidence)
     )
 
@@ -332,7 +343,7 @@ def _agreed(evidence: Evidence) -> frozenset[str]:
 
 def surely(group: Group, evidence: Evidence) -> Group:
     """A group without the members whose number would only be guessed."""
-    many = tuple(thing for thing in group.things if thing.score >= evidence.least.several)
+    many = tuple(thing for thing in group.things if thing.score >= evidence.least.told)
     if len(many) >= SEVERAL:
         return Group(group.label, many)
     sure = tuple(thing for thing in group.things if thing.score >= evidence.least.counted)
@@ -402,11 +413,12 @@ def spots(things: Sequence[Thing], language: Language) -> str:
     cells = Counter(place_in_words(thing, language) for thing in things)
     if len(cells) == 1:
         return next(iter(cells))
+    noun = language.noun(things[0].label)
     return language.listed(
         [
-            language.say("one_at", place=place)
+            language.say("one_at", place=place, noun=noun.one)
             if number == 1
-            else language.say("n_at", number=language.number(number), place=place)
+            else language.say("n_at", number=language.number(number), place=place, nouns=noun.many)
             for place, number in cells.most_common()
         ]
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from vidi.domain.geometry import GRID, Box
 from vidi.engines.lite.answers.captions import (
@@ -15,7 +16,8 @@ from vidi.engines.lite.answers.captions import (
 from vidi.engines.lite.answers.lists import rewritten
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import AnswerText, IntentKind, Language
+from vidi.engines.lite.language.language import IntentKind, Language
+from vidi.engines.lite.language.style import AnswerText, sentences_of
 from vidi.engines.lite.vision import colours
 from vidi.engines.lite.vision.alignment import Alignment, Change, align
 from vidi.engines.lite.world import COLUMNS, ROWS, cell_of, shared
@@ -76,9 +78,8 @@ def _each(evidences: Sequence[Evidence], language: Language) -> AnswerText:
         language.sentence("nth_shows", n=str(at + 1), what=what_it_shows(evidence, language))
         for at, evidence in enumerate(evidences)
     ]
-    common = set.intersection(*({thing.label for thing in each.things()} for each in evidences))
-    if common:
-        names = [language.noun(label).many for label in sorted(common)]
+    names = similarities(evidences, language)
+    if names:
         shown.append(language.sentence("all_show", things=language.listed(names)))
     return AnswerText(" ".join(shown), items=tuple(shown))
 
@@ -163,7 +164,7 @@ def _dyed(change: Change, one: Evidence, other: Evidence, things: Sequence[Thing
     place = language.cells[cell_of(change.after)].at
     regions = (one.picture, change.before), (other.picture, change.after)
     old, new = (
-        colours.colour_of(picture, box, white=colours.white_point(picture)) for picture, box in regions
+        colours.colour_of(picture, box, under=colours.illumination_of(picture)) for picture, box in regions
     )
     if old == new or not (old and new):
         return language.sentence("colours_changed", place=place)
@@ -220,3 +221,27 @@ def _things(things: Sequence[Thing], evidence: Evidence, language: Language) -> 
     return language.listed(
         [in_words(surely(group, evidence), language, evidence) for group in grouped(things)[:3]]
     )
+
+
+def is_same(intent: Intent, evidences: Sequence[Evidence]) -> bool | None:
+    """Whether two pictures show the same; None of fewer or more."""
+    if len(evidences) != 2:
+        return None
+    answer = compare(replace(intent, kind=IntentKind.SAME), evidences)
+    return answer.brief == intent.language.say("yes")
+
+
+def differences(intent: Intent, evidences: Sequence[Evidence]) -> tuple[str, ...]:
+    """What sets several pictures apart, sentence by sentence."""
+    answer = compare(replace(intent, kind=IntentKind.COMPARE), evidences)
+    if len(evidences) < 2 or answer.brief == intent.language.say("yes"):
+        return answer.items
+    return answer.items or tuple(sentences_of(answer.text))
+
+
+def similarities(evidences: Sequence[Evidence], language: Language) -> tuple[str, ...]:
+    """The kinds of things that all of several pictures show."""
+    if len(evidences) < 2:
+        return ()
+    common = set.intersection(*({thing.label for thing in each.things()} for each in evidences))
+    return tuple(language.noun(label).many for label in sorted(common))

@@ -12,13 +12,17 @@ from vidi.engines.lite.answers.resolve import (
 )
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import AnswerText, IntentKind
+from vidi.engines.lite.language.language import IntentKind
+from vidi.engines.lite.language.style import AnswerText
 
 Answerer = Callable[[Intent, Evidence], AnswerText]
 
 
 def answer_intent(intent: Intent, evidence: Evidence) -> AnswerText:
     """Answer one question about one picture; what no rule knows is said to be unknown."""
+    word = lists.word_named(intent)
+    if word:
+        return lists.about_a_word(intent, word, evidence)
     return ANSWERERS.get(intent.kind, _unknown)(intent, evidence)
 
 
@@ -53,8 +57,30 @@ def _state(intent: Intent, evidence: Evidence) -> AnswerText:
     return state(intent, evidence)
 
 
+def _choose(intent: Intent, evidence: Evidence) -> AnswerText:
+    """Which option fits: of those with letters, the one that answers the question before them."""
+    if not intent.letters:
+        return kinds.choose(intent, evidence)
+    answer = answer_intent(intent.question, evidence) if intent.question else None
+    said = kinds.plain(answer.brief) if answer and answer.known else ""
+    told = next(
+        (at for at, option in enumerate(intent.options) if said and kinds.plain(option) == said), None
+    )
+    chosen = kinds.choose(intent, evidence) if told is None else None
+    if chosen and not chosen.known:
+        return chosen
+    at = intent.options.index(chosen.brief) if chosen else told or 0
+    letter = intent.letters[at].upper()
+    bare = intent.language.matches(intent.language.pronouns, "letter", intent.text)
+    return AnswerText(letter if bare else f"{letter}. {intent.options[at]}", brief=letter)
+
+
 def _unknown(intent: Intent, evidence: Evidence) -> AnswerText:
-    return cannot_tell(evidence, intent.language)
+    answer = cannot_tell(evidence, intent.language)
+    if not intent.readable:
+        return answer
+    known = intent.language.sentence("languages", languages=intent.language.listed(intent.readable))
+    return replace(answer, text=f"{answer.text} {known}")
 
 
 ANSWERERS: Mapping[IntentKind, Answerer] = {
@@ -83,6 +109,6 @@ ANSWERERS: Mapping[IntentKind, Answerer] = {
     IntentKind.KIND: kinds.kind,
     IntentKind.STATE: _state,
     IntentKind.SIZE: kinds.size,
-    IntentKind.CHOOSE: kinds.choose,
+    IntentKind.CHOOSE: _choose,
 }
 """Which function answers which intent; the others are not about one picture, or cannot be answered."""

@@ -8,23 +8,26 @@ from dataclasses import dataclass, replace
 
 from vidi.domain.geometry import GRID, Box
 from vidi.domain.schema import Kind, Property, Schema
-from vidi.engines.grounding.coordinates import names_in
 from vidi.engines.grounding.schema import PlaceField, PlaceKind, place_field
-from vidi.engines.lite.answers import captions, lists
+from vidi.engines.lite.answers import captions, kinds, lists, where
 from vidi.engines.lite.answers.captions import (
     indoors,
-    scene_of,
 )
+from vidi.engines.lite.answers.compare import differences, is_same, similarities
 from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.kinds import BLURRY, plain
 from vidi.engines.lite.answers.lists import label_of, text_on
 from vidi.engines.lite.answers.resolve import (
+    cell_in,
     find,
     kind_in,
+    lies_in,
 )
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.intents import Entity, Intent, Languages, lowered
-from vidi.engines.lite.language.language import FieldRole, IntentKind, Language, Patterns
+from vidi.engines.lite.language.intents import Entity, Intent, Languages, Lexicon
+from vidi.engines.lite.language.language import FieldRole, IntentKind, Patterns, lowered
+from vidi.engines.lite.language.noun_phrases import picture_mentions
+from vidi.engines.lite.language.style import AnswerStyle, AnswerText, style_of, styled
 
 _ASKING = re.compile(
     r"^(is|are|has|have|contains?|includes?|shows?|there (is|are)|any)\b"
@@ -33,14 +36,17 @@ _ASKING = re.compile(
 )
 
 
-_COUNTED_FROM_1 = frozenset({"image", "picture", "photo"})
-"""Names of a number that people count pictures with; an index counts from 0."""
-
 QUESTIONS = frozenset(
     {
         IntentKind.COUNT,
         IntentKind.COLOUR,
         IntentKind.EXISTS,
+        IntentKind.STATE,
+        IntentKind.EXTREME,
+        IntentKind.READ,
+        IntentKind.NEAR,
+        IntentKind.WHERE_FIRST,
+        IntentKind.WHERE_PART,
         IntentKind.KIND,
         IntentKind.SCENE,
         IntentKind.SIDE,
@@ -49,7 +55,13 @@ QUESTIONS = frozenset(
         IntentKind.CHOOSE,
     }
 )
-"""Kinds of intent by which a field's description is known to be a question."""
+"""Kinds of intent by which a field's description, or its name, is known to be a question."""
+
+SENTENCES = frozenset({IntentKind.CAPTION, IntentKind.ALT})
+"""Kinds of intent by which a field's description is known to ask for a sentence about the picture."""
+
+WORDLESS = frozenset({FieldRole.TEXT, FieldRole.THINGS, FieldRole.TAGS, FieldRole.HASHTAGS})
+"""Roles whose empty text says that there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,7 @@ class Meaning:
         entity: The thing that the name speaks of, if any.
         words: The name as words.
         place: How the field holds a place, for the roles box and point.
+        bare: Whether the name says no more than that thing: `has_dog`, but not `is_dog_asleep`.
     """
 
     role: FieldRole | None = None
@@ -69,6 +82,7 @@ class Meaning:
     entity: Entity | None = None
     words: str = ""
     place: PlaceField | None = None
+    bare: bool = True
 
 
 _NUMBERS = Schema(kinds=frozenset({Kind.ARRAY}), items=Schema(kinds=frozenset({Kind.INTEGER})))
@@ -101,13 +115,23 @@ def _meaning_in_words(name: str, languages: Languages) -> Meaning:
     core = _ASKING.sub("", words).strip()
     entity: Entity | None = None
     role: FieldRole | None = None
-    edge = ""
+    edge, bare = "", True
     for language in languages.by_id.values():
         if role is None:
             role, edge = _role(words, language.fields)
-        entities = languages.lexicons[language.id].entities(core or words)
-        entity = entity or next((each for each in entities if each.labels), None)
-    return Meaning(role, edge, entity, words)
+        lexicon = languages.lexicons[language.id]
+        named = next((each for each in lexicon.entities(core or words) if each.labels), None)
+        if named and entity is None:
+            entity, bare = named, _says_no_more(core or words, named, lexicon)
+    return Meaning(role, edge, entity, words, bare=bare)
+
+
+def _says_no_more(words: str, entity: Entity, lexicon: Lexicon) -> bool:
+    """Whether nothing but a thing, its colour and that it is there stands in a name."""
+    rest = words.replace(entity.word, " ", 1)
+    for pattern in lexicon.language.pronouns["present"]:
+        rest = pattern.sub(" ", rest)
+    return all(word in lexicon.colours for word in rest.split())
 
 
 def _role(words: str, fields: Patterns[FieldRole]) -> tuple[FieldRole | None, str]:
@@ -145,6 +169,10 @@ class Subject:
         index: Its number, from 0.
         count: How many of its class it stands for.
         wants_boxes: Whether the prompt asks for boxes.
+        pictures: All pictures, this one among them.
+        picture: The number of this one, from 0.
+        other: The thing that the thing has to do with, in a relation.
+        relation: What the thing does with the other, in words.
     """
 
     evidence: Evidence
@@ -154,16 +182,30 @@ class Subject:
     index: int = 0
     count: int = 1
     wants_boxes: bool = False
+    pictures: tuple[Evidence, ...] = ()
+    picture: int = 0
+    other: Thing | None = None
+    relation: str = ""
+
+    def at_picture(self, at: int) -> Subject:
+        """The same about another picture."""
+        return replace(self, evidence=self.pictures[at], picture=at, index=at, thing=None)
 
     @property
     def leading(self) -> Thing | None:
-        """The thing it is about, else the first that the prompt means, else the most prominent."""
+        """The thing it is about, else the first that the prompt means, else the most prominent.
+
+        Of the one thing that the prompt names nothing is told by another.
+        """
         if self.thing:
             return self.thing
-        for entity in self.intent.entities:
+        named = [each for each in self.intent.entities if each.labels]
+        for entity in named:
             found = find(entity, self.evidence, self.evidence.least.there)
             if found:
                 return found[0]
+        if len(named) == 1:
+            return None
         return next(iter(self.evidence.things()), None)
 
     def about(self, entity: Entity | None) -> tuple[Thing, ...]:
@@ -176,49 +218,89 @@ class Subject:
             return things
         return tuple(thing for thing in things if any(each.means(thing) for each in named))
 
-    def asked(self, description: str) -> Intent | None:
-        """A field's description read as a question, if it is one."""
-        if not description:
+    def named_picture(self, meaning: Meaning) -> int | None:
+        """The picture that a field's name speaks of, as `second_image`; None if it is this one."""
+        if len(self.pictures) < 2:
             return None
-        intent = self.languages.parse_text(lowered(description), self.intent.language)
-        return intent if intent.kind in QUESTIONS else None
+        every = self.languages.by_id.values()
+        found = {each.at for each in picture_mentions(meaning.words, every, len(self.pictures))}
+        at = found.pop() if len(found) == 1 else len(self.pictures)
+        return at if at < len(self.pictures) else None
+
+    def asked(self, text: str) -> Intent | None:
+        """A field's description or name read as a question, if it is one."""
+        if not text:
+            return None
+        intent = self.languages.parse_text(lowered(text), self.intent.language)
+        return intent if intent.kind in QUESTIONS | SENTENCES else None
 
 
 def text(meaning: Meaning, description: str, subject: Subject) -> str | None:
-    """The text of a field."""
+    """The text of a field, in as few words as its description asks for."""
     told = _text_of_role(meaning, subject)
-    if told is not None or meaning.role:
-        return told
-    if meaning.entity:
+    if told is None and not meaning.role and meaning.entity and meaning.bare:
         found = subject.about(meaning.entity)
         return subject.intent.language.noun(found[0].label).one if found else None
-    asked = subject.asked(description)
-    if asked:
+    asked = None if meaning.role else subject.asked(description) or subject.asked(meaning.words)
+    if told is None and asked:
         answer = answer_intent(asked, subject.evidence)
-        return (answer.brief or answer.text) if answer.known else None
-    return None
+        short = "" if asked.kind in SENTENCES else answer.brief
+        told = (short or answer.text) if answer.known else None
+    if told is None or not description:
+        return told
+    words = style_of("", lowered(description), tuple(subject.languages.by_id.values())).words
+    return styled(AnswerText(told), AnswerStyle(words=words), subject.intent.language) if words else told
+
+
+def things_at(meaning: Meaning, subject: Subject) -> tuple[Thing, ...]:
+    """The things of a list: at the place, or on the thing, that its name says."""
+    language, entity = subject.intent.language, meaning.entity
+    cell = cell_in(meaning.words, language) if meaning.words else ""
+    if entity and entity.anchor and meaning.role is not FieldRole.COUNT:
+        return where.around(entity, subject.evidence, upon=True)
+    things = subject.about(entity)
+    return tuple(thing for thing in things if lies_in(thing, cell)) if cell else things
+
+
+def blank(meaning: Meaning, description: str, subject: Subject) -> str:
+    """The text of a field of which nothing is known: that it is not known, where a fact is asked for."""
+    asks = bool(description) or meaning.role is not None
+    return subject.intent.language.say("unknown") if asks and meaning.role not in WORDLESS else ""
 
 
 def number(meaning: Meaning, top: float | None, subject: Subject) -> float | None:
     """The number of a field; `top` is the largest that it may be."""
-    thing, evidence = subject.leading, subject.evidence
+    placement = subject.evidence.picture.placement
+    thing = subject.leading
     match meaning.role:
         case FieldRole.SCORE:
             return None if thing is None else round(thing.score * (100 if top and top > 1 else 1), 3)
         case FieldRole.BOX_EDGE:
             return None if thing is None else edge(thing.box, meaning.edge, top)
-        case FieldRole.INDEX:
-            return subject.index + (meaning.words in _COUNTED_FROM_1)
-        case FieldRole.IMAGE_WIDTH:
-            return evidence.picture.placement.source_width
-        case FieldRole.IMAGE_HEIGHT:
-            return evidence.picture.placement.source_height
         case FieldRole.ANSWER:
-            answer = answer_intent(subject.intent, evidence)
+            answer = answer_intent(subject.intent, subject.evidence)
             return int(answer.brief) if answer.brief.isdecimal() else None
-    if meaning.role is FieldRole.COUNT or meaning.entity:
-        return subject.count if subject.thing and not meaning.entity else len(subject.about(meaning.entity))
-    return None
+    whole = {
+        FieldRole.INDEX: subject.index,
+        FieldRole.IMAGE_NUMBER: subject.picture + 1,
+        FieldRole.IMAGE_WIDTH: placement.source_width,
+        FieldRole.IMAGE_HEIGHT: placement.source_height,
+    }
+    if meaning.role in whole:
+        return whole[meaning.role]
+    return _count(meaning, subject) if meaning.role is FieldRole.COUNT or meaning.entity else None
+
+
+def _count(meaning: Meaning, subject: Subject) -> int:
+    evidence, entity = subject.evidence, meaning.entity
+    if entity:
+        return len(find(entity, evidence, evidence.least.numbered))
+    if subject.thing:
+        return subject.count
+    # Beside a list of what was asked for, its length.
+    if subject.wants_boxes:
+        return len(lists.wanted(subject.intent, evidence))
+    return len(subject.about(None))
 
 
 def truth(meaning: Meaning, description: str, subject: Subject) -> bool | None:
@@ -229,10 +311,17 @@ def truth(meaning: Meaning, description: str, subject: Subject) -> bool | None:
         return inside == (meaning.role is FieldRole.INDOORS)
     if meaning.role is FieldRole.BLURRY:
         return evidence.detections.sharpness < BLURRY
-    if meaning.entity:
+    if meaning.role is FieldRole.HAS_TEXT:
+        return None if evidence.text is None else bool(evidence.text)
+    if meaning.role is FieldRole.SAME:
+        return is_same(subject.intent, subject.pictures)
+    if meaning.entity and meaning.bare:
         there = bool(find(meaning.entity, evidence, evidence.least.there))
-        return there or kind_in(meaning.entity, evidence) >= evidence.least.kind_there
-    asked = subject.asked(description) or (subject.intent if meaning.role is FieldRole.ANSWER else None)
+        return there or (
+            not meaning.entity.colour and kind_in(meaning.entity, evidence) >= evidence.least.kind_there
+        )
+    asked = subject.asked(description) or subject.asked(meaning.words)
+    asked = asked or (subject.intent if meaning.role is FieldRole.ANSWER else None)
     if asked is None or asked.kind is IntentKind.UNKNOWN:
         return None
     answer = answer_intent(asked, evidence)
@@ -286,15 +375,26 @@ def _text_of_role(meaning: Meaning, subject: Subject) -> str | None:
     }:
         return _text_about_things(meaning, subject)
     evidence, intent, language = subject.evidence, subject.intent, subject.intent.language
+    thing = subject.leading
     tellers: dict[FieldRole, Callable[[], str | None]] = {
         FieldRole.TEXT: lambda: _written(subject),
         FieldRole.CAPTION: lambda: _thing_in_words(subject) or captions.caption(evidence, language).text,
         FieldRole.DESCRIPTION: lambda: _thing_in_words(subject) or captions.describe(evidence, language).text,
-        FieldRole.SCENE: lambda: _scene_in_words(evidence, language),
+        FieldRole.SCENE: lambda: kinds.place_word(evidence, language),
+        FieldRole.ROOM: lambda: kinds.room_word(evidence, language),
+        FieldRole.FOREMOST: lambda: _foremost_in_words(subject),
+        FieldRole.SPORT: lambda: _sport_in_words(subject),
+        FieldRole.BREED: lambda: _breed_of(meaning, subject),
+        FieldRole.FAMILY: lambda: kinds.family_word(thing, evidence, language) if thing else None,
+        FieldRole.DIFFERENCES: lambda: " ".join(differences(intent, subject.pictures)),
+        FieldRole.SIMILARITIES: lambda: language.listed(similarities(subject.pictures, language)),
+        FieldRole.RELATION: lambda: subject.relation,
+        FieldRole.OTHER_THING: lambda: label_of(subject.other, intent, evidence) if subject.other else None,
+        FieldRole.IMAGE_NUMBER: lambda: str(subject.picture + 1),
         FieldRole.TAGS: lambda: ", ".join(lists.tag_words(evidence, language)),
         FieldRole.HASHTAGS: lambda: lists.hashtags(intent, evidence).text,
         FieldRole.ANSWER: lambda: answer_intent(intent, evidence).text,
-        FieldRole.ACTIVITY: lambda: _activity_in_words(evidence, language),
+        FieldRole.ACTIVITY: lambda: _activity_in_words(meaning, subject),
         FieldRole.INDEX: lambda: str(subject.index),
     }
     teller = tellers.get(meaning.role) if meaning.role else None
@@ -308,15 +408,35 @@ def _written(subject: Subject) -> str:
     return "\n".join(line.text for line in subject.evidence.text or ())
 
 
-def _scene_in_words(evidence: Evidence, language: Language) -> str | None:
-    seen = scene_of(evidence)
-    return language.scenes[seen.id].one if seen else None
+def _foremost_in_words(subject: Subject) -> str | None:
+    """What stands out; the thing itself where an object stands for one."""
+    language, evidence = subject.intent.language, subject.evidence
+    thing = subject.leading
+    if thing is None or subject.thing:
+        return label_of(thing, subject.intent, evidence) if thing else None
+    return language.noun(thing.label).one
 
 
-def _activity_in_words(evidence: Evidence, language: Language) -> str | None:
+def _breed_of(meaning: Meaning, subject: Subject) -> str | None:
+    thing = next(iter(subject.about(meaning.entity)), None) if meaning.entity else subject.leading
+    return kinds.breed_of(thing, subject.evidence) if thing else None
+
+
+def _sport_in_words(subject: Subject) -> str | None:
+    answer = where.sport(replace(subject.intent, text="", entities=()), subject.evidence)
+    return answer.brief if answer.known else None
+
+
+def _activity_in_words(meaning: Meaning, subject: Subject) -> str | None:
+    """What the thing that is meant does, else whoever does something."""
+    evidence = subject.evidence
     groups = captions.grouped(evidence.things(evidence.least.there))
-    doing = captions.relation_in(groups, groups, evidence)
-    return captions.doing_in_words(doing, language) if doing else None
+    whos = groups
+    if meaning.entity or subject.thing:
+        meant = subject.about(meaning.entity) if meaning.entity else (subject.thing,)
+        whos = captions.grouped([thing for thing in meant if thing])
+    doing = captions.relation_in(whos, groups, evidence)
+    return captions.doing_in_words(doing, subject.intent.language) if doing else None
 
 
 def _text_about_things(meaning: Meaning, subject: Subject) -> str | None:
@@ -328,11 +448,12 @@ def _text_about_things(meaning: Meaning, subject: Subject) -> str | None:
         names = [captions.in_words(group, language, subject.evidence) for group in captions.grouped(things)]
         return language.listed(names) or None
     thing = things[0] if meaning.entity and things else None if meaning.entity else subject.leading
-    if meaning.role is FieldRole.COLOUR and thing is None and not meaning.entity:
+    named = any(each.labels for each in subject.intent.entities)
+    if meaning.role is FieldRole.COLOUR and thing is None and not meaning.entity and not named:
         palette = subject.evidence.detections.palette
         return language.colour(palette[0]) if palette else None
     if thing is None:
-        return _named_by_classifier(meaning, subject)
+        return None if named else _named_by_classifier(meaning, subject)
     match meaning.role:
         case FieldRole.COLOUR:
             return language.colour(thing.colour) if thing.colour else None
@@ -357,48 +478,3 @@ def _thing_in_words(subject: Subject) -> str | None:
         return None
     language = subject.intent.language
     return captions.thing_in_words(subject.thing, language)
-
-
-LONGEST_DESCRIBED = 4000
-"""Characters of a prompt in which a shape is looked for."""
-
-MOST_NAMES = 20
-"""A prompt that seems to name more members than this describes something else."""
-
-_LISTED = re.compile(
-    r"\[\s*\{|\b(?:array|list) of (?:json )?(?:objects|dictionaries|dicts|records)\b", re.IGNORECASE
-)
-
-_TRUTHS = frozenset({FieldRole.INDOORS, FieldRole.OUTDOORS, FieldRole.BLURRY})
-_LISTS = frozenset({FieldRole.THINGS, FieldRole.TAGS, FieldRole.HASHTAGS})
-_KINDS = {FieldRole.COUNT: Kind.INTEGER, FieldRole.SCORE: Kind.NUMBER, FieldRole.INDEX: Kind.INTEGER}
-_TRUE_OR_FALSE = re.compile(r"^(is|are|has|have|contains?) ")
-
-
-def shape_in(text: str, languages: Languages) -> Schema | None:
-    """The shape that a text describes: an object, or a list of objects; None if it describes none."""
-    text = text[:LONGEST_DESCRIBED]
-    names = names_in(text)
-    if not 0 < len(names) <= MOST_NAMES:
-        return None
-    members = tuple(Property(name, _shape_of(meaning_of(name, languages)), required=True) for name in names)
-    each = Schema(kinds=frozenset({Kind.OBJECT}), properties=members)
-    if _LISTED.search(text):
-        return Schema(kinds=frozenset({Kind.ARRAY}), items=each)
-    return each
-
-
-def _shape_of(meaning: Meaning) -> Schema:
-    if meaning.role in _TRUTHS or _TRUE_OR_FALSE.match(meaning.words):
-        return Schema(kinds=frozenset({Kind.BOOLEAN, Kind.NULL}))
-    plural = meaning.words.endswith("s") and meaning.role is FieldRole.COLOUR
-    things = meaning.role is None and meaning.entity is not None and not meaning.entity.single
-    if meaning.role in _LISTS or plural or things:
-        text = Schema(kinds=frozenset({Kind.STRING}))
-        return Schema(kinds=frozenset({Kind.ARRAY}), items=text)
-    if meaning.role in {FieldRole.BOX, FieldRole.POINT}:
-        size = 4 if meaning.role is FieldRole.BOX else 2
-        whole = Schema(kinds=frozenset({Kind.INTEGER}))
-        return Schema(kinds=frozenset({Kind.ARRAY}), items=whole, min_items=size, max_items=size)
-    kind = _KINDS.get(meaning.role, Kind.STRING) if meaning.role else Kind.STRING
-    return Schema(kinds=frozenset({kind, Kind.NULL}))

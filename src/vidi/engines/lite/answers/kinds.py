@@ -20,9 +20,10 @@ from vidi.engines.lite.answers.resolve import (
     not_seen,
     resolve,
 )
-from vidi.engines.lite.evidence import Evidence
+from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent, Lexicon
-from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.language.language import Language, folded
+from vidi.engines.lite.language.style import AnswerText
 
 SUPPORTED = 0.15
 """Lowest score of an option that the evidence supports."""
@@ -75,12 +76,12 @@ def score_of(option: str, evidence: Evidence, lexicon: Lexicon) -> float:
 def plain(option: str) -> str:
     """An option as words: `STREET_SCENE` is "street scene", `streetScene` too."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", option)
-    return re.sub(r"[^\w]+|_", " ", spaced).strip().lower()
+    return folded(re.sub(r"[^\w]+|_", " ", spaced).strip().lower())
 
 
 def _entity_score(entity: Entity, evidence: Evidence) -> float:
     best = max((thing.score for thing in evidence.detections.things if entity.means(thing)), default=0.0)
-    named = entity.name in entity.kinds
+    named = entity.name in entity.kinds and entity.name not in entity.labels
     kinds = sum(probability for label, probability in evidence.labels if label in entity.kinds)
     if named:
         return kinds
@@ -88,7 +89,7 @@ def _entity_score(entity: Entity, evidence: Evidence) -> float:
 
 
 def _scene_score(text: str, evidence: Evidence, language: Language) -> float:
-    named = [name for name, place in language.scenes.items() if text in (place.one, *place.also)]
+    named = [name for name, place in language.scenes.items() if text in place.words]
     if not named:
         return 0.0
     seen = scene_of(evidence)
@@ -128,7 +129,7 @@ def text_score(option: str, evidence: Evidence) -> float:
     text = plain(option)
     if not text:
         return 0.0
-    return max((line.score for line in evidence.text or () if text in line.text.lower()), default=0.0)
+    return max((line.score for line in evidence.text or () if text in folded(line.text.lower())), default=0.0)
 
 
 BLURRY = 50.0
@@ -227,9 +228,9 @@ def choose(intent: Intent, evidence: Evidence) -> AnswerText:
 
 def scene_in(text: str, language: Language) -> str:
     """The place that a text names, the longest name first; "" if none."""
-    words = [(word, name) for name, place in language.scenes.items() for word in (place.one, *place.also)]
+    words = [(word, name) for name, place in language.scenes.items() for word in place.words]
     for word, name in sorted(words, key=lambda pair: -len(pair[0])):
-        if f" {word}" in f" {text}":
+        if f" {word}" in f" {folded(text)}":
             return name
     return ""
 
@@ -251,3 +252,35 @@ def _what_is_it(evidence: Evidence, language: Language) -> AnswerText:
     if things:
         return _classified(language.noun(things[0].label).one, KIND_LIKELY, language)
     return cannot_tell(evidence, language)
+
+
+def place_word(evidence: Evidence, language: Language) -> str | None:
+    """The place that a picture shows, else whether it is indoors or outdoors; None if neither is known."""
+    seen = scene_of(evidence)
+    if seen:
+        return language.scenes[seen.id].one
+    inside = indoors(evidence)
+    return None if inside is None else language.say("inside" if inside else "outside")
+
+
+def room_word(evidence: Evidence, language: Language) -> str | None:
+    """The room that a picture shows, if it is known."""
+    seen = scene_of(evidence)
+    return language.scenes[seen.id].one if seen and seen.id in evidence.world.inside else None
+
+
+def breed_of(thing: Thing, evidence: Evidence) -> str | None:
+    """The classifier's word for the kind that a thing is of, if it is likely."""
+    named = (
+        label
+        for label, probability in evidence.labels
+        if probability >= KIND_LIKELY and evidence.world.family.get(label) == thing.label
+    )
+    return next(named, None)
+
+
+def family_word(thing: Thing, evidence: Evidence, language: Language) -> str:
+    """The hypernym of a thing, else its own name."""
+    groups = evidence.world.groups
+    names = (name for name in language.groups if name in groups and thing.label in groups[name])
+    return language.noun(next(names, thing.label)).one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from vidi.domain.geometry import Box
 from vidi.engines.lite.answers.captions import (
@@ -14,21 +15,25 @@ from vidi.engines.lite.answers.captions import (
     in_words,
     indoors,
     scene_of,
+    spots,
     surely,
     what_is_seen,
     without_things,
 )
 from vidi.engines.lite.answers.resolve import (
     any_of,
+    cell_in,
     contradicted,
     find,
     kind_in,
+    lies_in,
     name_of,
     resolve,
 )
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
-from vidi.engines.lite.language.language import SEVERAL, AnswerText, IntentKind, Language
+from vidi.engines.lite.language.language import SEVERAL, IntentKind, Language, folded
+from vidi.engines.lite.language.style import AnswerText
 from vidi.engines.lite.vision.ocr import INSTALL, TextLine
 from vidi.engines.lite.world import shared
 
@@ -76,6 +81,72 @@ def wants_text(intent: Intent) -> bool:
     if intent.kind not in MAY_MEAN_TEXT or any(each.labels for each in intent.entities):
         return False
     return language.matches(language.pronouns, "written", intent.text) is not None
+
+
+def word_named(intent: Intent) -> str:
+    """The word whose place, presence or number is asked for: "the word EXIT"; "" if none is."""
+    language = intent.language
+    match = language.matches(language.pronouns, "word_named", intent.text)
+    return match["w"].strip() if match and intent.kind in OF_A_WORD else ""
+
+
+OF_A_WORD = frozenset(
+    {
+        *(IntentKind.DETECT, IntentKind.POINT, IntentKind.WHERE, IntentKind.WHERE_FIRST),
+        *(IntentKind.EXISTS, IntentKind.STATE, IntentKind.COUNT),
+    }
+)
+"""Kinds of intent that can be about a word that is written in the picture."""
+
+
+def words_found(word: str, evidence: Evidence) -> tuple[Thing, ...]:
+    """Where a word is written, in reading order: whole words if there are any, else parts of words."""
+    found = [
+        (line, match.span())
+        for line in evidence.text or ()
+        for match in re.finditer(re.escape(word), folded(line.text).lower())
+    ]
+    whole = [
+        (line, (start, stop))
+        for line, (start, stop) in found
+        if re.fullmatch(r"\W?", line.text[max(0, start - 1) : start])
+        and re.fullmatch(r"\W?", line.text[stop : stop + 1])
+    ]
+    return tuple(_stretch(line, *span) for line, span in whole or found)
+
+
+def _stretch(line: TextLine, start: int, stop: int) -> Thing:
+    """A part of a line, as if all its letters were as wide as each other."""
+    box, size = line.box, len(line.text)
+    if box.xmax - box.xmin >= box.ymax - box.ymin:
+        width = (box.xmax - box.xmin) / size
+        part = replace(box, xmin=box.xmin + start * width, xmax=box.xmin + stop * width)
+    else:
+        height = (box.ymax - box.ymin) / size
+        part = replace(box, ymin=box.ymin + start * height, ymax=box.ymin + stop * height)
+    return Thing(line.text[start:stop], line.score, part)
+
+
+def about_a_word(intent: Intent, word: str, evidence: Evidence) -> AnswerText:
+    """Where a word is written, whether it is, or how often."""
+    language = intent.language
+    if evidence.text is None:
+        return _cannot(evidence, language)
+    found = words_found(word, evidence)
+    counted = intent.kind is IntentKind.COUNT
+    if not found:
+        brief = "0" if counted else language.say("no")
+        return AnswerText(language.sentence("word_not_read", word=word), brief=brief)
+    places = spots(found, language)
+    if counted:
+        phrase = "word_at" if len(found) == 1 else "word_times"
+        number = language.number(len(found))
+        text = language.sentence(phrase, word=found[0].label, number=number, place=places)
+        return AnswerText(text, brief=str(len(found)))
+    if intent.kind in {IntentKind.EXISTS, IntentKind.STATE}:
+        text = language.sentence("word_yes", word=found[0].label, place=places)
+        return AnswerText(text, brief=language.say("yes"))
+    return AnswerText(language.sentence("word_at", word=found[0].label, place=places), brief=places)
 
 
 def as_things(evidence: Evidence) -> tuple[Thing, ...]:
@@ -128,13 +199,37 @@ KIND_SURE = 0.2
 
 def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
     """The things that a request for boxes or points means, most prominent first."""
+    word = word_named(intent)
+    if word:
+        return words_found(word, evidence)[: intent.style.limit or MOST]
     if wants_text(intent):
         return as_things(evidence)[: intent.style.limit or MOST]
-    strange = any(entity.unknown for entity in intent.entities)
+    entities, left_out = _split_off(intent)
+    strange = any(entity.unknown for entity in entities)
     # Where only things are named that the detector does not know, none is shown; nor the whole for its part.
-    named = [each for each in intent.entities if each.labels and not (strange and each.anchor)]
-    things = _named(named, evidence) if intent.entities else evidence.things(_open_floor(intent, evidence))
-    return things[: intent.style.limit or MOST]
+    named = [each for each in entities if each.labels and not (strange and each.anchor)]
+    things = _named(named, evidence) if entities else evidence.things(_open_floor(intent, evidence))
+    kept = tuple(thing for thing in things if not any(each.means(thing) for each in left_out))
+    return _at_side(kept, intent)[: intent.style.limit or MOST]
+
+
+def _split_off(intent: Intent) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
+    """The things that are wanted, and those that are not: "everything except the cars"."""
+    match = intent.language.matches(intent.language.pronouns, "except", intent.text)
+    if match is None:
+        return intent.entities, ()
+    wanted = tuple(each for each in intent.entities if each.start < match.start())
+    return wanted, tuple(each for each in intent.entities if each.start >= match.start())
+
+
+def _at_side(things: tuple[Thing, ...], intent: Intent) -> tuple[Thing, ...]:
+    """Those at the side of the picture that is named; "the dog on the left" may be the only one, anywhere."""
+    language = intent.language
+    cell = cell_in(intent.text, language)
+    if not cell or language.matches(language.pronouns, "at_side", intent.text) is None:
+        return things
+    there = tuple(thing for thing in things if lies_in(thing, cell))
+    return there or (things if any(each.single for each in intent.entities) else ())
 
 
 def _open_floor(intent: Intent, evidence: Evidence) -> float:
@@ -250,14 +345,14 @@ def tag_words(evidence: Evidence, language: Language) -> tuple[str, ...]:
     words += [
         label
         for label, probability in evidence.labels[:2]
-        if probability >= TAG_LIKELY and not contradicted(label, evidence)
+        if language.names_kinds and probability >= TAG_LIKELY and not contradicted(label, evidence)
     ]
     scene = scene_of(evidence)
     if scene:
         words.append(language.scenes[scene.id].one)
     inside = indoors(evidence)
     if inside is not None:
-        words.append(language.say("indoors" if inside else "outdoors"))
+        words.append(language.say("inside" if inside else "outside"))
     if words:
         words += [language.colour(name) for name in evidence.detections.palette[:2]]
     return tuple(dict.fromkeys(word.lower() for word in words))

@@ -9,7 +9,8 @@ from vidi.domain.geometry import GRID
 from vidi.engines.lite.answers.captions import grouped, in_words, surely, what_is_seen
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
-from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.language.language import Language, folded
+from vidi.engines.lite.language.style import AnswerText
 
 
 def cannot_tell(evidence: Evidence, language: Language) -> AnswerText:
@@ -111,7 +112,7 @@ def not_seen(entity: Entity, evidence: Evidence, language: Language) -> AnswerTe
     if not entity.labels:
         return cannot_look([entity], (), evidence, language)
     return AnswerText(
-        _and_seen(_unseen(entity, evidence, language), evidence, language),
+        _and_seen(language.as_sentence(_unseen(entity, evidence, language)), evidence, language),
         brief=language.say("unknown"),
         known=False,
     )
@@ -121,6 +122,9 @@ def no_such(entity: Entity, evidence: Evidence, language: Language) -> AnswerTex
     """No: what is named is not there; that it can't be told, of what the detector has no class for."""
     if not entity.labels:
         return cannot_look([entity], (), evidence, language)
+    if entity.colour and find(replace(entity, colour=""), evidence):
+        text = language.as_sentence(f"{language.say('no')}, {_unseen(entity, evidence, language)}")
+        return AnswerText(text, brief=language.say("no"))
     things = any_of(entity, language)
     return AnswerText(language.sentence("no_see", things=things), brief=language.say("no"))
 
@@ -133,9 +137,9 @@ def any_of(entity: Entity, language: Language) -> str:
 
 def cell_in(text: str, language: Language) -> str:
     """The cell that a text names, the longest name first; "" if none."""
-    words = [(word, cell) for cell, place in language.cells.items() for word in (place.one, *place.also)]
+    words = [(word, cell) for cell, place in language.cells.items() for word in place.words]
     for word, cell in sorted(words, key=lambda pair: -len(pair[0])):
-        if f" {word}" in f" {text}":
+        if f" {word}" in f" {folded(text)}":
             return cell
     return ""
 
@@ -164,8 +168,8 @@ def _unseen(entity: Entity, evidence: Evidence, language: Language) -> str:
     if entity.colour and others:
         name = others[0].label if len({thing.label for thing in others}) == 1 else entity.name
         things = language.counted(name, len(others))
-        return language.sentence("none_such", things=things, colour=language.colour(entity.colour))
-    return language.sentence("not_seen", things=any_of(entity, language))
+        return language.say("none_such", things=things, colour=language.colour(entity.colour))
+    return language.say("not_seen", things=any_of(entity, language))
 
 
 def _and_seen(sentence: str, evidence: Evidence, language: Language) -> str:

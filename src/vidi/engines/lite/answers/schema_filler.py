@@ -7,26 +7,31 @@ satisfy a limit: a list of things that must be longer than what is seen is refus
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vidi.domain.budget import Budget
 from vidi.domain.geometry import GRID
-from vidi.domain.schema import JsonValue, Kind, Scalar, Schema
+from vidi.domain.schema import JsonValue, Kind, Property, Scalar, Schema
 from vidi.engines import schemas
-from vidi.engines.grounding.coordinates import Unit
+from vidi.engines.grounding.coordinates import Unit, names_in
 from vidi.engines.grounding.prompt_rewrite import means_boxes
 from vidi.engines.grounding.schema import PlaceKind, flat_place_field, places_in
 from vidi.engines.lite.answers import field_values, lists
 from vidi.engines.lite.answers.captions import (
     grouped,
 )
-from vidi.engines.lite.answers.field_values import Meaning, Subject, meaning_of, place_numbers
+from vidi.engines.lite.answers.compare import differences, similarities
+from vidi.engines.lite.answers.dispatch import answer_intent
+from vidi.engines.lite.answers.field_values import SENTENCES, Meaning, Subject, meaning_of, place_numbers
 from vidi.engines.lite.answers.kinds import SUPPORTED, best_option, plain, score_of
 from vidi.engines.lite.answers.lists import as_things, label_of, wanted
+from vidi.engines.lite.answers.where import relations
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Intent, Languages
 from vidi.engines.lite.language.language import FieldRole, IntentKind
+from vidi.engines.lite.language.style import sentences_of
 from vidi.engines.schemas import (
     NOTHING,
     Elements,
@@ -57,8 +62,11 @@ PLACES = BOXES | {FieldRole.POINT}
 OF_ONE_THING = PLACES | {FieldRole.SCORE, FieldRole.POSITION}
 """Roles by which each object of a list is known to stand for one thing, and not for all of a class."""
 
-OF_A_THING = OF_ONE_THING | {FieldRole.LABEL}
+OF_A_THING = OF_ONE_THING | {FieldRole.LABEL, FieldRole.RELATION}
 """Roles by which the objects of a list are known to stand for things."""
+
+OF_A_RELATION = frozenset({FieldRole.LABEL, FieldRole.FOREMOST})
+"""Roles of the two things of a relation."""
 
 
 def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], languages: Languages) -> JsonValue:
@@ -86,34 +94,26 @@ def fill(schema: Schema, intent: Intent, evidences: Sequence[Evidence], language
 
 def _value(schema: Schema, intent: Intent, evidences: Sequence[Evidence], languages: Languages) -> JsonValue:
     boxes = intent.kind is IntentKind.DETECT or means_boxes(intent.text)
-    subjects = [
-        Subject(evidence, intent, languages, index=at, wants_boxes=boxes)
-        for at, evidence in enumerate(evidences)
-    ]
-    budget = Budget(FILL_BUDGET)
-    if len(subjects) > 1 and _for_each_picture(schema, subjects[0]):
-        shape = schema.element(0)
-        if not shape.properties:
-            return [next(iter(_all_texts(WHOLE, each)), "") for each in subjects]
-        return [
-            schemas.fill(shape, Known(WHOLE, each), f"$[{each.index}]", budget).value for each in subjects
-        ]
-    return schemas.fill(schema, Known(WHOLE, subjects[0]), budget=budget).value
+    subject = Subject(evidences[0], intent, languages, wants_boxes=boxes, pictures=tuple(evidences))
+    return schemas.fill(schema, Known(WHOLE, subject), budget=Budget(FILL_BUDGET)).value
 
 
-def _for_each_picture(schema: Schema, subject: Subject) -> bool:
-    intent = subject.intent
-    if schema.items is None or Kind.ARRAY not in schema.kinds:
+def _for_each_picture(schema: Schema, meaning: Meaning, subject: Subject) -> bool:
+    """Whether the elements of a list stand for the pictures, in their order."""
+    language, several = subject.intent.language, len(subject.pictures) > 1
+    shape = schema.element(0)
+    by_name = language.matches(language.pronouns, "pictures", meaning.words) is not None
+    if subject.thing or meaning.place:
         return False
-    if not schema.items.properties:
-        free = schema.items.kinds == {Kind.STRING} and schema.items.enum is None
-        return (
-            free
-            and intent.language.matches(intent.language.pronouns, "each_picture", intent.text) is not None
-        )
-    # [{"caption": ...}] can only mean pictures; [{"label": ..., "box_2d": ...}] means things of the first.
-    roles = {each.role for each in _meanings_in(schema.items, subject)}
-    return not roles & OF_A_THING
+    if shape.properties:
+        # [{"caption": ...}] can only mean pictures; [{"label": ..., "box_2d": ...}] means things of one.
+        roles = {each.role for each in _meanings_in(shape, subject)}
+        if FieldRole.IMAGE_NUMBER in roles:
+            return several and not roles & PLACES
+        return not roles & OF_A_THING if several else by_name and not roles & OF_A_THING
+    asked = language.matches(language.pronouns, "each_picture", subject.intent.text) is not None
+    told = meaning == WHOLE and subject.intent.kind in SENTENCES | {IntentKind.DESCRIBE}
+    return several and (by_name or (meaning == WHOLE and (asked or told)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,10 @@ class Known:
             top = 100
         return field_values.number(self.meaning, top, self.subject)
 
+    def blank(self, schema: Schema, /) -> str:
+        """That it is not known."""
+        return field_values.blank(self.meaning, schema.description, self.subject)
+
     def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
         """The option that fits the picture best, or the number nearest to what is known."""
         words = [each for each in allowed if isinstance(each, str)]
@@ -161,7 +165,10 @@ class Known:
     def members(self, schema: Schema, /) -> Sequence[ValueSource]:
         """What is known about the thing that an object stands for; nothing where that is not seen."""
         subject = self.subject
-        if self.meaning.entity:
+        named = subject.named_picture(self.meaning)
+        if named is not None:
+            subject = subject.at_picture(named)
+        elif self.meaning.entity:
             thing = _thing_of(self.meaning, subject)
             if thing is None:
                 return [NOTHING] * len(schema.properties)
@@ -175,6 +182,10 @@ class Known:
     def elements(self, schema: Schema, /) -> Elements:
         """The numbers of a place, the options that fit, texts, or things."""
         shape = schema.element(0)
+        if _for_each_picture(schema, self.meaning, self.subject):
+            own = WHOLE if self.meaning.role in {None, FieldRole.THINGS} else self.meaning
+            each = [Known(own, self.subject.at_picture(at)) for at in range(len(self.subject.pictures))]
+            return Elements(each, every=True)
         kinds = shape.kinds or {default_kind(shape)}
         limit = self.subject.intent.style.limit
         if kinds & NUMBERS and not shape.any_of:
@@ -203,6 +214,10 @@ class Fact:
         """The value."""
         return self.value
 
+    def blank(self, _schema: Schema, /) -> str:
+        """Nothing."""
+        return ""
+
     def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
         """The value if it is among the options."""
         return FilledValue(self.value, known=self.value in allowed)
@@ -227,6 +242,8 @@ def _best_word(words: Sequence[str], meaning: Meaning, subject: Subject) -> tupl
 
 def _own_facts(meaning: Meaning, subject: Subject) -> Iterator[str | None]:
     """What the field would say if it were free text."""
+    if subject.intent.letters:
+        yield answer_intent(subject.intent, subject.evidence).brief
     if meaning.role not in {None, FieldRole.ANSWER, FieldRole.LABEL}:
         yield field_values.text(meaning, "", subject)
     truth = field_values.truth(meaning, "", subject)
@@ -259,6 +276,13 @@ def _meanings_in(schema: Schema, subject: Subject) -> Sequence[Meaning]:
         meanings = [
             replace(meaning, role=FieldRole.BOX, place=place) if place else meaning
             for meaning, place in zip(meanings, places, strict=True)
+        ]
+    if any(each.role is FieldRole.RELATION for each in meanings):
+        # Who does it, what is done, and with what: the last thing of such a triple is the other one.
+        last = max((at for at, each in enumerate(meanings) if each.role in OF_A_RELATION), default=0)
+        meanings = [
+            replace(each, role=FieldRole.OTHER_THING) if at == last and at else each
+            for at, each in enumerate(meanings)
         ]
     if sum(each.role is FieldRole.BOX_EDGE for each in meanings) >= EDGES:
         return meanings
@@ -312,33 +336,79 @@ def _fitting_options(shape: Schema, subject: Subject) -> Sequence[Fact]:
     return [Fact(each) for each in fitting]
 
 
+ONE_TEXT = frozenset(
+    {
+        *(FieldRole.CAPTION, FieldRole.SCENE, FieldRole.ROOM, FieldRole.ACTIVITY, FieldRole.BREED),
+        *(FieldRole.FOREMOST, FieldRole.SPORT, FieldRole.FAMILY),
+    }
+)
+"""Roles whose list has one element."""
+
+
 def _all_texts(meaning: Meaning, subject: Subject) -> Sequence[str]:
-    evidence, language = subject.evidence, subject.intent.language
-    match meaning.role:
-        case FieldRole.TAGS:
-            return lists.tag_words(evidence, language)
-        case FieldRole.HASHTAGS:
-            return lists.hashtags(subject.intent, evidence).items
-        case FieldRole.TEXT:
-            return [line.text for line in evidence.text or ()]
-        case FieldRole.CAPTION | FieldRole.DESCRIPTION | FieldRole.SCENE | FieldRole.ACTIVITY:
-            return [text for text in (field_values.text(meaning, "", subject),) if text]
-        case FieldRole.COLOUR:
-            names = [thing.colour for thing in subject.about(meaning.entity)] if meaning.entity else []
-            shown = names or evidence.detections.palette
-            return [language.colour(name) for name in dict.fromkeys(shown) if name]
-    asks_tags = subject.intent.kind in {IntentKind.TAGS, IntentKind.HASHTAGS}
-    if not meaning.entity and meaning.role is FieldRole.ANSWER and asks_tags:
-        return lists.tags(subject.intent, evidence).items
-    if not meaning.entity and meaning.role not in {FieldRole.THINGS, FieldRole.LABEL, FieldRole.ANSWER}:
+    """The texts of a list."""
+    role, intent, evidence = meaning.role, subject.intent, subject.evidence
+    if role in ONE_TEXT:
+        return [text for text in (field_values.text(meaning, "", subject),) if text]
+    tellers: Mapping[FieldRole, Callable[[], Sequence[str]]] = {
+        FieldRole.TAGS: lambda: lists.tag_words(evidence, intent.language),
+        FieldRole.HASHTAGS: lambda: lists.hashtags(intent, evidence).items,
+        FieldRole.TEXT: lambda: [line.text for line in evidence.text or ()],
+        FieldRole.DESCRIPTION: lambda: sentences_of(field_values.text(meaning, "", subject) or ""),
+        FieldRole.DIFFERENCES: lambda: differences(intent, subject.pictures),
+        FieldRole.SIMILARITIES: lambda: similarities(subject.pictures, intent.language),
+        FieldRole.COLOUR: lambda: _colours(meaning, subject),
+    }
+    teller = tellers.get(role) if role else None
+    if teller:
+        return teller()
+    if not meaning.entity and role is FieldRole.ANSWER and intent.kind in TAGGING:
+        return lists.tags(intent, evidence).items
+    if not meaning.entity and role not in OF_THINGS:
         return ()
-    labels = (label_of(thing, subject.intent, evidence) for thing in subject.about(meaning.entity))
-    return tuple(dict.fromkeys(labels))
+    things = field_values.things_at(meaning, subject)
+    return tuple(dict.fromkeys(label_of(thing, intent, evidence) for thing in things))
+
+
+TAGGING = frozenset({IntentKind.TAGS, IntentKind.HASHTAGS})
+OF_THINGS = frozenset({FieldRole.THINGS, FieldRole.LABEL, FieldRole.ANSWER})
+
+
+def _colours(meaning: Meaning, subject: Subject) -> Sequence[str]:
+    """The colours of the things that a name speaks of, else of the picture."""
+    names = [thing.colour for thing in subject.about(meaning.entity)] if meaning.entity else []
+    shown = names or subject.evidence.detections.palette
+    return [subject.intent.language.colour(name) for name in dict.fromkeys(shown) if name]
+
+
+def _relations(subject: Subject) -> Sequence[Known]:
+    """One element for each pair of things that have to do with each other."""
+    language = subject.intent.language
+    return [
+        Known(WHOLE, replace(subject, thing=one, other=other, relation=words, index=at))
+        for at, (one, words, other) in enumerate(relations(subject.evidence, language))
+    ]
 
 
 def _things(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Known]:
-    """One element for each thing that is meant, or for each class where they are counted."""
-    things: Sequence[Thing] = subject.about(meaning.entity)
+    """One element for each thing that is meant, or for each class where they are counted.
+
+    Where each is said to be in a picture by its number, those of all pictures.
+    """
+    roles = {each.role for each in _meanings_in(schema.element(0), subject)}
+    if FieldRole.RELATION in roles:
+        return _relations(subject)
+    if FieldRole.IMAGE_NUMBER in roles and len(subject.pictures) > 1:
+        return [
+            each
+            for at in range(len(subject.pictures))
+            for each in _things_of_one(schema, meaning, subject.at_picture(at))
+        ]
+    return _things_of_one(schema, meaning, subject)
+
+
+def _things_of_one(schema: Schema, meaning: Meaning, subject: Subject) -> Sequence[Known]:
+    things: Sequence[Thing] = field_values.things_at(meaning, subject)
     if not meaning.entity:
         lines = _are_lines(schema.element(0), subject)
         things = as_things(subject.evidence) if lines else wanted(subject.intent, subject.evidence)
@@ -364,3 +434,48 @@ def _counts_classes(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list have a count and no place of their own."""
     roles = {each.role for each in _meanings_in(shape, subject)}
     return FieldRole.COUNT in roles and not roles & OF_ONE_THING
+
+
+LONGEST_DESCRIBED = 4000
+"""Characters of a prompt in which a shape is looked for."""
+
+MOST_NAMES = 20
+"""A prompt that seems to name more members than this describes something else."""
+
+_LISTED = re.compile(
+    r"\[\s*\{|\b(?:array|list) of (?:json )?(?:objects|dictionaries|dicts|records)\b", re.IGNORECASE
+)
+
+_TRUTHS = frozenset({FieldRole.INDOORS, FieldRole.OUTDOORS, FieldRole.BLURRY})
+_LISTS = frozenset({FieldRole.THINGS, FieldRole.TAGS, FieldRole.HASHTAGS})
+_KINDS = {FieldRole.COUNT: Kind.INTEGER, FieldRole.SCORE: Kind.NUMBER, FieldRole.INDEX: Kind.INTEGER}
+_TRUE_OR_FALSE = re.compile(r"^(is|are|has|have|contains?) ")
+
+
+def shape_in(text: str, languages: Languages) -> Schema | None:
+    """The shape that a text describes: an object, or a list of objects; None if it describes none."""
+    text = text[:LONGEST_DESCRIBED]
+    names = names_in(text)
+    if not 0 < len(names) <= MOST_NAMES:
+        return None
+    members = tuple(Property(name, _shape_of(meaning_of(name, languages)), required=True) for name in names)
+    each = Schema(kinds=frozenset({Kind.OBJECT}), properties=members)
+    if _LISTED.search(text):
+        return Schema(kinds=frozenset({Kind.ARRAY}), items=each)
+    return each
+
+
+def _shape_of(meaning: Meaning) -> Schema:
+    if meaning.role in _TRUTHS or _TRUE_OR_FALSE.match(meaning.words):
+        return Schema(kinds=frozenset({Kind.BOOLEAN, Kind.NULL}))
+    plural = meaning.words.endswith("s") and meaning.role is FieldRole.COLOUR
+    things = meaning.role is None and meaning.entity is not None and not meaning.entity.single
+    if meaning.role in _LISTS or plural or things:
+        text = Schema(kinds=frozenset({Kind.STRING}))
+        return Schema(kinds=frozenset({Kind.ARRAY}), items=text)
+    if meaning.role in {FieldRole.BOX, FieldRole.POINT}:
+        size = 4 if meaning.role is FieldRole.BOX else 2
+        whole = Schema(kinds=frozenset({Kind.INTEGER}))
+        return Schema(kinds=frozenset({Kind.ARRAY}), items=whole, min_items=size, max_items=size)
+    kind = _KINDS.get(meaning.role, Kind.STRING) if meaning.role else Kind.STRING
+    return Schema(kinds=frozenset({kind, Kind.NULL}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from vidi.domain.geometry import Box
 from vidi.engines.lite.answers.captions import (
@@ -21,18 +21,21 @@ from vidi.engines.lite.answers.captions import (
 from vidi.engines.lite.answers.resolve import (
     cannot_tell,
     cell_in,
+    find,
     lies_in,
     name_of,
     not_seen,
     resolve,
 )
 from vidi.engines.lite.evidence import Evidence, Thing
-from vidi.engines.lite.language.intents import Intent
-from vidi.engines.lite.language.language import AnswerText, Language
+from vidi.engines.lite.language.intents import Entity, Intent
+from vidi.engines.lite.language.language import Language, folded
+from vidi.engines.lite.language.style import AnswerText
 from vidi.engines.lite.world import Action, lying_on, resting_on, touching
 
 ONLY = {
     "holding": frozenset({Action.HOLDING}),
+    "eating": frozenset({Action.EATING, Action.HOLDING}),
     "wearing": frozenset({Action.WEARING}),
     "riding": frozenset({Action.RIDING, Action.RIDING_WAVE, Action.SKIING, Action.SNOWBOARDING}),
     "sitting": frozenset({Action.SITTING_ON, Action.ON, Action.AT, Action.RIDING}),
@@ -68,8 +71,17 @@ def where(intent: Intent, evidence: Evidence) -> AnswerText:
     return AnswerText(language.sentence("where_are", nouns=noun.many, places=listed), brief=listed)
 
 
+HEAVY = ("vehicle", "furniture", "appliance")
+"""Hypernyms of what stands on the ground."""
+
+
 def _support_of(thing: Thing, evidence: Evidence) -> Thing | None:
-    """What a thing stands or lies on, if that is seen: the smallest that could be."""
+    """What a thing stands or lies on, if that is seen: the smallest that could be.
+
+    What is heavy stands on the ground, and what lies behind it only looks as if it carried it.
+    """
+    if any(thing.label in evidence.world.groups[name] for name in HEAVY):
+        return None
     carriers = [
         each
         for each in evidence.things()
@@ -92,10 +104,8 @@ def near(intent: Intent, evidence: Evidence) -> AnswerText:
     others = [thing for thing in evidence.things() if thing.label not in entity.labels]
     upon = language.matches(language.pronouns, "upon", intent.text)
     holds = _carried if upon else touching
-    around = (
-        {"person", *evidence.world.groups["furniture"]} if upon and anchors[0].label == "dining table" else ()
-    )
-    close = [thing for thing in others if thing.label not in around and holds(thing.box, anchors[0].box)]
+    guests = _guests(anchors, evidence, upon=upon is not None)
+    close = [thing for thing in others if thing.label not in guests and holds(thing.box, anchors[0].box)]
     if not close:
         return AnswerText(language.sentence("near_none"), brief=language.say("none"), known=False)
     names = [in_words(surely(group, evidence), language, evidence) for group in grouped(close)[:5]]
@@ -105,6 +115,31 @@ def near(intent: Intent, evidence: Evidence) -> AnswerText:
         text = language.sentence("near_only", side=depth[0], things=listed)
         return AnswerText(text, brief=language.say("unknown"), known=False, items=tuple(names))
     return AnswerText(language.sentence("near_things", things=listed), brief=listed, items=tuple(names))
+
+
+def relations(evidence: Evidence, language: Language) -> Iterator[tuple[Thing, str, Thing]]:
+    """The pairs of things that have to do with each other: who, doing what, with what."""
+    groups = grouped(evidence.things(evidence.least.there))
+    for who in groups:
+        doing = relation_in((who,), groups, evidence)
+        if doing:
+            words = language.relations[doing.rule.says].format(what="").strip()
+            yield doing.who.things[0], words, doing.what.things[0]
+
+
+def around(entity: Entity, evidence: Evidence, *, upon: bool) -> tuple[Thing, ...]:
+    """The things on, or at, what a text names; none where that is not seen."""
+    holds = _carried if upon else touching
+    anchors = find(entity, evidence, evidence.least.there)
+    other = entity.labels | _guests(anchors, evidence, upon=upon)
+    others = (thing for thing in evidence.things() if thing.label not in other)
+    return tuple(thing for thing in others if any(holds(thing.box, one.box) for one in anchors[:1]))
+
+
+def _guests(anchors: Sequence[Thing], evidence: Evidence, *, upon: bool) -> frozenset[str]:
+    """What is around a table, and not on it."""
+    at_table = upon and bool(anchors) and anchors[0].label == "dining table"
+    return evidence.world.groups["furniture"] | {"person"} if at_table else frozenset()
 
 
 def _carried(one: Box, other: Box) -> bool:
@@ -146,7 +181,7 @@ def activity(intent: Intent, evidence: Evidence) -> AnswerText:
     if language.matches(language.pronouns, "sport", intent.text):
         return sport(intent, evidence)
     only = next((ONLY[verb] for verb in ONLY if language.matches(language.pronouns, verb, intent.text)), None)
-    groups = grouped(evidence.things(evidence.least.supposed))
+    groups = grouped(evidence.things(evidence.least.touched))
     whos = _whos(intent, groups, evidence)
     if not whos:
         entity = intent.entities[0] if intent.entities else None
@@ -157,29 +192,59 @@ def activity(intent: Intent, evidence: Evidence) -> AnswerText:
         noun, colour = language.noun(who.label).one, language.colour(who.things[0].colour)
         return AnswerText(language.sentence("wears_colour", noun=noun, colour=colour), brief=colour)
     if doing is None:
-        return _beside(who, groups, evidence, language)
-    done = doing_in_words(doing, language)
-    plural = len(doing.who.things) > 1
+        return _posture(who, evidence, language, only) or _beside(who, groups, evidence, language)
+    doubtful = not only and max(thing.score for thing in doing.what.things) < evidence.least.shown
+    return _done(doing.who, doing_in_words(doing, language), language, doubtful=doubtful)
+
+
+def _done(who: Group, done: str, language: Language, *, doubtful: bool = False) -> AnswerText:
+    """That some do something, or may do it, said in words."""
+    plural = len(who.things) > 1
     subject = language.noun(who.label).many if plural else language.noun(who.label).one
-    phrase = "doing_many" if plural else "doing"
+    phrase = "doing_maybe" if doubtful else "doing_many" if plural else "doing"
     return AnswerText(
         language.sentence(phrase, subject=language.say("the", noun=subject), doing=done), brief=done
     )
 
 
 def _whos(intent: Intent, groups: Sequence[Group], evidence: Evidence) -> list[Group]:
-    """The groups that a question about doing is about."""
-    if not intent.entities:
+    """The groups that a question about doing is about: "she" of "what is she doing on the bench?"."""
+    subject = next((each for each in intent.entities if each.word in intent.thing), None)
+    if subject is None and (intent.thing or not intent.entities):
         alive = {"person"} | evidence.world.groups["animal"]
         return [group for group in groups if group.label in alive]
-    found = resolve(intent, intent.entities[0], evidence)
-    return list(grouped(found))
+    return list(grouped(resolve(intent, subject or intent.entities[0], evidence)))
+
+
+UPRIGHT = 2.0
+"""Height of a person's box over its width from which the person is on their feet."""
+
+FEET = 970
+"""Lower edge of a box under which it is not cut off by the picture's."""
+
+
+def _posture(
+    who: Group, evidence: Evidence, language: Language, only: frozenset[Action] | None
+) -> AnswerText | None:
+    """How someone keeps, where nothing is seen that they do something with; None if that can't be told."""
+    box = who.things[0].box
+    tall = box.ymax - box.ymin >= UPRIGHT * (box.xmax - box.xmin)
+    scene = scene_of(evidence)
+    if only:
+        return None
+    if who.label == "person" and tall and box.ymax < FEET:
+        done = language.say("upright")
+    elif who.label in evidence.world.grazers and scene and scene.id == "field":
+        done = language.say("grazing")
+    else:
+        return None
+    return _done(who, done, language)
 
 
 def names_sport(intent: Intent) -> str:
     """The sport that a question names, if it names one and not only its gear."""
     for word, name in intent.language.sport_words.items():
-        gear = any(word in entity.word for entity in intent.entities if entity.labels)
+        gear = any(word in folded(entity.word) for entity in intent.entities if entity.labels)
         if not gear and re.search(rf"\b{re.escape(word)}", intent.text):
             return name
     return ""

@@ -11,14 +11,17 @@ from string import ascii_lowercase
 from vidi.domain.prompt import Prompt, Role
 from vidi.engines.lite.evidence import Thing
 from vidi.engines.lite.language.language import (
-    AnswerStyle,
+    LONGEST_READ,
     IntentKind,
     Language,
+    both_ends,
+    folded,
     language_of,
+    lowered,
     read_languages,
-    style_of,
 )
-from vidi.engines.lite.language.noun_phrases import NounPhrases
+from vidi.engines.lite.language.noun_phrases import NounPhrases, noun_phrases
+from vidi.engines.lite.language.style import AnswerStyle, style_of
 from vidi.engines.lite.world import IMAGENET_CLASSES, World
 
 
@@ -81,8 +84,7 @@ class Lexicon:
 
     def entities(self, text: str) -> tuple[Entity, ...]:
         """The first things that a text names, in its order, longest words first where they overlap."""
-        lowered = text.lower()
-        return tuple(islice(self._found(lowered), MOST_ENTITIES))
+        return tuple(islice(self._found(folded(text.lower())), MOST_ENTITIES))
 
     def asked(self, text: str, kind: IntentKind) -> tuple[Entity, ...]:
         """The things that a request or question of a kind names, with those that no model knows.
@@ -115,11 +117,12 @@ class Lexicon:
 
     def colour_in(self, text: str) -> str:
         """The first colour that a text names, or ""."""
-        words = re.findall(r"[^\W\d_]+", text.lower())
+        words = re.findall(r"[^\W\d_]+", folded(text.lower()))
         return next((self.colours[word] for word in words if word in self.colours), "")
 
     def _found(self, text: str) -> Iterator[Entity]:
         matches = self.pattern.finditer(text)
+        other = self.language.matches(self.language.pronouns, "other_sense", text)
         ahead = next(matches, None)
         while ahead is not None:
             match, following = ahead, next(matches, None)
@@ -129,6 +132,8 @@ class Lexicon:
             if word in self.colours and adjective:
                 continue
             meaning = self.meanings[word]
+            if other is not None and other.start("word") <= match.start() < other.end("word"):
+                continue
             if not self._is_thing(meaning, text, match):
                 continue
             yield Entity(
@@ -170,7 +175,7 @@ class Lexicon:
         """Whether a word, with what follows it, stands for one thing."""
         language = self.language
         noun = language.nouns.get(meaning.name)
-        plural = noun is not None and word == noun.many.lower()
+        plural = noun is not None and word == folded(noun.many.lower())
         several = plural or word in language.plurals or language.plural_ending.match(ending)
         return not meaning.group and not several
 
@@ -178,10 +183,10 @@ class Lexicon:
 NEAR = 100
 """Characters before and behind a thing's name in which more is said of it."""
 
-SHORTEST_ELSEWHERE = 5
+SHORTEST_ELSEWHERE = 4
 """Letters of a name in another language than the rest; shorter ones are words of both: at, top, bot."""
 
-MOST_ENTITIES = 50
+MOST_ENTITIES = 150
 """Things of one text that are looked for."""
 
 
@@ -192,37 +197,25 @@ def _before(text: str, at: int) -> str:
 def build_lexicon(language: Language, world: World) -> Lexicon:
     """Gather a language's words for the detector's classes, the hypernyms and the classifier's classes."""
     meanings: dict[str, Entity] = {}
-    for name in IMAGENET_CLASSES:
+    # The classifier's names are English: "hay" is grass there, and "there is" in Spanish.
+    for name in (each for each in IMAGENET_CLASSES if each.lower() not in language.telling):
         family = world.family.get(name)
         labels = frozenset({family} if family else ())
         meanings[name.lower()] = Entity(name, name.lower(), labels, frozenset({name}))
     for group, noun in language.groups.items():
         for word in noun.words:
-            meanings[word.lower()] = Entity(group, word.lower(), world.groups[group])
+            meanings[folded(word.lower())] = Entity(group, word.lower(), world.groups[group])
     for label, noun in language.nouns.items():
         kinds = frozenset(kind for kind, family in world.family.items() if family == label)
         for word in noun.words:
             narrow = word in noun.narrower
-            meanings[word.lower()] = Entity(label, word.lower(), frozenset({label}), kinds, narrow)
+            meanings[folded(word.lower())] = Entity(label, word.lower(), frozenset({label}), kinds, narrow)
+    for word in language.phrase["strange"]:
+        meanings[word] = Entity(word, word)
     words = sorted(meanings, key=len, reverse=True)
     pattern = re.compile(rf"\b(?P<word>{'|'.join(map(re.escape, words))}){language.suffix}\b")
-    colours = {word: name for name, noun in language.colours.items() for word in noun.words}
-    return Lexicon(language, pattern, meanings, colours, _phrases(language))
-
-
-def _phrases(language: Language) -> NounPhrases:
-    told = language.phrase
-    return NounPhrases(
-        slots=tuple(re.compile(each) for each in told["slots"]),
-        measures=re.compile("|".join(told["measures"])),
-        breaks=re.compile("|".join(told["breaks"])),
-        joins=re.compile("|".join(told["joins"])),
-        lead=frozenset(told["lead"]),
-        generic=frozenset(told["generic"]),
-        scenery=frozenset(told["scenery"]).union(
-            word.split()[-1] for place in language.scenes.values() for word in (place.one, *place.also)
-        ),
-    )
+    colours = {folded(word): name for name, noun in language.colours.items() for word in noun.words}
+    return Lexicon(language, pattern, meanings, colours, noun_phrases(language))
 
 
 ABOUT_THINGS = frozenset(
@@ -250,12 +243,8 @@ MAY_BE_FOLLOW_UPS = frozenset(
 )
 """Kinds of intent that "what about the dog?" may be read as, by its own words."""
 
-LONGEST_READ = 1000
-"""Characters of a prompt that are read, from its beginning and from its end. Some patterns take time that is
-quadratic in it, in which no other thread runs: 30 ms here."""
-
 LONGEST_READ_BEFORE = 500
-"""The same of an earlier turn."""
+"""Characters of an earlier turn that are read, from each of its ends."""
 
 TURNS_READ_BEFORE = 40
 """Earlier turns that are read, the latest ones."""
@@ -271,6 +260,9 @@ class Intent:
         style: How it is answered.
         entities: The things it names, in its order.
         options: What to choose among.
+        letters: The letters, or numbers, of the options, if they have any.
+        question: What the options are answers to, where they have letters.
+        readable: The names of all languages, of a prompt that is in none of them.
         thing: The words that stand where a thing is named, for answers about unknown things.
         colour: A colour that it names, or "".
         text: The prompt in lower case.
@@ -281,6 +273,9 @@ class Intent:
     style: AnswerStyle = field(default_factory=AnswerStyle)
     entities: tuple[Entity, ...] = ()
     options: tuple[str, ...] = ()
+    letters: tuple[str, ...] = ()
+    question: Intent | None = None
+    readable: tuple[str, ...] = ()
     thing: str = ""
     colour: str = ""
     text: str = ""
@@ -316,22 +311,50 @@ class Languages:
         spoken = [(role, text) for role, text in earlier if text]
         system = lowered(prompt.system)
         language = self._language(last or prompt.system, spoken, prompt.system)
-        read = self.parse_text(lowered(last) or system, language)
+        told = self._is_told(last or system)
+        read = self.parse_text(lowered(last) or system, language, told=told)
         style = style_of(system, lowered(last), tuple(self.by_id.values()))
+        if read.kind is IntentKind.UNKNOWN and not told:
+            read = replace(read, readable=tuple(each.names[0].title() for each in self.by_id.values()))
         return replace(self._completed(read, spoken), style=style)
 
-    def parse_text(self, text: str, language: Language) -> Intent:
-        """Read one text, in lower case, on its own; answers in `language`."""
+    def parse_text(self, text: str, language: Language, *, told: bool = True) -> Intent:
+        """Read one text, in lower case, on its own.
+
+        It is answered in `language`; where no word told that language, in the one that it can be read in.
+        """
         for each in (language, *self.by_id.values()):
             intent = self._read_as(text, each)
             if intent.kind is not IntentKind.UNKNOWN:
-                named = intent.entities or self._named_elsewhere(text, each)
-                return replace(intent, lexicon=self.lexicons[language.id], entities=named)
+                named = self._understood(intent.entities, each) or self._named_elsewhere(text, each)
+                lexicon = self.lexicons[language.id if told else each.id]
+                return _spelled(replace(intent, lexicon=lexicon, entities=named), text)
         return self._read_as(text, language)
+
+    def _is_told(self, text: str) -> bool:
+        """Whether any word of a text tells its language."""
+        words = set(re.findall(r"[^\W\d_]+", folded(lowered(text))))
+        return any(words & each.telling for each in self.by_id.values())
+
+    def _understood(self, entities: Sequence[Entity], read: Language) -> tuple[Entity, ...]:
+        """What a text names, with words of other languages among it: "detect the kedi"."""
+        return tuple(self._of_any_language(each, read) if each.unknown else each for each in entities)
+
+    def _of_any_language(self, entity: Entity, read: Language) -> Entity:
+        others = [each for each in self.by_id.values() if each is not read]
+        told = frozenset[str]().union(*(each.telling for each in others)) - read.telling
+        word = " ".join(word for word in entity.word.split() if word not in told)
+        for lexicon in (self.lexicons[each.id] for each in (read, *others)):
+            for known in lexicon.entities(word):
+                if known.unknown and known.word == word:
+                    return entity
+                if known.labels and word.endswith(known.word):
+                    return replace(known, start=entity.start, anchor=entity.anchor)
+        return entity
 
     def _named_elsewhere(self, text: str, read: Language) -> tuple[Entity, ...]:
         """The things a text names in another language than it is read in: "Arabaları bul", then a form."""
-        words = set(re.findall(r"[^\W\d_]+", text))
+        words = set(re.findall(r"[^\W\d_]+", folded(text)))
         for each in self.by_id.values():
             told = words & each.telling - read.telling or set(text) & set(each.letters)
             if told and each is not read:
@@ -341,8 +364,15 @@ class Languages:
                     return named
         return ()
 
-    def _read_as(self, text: str, language: Language) -> Intent:
-        lexicon = self.lexicons[language.id]
+    def _read_as(self, spelled: str, language: Language) -> Intent:
+        lexicon, text = self.lexicons[language.id], folded(spelled)
+        head, lettered = lettered_options(text)
+        if lettered:
+            question = self._read_as(head, language)
+            letters, options = zip(*lettered, strict=True)
+            return Intent(
+                IntentKind.CHOOSE, lexicon, options=options, letters=letters, question=question, text=text
+            )
         for polite in language.pronouns["polite"]:
             text = polite.sub("", text)
         kind, match = _kind(text, language)
@@ -351,7 +381,7 @@ class Languages:
         if entities and language.matches(language.pronouns, "which", text[: entities[0].start]):
             kind = IntentKind.KIND if entities[0].group else kind
         unknown = kind is IntentKind.UNKNOWN
-        if unknown and entities and len(text.split()) <= 4 and not _foreign(text, language):
+        if unknown and entities and len(text.split()) <= 4 and not _foreign(spelled, language):
             kind = IntentKind.EXISTS
         elif unknown and not text.strip():
             kind = IntentKind.CAPTION
@@ -359,7 +389,7 @@ class Languages:
             kind=kind,
             lexicon=lexicon,
             entities=entities,
-            options=_options(named),
+            options=_options(named, language),
             thing=(named.get("thing") or "").strip(" ?.!,"),
             colour=lexicon.colour_in(text),
             text=text,
@@ -393,7 +423,7 @@ class Languages:
         return replace(intent, entities=named)
 
     def _language(self, text: str, spoken: Sequence[tuple[Role, str]], system: str) -> Language:
-        asked = lowered(f"{_ends(system, LONGEST_READ)}\n{text}")
+        asked = folded(lowered(f"{both_ends(system, LONGEST_READ)}\n{text}"))
         for language in self.by_id.values():
             if any(re.search(rf"\b{re.escape(name)}\b", asked) for name in language.names):
                 return language
@@ -404,6 +434,18 @@ class Languages:
         return language_of(lowered(text), self.by_id, usual)
 
 
+def _spelled(intent: Intent, text: str) -> Intent:
+    """An intent whose words for things are spelled as in the text that it was read from, marks and all."""
+    small = folded(text)
+
+    def as_told(word: str) -> str:
+        at = small.find(word)
+        return word if at < 0 else text[at : at + len(word)]
+
+    entities = tuple(replace(each, word=as_told(each.word)) for each in intent.entities)
+    return replace(intent, entities=entities, options=tuple(map(as_told, intent.options)))
+
+
 def load_languages(world: World) -> Languages:
     """Read every language."""
     languages = read_languages()
@@ -411,26 +453,8 @@ def load_languages(world: World) -> Languages:
     return Languages(languages, lexicons)
 
 
-def lowered(text: str, longest: int = LONGEST_READ) -> str:
-    """A text in lower case, without blank ends, with plain quotation marks; `longest` of each end of it."""
-    plain = (
-        _ends(text, longest)
-        .replace("İ", "i")
-        .replace("’", "'")
-        .replace("‘", "'")
-        .replace("“", '"')
-        .replace("”", '"')
-    )
-    return re.sub(r"[ \t]+", " ", plain).lower().strip()
-
-
 def _text_of(parts: Sequence[object]) -> str:
-    return "\n".join(_ends(part, LONGEST_READ) for part in parts if isinstance(part, str)).strip()
-
-
-def _ends(text: str, longest: int) -> str:
-    """A text, or the beginning and the end of a longer one."""
-    return text if len(text) <= 2 * longest else f"{text[:longest]}\n{text[-longest:]}"
+    return "\n".join(both_ends(part, LONGEST_READ) for part in parts if isinstance(part, str)).strip()
 
 
 def _kind(text: str, language: Language) -> tuple[IntentKind, re.Match[str] | None]:
@@ -447,10 +471,28 @@ def _foreign(text: str, language: Language) -> bool:
     return any(letter.isalpha() and letter not in f"{ascii_lowercase}{language.letters}" for letter in text)
 
 
-def _options(named: Mapping[str, str | None]) -> tuple[str, ...]:
+def lettered_options(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What stands before options with letters or numbers, and those: "a) cat b) dog"; none without a row."""
+    marks = list(_MARK.finditer(text))
+    rows = (range(ord("a"), ord("a") + len(marks)), range(ord("1"), ord("1") + len(marks)))
+    if len(marks) < 2 or not any([ord(each[1]) for each in marks] == list(row) for row in rows):
+        return text, ()
+    ends = [*(each.start() for each in marks[1:]), len(text)]
+    told = [text[each.end() : end].strip(" \n.,;()") for each, end in zip(marks, ends, strict=True)]
+    # What is said about the answer stands on a line of its own behind the last option.
+    told[-1] = told[-1].partition("\n")[0].strip()
+    pairs = tuple((each[1], option) for each, option in zip(marks, told, strict=True))
+    return text[: marks[0].start()].strip(" (\n"), pairs if all(told) else ()
+
+
+_MARK = re.compile(r"(?<![^\s(])([a-h]|[1-9])[).:](?=\s)")
+
+
+def _options(named: Mapping[str, str | None], language: Language) -> tuple[str, ...]:
     """What to choose among: the two named options, or a list in words."""
     if named.get("a") and named.get("b"):
         return (str(named["a"]), str(named["b"]))
-    listed = re.split(r"[,;/|\n]|\bor\b|\band\b|\bveya\b|\bya da\b|\bve\b", named.get("options") or "")
+    joins = "|".join(language.phrase["joins"])
+    listed = re.split(r"[,;/|\n]", re.sub(joins, ",", named.get("options") or ""))
     stripped = (each.strip(" .?!:'\"()[]{}*-\t") for each in listed)
     return tuple(dict.fromkeys(each for each in stripped if each))

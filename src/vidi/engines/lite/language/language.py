@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from importlib.resources import files
 from typing import TypeVar
@@ -13,7 +14,7 @@ from typing import TypeVar
 from vidi.domain.errors import Internal
 from vidi.engines.lite.world import Action
 
-LANGUAGE_IDS = ("en", "tr")
+LANGUAGE_IDS = ("en", "tr", "es")
 """The files of `vocabulary/`; the first is the one for prompts in no known language."""
 
 SEVERAL = 5
@@ -71,6 +72,7 @@ class FieldRole(Enum):
     BOX_EDGE = "box_edge"
     SCORE = "score"
     INDEX = "index"
+    IMAGE_NUMBER = "image_number"
     INDOORS = "indoors"
     OUTDOORS = "outdoors"
     BLURRY = "blurry"
@@ -80,25 +82,29 @@ class FieldRole(Enum):
     TAGS = "tags"
     COLOUR = "colour"
     COUNT = "count"
+    HAS_TEXT = "has_text"
     TEXT = "text"
+    SAME = "same"
+    DIFFERENCES = "differences"
+    SIMILARITIES = "similarities"
+    RELATION = "relation"
+    OTHER_THING = "other_thing"
     CAPTION = "caption"
     DESCRIPTION = "description"
+    ROOM = "room"
     SCENE = "scene"
     POSITION = "position"
     SIZE = "size"
     ACTIVITY = "activity"
+    SPORT = "sport"
     THINGS = "things"
+    FOREMOST = "foremost"
+    BREED = "breed"
+    FAMILY = "family"
+    UNSEEN = "unseen"
+    """What no picture tells the engine: a mood, the weather."""
     LABEL = "label"
     ANSWER = "answer"
-
-
-class AnswerForm(Enum):
-    """How an answer may be written, besides sentences; the first that matches holds."""
-
-    JSON = "json"
-    PYTHON_LIST = "python_list"
-    BULLETS = "bullets"
-    COMMAS = "commas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,30 +116,37 @@ class Noun:
         many: Several of it.
         also: Other words for it.
         narrower: Words that say more than can be seen, as "woman" for a person.
+        gender: The gender of the word, in languages that have several; "" for the usual one.
+        forms: Other forms of it, as an adjective's, by gender and number: "f", "f_many".
     """
 
     one: str
     many: str
     also: tuple[str, ...] = ()
     narrower: tuple[str, ...] = ()
+    gender: str = ""
+    forms: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> tuple[str, ...]:
         """Every word for it."""
-        return (self.one, self.many, *self.also, *self.narrower)
+        return (self.one, self.many, *self.also, *self.narrower, *self.forms.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """The word before one thing."""
+    """The word before one thing, by the gender of what it is called or by its first letter."""
 
     default: str
     vowel: str = ""
     vowels: str = ""
     exceptions: tuple[str, ...] = ()
+    by_gender: Mapping[str, str] = field(default_factory=dict)
 
-    def before(self, noun: str) -> str:
+    def before(self, noun: str, gender: str = "") -> str:
         """The noun with its article."""
+        if gender in self.by_gender:
+            return f"{self.by_gender[gender]} {noun}"
         starts = bool(self.vowel) and noun[:1].lower() in self.vowels and noun not in self.exceptions
         return f"{self.vowel if starts else self.default} {noun}"
 
@@ -147,12 +160,19 @@ class PlacePhrase:
         at: What says that something is there.
         also: Other words for it.
         room: What it is called as a place with things in it.
+        gender: As a noun's.
     """
 
     one: str
     at: str
     also: tuple[str, ...] = ()
     room: str = ""
+    gender: str = ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Every word for it, without the marks on its letters."""
+        return tuple(map(folded, (self.one, *self.also)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +188,14 @@ class Language:
     plurals: frozenset[str]
     plural_after_number: bool
     conjunction: str
+    contractions: Mapping[str, str]
+    capitals: Mapping[str, str]
     article: Article
+    names_kinds: bool
+    """Whether the classifier's names, which are English, are words of this language."""
     numbers: tuple[str, ...]
+    ordinals: tuple[tuple[str, ...], ...]
+    last: frozenset[str]
     telling: frozenset[str]
     nouns: Mapping[str, Noun]
     groups: Mapping[str, Noun]
@@ -187,16 +213,39 @@ class Language:
     sports: Mapping[str, str]
     sport_words: Mapping[str, str]
     surfaces: Patterns[str]
+    garments: Patterns[str]
     comparisons: Mapping[str, tuple[str, ...]]
     phrase: Mapping[str, tuple[str, ...]]
+    agreements: Mapping[str, str]
+    """What words must agree with, by gender and number: "f", "many", "f_many"; "" is not written."""
 
     def say(self, phrase: str, **slots: str) -> str:
-        """A phrase of the file with its slots filled; slots without a filling close up."""
+        """A phrase of the file with its slots filled; slots without a filling close up.
+
+        Of a phrase with forms for gender and number, the one that `noun` or `nouns` wants is said.
+        """
         try:
-            text = self.phrases[phrase].format(**slots)
+            text = self.phrases[self._form_of(phrase, slots)].format(**slots)
         except KeyError as error:
             raise Internal(f"The language {self.id!r} lacks a phrase or slot: {error}.") from error
-        return re.sub(r" +", " ", text).replace(" ,", ",").strip()
+        text = re.sub(r" +", " ", text).replace(" ,", ",").strip()
+        for apart, together in self.contractions.items():
+            text = text.replace(apart, together)
+        return text
+
+    def _form_of(self, phrase: str, slots: Mapping[str, str]) -> str:
+        if not self.agreements:
+            return phrase
+        nouns = (slots[name] for name in ("noun", "nouns") if f"{{{name}}}" in self.phrases[phrase])
+        form = f"{phrase}_{self.agreement(next(nouns, slots.get('noun', '')))}"
+        return form if form in self.phrases else phrase
+
+    def agreement(self, words: str) -> str:
+        """The gender and number of what a thing is called; "" for the usual ones."""
+        parts = words.split()
+        cuts = range(len(parts), 0, -1)
+        candidates = [" ".join(parts[:cut]) for cut in cuts] + [" ".join(parts[-cut:]) for cut in cuts]
+        return next((self.agreements[each] for each in candidates if each in self.agreements), "")
 
     def sentence(self, phrase: str, **slots: str) -> str:
         """A phrase as a sentence: with a capital letter and a full stop."""
@@ -210,21 +259,24 @@ class Language:
         return self.capital(text) + ("" if text[-1] in ".!?" else ".")
 
     def capital(self, text: str) -> str:
-        """A text with its first letter large; Turkish has an i of its own."""
-        first = "İ" if self.id == "tr" and text[:1] == "i" else text[:1].upper()
-        return first + text[1:]
+        """A text with its first letter large, by the language's own rules."""
+        return self.capitals.get(text[:1], text[:1].upper()) + text[1:]
 
     def noun(self, label: str) -> Noun:
         """The words for a class or a hypernym; an unknown one stands for itself."""
         return self.nouns.get(label) or self.groups.get(label) or Noun(label, f"{label}s")
 
-    def colour(self, colour: str) -> str:
-        """The word for a colour."""
-        return self.colours[colour].one if colour in self.colours else colour
+    def colour(self, colour: str, noun: str = "") -> str:
+        """The word for a colour, in the form that a noun wants."""
+        word = self.colours.get(colour)
+        if word is None:
+            return colour
+        agreement = self.agreement(noun) if noun else ""
+        return word.many if agreement == "many" else word.forms.get(agreement, word.one)
 
     def one(self, noun: str) -> str:
         """One thing: "a dog"."""
-        return self.article.before(noun)
+        return self.article.before(noun, self.agreement(noun))
 
     def number(self, count: int) -> str:
         """A number in words as far as the file goes, else in digits."""
@@ -235,10 +287,11 @@ class Language:
         noun = self.noun(label)
         word = noun.one if count == 1 or not self.plural_after_number else noun.many
         phrase = "clothed" if label == "person" else "coloured"
+        told = self.colour(colour, "" if label == "person" else word)
         if colour and count == 1 and f"{phrase}_one" in self.phrases:
-            return self.say(f"{phrase}_one", colour=self.colour(colour), noun=word)
+            return self.say(f"{phrase}_one", colour=told, noun=word)
         if colour:
-            word = self.say(phrase, colour=self.colour(colour), noun=word)
+            word = self.say(phrase, colour=told, noun=word)
         return self.one(word) if count == 1 else f"{self.number(count)} {word}"
 
     def roughly(self, label: str, count: int, colour: str = "") -> str:
@@ -261,7 +314,16 @@ class Language:
         """The number that a word or digits say, if any."""
         if word.isdecimal():
             return int(word)
-        return self.numbers.index(word) if word in self.numbers else None
+        known = [folded(each) for each in self.numbers]
+        return known.index(folded(word)) if folded(word) in known else None
+
+    def order_of(self, word: str, count: int) -> int | None:
+        """The place, from 0, of what is called so in a row of `count`: a number from 1, "first", "last"."""
+        if word.isdecimal():
+            return int(word) - 1 if int(word) else None
+        if word in self.last:
+            return count - 1
+        return next((at for at, words in enumerate(self.ordinals) if word in words), None)
 
     def matches(self, patterns: Patterns[Name], name: Name, text: str) -> re.Match[str] | None:
         """The first match of the named patterns."""
@@ -272,6 +334,41 @@ class Language:
         return None
 
 
+def folded(text: str) -> str:
+    """A text without the marks on its letters, as many type it: "kopegi" for "köpeği"; as long as before."""
+    return text.translate(_PLAIN_LETTERS)
+
+
+_PLAIN_LETTERS = {
+    code: unicodedata.normalize("NFD", chr(code))[0]
+    for code in range(0xC0, 0x250)
+    if unicodedata.decomposition(chr(code))
+} | {ord("ı"): "i"}
+
+
+LONGEST_READ = 1000
+"""Characters of a prompt that are read, from its beginning and from its end. Some patterns take time that is
+quadratic in it, in which no other thread runs: 30 ms here."""
+
+
+def lowered(text: str, longest: int = LONGEST_READ) -> str:
+    """A text in lower case, without blank ends, with plain quotation marks; `longest` of each end of it."""
+    plain = (
+        both_ends(text, longest)
+        .replace("İ", "i")
+        .replace("’", "'")
+        .replace("‘", "'")
+        .replace("“", '"')
+        .replace("”", '"')
+    )
+    return re.sub(r"[ \t]+", " ", plain).lower().strip()
+
+
+def both_ends(text: str, longest: int) -> str:
+    """A text, or the beginning and the end of a longer one."""
+    return text if len(text) <= 2 * longest else f"{text[:longest]}\n{text[-longest:]}"
+
+
 def read_languages() -> Mapping[str, Language]:
     """Every language, by id."""
     return {name: _load(name) for name in LANGUAGE_IDS}
@@ -279,7 +376,7 @@ def read_languages() -> Mapping[str, Language]:
 
 def language_of(text: str, languages: Mapping[str, Language], usual: Language) -> Language:
     """The language with most of its telling words and letters in a text; `usual` if none has the most."""
-    words = re.findall(r"[^\W\d_]+", text.lower())
+    words = re.findall(r"[^\W\d_]+", folded(text.lower()))
     scores = {
         each.id: sum(word in each.telling for word in words) + sum(letter in each.letters for letter in text)
         for each in languages.values()
@@ -293,16 +390,18 @@ def language_of(text: str, languages: Mapping[str, Language], usual: Language) -
 def _load(name: str) -> Language:
     text = files("vidi.engines.lite").joinpath("vocabulary", f"{name}.toml").read_text("utf-8")
     tables = tomllib.loads(text)
-    about = tables["language"]
+    # What is matched with prompts is read without the marks on letters; what is said keeps them.
+    matched = tomllib.loads(folded(text))
+    about, read = tables["language"], matched["language"]
     article = about["article"]
     return Language(
         id=about["id"],
-        names=tuple(about["names"]),
+        names=tuple(read["names"]),
         letters=about["letters"],
         dangling=frozenset(about["dangling"]),
-        suffix=about["suffix"],
-        plural_ending=re.compile(about["plural_ending"]),
-        plurals=frozenset(about["plurals"]),
+        suffix=read["suffix"],
+        plural_ending=re.compile(read["plural_ending"]),
+        plurals=frozenset(read["plurals"]),
         plural_after_number=about["plural_after_number"],
         conjunction=about["conjunction"],
         article=Article(
@@ -310,28 +409,50 @@ def _load(name: str) -> Language:
             vowel=article.get("vowel", ""),
             vowels=article.get("vowels", ""),
             exceptions=tuple(article.get("exceptions", ())),
+            by_gender=article.get("by_gender", {}),
         ),
+        contractions=about.get("contractions", {}),
+        capitals=about.get("capitals", {}),
+        names_kinds=about["names_kinds"],
         numbers=tuple(about["numbers"]),
-        telling=frozenset(about["telling"]),
+        ordinals=tuple(tuple(words) for words in read["ordinals"]),
+        last=frozenset(read["last"]),
+        telling=frozenset(read["telling"]),
         nouns=_nouns(tables["nouns"]),
         groups=_nouns(tables["groups"]),
         colours=_nouns(tables["colours"]),
         cells=_places(tables["cells"]),
         scenes=_places(tables["scenes"]),
-        intents={IntentKind(name): each for name, each in _patterns(tables["intents"]).items()},
-        style=_patterns(tables["style"]),
-        pronouns=_patterns(tables["pronouns"]),
+        intents={IntentKind(name): each for name, each in _patterns(matched["intents"]).items()},
+        style=_patterns(matched["style"]),
+        pronouns=_patterns(matched["pronouns"]),
         relations={Action(name): words for name, words in tables["relations"].items()},
         phrases=tables["say"],
-        themes={name: tuple(words) for name, words in tables["themes"].items()},
-        fields={FieldRole(name): each for name, each in _patterns(tables["fields"]).items()},
+        themes={name: tuple(words) for name, words in matched["themes"].items()},
+        fields={FieldRole(name): each for name, each in _patterns(matched["fields"]).items()},
         sports=tables["sports"],
-        sport_words=tables["sport_words"],
-        surfaces=_patterns(tables["surfaces"]),
-        comparisons={name: tuple(words) for name, words in tables["comparisons"].items()},
-        others={name: tuple(words) for name, words in tables["others"].items()},
-        phrase={name: tuple(words) for name, words in tables["phrase"].items()},
+        sport_words=dict(zip(matched["sport_words"], tables["sport_words"].values(), strict=True)),
+        surfaces=_patterns(matched["surfaces"]),
+        garments=_patterns(matched["garments"]),
+        comparisons={name: tuple(words) for name, words in matched["comparisons"].items()},
+        others={name: tuple(words) for name, words in matched["others"].items()},
+        phrase={name: tuple(words) for name, words in matched["phrase"].items()},
+        agreements=_agreements(tables),
     )
+
+
+def _agreements(tables: Mapping[str, Words]) -> dict[str, str]:
+    """The gender and number of every word for a thing or a place, in languages that have genders."""
+    named = [*tables["nouns"].values(), *tables["groups"].values(), *tables["scenes"].values()]
+    if not any("gender" in words for words in named):
+        return {}
+    found: dict[str, str] = {}
+    for words in named:
+        gender = str(words.get("gender", ""))
+        found.setdefault(str(words["one"]), gender)
+        found.setdefault(str(words.get("many", words["one"])), f"{gender}_many".strip("_"))
+        found.setdefault(str(words.get("room", words["one"])), gender)
+    return found
 
 
 Words = Mapping[str, Mapping[str, str | list[str]]]
@@ -344,6 +465,8 @@ def _nouns(table: Words) -> dict[str, Noun]:
             many=str(words.get("many", words["one"])),
             also=tuple(words.get("also", ())),
             narrower=tuple(words.get("narrower", ())),
+            gender=str(words.get("gender", "")),
+            forms={name: str(words[name]) for name in ("f", "f_many") if name in words},
         )
         for label, words in table.items()
     }
@@ -356,6 +479,7 @@ def _places(table: Words) -> dict[str, PlacePhrase]:
             at=str(words["at"]),
             also=tuple(words.get("also", ())),
             room=str(words.get("room", words["one"])),
+            gender=str(words.get("gender", "")),
         )
         for label, words in table.items()
     }
@@ -363,133 +487,3 @@ def _places(table: Words) -> dict[str, PlacePhrase]:
 
 def _patterns(table: Mapping[str, Iterable[str]]) -> dict[str, tuple[re.Pattern[str], ...]]:
     return {name: tuple(re.compile(each) for each in patterns) for name, patterns in table.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerText:
-    """What is answered.
-
-    Attributes:
-        text: The answer in sentences.
-        brief: The answer in a word or two: "yes", "3", "red"; "" where there is none.
-        known: Whether the evidence answers the question.
-        items: The answer's things, one by one, for lists.
-    """
-
-    text: str
-    brief: str = ""
-    known: bool = True
-    items: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerStyle:
-    """How an answer is wanted.
-
-    Attributes:
-        form: How it is written; None for sentences.
-        yes_no: Whether only yes or no is wanted.
-        number: Whether only a number is wanted.
-        short: Whether one sentence is wanted.
-        long: Whether details are wanted.
-        words: Most words, if limited.
-        sentences: Most sentences, if limited.
-        limit: Most things, if limited.
-        case: "upper", "lower" or "".
-    """
-
-    form: AnswerForm | None = None
-    yes_no: bool = False
-    number: bool = False
-    short: bool = False
-    long: bool = False
-    words: int | None = None
-    sentences: int | None = None
-    limit: int | None = None
-    case: str = ""
-
-
-def style_of(system: str, text: str, languages: Sequence[Language]) -> AnswerStyle:
-    """Read the wishes in a system instruction and a prompt; the prompt's own come first."""
-
-    def wished(name: str) -> bool:
-        return any(each.matches(each.style, name, source) for each in languages for source in (text, system))
-
-    return AnswerStyle(
-        form=next((form for form in AnswerForm if wished(form.value)), None),
-        yes_no=wished("yes_no"),
-        number=wished("number"),
-        short=wished("short"),
-        long=wished("long"),
-        words=_amount("words", text, system, languages),
-        sentences=_amount("sentences", text, system, languages),
-        limit=_amount("limit", text, system, languages),
-        case="upper" if wished("upper") else "lower" if wished("lower") else "",
-    )
-
-
-def styled(answer: AnswerText, style: AnswerStyle, language: Language) -> str:
-    """An answer in the style that is wanted."""
-    text = _shaped(answer, style)
-    if style.short:
-        text = _sentences(text, 1)
-    if style.sentences:
-        text = _sentences(text, style.sentences)
-    if style.words == 1 and style.form is None:
-        text = _word(answer, language)
-    elif style.words:
-        text = _words(text, style.words, language, known=answer.known)
-    if style.case == "upper":
-        return text.upper()
-    return text.lower() if style.case == "lower" else text
-
-
-def _word(answer: AnswerText, language: Language) -> str:
-    """One word for an answer, the last of the first name; a sentence cut after one word says nothing."""
-    brief = answer.brief if answer.known else ""
-    first = next(iter(answer.items), brief) if len(brief.split()) != 1 else brief
-    words = first.split(",")[0].split()
-    return words[-1] if words else language.say("unknown")
-
-
-def _shaped(answer: AnswerText, style: AnswerStyle) -> str:
-    if answer.items and style.form is AnswerForm.BULLETS:
-        return "\n".join(f"- {item}" for item in answer.items)
-    if answer.items and style.form is AnswerForm.COMMAS:
-        return ", ".join(answer.items)
-    in_words = style.words is not None and style.words <= 2
-    if answer.brief and answer.known and (in_words or style.yes_no or style.number):
-        return answer.brief
-    return answer.text
-
-
-def _amount(name: str, text: str, system: str, languages: Sequence[Language]) -> int | None:
-    for source in (text, system):
-        for language in languages:
-            match = language.matches(language.style, name, source)
-            amount = language.number_of(match["n"]) if match else None
-            if amount:
-                return amount
-            if name == "words" and language.matches(language.style, "one_word", source):
-                return 1
-    return None
-
-
-def _sentences(text: str, most: int) -> str:
-    parts = re.split(r"(?<=[.!?])\s+", text)
-    return " ".join(parts[:most])
-
-
-def _words(text: str, most: int, language: Language, *, known: bool) -> str:
-    """A text cut to so many words, not after a word that leads on to another."""
-    words = text.split()
-    if len(words) <= most:
-        return text
-    if not known:
-        # That it cannot be told has to be said whole: half of it may say something else.
-        first = _sentences(text, 1)
-        return first if len(first.split()) <= most else language.say("unknown")
-    kept = words[:most]
-    while len(kept) > 1 and kept[-1].lower() in language.dangling.union(language.numbers):
-        kept.pop()
-    return " ".join(kept).rstrip(",;:.") + "."

@@ -1,10 +1,12 @@
-"""Where a request or a question names things, known or not."""
+"""Where a request or a question names things, known or not, and where it names pictures."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from vidi.engines.lite.language.language import Language, folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +93,46 @@ class NounPhrases:
 
 
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
+
+
+def noun_phrases(language: Language) -> NounPhrases:
+    """The patterns of a language's file."""
+    told = language.phrase
+    return NounPhrases(
+        slots=tuple(re.compile(each) for each in told["slots"]),
+        measures=re.compile("|".join(told["measures"])),
+        breaks=re.compile("|".join(told["breaks"])),
+        joins=re.compile("|".join(told["joins"])),
+        lead=frozenset(told["lead"]),
+        generic=frozenset(told["generic"]),
+        scenery=frozenset(told["scenery"]).union(
+            word.split()[-1] for place in language.scenes.values() for word in place.words
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PictureMention:
+    """Where a text names one of several pictures.
+
+    Attributes:
+        at: The picture's number, from 0.
+        start, stop: Where the words stand.
+        language: The language that they are of.
+    """
+
+    at: int
+    start: int
+    stop: int
+    language: Language
+
+
+def picture_mentions(text: str, languages: Iterable[Language], count: int) -> Iterator[PictureMention]:
+    """Where a text in lower case names pictures of `count` by number or order: "image 2", "the last one"."""
+    text = folded(text)
+    for language in languages:
+        for pattern in (*language.pronouns["numbered"], *language.pronouns["nth"]):
+            for match in pattern.finditer(text):
+                at = language.order_of(match[pattern.groupindex.get("n") or "nth"], count)
+                if at is not None:
+                    yield PictureMention(at, *match.span(), language)

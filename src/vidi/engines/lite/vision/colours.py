@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -21,6 +22,17 @@ FLAT = 3.0
 """Standard deviation of brightness, in steps of 255, under which a picture is of one brightness."""
 
 _SAMPLES = 64
+
+_BRIGHT_RULES = 6
+_TINT_TAKEN = 0.5
+_MOST_TINTED = 0.3
+"""Power of the mean that tells the light; part of its tint that is taken away; its weakest channel, as a part
+of the strongest, that is believed."""
+
+_OWN_COLOUR = 0.7
+_FEWEST_DULL = 0.05
+"""Saturation from which a pixel does not tell the light; least part of the pixels that do."""
+
 _HUES = (
     (14, "red"),
     (38, "orange"),
@@ -47,44 +59,89 @@ def pixels_of(picture: Picture) -> Pixels:
     return np.frombuffer(picture.rgb, np.uint8).reshape(picture.height, picture.width, 3)
 
 
-def white_point(picture: Picture) -> float:
-    """How bright white is in this picture, 0..1: the 97th percentile of brightness, at least 0.5.
+@dataclass(frozen=True, slots=True)
+class Illumination:
+    """The light in which a picture was taken.
 
-    A picture of one brightness has nothing to tell it by: there white is 1.
+    Attributes:
+        gains: What red, green and blue are multiplied with, 1 or more, to take half of the light's tint away.
+        white: How bright white then is, 0..1.
+    """
+
+    gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    white: float = 1.0
+
+    def corrected(self, rgb: Pixels) -> Numbers:
+        """Pixels of shape (..., 3) as they are without the tint, 0..1."""
+        gains = np.asarray(self.gains, np.float32) / np.float32(255)
+        return np.minimum(rgb.astype(np.float32) * gains, np.float32(1))
+
+
+def illumination_of(picture: Picture) -> Illumination:
+    """Tell the light by the picture's bright parts; white is at least 0.5.
+
+    A picture of one brightness has nothing to tell it by: there white is 1, and the light has no tint.
     """
     sample = _sample(pixels_of(picture))
     if float(sample.max(axis=-1).std()) < FLAT:
-        return 1.0
-    return max(0.5, float(np.percentile(sample.max(axis=-1), 97)) / 255)
+        return Illumination()
+    # A high power mean of each channel is ruled by what is bright, which is more often white than not;
+    # what has a strong colour of its own tells nothing.
+    pixels = sample.reshape(-1, 3) / 255.0
+    dull = pixels[pixels.min(axis=-1) > (1 - _OWN_COLOUR) * pixels.max(axis=-1)]
+    if len(dull) < _FEWEST_DULL * len(pixels):
+        return Illumination(white=max(0.5, float(np.percentile(pixels.max(axis=-1), 97))))
+    means = (dull**_BRIGHT_RULES).mean(axis=0) ** (1 / _BRIGHT_RULES)
+    red, green, blue = (
+        float((means.max() / max(float(mean), _MOST_TINTED * float(means.max()))) ** _TINT_TAKEN)
+        for mean in means
+    )
+    plain = Illumination((red, green, blue))
+    white = float(np.percentile(plain.corrected(sample).max(axis=-1), 97))
+    return Illumination(plain.gains, max(0.5, white))
 
 
-def colour_of(picture: Picture, box: Box, *, white: float, upper: bool = False) -> str:
+Rows = tuple[float, float]
+"""A stretch between two heights, 0..1 from the top."""
+
+UPPER_BODY: Rows = (0.175, 0.55)
+LOWER_BODY: Rows = (0.55, 0.9)
+"""Where the clothes are in the box of a standing person."""
+
+
+def colour_of(picture: Picture, box: Box, *, under: Illumination, worn: Rows | None = None) -> str:
     """Name the colour of the middle of a box.
 
     Args:
         picture: Where to look.
         box: What to look at, on the caller's image.
-        white: The picture's `white_point`.
-        upper: Look at the upper half only, where a standing person's clothes are.
+        under: The picture's `illumination_of`.
+        worn: Look between these heights of the box only: at what a person wears there.
     """
-    region = _inner(picture, box, upper=upper)
+    region = _inner(picture, box, worn)
     if region.size == 0:
         return ""
-    names = names_of(_sample(region), white).ravel()
+    names = names_of(_sample(region), under).ravel()
     parts = np.bincount(names, minlength=len(COLOURS)) / names.size
     best = COLOURS[int(parts.argmax())]
-    bright = {name: float(parts[at]) for at, name in enumerate(COLOURS) if name not in _unsaid(upper=upper)}
+    bright = {
+        name: float(parts[at])
+        for at, name in enumerate(COLOURS)
+        if name not in _unsaid(worn=worn is not None)
+    }
     brightest = max(bright, key=lambda name: bright[name])
     shadow = best in {"black", "gray"} and bright[brightest] >= max(_SEEN, _TELLING * float(parts.max()))
     return brightest if shadow else best
 
 
-def _unsaid(*, upper: bool) -> frozenset[str]:
+def _unsaid(*, worn: bool) -> frozenset[str]:
     """Names that do not outweigh a dark colour: greys, and on a person the colours of skin and hair."""
-    return _GREYS | _SKIN if upper else _GREYS
+    return _GREYS | _SKIN if worn else _GREYS
 
 
-def colour_around(picture: Picture, boxes: Sequence[Box], rows: tuple[float, float], *, white: float) -> str:
+def colour_around(
+    picture: Picture, boxes: Sequence[Box], rows: tuple[float, float], *, under: Illumination
+) -> str:
     """Name the commonest colour between two heights, 0..1 from the top, outside all boxes; "" if none is."""
     pixels = _sample(pixels_of(picture))
     height, width = pixels.shape[:2]
@@ -96,35 +153,35 @@ def colour_around(picture: Picture, boxes: Sequence[Box], rows: tuple[float, flo
         outside[_span(y0 * down, y1 * down), _span(x0 * across, x1 * across)] = False
     if not outside.any():
         return ""
-    return COLOURS[int(np.bincount(names_of(pixels[outside], white), minlength=len(COLOURS)).argmax())]
+    return COLOURS[int(np.bincount(names_of(pixels[outside], under), minlength=len(COLOURS)).argmax())]
 
 
-def share_of(picture: Picture, colour: str, rows: tuple[float, float], *, white: float) -> float:
+def share_of(picture: Picture, colour: str, rows: tuple[float, float], *, under: Illumination) -> float:
     """The part, 0..1, that one of COLOURS takes between two heights, 0..1 from the top."""
     pixels = _sample(pixels_of(picture))
     stretch = pixels[int(rows[0] * len(pixels)) : int(np.ceil(rows[1] * len(pixels)))]
-    return float((names_of(stretch, white) == COLOURS.index(colour)).mean()) if stretch.size else 0.0
+    return float((names_of(stretch, under) == COLOURS.index(colour)).mean()) if stretch.size else 0.0
 
 
 def _span(start: float, stop: float) -> slice:
     return slice(max(0, int(start)), max(0, int(np.ceil(stop))))
 
 
-def palette(picture: Picture, *, white: float, least: float = 0.12) -> tuple[str, ...]:
+def palette(picture: Picture, *, under: Illumination, least: float = 0.12) -> tuple[str, ...]:
     """The colours that take at least a part `least` of the picture, most frequent first."""
-    names = names_of(_sample(pixels_of(picture)), white).ravel()
+    names = names_of(_sample(pixels_of(picture)), under).ravel()
     parts = np.bincount(names, minlength=len(COLOURS)) / max(1, names.size)
     order = [index for index in np.argsort(-parts, kind="stable") if parts[index] >= least]
     return tuple(COLOURS[index] for index in order)
 
 
-def names_of(rgb: NDArray[np.uint8], white: float) -> NDArray[np.int64]:
+def names_of(rgb: Pixels, under: Illumination) -> NDArray[np.int64]:
     """Index into COLOURS for each pixel of an array of shape (..., 3)."""
-    values: Numbers = rgb.astype(np.float32) / np.float32(255)
+    values = under.corrected(rgb)
     high, low = values.max(axis=-1), values.min(axis=-1)
     chroma = high - low
     saturation = np.where(high > 0, chroma / np.maximum(high, 1e-6), 0)
-    brightness = np.minimum(high / white, 1)
+    brightness = np.minimum(high / np.float32(under.white), 1)
     hue = _hue(values, high, chroma)
     named = np.full(hue.shape, COLOURS.index("red"), np.int64)
     for (start, _), (stop, name) in pairwise(_HUES):
@@ -134,12 +191,14 @@ def names_of(rgb: NDArray[np.uint8], white: float) -> NDArray[np.int64]:
     named[orange & ((brightness < 0.68) | (saturation < 0.45))] = COLOURS.index("brown")
     named[(hue < 14) & (brightness < 0.45) & (saturation < 0.6)] = COLOURS.index("brown")
     named[reddish & (brightness > 0.8) & (saturation < 0.5)] = COLOURS.index("pink")
-    # Lamps and walls tint white things yellow.
+    # Lamps and walls tint white things yellow, and the sky those in the shade blue.
     tinted = (hue >= 40) & (hue < 80) & (saturation < 0.3) & (brightness > 0.5)
-    dull = (saturation < 0.16) | ((saturation < 0.26) & (brightness > 0.82)) | (chroma < 0.06) | tinted
+    shaded = (hue >= 170) & (hue < 292) & (saturation < 0.32)
+    pale = (saturation < 0.26) & (brightness > 0.82)
+    dull = (saturation < 0.16) | pale | (chroma < 0.06) | tinted | shaded
     named[dull] = COLOURS.index("gray")
-    named[dull & (brightness > np.where(tinted, 0.62, 0.74))] = COLOURS.index("white")
-    named[(brightness < 0.22) | (dull & (brightness < 0.3))] = COLOURS.index("black")
+    named[dull & (brightness > np.where(tinted, 0.62, 0.65))] = COLOURS.index("white")
+    named[(brightness < 0.22) | (dull & (brightness < 0.24))] = COLOURS.index("black")
     return named
 
 
@@ -155,13 +214,12 @@ def _hue(values: Numbers, high: Numbers, chroma: Numbers) -> Numbers:
     return np.asarray(np.where(chroma > 0, sector * 60, 0), np.float32)
 
 
-def _inner(picture: Picture, box: Box, *, upper: bool) -> Pixels:
+def _inner(picture: Picture, box: Box, rows: Rows | None) -> Pixels:
     x0, y0, x1, y1 = picture.placement.pixels(box)
-    margin_x, margin_y = (x1 - x0) * (1 - INNER) / 2, (y1 - y0) * (1 - INNER) / 2
-    bottom = y0 + (y1 - y0) * 0.55 if upper else y1 - margin_y
-    rows = slice(max(0, int(y0 + margin_y)), max(0, int(np.ceil(bottom))))
-    columns = slice(max(0, int(x0 + margin_x)), max(0, int(np.ceil(x1 - margin_x))))
-    return pixels_of(picture)[rows, columns]
+    margin = (1 - INNER) / 2
+    top, bottom = rows or (margin, 1 - margin)
+    stretch = _span(y0 + (y1 - y0) * top, y0 + (y1 - y0) * bottom)
+    return pixels_of(picture)[stretch, _span(x0 + (x1 - x0) * margin, x1 - (x1 - x0) * margin)]
 
 
 def _sample(pixels: Pixels) -> Pixels:

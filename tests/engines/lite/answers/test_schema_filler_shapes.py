@@ -8,7 +8,7 @@ import pytest
 
 from tests.engines.lite.fakes import LANGUAGES, PARK, STREET, ask, ask_json
 from vidi.domain.schema import Kind
-from vidi.engines.lite.answers.field_values import MOST_NAMES, shape_in
+from vidi.engines.lite.answers.schema_filler import MOST_NAMES, shape_in
 
 
 @pytest.mark.parametrize(
