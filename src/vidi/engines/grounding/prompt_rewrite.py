@@ -240,7 +240,7 @@ def means_masks(text: str) -> bool:
 def picture_named(texts: Iterable[str]) -> int | None:
     """The one picture, from 1, that some texts name by its number; None if they name none, or several."""
     spaced = [_BLANKS.sub(" ", text) for text in texts]
-    patterns = _COMPILED[Category.PICTURE]
+    patterns = [_compiled(pattern) for pattern in RULES[Category.PICTURE]]
     found = [match for text in spaced for pattern in patterns for match in pattern.finditer(text)]
     numbers = {int(group) for match in found for group in match.groups() if group}
     return numbers.pop() if len(numbers) == 1 else None
