@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.asking import Ask, Reply
-from bench.dataset import Photo, Thing
-from bench.scores import cider_d
+from bench.dataset import Photo, Question, Thing
+from bench.scores import cider_d_of_each
 from bench.vocabulary import Faithfulness, Vocabulary
 from vidi.engines.lite.evidence import Thresholds
 
@@ -29,16 +29,25 @@ CURVES: Mapping[str, tuple[float, ...]] = {
     "telling": (0.25, 0.3, 0.35, 0.4, 0.5),
     "told": (0.2, 0.25, 0.3, 0.35, 0.4),
     "others": (0.3, 0.33, 0.36, 0.39, 0.42, 0.45),
-    "several": (0.2, 0.25, 0.3, 0.4),
-    "agreed": (0.1, 0.2, 0.3, 0.4, 0.6),
-    "counted": (0.3, 0.4, 0.5, 0.6),
+    "agreed": (0.2, 0.4, 0.6, 0.8),
+    "counted": (0.4, 0.5, 0.6),
     "leading": (0.3, 0.4, 0.5, 0.6),
     "notable": (0.36, 0.42, 0.5, 0.6),
-    "alone": (0.25, 0.35, 0.5),
     "alive": (1.0, 2.0, 3.0, 5.0),
     "minor": (0.1, 0.2, 0.3, 0.5, 0.7),
 }
 """The values that are tried of each constant that captions hang on."""
+
+QUESTION_CURVES: Mapping[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
+    "there": (("exists",), (0.2, 0.22, 0.24, 0.26, 0.28, 0.3)),
+    "kind_there": (("exists",), (0.05, 0.15, 0.3, 0.6)),
+    "numbered": (("how many",), (0.2, 0.25, 0.3, 0.35)),
+    "supposed": (("where", "colour", "what"), (0.15, 0.2, 0.25, 0.3)),
+    "touched": (("doing",), (0.15, 0.2, 0.25, 0.3)),
+    "taken": (("exists", "what"), (0.25, 0.35, 0.5)),
+    "place_likely": (("room",), (0.1, 0.15, 0.25, 0.35)),
+}
+"""Of each constant that answers hang on: the kinds of questions, and the values that are tried."""
 
 LARGE = 0.01
 """Part of the photograph from which a thing is large enough to be missed."""
@@ -67,21 +76,34 @@ class Captioned:
     faithful: Faithfulness
 
 
-def judge_captions(
-    photos: Sequence[Photo], texts: Mapping[str, str], corpus: Sequence[Photo], vocabulary: Vocabulary
-) -> Captioned:
-    """Judge the captions of some photographs, words weighed by their rarity in those of all."""
+Marks = Mapping[str, tuple[float, Faithfulness]]
+"""By a photograph's file: CIDEr-D of its caption, NaN where nobody captioned it, and what it states."""
+
+
+def marked(texts: Mapping[str, str], photos: Sequence[Photo], vocabulary: Vocabulary) -> Marks:
+    """Judge the caption of each photograph, words weighed by their rarity in those of all."""
     captioned = [photo for photo in photos if photo.captions]
-    score = cider_d(
-        [texts[photo.file] for photo in captioned],
-        [photo.captions for photo in captioned],
-        [photo.captions for photo in corpus if photo.captions],
+    scores = cider_d_of_each(
+        [texts[photo.file] for photo in captioned], [photo.captions for photo in captioned]
     )
-    faithful = Faithfulness(0, 0)
-    for photo in photos:
-        labels = [thing.label for thing in photo.things]
-        faithful += vocabulary.faithfulness(texts[photo.file], labels, photo.captions)
-    return Captioned(100 * score, faithful)
+    by_file = {photo.file: score for photo, score in zip(captioned, scores, strict=True)}
+    return {
+        photo.file: (
+            by_file.get(photo.file, math.nan),
+            vocabulary.faithfulness(
+                texts[photo.file], [thing.label for thing in photo.things], photo.captions
+            ),
+        )
+        for photo in photos
+    }
+
+
+def judged_together(photos: Iterable[Photo], marks: Marks) -> Captioned:
+    """The captions of some photographs as one figure; CIDEr-D is 0 where none is captioned."""
+    own = [marks[photo.file] for photo in photos]
+    scores = [score for score, _ in own if not math.isnan(score)]
+    faithful = sum((each for _, each in own), Faithfulness(0, 0))
+    return Captioned(100 * statistics.fmean(scores) if scores else 0.0, faithful)
 
 
 Asks = Callable[[Thresholds], Callable[[Ask], Reply]]
@@ -115,21 +137,19 @@ def curves(photos: Sequence[Photo], prompt: str, asks: Asks, now: Thresholds) ->
     parts = folds(photos)
     for name, values in CURVES.items():
         own = float(getattr(now, name))
-        texts = {
-            value: captions(photos, prompt, asks(dataclasses.replace(now, **{name: value})))
+        marks = {
+            value: marked(
+                captions(photos, prompt, asks(dataclasses.replace(now, **{name: value}))), photos, vocabulary
+            )
             for value in sorted({own, *values})
         }
-
-        def judged(
-            some: Sequence[Photo], value: float, texts: dict[float, dict[str, str]] = texts
-        ) -> Captioned:
-            return judge_captions(some, texts[value], photos, vocabulary)
-
         crossed = []
         for part in parts:
             rest = [photo for photo in photos if photo not in part]
-            crossed.append(judged(part, best_of({value: judged(rest, value) for value in texts})))
-        yield Curve(name, {value: judged(photos, value) for value in texts}, tuple(crossed), own)
+            best = best_of({value: judged_together(rest, each) for value, each in marks.items()})
+            crossed.append(judged_together(part, marks[best]))
+        points = {value: judged_together(photos, each) for value, each in marks.items()}
+        yield Curve(name, points, tuple(crossed), own)
 
 
 ROUNDS = 2
@@ -143,12 +163,12 @@ def chosen_together(
     They start in the middle of their values, so that nothing that was chosen on all photographs is inherited.
     """
     vocabulary = Vocabulary.load()
-    texts: dict[Thresholds, Mapping[str, str]] = {}
+    marks: dict[Thresholds, Marks] = {}
 
     def judged(some: Sequence[Photo], own: Thresholds) -> Captioned:
-        if own not in texts:
-            texts[own] = captions(photos, prompt, asks(own))
-        return judge_captions(some, texts[own], photos, vocabulary)
+        if own not in marks:
+            marks[own] = marked(captions(photos, prompt, asks(own)), photos, vocabulary)
+        return judged_together(some, marks[own])
 
     found = []
     for part in folds(photos):
@@ -176,6 +196,44 @@ def curve_lines(curve: Curve) -> Iterator[str]:
         for value, each in curve.points.items()
     )
     yield f"{curve.name:<14} {shown}   on other folds {in_short(curve.crossed)}"
+
+
+def question_curves(
+    questions: Sequence[Question], is_right: Callable[[Question, Thresholds], bool], now: Thresholds
+) -> Iterator[str]:
+    """The curve of each constant that answers hang on, in words, the others left as they are.
+
+    Args:
+        questions: Those that may be asked; of a kind in another language the name ends with the language.
+        is_right: Asks one over these thresholds and judges the answer.
+        now: The engine's own.
+    """
+    files = sorted({question.photos[0] for question in questions})
+    parts = folds([Photo(file, 1, 1, (), ()) for file in files])
+    fold_of = {photo.file: at for at, part in enumerate(parts) for photo in part}
+    for name, (kinds, values) in QUESTION_CURVES.items():
+        own = float(getattr(now, name))
+        asked = [question for question in questions if question.kind in kinds]
+        right = {
+            value: [is_right(question, dataclasses.replace(now, **{name: value})) for question in asked]
+            for value in sorted({own, *values})
+        }
+        if not asked:
+            continue
+        at = [fold_of[question.photos[0]] for question in asked]
+        crossed = 0
+        for fold in range(len(parts)):
+            elsewhere = {
+                value: sum(each for each, own_fold in zip(verdicts, at, strict=True) if own_fold != fold)
+                for value, verdicts in right.items()
+            }
+            best = max(elsewhere, key=lambda value: elsewhere[value])
+            crossed += sum(each for each, own_fold in zip(right[best], at, strict=True) if own_fold == fold)
+        shown = "  ".join(
+            f"{'*' if value == own else ''}{value:g}: {sum(verdicts) / len(asked):.3f}"
+            for value, verdicts in right.items()
+        )
+        yield f"{name:<14} {shown}   on other folds {crossed / len(asked):.3f} of {len(asked)}"
 
 
 def in_short(crossed: Sequence[Captioned]) -> str:

@@ -33,7 +33,9 @@ from bench.folds import (
     curves,
     folds,
     in_short,
-    judge_captions,
+    judged_together,
+    marked,
+    question_curves,
     spread,
 )
 from bench.inside import Inside
@@ -178,7 +180,11 @@ def parse(arguments: Sequence[str] | None) -> Options:
     )
     add("--again", action="store_true", help="the bank asks in other words")
     add("--inside", type=Path, metavar="DIR", help="vidi-lite in this process, looks kept in DIR")
-    add("--curves", action="store_true", help="with --inside: what captions are worth by each constant")
+    add(
+        "--curves",
+        action="store_true",
+        help="with --inside: what captions and answers are worth by each constant",
+    )
     given = vars(parser.parse_args(arguments))
     return Options(**{**given, "language": given["language"] or ["en"]})
 
@@ -205,13 +211,16 @@ def _load(options: Options) -> tuple[list[Photo], list[Question]]:
     return photos, [*asked, *made]
 
 
-def _inside(inside: Inside, photos: Sequence[Photo], *, with_curves: bool) -> Iterator[str]:
+def _inside(
+    inside: Inside, photos: Sequence[Photo], questions: Sequence[Question], *, with_curves: bool
+) -> Iterator[str]:
     """What only the engine in this process can tell, line by line."""
     vocabulary = Vocabulary.load()
     for name, true_boxes in (("found", False), ("true", True)):
         texts = captions(photos, CAPTION, inside.over(true_boxes=true_boxes))
-        every = judge_captions(photos, texts, photos, vocabulary)
-        parts = [judge_captions(part, texts, photos, vocabulary) for part in folds(photos)]
+        marks = marked(texts, photos, vocabulary)
+        every = judged_together(photos, marks)
+        parts = [judged_together(part, marks) for part in folds(photos)]
         yield (
             f"captions over {name} boxes   CIDEr-D {every.cider_d:.1f} ± "
             f"{spread(part.cider_d for part in parts):.1f}   faithfulness {every.faithful.share:.3f} ± "
@@ -227,6 +236,13 @@ def _inside(inside: Inside, photos: Sequence[Photo], *, with_curves: bool) -> It
             photos, CAPTION, lambda own: inside.over(thresholds=own), inside.thresholds
         )
         spread_of = spread(each.cider_d for each in together)
+        yield from question_curves(
+            questions,
+            lambda question, own: (
+                judged(question, inside(question_ask(question), thresholds=own)).verdict.right
+            ),
+            inside.thresholds,
+        )
         yield f"all chosen on other folds   {in_short(together)} ± {spread_of:.1f}"
 
 
@@ -272,7 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(as_json(result))
     else:
         print(table(result, by_fold(result, photos, replies, answers) if len(photos) >= FEWEST else ()))
-        for line in _inside(inside, photos, with_curves=options.curves) if inside else ():
+        for line in _inside(inside, photos, questions, with_curves=options.curves) if inside else ():
             print(line, flush=True)
     return 1 if result.errors else 0
 

@@ -217,7 +217,17 @@ def cider_d(
     references: Sequence[Sequence[str]],
     corpus: Sequence[Sequence[str]] | None = None,
 ) -> float:
-    """CIDEr-D of a corpus, 0..10 (Vedantam, Zitnick, Parikh 2015, "CIDEr", equations 2 and 3).
+    """CIDEr-D of a corpus: the mean of `cider_d_of_each`; 0 without answers."""
+    scores = cider_d_of_each(answers, references, corpus)
+    return math.fsum(scores) / len(scores) if scores else 0.0
+
+
+def cider_d_of_each(
+    answers: Sequence[str],
+    references: Sequence[Sequence[str]],
+    corpus: Sequence[Sequence[str]] | None = None,
+) -> list[float]:
+    """CIDEr-D of each picture's answer, 0..10 (Vedantam, Zitnick, Parikh 2015, "CIDEr", equations 2 and 3).
 
     Per n = 1..4, a sentence is a vector of its n-grams' counts times log(pictures / pictures whose
     references hold the n-gram). An answer is compared with each reference by the cosine, its counts
@@ -252,12 +262,10 @@ def cider_d(
         alike = (_clipped_cosine(weigh(answer, n), weigh(human, n)) for n in range(1, LONGEST + 1))
         return 10.0 * penalty * math.fsum(alike) / LONGEST
 
-    scores = [
-        score(words(answer), human) / len(humans)
+    return [
+        math.fsum(score(words(answer), human) for human in humans) / len(humans)
         for answer, humans in zip(answers, split, strict=True)
-        for human in humans
     ]
-    return math.fsum(scores) / len(answers) if answers else 0.0
 
 
 def _clipped_cosine(answer: Weights, human: Weights) -> float:

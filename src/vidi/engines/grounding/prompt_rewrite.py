@@ -228,6 +228,14 @@ def means_boxes(text: str) -> bool:
     )
 
 
+_MASK_STEM = re.compile("mask|segment|bölüt", re.IGNORECASE)
+
+
+def may_mean_masks(text: str) -> bool:
+    """Whether a text has a word that the rules for masks need: in microseconds, where they take 100."""
+    return _MASK_STEM.search(text) is not None
+
+
 def means_masks(text: str) -> bool:
     """Whether a text asks for masks."""
     return any(

@@ -35,6 +35,7 @@ from vidi.engines.grounding.prompt_rewrite import (
     RewrittenPrompt,
     boxes_for_masks,
     matches_category,
+    may_mean_masks,
     means_boxes,
     means_masks,
     picture_named,
@@ -131,6 +132,20 @@ class GroundingRequest(Generic[Image]):
         """What is done about the request, in a word or two for the caller."""
         masks = ", masks" if self.wanted.masks else ""
         return f"{'re-asked' if self.rewritten else 'as asked'}; {self.wanted.kind.value}{masks}"
+
+
+def may_want_places(asked: Request[Image], dialect: Dialect | None) -> bool:
+    """Whether `grounding_request` has to be called, which takes up to milliseconds.
+
+    A model without a dialect is asked for the boxes of masks and for no other places.
+    """
+    if next(asked.images(), None) is None:
+        return False
+    return (
+        dialect is not None
+        or asked.output.schema is not None
+        or any(map(may_mean_masks, _instructions(asked)))
+    )
 
 
 def grounding_request(asked: Request[Image], dialect: Dialect | None) -> GroundingRequest[Image] | None:

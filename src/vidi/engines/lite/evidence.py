@@ -137,13 +137,15 @@ class Thresholds:
 
     Attributes:
         shown: A thing that is counted, boxed or placed, where the prompt names none.
-        prominent: The same, where only what stands out is asked for.
+        prominent: The same, where only what stands out is asked for. What is less sure, and all that is seen,
+            a caption tells as a maybe.
         named: A box of a class that the prompt names.
         fair: A named thing, as a part of the best score of its kind.
         there: A thing that answers "is there".
         hinted: A thing that looks a little like what is asked after: a no is then no firm one.
         numbered: A thing of a named class that is counted.
-        supposed: A thing that a question presupposes, or that someone touches who does something.
+        supposed: A thing that a question presupposes: "where is the bicycle?".
+        touched: A thing that someone touches who does something.
         kind_there: Probability of a classifier class that answers "is there".
         taken: A thing that stands in the way of a classifier class that it is often taken for.
         place_sure: Probability of a place, before the things are asked.
@@ -151,12 +153,10 @@ class Thresholds:
         telling: A thing that tells the place.
         told: The thing that a caption states, if there is one.
         others: A thing that a caption states beside it.
-        several: One of a class of which a caption says "several", where there are more than four.
         agreed: Probability of its kinds that makes a doubtful thing worth telling.
         counted: A thing that counts in a caption's "two" or "several".
         leading: The thing that a caption is about, if there is a better one.
         notable: A thing that is worth a word however small it is.
-        alone: The one thing in a picture that is not told as a maybe, though the classifier does not see it.
         alive: How much more prominent than a person or animal something else must be to lead a caption.
         minor: Prominence, as a part of the leading thing's, from which another thing is worth a word.
         detailed: A thing that a detailed description states.
@@ -169,7 +169,8 @@ class Thresholds:
     there: float = 0.26
     hinted: float = 0.18
     numbered: float = 0.25
-    supposed: float = 0.2
+    supposed: float = 0.15
+    touched: float = 0.2
     kind_there: float = 0.15
     taken: float = 0.35
     place_sure: float = 0.5
@@ -177,12 +178,10 @@ class Thresholds:
     telling: float = 0.3
     told: float = 0.25
     others: float = 0.39
-    several: float = 0.25
-    agreed: float = 0.2
-    counted: float = 0.4
+    agreed: float = 0.6
+    counted: float = 0.5
     leading: float = 0.5
     notable: float = 0.42
-    alone: float = 0.35
     alive: float = 3.0
     minor: float = 0.3
     detailed: float = 0.33
@@ -196,7 +195,7 @@ def _memory() -> SharedPictures[Value]:
     return SharedPictures(REMEMBERED_PICTURES)
 
 
-COLOURED = 0.2
+COLOURED = 0.15
 """Lowest score of a thing whose colour is looked for: of what is less sure no colour is told."""
 
 
@@ -319,6 +318,10 @@ class Evidence:
         """The part that a colour takes between two heights, 0..1 from the top, things and all."""
         return colours.share_of(self.picture, colour, rows, under=self._light)
 
+    def colour_worn(self, person: Thing, rows: colours.Rows) -> str:
+        """The colour of what a person wears between two heights of the box, 0..1 from its top."""
+        return colours.colour_of(self.picture, person.box, under=self._light, worn=rows)
+
     @property
     def _light(self) -> colours.Illumination:
         return colours.illumination_of(self.picture)
@@ -338,8 +341,8 @@ class Evidence:
     def _coloured(self, found: Thing, light: colours.Illumination) -> Thing:
         colour = self.world.known_colours.get(found.label, "")
         if not colour and found.score >= COLOURED:
-            upper = found.label == "person"
-            colour = colours.colour_of(self.picture, found.box, under=light, upper=upper)
+            worn = colours.UPPER_BODY if found.label == "person" else None
+            colour = colours.colour_of(self.picture, found.box, under=light, worn=worn)
         return replace(found, colour=colour)
 
 

@@ -87,8 +87,6 @@ class Action(Enum):
     SITTING_ON = "sitting_on"
     ON = "on"
     AT = "at"
-    UPRIGHT = "upright"
-    GRAZING = "grazing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +127,7 @@ class World:
         rooms: Places told by things, most telling first.
         grounds: Places told by the leading thing and the pixels under it.
         carriers: Detector classes that other things stand or lie on.
+        grazers: Detector classes of animals that stand or graze where there is grass.
         inside, outside: Places that are indoors and outdoors.
         inside_things, outside_things: Detector classes that are found there.
         relations: What things do with each other, most telling first.
@@ -145,6 +144,7 @@ class World:
     rooms: tuple[Room, ...]
     grounds: tuple[Ground, ...]
     carriers: frozenset[str]
+    grazers: frozenset[str]
     inside: frozenset[str]
     outside: frozenset[str]
     inside_things: frozenset[str]
@@ -188,6 +188,7 @@ def load_world() -> World:
             for each in tables["grounds"]
         ),
         carriers=frozenset(tables["carriers"]["what"]),
+        grazers=frozenset(tables["grazers"]["what"]),
         inside=frozenset(sides["inside"]),
         outside=frozenset(sides["outside"]),
         inside_things=frozenset(sides["inside_things"]),
@@ -288,8 +289,8 @@ def held(one: Box, other: Box) -> bool:
 
 
 def at_mouth(one: Box, other: Box) -> bool:
-    """Whether `other` is within reach of `one` and as high as its head: its middle in the upper part."""
-    return held(one, other) and other.centre().y < one.ymin + (one.ymax - one.ymin) * 0.4
+    """Whether `other` is within reach of `one` and reaches up to its head."""
+    return held(one, other) and other.ymin < one.ymin + (one.ymax - one.ymin) * 0.35
 
 
 def beside(one: Box, other: Box) -> bool:

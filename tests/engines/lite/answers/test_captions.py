@@ -85,7 +85,7 @@ def test_doubtful_things_are_not_stated() -> None:
 def test_doubtful_things_that_the_classifier_sees_too_are_stated() -> None:
     doubtful = Painted("airplane", (300, 100, 600, 900), "white", 0.28)
     car = Painted("car", (700, 100, 800, 200), "blue", 0.6)
-    assert told(doubtful, car, labels=(("airliner", 0.4),)) == "An airplane with a car."
+    assert told(doubtful, car, labels=(("airliner", 0.7),)) == "An airplane with a car."
     assert told(doubtful, car) == "A car."
 
 

@@ -54,6 +54,16 @@ def test_it_streams_object_by_object_in_plain_integers() -> None:
         ("Detect all vehicles", ["bus", "car", "car"]),
         ("Detect no more than 2 items, with box_2d", ["bus", "car"]),
         ("Detect the zebras", []),
+        ("Get all buses.", ["bus"]),
+        ("Show me where every vehicle is.", ["bus", "car", "car"]),
+        ("Detect everything except the cars", ["bus"]),
+        ("Detect the vehicles but not the bus", ["car", "car"]),
+        ("Detect the bus. Do not detect the bus.", []),
+        ("Detect the cars, the cars, a car and cars", ["car", "car"]),
+        ("Detect the vehicles on the left", ["car"]),
+        ("Detect the vehicles at the top", []),
+        ("Detect the bus on the left", ["bus"]),
+        ("Detect what is in the middle of the café", ["bus"]),
         ("Detect the unicorns and castles", []),
         ("Find the unicorns. Answer with box_2d", []),
         ("Bu görseldeki en belirgin nesneleri algıla", ["otobüs", "araba", "araba"]),
@@ -167,3 +177,17 @@ def test_what_stands_out_is_surer_than_what_is_there() -> None:
     doubtful = Scene(things=(Painted("cat", (100, 100, 400, 400), score=0.32),))
     assert len(boxes(ask_json(doubtful, "Detect all items."))) == 1
     assert boxes(ask_json(doubtful, GUIDE)) == []
+
+
+def test_a_hundred_classes_are_all_looked_for() -> None:
+    names = [
+        *(f"{first}{last}" for first in "bcdfgklmnp" for last in ("onk", "arf", "ilp", "ump", "eck")),
+        "bus",
+    ]
+    assert [each["label"] for each in boxes(ask(STREET, f"Detect: {', '.join(names)} and the cars."))] == [
+        *("bus", "car", "car")
+    ]
+    known = (
+        "person, dog, cat, horse, cow, sheep, bird, bear, cup, fork, knife, spoon, bowl, chair, couch, bed, "
+    )
+    assert len(boxes(ask(STREET, f"Detect {known * 6} cars and the bus"))) == 3

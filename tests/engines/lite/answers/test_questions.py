@@ -46,6 +46,16 @@ def test_the_colour_of_something_unknown_is_not_guessed() -> None:
     assert answer.startswith("I can't tell the color of that. The main colors are")
 
 
+def test_clothes_have_the_colour_of_their_part_of_a_person() -> None:
+    top = Painted("person", (100, 400, 900, 600), "white")
+    legs = Painted("umbrella", (500, 400, 900, 600), "blue", 0.01)
+    scene = Scene((legs, top))
+    assert ask(scene, "What color is her shirt?") == "What is worn there looks white."
+    assert ask(scene, "What color are the woman's jeans?") == "What is worn there looks blue."
+    assert ask(STREET, "What color is his coat?").startswith("I don't see any people")
+    assert ask(scene, "What color is the dog's coat?").startswith("I can't tell")
+
+
 def test_surfaces_have_the_colour_that_lies_there_outside_things() -> None:
     scene = Scene(
         (Painted("bus", (300, 300, 700, 800), "red"), Painted("cat", (760, 0, 1000, 1000), "green", 0.01)),

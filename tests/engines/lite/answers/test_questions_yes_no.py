@@ -18,7 +18,7 @@ CUP_FAR = Painted("cup", (50, 900, 120, 960), "white", 0.7)
         (STREET, "Is there a dog?", "No, I don't see any dogs."),
         (STREET, "Are there any vehicles?", "Yes, there is a red bus and two cars."),
         (STREET, "Is there a red bus?", "Yes, there is a red bus."),
-        (STREET, "Is there a green bus?", "No, I don't see any buses."),
+        (STREET, "Is there a green bus?", "No, I see a bus, but none that looks green."),
         (STREET, "Is the bus red?", "Yes, the bus is red."),
         (STREET, "Is the bus green?", "No, the bus is red."),
         (STREET, "Is the bus on the left?", "No, the bus is in the middle."),
@@ -38,7 +38,25 @@ CUP_FAR = Painted("cup", (50, 900, 120, 960), "white", 0.7)
             "Yes, I see a table and a cup together.",
         ),
         (Scene((TABLE, CUP_FAR)), "Is there a cup on the table?", "No, I see a table and a cup, but apart."),
-        (Scene((CUP_FAR,)), "Is there a cup on the table?", "No, I don't see any tables."),
+        (
+            Scene((CUP_FAR,)),
+            "Is there a cup on the table?",
+            "I can't tell: I see a cup, but I don't see any tables.",
+        ),
+        (STREET, "Do you see unicorns or buses here?", "Yes, there is a red bus."),
+        (STREET, "Do you see dogs or cats here?", "No, I don't see any dogs. No, I don't see any cats."),
+        (STREET, "Are there buses, and is there a bus?", "Yes, there is a red bus."),
+        (STREET, "Is every car blue?", "Yes, the car is blue."),
+        (
+            Scene((TABLE, CUP_ON_TABLE)),
+            "Is the cup under the table?",
+            "I can't tell what is under; close by I see a table and a cup.",
+        ),
+        (
+            Scene((TABLE, CUP_ON_TABLE, CUP_FAR)),
+            "Is every cup on the table?",
+            "I can't tell that of every one; I see a table and a cup.",
+        ),
     ],
 )
 def test_answers(scene: Scene, question: str, answer: str) -> None:
@@ -48,6 +66,14 @@ def test_answers(scene: Scene, question: str, answer: str) -> None:
 def test_what_cannot_be_seen_is_admitted() -> None:
     assert ask(PARK, "Is the person wearing a hat?").startswith("I can't tell")
     assert ask(PARK, "Is there a unicorn?").startswith("I can't tell")
+
+
+@pytest.mark.parametrize("question", ["Is the person wearing glasses?", "Does the man wear dark glasses?"])
+def test_glasses_that_are_worn_are_no_glasses_to_drink_from(question: str) -> None:
+    glass = Painted("cup", (400, 400, 500, 500), "white", 0.7)
+    person = Painted("person", (100, 300, 900, 700), "blue", 0.8)
+    assert ask(Scene((person, glass)), question).startswith("I can't tell")
+    assert ask(Scene((person, glass)), "Are there glasses on the table?").startswith("I can't tell: I see")
 
 
 def test_a_narrower_word_is_not_confirmed() -> None:

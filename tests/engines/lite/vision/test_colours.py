@@ -7,7 +7,7 @@ import pytest
 
 from tests.engines.lite.fakes import PAINTS, Painted, Scene, picture_of
 from vidi.domain.geometry import Box
-from vidi.engines.lite.vision.colours import Illumination, colour_of, illumination_of, palette
+from vidi.engines.lite.vision.colours import UPPER_BODY, Illumination, colour_of, illumination_of, palette
 
 WHOLE = Box(0, 0, 1000, 1000)
 
@@ -56,7 +56,7 @@ def test_shadows_do_not_make_a_thing_black() -> None:
 def test_the_skin_of_a_person_in_black_is_not_the_colour_of_the_clothes() -> None:
     pixels = np.full((100, 100, 3), PAINTS["black"], np.uint8)
     pixels[:20] = PAINTS["brown"]
-    assert colour_of(picture_of(pixels), WHOLE, under=Illumination(), upper=True) == "black"
+    assert colour_of(picture_of(pixels), WHOLE, under=Illumination(), worn=UPPER_BODY) == "black"
 
 
 def test_a_box_outside_the_picture_has_no_colour() -> None:

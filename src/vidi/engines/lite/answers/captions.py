@@ -10,7 +10,7 @@ from vidi.domain.geometry import Box
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.language import SEVERAL, Language
 from vidi.engines.lite.language.style import AnswerText
-from vidi.engines.lite.world import Action, BoxRelation, Ground, Relation, Room, beside, lying_on
+from vidi.engines.lite.world import Action, BoxRelation, Ground, Relation, Room, beside, lying_on, resting_on
 
 LARGE = 0.12
 """Part of the picture that is "a good part"."""
@@ -278,7 +278,7 @@ def _doing(rule: Relation, who: Group, what: Group, tables: Sequence[Box]) -> Do
     free = what.things
     if rule.says is Action.HOLDING:
         # A glass in front of someone at a table stands there.
-        free = tuple(each for each in free if not any(lying_on(each.box, table) for table in tables))
+        free = tuple(each for each in free if not any(_stands_on(each.box, table) for table in tables))
     pairs = [(one, other) for other in free for one in who.things if holds(one.box, other.box)]
     if rule.how in ONE_EACH:
         # Things stand in the order of prominence: the first pair of each is the one to keep.
@@ -288,6 +288,10 @@ def _doing(rule: Relation, who: Group, what: Group, tables: Sequence[Box]) -> Do
     if not ones:
         return None
     return Doing(rule, Group(who.label, ones), Group(what.label, others))
+
+
+def _stands_on(one: Box, table: Box) -> bool:
+    return lying_on(one, table) or resting_on(one, table)
 
 
 def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
@@ -324,7 +328,7 @@ def _doubtful(groups: Sequence[Group], evidence: Evidence) -> bool:
     alone = len(groups) == 1 and len(groups[0].things) == 1
     return (
         alone
-        and groups[0].things[0].score < evidence.least.alone
+        and groups[0].things[0].score < evidence.least.prominent
         and groups[0].label not in _agreed(evidence)
     )
 
@@ -339,7 +343,7 @@ def _agreed(evidence: Evidence) -> frozenset[str]:
 
 def surely(group: Group, evidence: Evidence) -> Group:
     """A group without the members whose number would only be guessed."""
-    many = tuple(thing for thing in group.things if thing.score >= evidence.least.several)
+    many = tuple(thing for thing in group.things if thing.score >= evidence.least.told)
     if len(many) >= SEVERAL:
         return Group(group.label, many)
     sure = tuple(thing for thing in group.things if thing.score >= evidence.least.counted)

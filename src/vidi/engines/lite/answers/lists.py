@@ -22,9 +22,11 @@ from vidi.engines.lite.answers.captions import (
 )
 from vidi.engines.lite.answers.resolve import (
     any_of,
+    cell_in,
     contradicted,
     find,
     kind_in,
+    lies_in,
     name_of,
     resolve,
 )
@@ -202,11 +204,32 @@ def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
         return words_found(word, evidence)[: intent.style.limit or MOST]
     if wants_text(intent):
         return as_things(evidence)[: intent.style.limit or MOST]
-    strange = any(entity.unknown for entity in intent.entities)
+    entities, left_out = _split_off(intent)
+    strange = any(entity.unknown for entity in entities)
     # Where only things are named that the detector does not know, none is shown; nor the whole for its part.
-    named = [each for each in intent.entities if each.labels and not (strange and each.anchor)]
-    things = _named(named, evidence) if intent.entities else evidence.things(_open_floor(intent, evidence))
-    return things[: intent.style.limit or MOST]
+    named = [each for each in entities if each.labels and not (strange and each.anchor)]
+    things = _named(named, evidence) if entities else evidence.things(_open_floor(intent, evidence))
+    kept = tuple(thing for thing in things if not any(each.means(thing) for each in left_out))
+    return _at_side(kept, intent)[: intent.style.limit or MOST]
+
+
+def _split_off(intent: Intent) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
+    """The things that are wanted, and those that are not: "everything except the cars"."""
+    match = intent.language.matches(intent.language.pronouns, "except", intent.text)
+    if match is None:
+        return intent.entities, ()
+    wanted = tuple(each for each in intent.entities if each.start < match.start())
+    return wanted, tuple(each for each in intent.entities if each.start >= match.start())
+
+
+def _at_side(things: tuple[Thing, ...], intent: Intent) -> tuple[Thing, ...]:
+    """Those at the side of the picture that is named; "the dog on the left" may be the only one, anywhere."""
+    language = intent.language
+    cell = cell_in(intent.text, language)
+    if not cell or language.matches(language.pronouns, "at_side", intent.text) is None:
+        return things
+    there = tuple(thing for thing in things if lies_in(thing, cell))
+    return there or (things if any(each.single for each in intent.entities) else ())
 
 
 def _open_floor(intent: Intent, evidence: Evidence) -> float:

@@ -12,6 +12,7 @@ from vidi.engines.lite.answers.captions import (
     surely,
 )
 from vidi.engines.lite.answers.resolve import (
+    any_of,
     cannot_look,
     cannot_tell,
     cell_in,
@@ -27,6 +28,7 @@ from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent
 from vidi.engines.lite.language.language import Language
 from vidi.engines.lite.language.style import AnswerText
+from vidi.engines.lite.vision import colours
 from vidi.engines.lite.world import touching
 
 SURFACES = {"sky": (0.0, 0.3), "ground": (0.75, 1.0), "wall": (0.0, 0.7), "background": (0.0, 1.0)}
@@ -59,6 +61,9 @@ def count(intent: Intent, evidence: Evidence) -> AnswerText:
 def colour(intent: Intent, evidence: Evidence) -> AnswerText:
     """What colour the thing named has; without a thing, the picture's main colours."""
     language = intent.language
+    worn = _of_clothes(intent, evidence)
+    if worn:
+        return worn
     if not intent.entities:
         return _of_a_surface(intent, evidence) or _main_colours(intent, evidence)
     entity = intent.entities[0]
@@ -76,6 +81,28 @@ def colour(intent: Intent, evidence: Evidence) -> AnswerText:
     phrase = "colour_is" if len(found) == 1 else "colour_are"
     listed = language.listed(names)
     return AnswerText(language.sentence(phrase, noun=noun.one, nouns=noun.many, colour=listed), brief=listed)
+
+
+WORN = {"upper": colours.UPPER_BODY, "lower": colours.LOWER_BODY}
+"""Which part of a person's box garments of a language's [garments] are in."""
+
+
+def _of_clothes(intent: Intent, evidence: Evidence) -> AnswerText | None:
+    """The colour of a garment that is named, which no model sees: that of its part of a person."""
+    language = intent.language
+    named = (rows for part, rows in WORN.items() if language.matches(language.garments, part, intent.text))
+    rows = next(named, None)
+    known = [each for each in intent.lexicon.entities(intent.text) if each.labels]
+    # "The dog's jacket" is on no person.
+    if rows is None or any("person" not in each.labels for each in known):
+        return None
+    wearer = next(iter(known), None) or Entity("person", "person", frozenset({"person"}), single=True)
+    found = resolve(intent, wearer, evidence)
+    if not found:
+        return not_seen(wearer, evidence, language)
+    told = Counter(evidence.colour_worn(person, rows) for person in found[:6])
+    name = language.colour(told.most_common(1)[0][0])
+    return AnswerText(language.sentence("worn_is", colour=name), brief=name)
 
 
 def extreme(intent: Intent, evidence: Evidence) -> AnswerText:
@@ -179,10 +206,17 @@ def exists(intent: Intent, evidence: Evidence) -> AnswerText:
     wanted = _number_wanted(intent)
     if wanted:
         return _yes_no_count(intent, evidence, *wanted)
+    # "Is there a dog or is there no dog?": one thing, named twice.
+    asked = tuple({(each.labels or each.name, each.colour): each for each in asked}.values())
     answers = [_yes_no(entity, evidence, language) for entity in asked]
     unknown = [each for each in (*asked, *anchors) if each.unknown]
     denied = any(answer.brief == language.say("no") for answer in answers)
-    if unknown and not denied:
+    either = len(asked) > 1 and language.matches(language.pronouns, "either", intent.text) is not None
+    if either and any(answer.brief == language.say("yes") for answer in answers):
+        pairs = [pair for pair in zip(asked, answers, strict=True) if pair[1].brief == language.say("yes")]
+        asked, answers = tuple(entity for entity, _ in pairs), [answer for _, answer in pairs]
+        unknown, denied = [each for each in anchors if each.unknown], False
+    if unknown and (either or not denied):
         there = [thing for each in asked for thing in find(each, evidence, evidence.least.there)]
         return cannot_look(unknown, there, evidence, language)
     if len(asked) == 1 and answers[0].brief == language.say("yes"):
@@ -200,16 +234,18 @@ def state(intent: Intent, evidence: Evidence) -> AnswerText:
     asked, _ = asked_and_anchors(intent)
     if not asked:
         return cannot_tell(evidence, language)
-    found = resolve(intent, asked[0], evidence) or find(asked[0], evidence, evidence.least.there)
+    every = language.matches(language.pronouns, "every", intent.text) is not None
+    found = (find(asked[0], evidence) if every else ()) or resolve(intent, asked[0], evidence)
     if not found:
         return _yes_no(asked[0], evidence, language)
     if _is_plain(intent):
         return exists(intent, evidence)
     noun = language.noun(name_of(asked[0], found)).one
     if intent.colour and not asked[0].colour:
-        holds = any(thing.colour == intent.colour for thing in found)
-        own = language.colour(intent.colour if holds else found[0].colour, noun)
-        return _verdict(holds, "colour", language, noun=noun, colour=own)
+        fitting = [thing.colour == intent.colour for thing in found]
+        holds = all(fitting) if every else any(fitting)
+        own = intent.colour if holds else next(each.colour for each in found if each.colour != intent.colour)
+        return _verdict(holds, "colour", language, noun=noun, colour=language.colour(own, noun))
     cell = cell_in(intent.text, language)
     if cell:
         holds = any(lies_in(thing, cell) for thing in find(asked[0], evidence) or found)
@@ -219,7 +255,7 @@ def state(intent: Intent, evidence: Evidence) -> AnswerText:
     if any(each.unknown for each in others):
         return cannot_look([each for each in others if each.unknown], found, evidence, language)
     if others and others[0].labels:
-        return _has(found, others, evidence, language)
+        return _has(intent, found, others, evidence)
     return cannot_tell(evidence, language)
 
 
@@ -257,7 +293,7 @@ def _with_the_rest(
     language = intent.language
     anchors = [each for each in anchors if each.labels]
     if anchors:
-        return _has(find(asked, evidence, evidence.least.there), anchors, evidence, language)
+        return _has(intent, find(asked, evidence, evidence.least.there), anchors, evidence)
     does = language.matches(language.pronouns, "verbs", intent.text[asked.start :]) is not None
     indefinite = language.matches(language.pronouns, "indefinite", intent.text) is not None
     if does and not (indefinite and asked.name != "person"):
@@ -265,19 +301,28 @@ def _with_the_rest(
     return there
 
 
-def _has(
-    found: Sequence[Thing], others: Sequence[Entity], evidence: Evidence, language: Language
-) -> AnswerText:
-    """Whether things have, wear, hold or touch others."""
+def _has(intent: Intent, found: Sequence[Thing], others: Sequence[Entity], evidence: Evidence) -> AnswerText:
+    """Whether things have, wear, hold or touch others; what boxes do not show is said to be unknown."""
+    language = intent.language
     missing = next(
         (each for each in others if each.labels and not find(each, evidence, evidence.least.there)), None
     )
     if missing:
-        return no_such(missing, evidence, language)
+        seen = in_words(surely(grouped(found)[0], evidence), language, evidence)
+        text = language.sentence("cannot_all", seen=seen, missing=any_of(missing, language))
+        return AnswerText(text, brief=language.say("unknown"), known=False)
     close = near_anchor(found, others, evidence)
     there = [thing for each in others for thing in find(each, evidence, evidence.least.there)[:1]]
     groups = grouped((*(close or found)[:1], *there))
     listed = language.listed([in_words(group, language, evidence) for group in groups])
+    depth = language.matches(language.pronouns, "depth", intent.text)
+    if close and depth:
+        text = language.sentence("near_only", side=depth[0], things=listed)
+        return AnswerText(text, brief=language.say("unknown"), known=False)
+    every = language.matches(language.pronouns, "every", intent.text) is not None
+    if every and 0 < len(close) < len(found):
+        text = language.sentence("cannot_every", things=listed)
+        return AnswerText(text, brief=language.say("unknown"), known=False)
     return _verdict(bool(close), "together", language, things=listed)
 
 

@@ -112,7 +112,7 @@ def not_seen(entity: Entity, evidence: Evidence, language: Language) -> AnswerTe
     if not entity.labels:
         return cannot_look([entity], (), evidence, language)
     return AnswerText(
-        _and_seen(_unseen(entity, evidence, language), evidence, language),
+        _and_seen(language.as_sentence(_unseen(entity, evidence, language)), evidence, language),
         brief=language.say("unknown"),
         known=False,
     )
@@ -122,6 +122,9 @@ def no_such(entity: Entity, evidence: Evidence, language: Language) -> AnswerTex
     """No: what is named is not there; that it can't be told, of what the detector has no class for."""
     if not entity.labels:
         return cannot_look([entity], (), evidence, language)
+    if entity.colour and find(replace(entity, colour=""), evidence):
+        text = language.as_sentence(f"{language.say('no')}, {_unseen(entity, evidence, language)}")
+        return AnswerText(text, brief=language.say("no"))
     things = any_of(entity, language)
     return AnswerText(language.sentence("no_see", things=things), brief=language.say("no"))
 
@@ -165,8 +168,8 @@ def _unseen(entity: Entity, evidence: Evidence, language: Language) -> str:
     if entity.colour and others:
         name = others[0].label if len({thing.label for thing in others}) == 1 else entity.name
         things = language.counted(name, len(others))
-        return language.sentence("none_such", things=things, colour=language.colour(entity.colour))
-    return language.sentence("not_seen", things=any_of(entity, language))
+        return language.say("none_such", things=things, colour=language.colour(entity.colour))
+    return language.say("not_seen", things=any_of(entity, language))
 
 
 def _and_seen(sentence: str, evidence: Evidence, language: Language) -> str:

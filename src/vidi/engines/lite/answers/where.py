@@ -71,8 +71,17 @@ def where(intent: Intent, evidence: Evidence) -> AnswerText:
     return AnswerText(language.sentence("where_are", nouns=noun.many, places=listed), brief=listed)
 
 
+HEAVY = ("vehicle", "furniture", "appliance")
+"""Hypernyms of what stands on the ground."""
+
+
 def _support_of(thing: Thing, evidence: Evidence) -> Thing | None:
-    """What a thing stands or lies on, if that is seen: the smallest that could be."""
+    """What a thing stands or lies on, if that is seen: the smallest that could be.
+
+    What is heavy stands on the ground, and what lies behind it only looks as if it carried it.
+    """
+    if any(thing.label in evidence.world.groups[name] for name in HEAVY):
+        return None
     carriers = [
         each
         for each in evidence.things()
@@ -172,9 +181,8 @@ def activity(intent: Intent, evidence: Evidence) -> AnswerText:
     if language.matches(language.pronouns, "sport", intent.text):
         return sport(intent, evidence)
     only = next((ONLY[verb] for verb in ONLY if language.matches(language.pronouns, verb, intent.text)), None)
-    # "What is she holding?" says that there is something: then what is doubtful counts too.
-    groups = grouped(evidence.things(evidence.least.supposed if only else evidence.least.shown))
-    whos = _whos(intent, grouped(evidence.things(evidence.least.supposed)), evidence)
+    groups = grouped(evidence.things(evidence.least.touched))
+    whos = _whos(intent, groups, evidence)
     if not whos:
         entity = intent.entities[0] if intent.entities else None
         return not_seen(entity, evidence, language) if entity else cannot_tell(evidence, language)
@@ -185,14 +193,15 @@ def activity(intent: Intent, evidence: Evidence) -> AnswerText:
         return AnswerText(language.sentence("wears_colour", noun=noun, colour=colour), brief=colour)
     if doing is None:
         return _posture(who, evidence, language, only) or _beside(who, groups, evidence, language)
-    return _done(doing.who, doing_in_words(doing, language), language)
+    doubtful = not only and max(thing.score for thing in doing.what.things) < evidence.least.shown
+    return _done(doing.who, doing_in_words(doing, language), language, doubtful=doubtful)
 
 
-def _done(who: Group, done: str, language: Language) -> AnswerText:
-    """That some do something, said in words."""
+def _done(who: Group, done: str, language: Language, *, doubtful: bool = False) -> AnswerText:
+    """That some do something, or may do it, said in words."""
     plural = len(who.things) > 1
     subject = language.noun(who.label).many if plural else language.noun(who.label).one
-    phrase = "doing_many" if plural else "doing"
+    phrase = "doing_maybe" if doubtful else "doing_many" if plural else "doing"
     return AnswerText(
         language.sentence(phrase, subject=language.say("the", noun=subject), doing=done), brief=done
     )
@@ -224,9 +233,9 @@ def _posture(
     if only:
         return None
     if who.label == "person" and tall and box.ymax < FEET:
-        done = language.relations[Action.UPRIGHT]
-    elif who.label in evidence.world.groups["grazer"] and scene and scene.id == "field":
-        done = language.relations[Action.GRAZING]
+        done = language.say("upright")
+    elif who.label in evidence.world.grazers and scene and scene.id == "field":
+        done = language.say("grazing")
     else:
         return None
     return _done(who, done, language)

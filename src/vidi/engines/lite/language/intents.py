@@ -122,6 +122,7 @@ class Lexicon:
 
     def _found(self, text: str) -> Iterator[Entity]:
         matches = self.pattern.finditer(text)
+        other = self.language.matches(self.language.pronouns, "other_sense", text)
         ahead = next(matches, None)
         while ahead is not None:
             match, following = ahead, next(matches, None)
@@ -131,6 +132,8 @@ class Lexicon:
             if word in self.colours and adjective:
                 continue
             meaning = self.meanings[word]
+            if other is not None and other.start("word") <= match.start() < other.end("word"):
+                continue
             if not self._is_thing(meaning, text, match):
                 continue
             yield Entity(
@@ -183,7 +186,7 @@ NEAR = 100
 SHORTEST_ELSEWHERE = 4
 """Letters of a name in another language than the rest; shorter ones are words of both: at, top, bot."""
 
-MOST_ENTITIES = 50
+MOST_ENTITIES = 150
 """Things of one text that are looked for."""
 
 

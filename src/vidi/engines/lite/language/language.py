@@ -213,6 +213,7 @@ class Language:
     sports: Mapping[str, str]
     sport_words: Mapping[str, str]
     surfaces: Patterns[str]
+    garments: Patterns[str]
     comparisons: Mapping[str, tuple[str, ...]]
     phrase: Mapping[str, tuple[str, ...]]
     agreements: Mapping[str, str]
@@ -432,6 +433,7 @@ def _load(name: str) -> Language:
         sports=tables["sports"],
         sport_words=dict(zip(matched["sport_words"], tables["sport_words"].values(), strict=True)),
         surfaces=_patterns(matched["surfaces"]),
+        garments=_patterns(matched["garments"]),
         comparisons={name: tuple(words) for name, words in matched["comparisons"].items()},
         others={name: tuple(words) for name, words in matched["others"].items()},
         phrase={name: tuple(words) for name, words in matched["phrase"].items()},

@@ -101,30 +101,42 @@ def illumination_of(picture: Picture) -> Illumination:
     return Illumination(plain.gains, max(0.5, white))
 
 
-def colour_of(picture: Picture, box: Box, *, under: Illumination, upper: bool = False) -> str:
+Rows = tuple[float, float]
+"""A stretch between two heights, 0..1 from the top."""
+
+UPPER_BODY: Rows = (0.175, 0.55)
+LOWER_BODY: Rows = (0.55, 0.9)
+"""Where the clothes are in the box of a standing person."""
+
+
+def colour_of(picture: Picture, box: Box, *, under: Illumination, worn: Rows | None = None) -> str:
     """Name the colour of the middle of a box.
 
     Args:
         picture: Where to look.
         box: What to look at, on the caller's image.
         under: The picture's `illumination_of`.
-        upper: Look at the upper half only, where a standing person's clothes are.
+        worn: Look between these heights of the box only: at what a person wears there.
     """
-    region = _inner(picture, box, upper=upper)
+    region = _inner(picture, box, worn)
     if region.size == 0:
         return ""
     names = names_of(_sample(region), under).ravel()
     parts = np.bincount(names, minlength=len(COLOURS)) / names.size
     best = COLOURS[int(parts.argmax())]
-    bright = {name: float(parts[at]) for at, name in enumerate(COLOURS) if name not in _unsaid(upper=upper)}
+    bright = {
+        name: float(parts[at])
+        for at, name in enumerate(COLOURS)
+        if name not in _unsaid(worn=worn is not None)
+    }
     brightest = max(bright, key=lambda name: bright[name])
     shadow = best in {"black", "gray"} and bright[brightest] >= max(_SEEN, _TELLING * float(parts.max()))
     return brightest if shadow else best
 
 
-def _unsaid(*, upper: bool) -> frozenset[str]:
+def _unsaid(*, worn: bool) -> frozenset[str]:
     """Names that do not outweigh a dark colour: greys, and on a person the colours of skin and hair."""
-    return _GREYS | _SKIN if upper else _GREYS
+    return _GREYS | _SKIN if worn else _GREYS
 
 
 def colour_around(
@@ -202,13 +214,12 @@ def _hue(values: Numbers, high: Numbers, chroma: Numbers) -> Numbers:
     return np.asarray(np.where(chroma > 0, sector * 60, 0), np.float32)
 
 
-def _inner(picture: Picture, box: Box, *, upper: bool) -> Pixels:
+def _inner(picture: Picture, box: Box, rows: Rows | None) -> Pixels:
     x0, y0, x1, y1 = picture.placement.pixels(box)
-    margin_x, margin_y = (x1 - x0) * (1 - INNER) / 2, (y1 - y0) * (1 - INNER) / 2
-    bottom = y0 + (y1 - y0) * 0.55 if upper else y1 - margin_y
-    rows = slice(max(0, int(y0 + margin_y)), max(0, int(np.ceil(bottom))))
-    columns = slice(max(0, int(x0 + margin_x)), max(0, int(np.ceil(x1 - margin_x))))
-    return pixels_of(picture)[rows, columns]
+    margin = (1 - INNER) / 2
+    top, bottom = rows or (margin, 1 - margin)
+    stretch = _span(y0 + (y1 - y0) * top, y0 + (y1 - y0) * bottom)
+    return pixels_of(picture)[stretch, _span(x0 + (x1 - x0) * margin, x1 - (x1 - x0) * margin)]
 
 
 def _sample(pixels: Pixels) -> Pixels:
