@@ -174,9 +174,12 @@ class Known:
                 return [NOTHING] * len(schema.properties)
             subject = replace(subject, thing=thing)
         numbers = _place_members(schema, self.meaning, subject)
+        meanings = _meanings_in(schema, subject)
+        if subject.other is None and any(each.role is FieldRole.RELATION for each in meanings):
+            subject = next((each.subject for each in _relations(subject)), subject)
         return [
-            Fact(numbers[each.name]) if each.name in numbers else Known(meaning, subject)
-            for each, meaning in zip(schema.properties, _meanings_in(schema, subject), strict=True)
+            Fact(numbers[each.name]) if each.name in numbers else Known(*subject.of_picture(meaning))
+            for each, meaning in zip(schema.properties, meanings, strict=True)
         ]
 
     def elements(self, schema: Schema, /) -> Elements:
