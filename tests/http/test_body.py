@@ -177,7 +177,7 @@ _PICTURE = b'{"contents": [{"parts": [{"inlineData": {"mimeType": "image/png", "
 @pytest.mark.parametrize(
     ("body", "quick"),
     [
-        (_PICTURE % (b"ref0" * 100_000), True),
+        (_PICTURE % (b"ref0" * 90_000), True),
         (_PICTURE % (b"A" * 1_100_000), False),
         (b'{"a": [' + b"0," * 4_000 + b"0]}", False),
         (b'{"a": [' + b'"x",' * 4_000 + b"0]}", False),

@@ -42,7 +42,7 @@ PARSED_ON_THE_LOOP = 4_000
 """Bodies of up to so many bytes, long strings left out, are parsed where they are, in a few milliseconds;
 others on a thread."""
 
-QUICK_BYTES = 1_000_000
+QUICK_BYTES = 400_000
 """Longer bodies are parsed on a thread in any case."""
 
 _LONG_STRING = 200
