@@ -177,7 +177,7 @@ _PICTURE = b'{"contents": [{"parts": [{"inlineData": {"mimeType": "image/png", "
 @pytest.mark.parametrize(
     ("body", "quick"),
     [
-        (_PICTURE % (b"ref0" * 100_000), True),
+        (_PICTURE % (b"ref0" * 90_000), True),
         (_PICTURE % (b"A" * 1_100_000), False),
         (b'{"a": [' + b"0," * 4_000 + b"0]}", False),
         (b'{"a": [' + b'"x",' * 4_000 + b"0]}", False),
@@ -185,6 +185,11 @@ _PICTURE = b'{"contents": [{"parts": [{"inlineData": {"mimeType": "image/png", "
         (b'{"a": "' + b"A" * 5_000 + b'", "\\u0024\\u0072ef": "#/b"}', False),
         (b'{"a": "' + b"A" * 5_000, False),
         (b'"' * 900_000, False),
+        (b'{"a": [' + b"0," * 4_000 + b'0], "b": 1}', False),
+        (b"""{'a"': [""" + b"0," * 4_000 + b"""0], 'b"': 1}""", False),
+        (b'{"a\\"": [' + b"0," * 4_000 + b'0], "b\\"": 1}', False),
+        (b'{"a": "' + b"\\q" * 4_000 + b'"}', False),
+        (b'{"a": "' + b"A" * 5_000 + b'", "b": "what\'s this?"}', True),
     ],
 )
 def test_what_is_parsed_on_the_loop_is_short_but_for_long_strings(body: bytes, quick: bool) -> None:
