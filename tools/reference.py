@@ -67,7 +67,7 @@ told:
 ```sh
 echo 'eval "$(_VIDI_COMPLETE=bash_source vidi)"' >> ~/.bashrc
 echo 'eval "$(_VIDI_COMPLETE=zsh_source vidi)"' >> ~/.zshrc
-_VIDI_COMPLETE=fish_source vidi > ~/.config/fish/completions/vidi.fish
+mkdir -p ~/.config/fish/completions && _VIDI_COMPLETE=fish_source vidi > ~/.config/fish/completions/vidi.fish
 ```
 
 `vidi caption --model <Tab>` offers the models that can be asked, `vidi pull <Tab>` those that can be fetched.
