@@ -326,7 +326,7 @@ class Languages:
         for each in (language, *self.by_id.values()):
             intent = self._read_as(text, each)
             if intent.kind is not IntentKind.UNKNOWN:
-                named = self._understood(intent.entities, each) or self._named_elsewhere(text, each)
+                named = self._understood(intent.entities, text, each) or self._named_elsewhere(text, each)
                 lexicon = self.lexicons[language.id if told else each.id]
                 return _spelled(replace(intent, lexicon=lexicon, entities=named), text)
         return self._read_as(text, language)
@@ -336,9 +336,17 @@ class Languages:
         words = set(re.findall(r"[^\W\d_]+", folded(lowered(text))))
         return any(words & each.telling for each in self.by_id.values())
 
-    def _understood(self, entities: Sequence[Entity], read: Language) -> tuple[Entity, ...]:
+    def _understood(self, entities: Sequence[Entity], text: str, read: Language) -> tuple[Entity, ...]:
         """What a text names, with words of other languages among it: "detect the kedi"."""
-        return tuple(self._of_any_language(each, read) if each.unknown else each for each in entities)
+        # Glasses that are worn are unknown where they stand, though their word is not.
+        other = read.matches(read.pronouns, "other_sense", text)
+        kept = other.start("word") if other else -1
+        return tuple(
+            self._of_any_language(each, read)
+            if each.unknown and not each.start <= kept < each.start + len(each.word)
+            else each
+            for each in entities
+        )
 
     def _of_any_language(self, entity: Entity, read: Language) -> Entity:
         others = [each for each in self.by_id.values() if each is not read]
