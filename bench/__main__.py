@@ -90,6 +90,8 @@ def _run(benchmark: Callable[[], Iterable[Row]]) -> tuple[list[Row], str]:
         rows.extend(benchmark())
     except (Broken, OSError) as error:
         return rows, str(error)
+    except KeyboardInterrupt:
+        return rows, "it was interrupted"
     return rows, ""
 
 

@@ -77,9 +77,13 @@ class _Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         assert self.transport is not None
+        if self.over.done():
+            return
         self.received += data
-        if not self.received.startswith(b"HTTP/1.1 200") and not self.over.done():
+        if not self.received.startswith(b"HTTP/1.1 200"):
             self.over.set_exception(Broken(f"refused: {bytes(self.received[:300])!r}"))
+            self.transport.abort()
+            return
         if not _is_whole(self.received):
             return
         now = time.perf_counter()

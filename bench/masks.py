@@ -39,12 +39,14 @@ class Case:
     Attributes:
         numbers: The segmenter's of each place, as `features` gives them; None for a box under two pixels.
         truth: The thing on the whole photograph, by its polygons.
+        inside: The same on the segmenter's grid in the box.
         corners: The box, in pixels.
     """
 
     photo: Photo
     numbers: Floats | None
     truth: Flags
+    inside: Flags
     corners: Corners
 
 
@@ -78,8 +80,14 @@ def cases(pictures: Mapping[str, Picture], boxes: Sequence[tuple[Photo, Thing, C
     """The boxes with what their segmenter sees in them."""
     for photo, thing, corners in boxes:
         picture = pictures[photo.file]
+        # Of a found box some millionth of a pixel may lie outside.
+        left, top, right, bottom = corners
+        corners = (max(0, left), max(0, top), min(photo.width, right), min(photo.height, bottom))
         box: Box = picture.placement.box(*corners)
-        yield Case(photo, features(picture, box), drawn(photo, thing), corners)
+        truth = drawn(photo, thing)
+        canvas = Image.fromarray(truth.astype(np.uint8) * 255)
+        inside = np.asarray(canvas.resize((SIDE, SIDE), Image.Resampling.BOX, box=corners)) > 127
+        yield Case(photo, features(picture, box), truth, inside, corners)
 
 
 def true_boxes(photos: Sequence[Photo]) -> list[tuple[Photo, Thing, Corners]]:
@@ -116,7 +124,7 @@ def fitted(some: Sequence[Case]) -> Floats:
         if case.numbers is not None:
             chosen = [chance.randrange(SIDE * SIDE) for _ in range(PLACES)]
             rows.append(case.numbers.reshape(SIDE * SIDE, -1)[chosen])
-            wanted.append(_truth_in_box(case).ravel()[chosen])
+            wanted.append(case.inside.ravel()[chosen])
     inputs = np.concatenate(rows).astype(np.float64)
     inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
     outputs = np.concatenate(wanted)
@@ -130,18 +138,11 @@ def fitted(some: Sequence[Case]) -> Floats:
     return max(moved, key=lambda own: statistics.fmean(_quick_overlap(case, own) for case in some))
 
 
-def _truth_in_box(case: Case) -> Flags:
-    """The thing as the segmenter's grid has it."""
-    canvas = Image.fromarray(case.truth.astype(np.uint8) * 255)
-    scaled = canvas.resize((SIDE, SIDE), Image.Resampling.BOX, box=case.corners)
-    return np.asarray(scaled) > 127
-
-
 def _quick_overlap(case: Case, weights: Floats) -> float:
     """The overlap on the segmenter's own grid."""
     if case.numbers is None:
         return 0.0
-    return mask_overlap(case.numbers @ weights[:-1] + weights[-1] > 0, _truth_in_box(case))
+    return mask_overlap(case.numbers @ weights[:-1] + weights[-1] > 0, case.inside)
 
 
 def overlap_of(case: Case, weights: Floats | None) -> float:

@@ -45,7 +45,7 @@ LITELLM = "LiteLLM's proxy"
 PROXY = Path(sys.prefix) / "litellm"
 PINS = Path(__file__).with_name("litellm.txt")
 
-SECONDS = 2.0
+SECONDS = 1.0
 ROUNDS = 5
 CLIENTS = 32
 EVENTS = 2_000

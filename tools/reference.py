@@ -59,7 +59,21 @@ CLI_HEAD = f"""# Commands
 
 {WRITTEN}
 
-What `vidi COMMAND --help` says. Every setting, with and without a flag: [settings.md](settings.md)."""
+What `vidi COMMAND --help` says. Every setting, with and without a flag: [settings.md](settings.md).
+
+A Tab completes commands, options, their values, file names and the ids of models, once the shell has been
+told:
+
+```sh
+echo 'eval "$(_VIDI_COMPLETE=bash_source vidi)"' >> ~/.bashrc
+echo 'eval "$(_VIDI_COMPLETE=zsh_source vidi)"' >> ~/.zshrc
+_VIDI_COMPLETE=fish_source vidi > ~/.config/fish/completions/vidi.fish
+```
+
+`vidi caption --model <Tab>` offers the models that can be asked, `vidi pull <Tab>` those that can be fetched.
+The first Tab makes a list of all that (`completion.json` in the user's cache folder) and takes as long as a
+command takes to load; each later one takes no longer than `vidi --help`. `vidi models`, `vidi models rm` and
+`vidi pull` bring the models up to date."""
 
 
 KINDS = {

@@ -46,7 +46,12 @@ from vidi.engines.answer_cache import AnswerCache, CacheKey, PictureKey, is_dete
 from vidi.engines.base import ModelCard
 from vidi.engines.calls import forced, read_forced
 from vidi.engines.grounding.masks import MOST_PICTURES
-from vidi.engines.grounding.request import GroundingRequest, grounding_request, read_places
+from vidi.engines.grounding.request import (
+    GroundingRequest,
+    grounding_request,
+    may_want_places,
+    read_places,
+)
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.segmenter import SegmenterThreads
 from vidi.engines.worker import Worker
@@ -225,7 +230,7 @@ class GenerateService:
         self, conversation: Conversation, card: ModelCard
     ) -> GroundingRequest[ImageSource | FileReference] | None:
         """How to ask for the places that are wanted; None if none are, or they are asked for as it stands."""
-        if not self._options.grounding:
+        if not self._options.grounding or not may_want_places(conversation, card.dialect):
             return None
         # Schemas are walked, and texts searched for words.
         grounded = await asyncio.to_thread(grounding_request, conversation, card.dialect)

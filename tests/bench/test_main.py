@@ -35,6 +35,20 @@ def test_what_does_not_work_fails_the_run_but_hides_no_row(capsys: pytest.Captur
     assert "half ended early: the second does not work" in told.err
 
 
+def test_who_interrupts_a_run_sees_what_was_found(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> Iterator[Row]:
+        yield Row("first", 1.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "BENCHMARKS", {"long": interrupted})
+    assert program.main(["long"]) == 1
+    told = capsys.readouterr()
+    assert "first" in told.out
+    assert "interrupted" in told.err
+
+
 def test_json_holds_the_rows_of_all(capsys: pytest.CaptureFixture[str]) -> None:
     program.main(["--json"])
     assert [row["figure"] for row in json.loads(capsys.readouterr().out)] == ["first", "slow"]

@@ -39,6 +39,7 @@ def folder_of(path: Path) -> Path:
         for found in Path(sys.prefix, "lib").glob(f"python3*/{source}"):
             shutil.copy(found, path / name)
     (path / ".venv").mkdir()
+    (path / ".config" / "fish" / "completions").mkdir(parents=True)
     (path / ".venv" / "lib").symlink_to(Path(sys.prefix) / "lib")
     return path
 

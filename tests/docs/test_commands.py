@@ -47,8 +47,9 @@ PROGRAMS = {
 """Pages whose Python is not run here, and why."""
 
 READMES = [ROOT / "README.md", ROOT / "README.tr.md"]
+MASKS = ROOT / "docs" / "segmentation.md"
 BEGIN = ROOT / "docs" / "begin.md"
-ON_LITE = [page for page in PAGES if page.parent.name == "tasks" or page in {BEGIN, *READMES}]
+ON_LITE = [page for page in PAGES if page.parent.name == "tasks" or page in {BEGIN, MASKS, *READMES}]
 """Pages that show what the built-in engine answers."""
 
 UPDATE = "UPDATE_GOLDEN=1 pytest tests/docs/test_commands.py"
@@ -227,6 +228,7 @@ def test_vidi_knows_every_command_and_flag_that_is_named() -> None:
             words = shlex.split(part, comments=True) if re.search(r"\bvidi\b", part) else []
             while words and re.match(r"\w+=", words[0]):
                 words = words[1:]
+            words = words[: words.index(">")] if ">" in words else words
             if words and words[0].rsplit("/", 1)[-1] == "vidi":
                 seen += 1
                 assert not (fault := _fault(words[1:])), f"{place}: {line}: {fault}"

@@ -109,6 +109,11 @@ def test_a_file_becomes_a_profile_with_the_dataclasses_own_defaults(file: Path) 
         ('order = "xyxy"', 'order = "xywh"', "dialect.order is 'xywh'; it may be one of yxyx, xyxy"),
         ("{targets}", "{targets} {targets}", "dialect.boxes_prompt holds {targets} more than once"),
         ('boxes_prompt = "Find {targets}."', "", "dialect needs a boxes_prompt, a points_prompt or both"),
+        (
+            "scale = 0",
+            'scale = 0\nmasks_prompt = "Draw {targets}."',
+            "masks_prompt is read where form is loc-tokens",
+        ),
         ("scale = 0", "scale = 0.5", "dialect.scale is 0.5; it may be 0 for pixels, or 1 or more"),
         ("scale = 0", "fractions = true\nscale = 1", "dialect.fractions is true"),
         ("scale = 0", 'scale = 0\nbox_key = "label"', "must differ; they are label, point, label"),

@@ -34,6 +34,33 @@ const browser = kind === 'firefox'
 let page = null;
 let seen = null;
 
+// WebDriver BiDi tells nothing of a blob that is downloaded, so what the page hands to the browser is taken.
+async function handedOver(selector) {
+  await page.evaluate(`(() => {
+    globalThis.kept = null;
+    const blobs = new Map();
+    const { createObjectURL } = URL;
+    const { click } = HTMLAnchorElement.prototype;
+    URL.createObjectURL = (blob) => {
+      const url = createObjectURL.call(URL, blob);
+      blobs.set(url, blob);
+      return url;
+    };
+    HTMLAnchorElement.prototype.click = function () {
+      Object.assign(URL, { createObjectURL });
+      Object.assign(HTMLAnchorElement.prototype, { click });
+      globalThis.kept = [this.download, blobs.get(this.href)];
+    };
+  })()`);
+  await page.click(selector);
+  await does.wait('Boolean(globalThis.kept)');
+  return page.evaluate(`(async () => {
+    const [name, blob] = kept;
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    return [name, btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ''))];
+  })()`);
+}
+
 const does = {
   async open(options, { script = '' }) {
     await page?.context().close();
@@ -72,6 +99,7 @@ const does = {
     await page.dispatchEvent('#stage', 'drop', { dataTransfer: transfer });
   },
   async download(selector) {
+    if (kind === 'firefox') return handedOver(selector);
     const [file] = await Promise.all([page.waitForEvent('download'), page.click(selector)]);
     return [file.suggestedFilename(), (await readFile(await file.path())).toString('base64')];
   },

@@ -189,10 +189,13 @@ def recorder() -> Iterator[Recorder]:
 
 def said_by(contents: Sequence[Any]) -> list[tuple[str, list[str]]]:
     """The roles of turns, and what their parts are: a picture's MIME type, or their text."""
-    return [
-        (turn["role"], [part.get("text") or part["inlineData"]["mimeType"] for part in turn["parts"]])
-        for turn in contents
-    ]
+
+    def said(part: Any) -> str:
+        """SDKs differ in how they spell the names."""
+        kinds = [part.get("inlineData", {}).get(name, "") for name in ("mimeType", "mime_type")]
+        return str(part.get("text") or "".join(kinds))
+
+    return [(turn["role"], [said(part) for part in turn["parts"]]) for turn in contents]
 
 
 def command_for(language: str, code: str, folder: Path) -> Sequence[str]:

@@ -217,6 +217,8 @@ def test_members_of_json_answers_are_columns(many: Page) -> None:
 
 
 def test_a_folder_gives_its_pictures_by_name(browser: Browser, server: Live, tmp_path: Path) -> None:
+    if browser.name == "firefox":
+        pytest.skip("WebDriver BiDi cannot choose a folder in Firefox")
     inner = tmp_path / "trip" / "day 2"
     inner.mkdir(parents=True)
     for name in ("p10.png", "p9.png"):

@@ -295,7 +295,7 @@ _CONTENTS = st.lists(
     ),
     max_size=3,
 )
-_CONFIGS = st.sampled_from(
+_CONFIGS: st.SearchStrategy[object] = st.sampled_from(
     [
         {"temperature": 0, "maxOutputTokens": 5},
         {"temperature": "hot"},

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from vidi.domain.answer import FunctionCall
 from vidi.domain.geometry import Placement
@@ -275,6 +275,9 @@ class Request(Generic[Image]):
 
     def with_images(self, images: Iterable[New]) -> Request[New]:
         """The same request over other images, one for each of `images()` and in that order."""
+        if next(self.images(), None) is None:
+            # Without images it is a request over whatever there may be.
+            return cast("Request[New]", self)
         new = iter(images)
         return Request(
             turns=tuple(turn.with_images(new) for turn in self.turns),

@@ -56,6 +56,8 @@ class Dialect:
         label_first: Whether the family writes the label before the numbers where `form` is JSON.
         boxes_prompt: How boxes are asked for natively; `{targets}` stands for what is looked for.
         points_prompt: The same for points; "" if the family was not trained on points.
+        masks_prompt: The same for outlines, of which masks are made; "" if it draws none: its boxes are then
+            made into masks.
         everything: What `{targets}` becomes where a request names nothing.
         image_tokens: Least image tokens with which places are right; 0 if any number will do.
         source: Where this was read: an address or a paper, for the docs.
@@ -72,6 +74,7 @@ class Dialect:
     label_first: bool = False
     boxes_prompt: str = ""
     points_prompt: str = ""
+    masks_prompt: str = ""
     everything: str = "every prominent object"
     image_tokens: int = 0
     source: str = ""

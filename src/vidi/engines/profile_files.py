@@ -187,11 +187,18 @@ def _problems_of_models(models: Sequence[Model]) -> Iterator[str]:
 
 
 def _problems_of_dialect(dialect: Dialect) -> Iterator[str]:
-    for key, prompt in (("boxes_prompt", dialect.boxes_prompt), ("points_prompt", dialect.points_prompt)):
+    prompts = {
+        "boxes_prompt": dialect.boxes_prompt,
+        "points_prompt": dialect.points_prompt,
+        "masks_prompt": dialect.masks_prompt,
+    }
+    for key, prompt in prompts.items():
         if prompt.count(TARGETS) > 1:
             yield f"dialect.{key} holds {TARGETS} more than once; it may hold it once or not at all."
     if not dialect.boxes_prompt and not dialect.points_prompt:
         yield "dialect needs a boxes_prompt, a points_prompt or both."
+    if dialect.masks_prompt and dialect.form is not Form.LOC_TOKENS:
+        yield f"dialect.masks_prompt is read where form is {Form.LOC_TOKENS.value} only."
     if 0 < dialect.scale < 1:
         yield f"dialect.scale is {dialect.scale}; it may be 0 for pixels, or 1 or more."
     if dialect.fractions and dialect.scale <= 1:
@@ -304,6 +311,7 @@ def _dialect(table: _Table) -> Dialect:
         label_first=bool(table.values.get("label_first", False)),
         boxes_prompt=text("boxes_prompt"),
         points_prompt=text("points_prompt"),
+        masks_prompt=text("masks_prompt"),
         everything=text("everything"),
         image_tokens=table.whole("image_tokens"),
         source=text("source"),

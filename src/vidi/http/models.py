@@ -22,7 +22,7 @@ from vidi.http.access import caller_of
 from vidi.http.body import BodyReader
 from vidi.http.keys import UsageBook, check_model
 from vidi.http.logs import record_of, recorded
-from vidi.http.response import LONGEST_NAME, add_grounding_header, api_version, json_response
+from vidi.http.response import LONGEST_NAME, JsonReply, add_grounding_header, api_version, json_response
 from vidi.http.stream import ARRAY, EVENTS, Stream, cancel_on_disconnect, deadline, requested_timeout
 from vidi.wire.decode import RequestLimits, decode_count, decode_generate
 from vidi.wire.encode import (
@@ -126,7 +126,7 @@ class GenerateEndpoint:
 
     async def _answer(
         self, request: Request, model: str, method: str, conversation: Conversation
-    ) -> Response | Stream:
+    ) -> JsonReply | Stream:
         allowed = requested_timeout(request.headers, self.seconds)
         if method == STREAM:
             framing = EVENTS if request.query_params.get("alt") == "sse" else ARRAY
@@ -135,12 +135,12 @@ class GenerateEndpoint:
             if method == COUNT:
                 cost = await self.service.count(model, conversation, request.state.owner)
                 record_of(request).tokens_in = cost.total
-                return json_response(encode_count(cost))
+                return JsonReply(encode_count(cost))
             async with self._generate(request, model, conversation) as generation:
                 gathered = PieceBuffer()
                 async for piece in generation.pieces:
                     gathered.add(piece)
-        return json_response(encode_response(tuple(gathered), meta=_meta(generation, conversation)))
+        return JsonReply(encode_response(tuple(gathered), meta=_meta(generation, conversation)))
 
     @asynccontextmanager
     async def _generate(

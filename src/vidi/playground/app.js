@@ -3,6 +3,7 @@
 import { base, count, keptKey, models, Refusal, useKey } from './api.js';
 import { LANGUAGES } from './code.js';
 import { $, button, element, miniature } from './elements.js';
+import { carried } from './folders.js';
 import { language as tongue, say, speak, TONGUES, translate } from './language.js';
 import { Overlay } from './overlay.js';
 import { isNamedPicture } from './pictures.js';
@@ -503,6 +504,7 @@ async function loadModels() {
   const chosen = $('rival').value;
   $('rival').replaceChildren($('rival').firstElementChild, ...found.map(({ displayName }, index) => new Option(displayName || ids[index], ids[index])));
   $('rival').value = ids.includes(chosen) ? chosen : '';
+  $('rival').parentElement.hidden = found.length < 2;
 }
 
 async function meet() {
@@ -590,16 +592,6 @@ function wireForm() {
   addEventListener('keydown', ({ key }) => { if (key === 'Escape' && !$('shutter').open) run?.abort(); });
   $('key-field').onsubmit = (event) => { event.preventDefault(); useKey($('key').value, $('keep').checked); meet(); };
   $('key').onchange = $('keep').onchange = () => $('key-field').requestSubmit();
-}
-
-/** What was dropped: {files, folders}; `folders` are the files that lie in folders, at any depth. */
-async function carried({ items, files }) {
-  const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  const directories = entries.filter(({ isDirectory }) => isDirectory);
-  if (!directories.length) return { files: [...files], folders: [] };
-  const alone = entries.filter(({ isFile }) => isFile);
-  const { filesIn } = await import('./folders.js');
-  return { files: await filesIn(alone), folders: await filesIn(directories) };
 }
 
 function wirePictures() {

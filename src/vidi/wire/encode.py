@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count, groupby
 
 from vidi.domain.answer import FunctionCall, Piece, TokenCount
@@ -19,6 +19,8 @@ Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 _LINE_ENDS = (("\u2028", "\\u2028"), ("\u2029", "\\u2029"), ("\x85", "\\u0085"))
 """Line ends to some readers of event streams, though not to JSON."""
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 _RPC = "type.googleapis.com/google.rpc."
 _DOMAIN = "googleapis.com"
@@ -49,13 +51,21 @@ class ResponseMeta:
 
     def after(self, pieces: Sequence[Piece]) -> ResponseMeta:
         """The same answer once these pieces are sent: `meta = meta.after(pieces)` between two messages."""
-        thought = sum(piece.tokens for piece in pieces if piece.thought)
-        spoken = sum(piece.tokens for piece in pieces if not piece.thought)
-        return replace(
-            self,
-            tokens=self.tokens + spoken,
-            thought_tokens=self.thought_tokens + thought,
-            calls=self.calls + sum(piece.call is not None for piece in pieces),
+        spoken = thought = calls = 0
+        for piece in pieces:
+            if piece.thought:
+                thought += piece.tokens
+            else:
+                spoken += piece.tokens
+            calls += piece.call is not None
+        return ResponseMeta(
+            self.model_version,
+            self.response_id,
+            self.prompt,
+            self.include_thoughts,
+            self.tokens + spoken,
+            self.thought_tokens + thought,
+            self.calls + calls,
         )
 
 
@@ -228,7 +238,7 @@ def _details(error: VidiError, message: str) -> list[Json]:
 
 def dump(message: dict[str, Json]) -> bytes:
     """One line of JSON; what is no valid Unicode becomes a question mark."""
-    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    text = _ENCODER.encode(message)
     for line_end, escape in _LINE_ENDS:
         text = text.replace(line_end, escape)
     return text.encode("utf-8", "replace")

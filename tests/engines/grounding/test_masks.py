@@ -10,11 +10,18 @@ import pytest
 from PIL import Image
 
 from tests.engines.grounding.setting import BOX, TEXT, array, members, picture
-from vidi.domain.geometry import Box, MaskImage
+from vidi.domain.geometry import Box, MaskImage, Point
 from vidi.domain.prompt import Picture
 from vidi.domain.schema import Kind, Schema
 from vidi.engines.grounding import masks
-from vidi.engines.grounding.masks import MaskWriter, as_data_url, is_mask_name, mask_field, without_masks
+from vidi.engines.grounding.masks import (
+    MaskWriter,
+    as_data_url,
+    filled,
+    is_mask_name,
+    mask_field,
+    without_masks,
+)
 
 NULL_OR_TEXT = Schema(any_of=(TEXT, Schema(kinds=frozenset({Kind.NULL}))))
 
@@ -77,6 +84,14 @@ def test_a_mask_is_a_grey_png_in_an_address() -> None:
     with Image.open(io.BytesIO(base64.b64decode(encoded, validate=True))) as image:
         assert (image.format, image.mode, image.size) == ("PNG", "L", (3, 2))
         assert image.tobytes() == bytes([0, 127, 128, 255, 1, 2])
+
+
+def test_an_outline_is_filled_within_its_box() -> None:
+    square = [Point(0, 0), Point(0, 500), Point(500, 500), Point(500, 0)]
+    mask = filled([square], Box(0, 0, 1000, 1000))
+    assert mask.grey.count(255) == pytest.approx(mask.width * mask.height / 4, rel=0.02)
+    assert set(mask.grey) == {0, 255}
+    assert set(filled([square], Box(600, 600, 1000, 1000)).grey) == {0}
 
 
 class Counting:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidi.engines.grounding.prompt_rewrite import boxes_for_masks, means_masks, rewrite, without_form
+from vidi.engines.grounding.prompt_rewrite import (
+    boxes_for_masks,
+    means_masks,
+    picture_named,
+    rewrite,
+    without_form,
+)
 
 COOKBOOK = (
     "Give the segmentation masks for the wooden and glass items. Output a JSON list of segmentation masks "
@@ -74,7 +80,25 @@ def test_what_only_describes_the_answer_goes_and_limits_stay() -> None:
     assert without_form(text) == "At most 3 objects as JSON. Detect the dogs. Dogs are friendly."
 
 
+@pytest.mark.parametrize(
+    ("texts", "number"),
+    [
+        (["Segment the dogs in image 2."], 2),
+        (["Segment the dogs", "of picture no. 3"], 3),
+        (["2. resimdeki köpekleri bölütle."], 2),
+        (["görsel 4"], 4),
+        (["image 2 and image 3"], None),
+        (["image 2 beside image 2"], 2),
+        (["an image of 2 dogs", "images 1000x800"], None),
+        ([], None),
+    ],
+)
+def test_a_picture_is_named_by_its_number(texts: list[str], number: int | None) -> None:
+    assert picture_named(texts) == number
+
+
 @given(st.text() | st.text(alphabet="segment masks of the box {}maske ver .", max_size=300))
 def test_any_text_can_ask_for_boxes(text: str) -> None:
     means_masks(text)
+    picture_named([text])
     without_form(boxes_for_masks(text))

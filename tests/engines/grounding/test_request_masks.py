@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -16,6 +17,7 @@ from PIL import Image
 
 from tests.engines.grounding.setting import BOX, DIALECTS, TEXT, array, members
 from tests.engines.grounding.test_prompt_rewrite_masks import COOKBOOK
+from tests.waiting import HANG_SECONDS
 from vidi.domain.answer import Finish, Piece, fold
 from vidi.domain.geometry import Box, MaskImage, Placement
 from vidi.domain.prompt import Output, Picture, Request, Role, TextFormat, Turn
@@ -204,6 +206,55 @@ def test_of_several_pictures_each_list_is_about_its_own() -> None:
     assert told(again[0][0]["mask"])[0] == 100
 
 
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("Segment the dogs in image 1.", 100),
+        ("Segment the dogs in image 2.", 200),
+        ("2. resimdeki köpekleri bölütle.", 200),
+        ("1. resimdeki köpekleri bölütle.", 100),
+        ("Segment the dogs.", 100),
+        ("Segment the dogs in image 7.", 100),
+    ],
+)
+def test_one_list_about_a_picture_with_a_number_is_about_that(text: str, width: int) -> None:
+    answer = pieces('[{"box_2d": [1, 2, 3, 4], "label": "a"}]')
+    (found,) = value(answered(asking(FIRST, SECOND, FIRST, text), RULES, answer))
+    assert told(found["mask"])[0] == width
+
+
+def test_who_hangs_up_has_no_more_masks_made() -> None:
+    made: list[str] = []
+    going, enough = threading.Event(), threading.Event()
+
+    class Slow(Telling):
+        def mask(self, picture: Picture, box: Box, label: str) -> MaskImage:
+            made.append(label)
+            going.set()
+            enough.wait(HANG_SECONDS)
+            return super().mask(picture, box, label)
+
+    asked = asking(FIRST, COOKBOOK)
+    request = grounding_request(asked, QWEN)
+    assert request is not None
+    text = json.dumps([{"bbox_2d": [1, 1, 9, 9], "label": str(at)} for at in range(100)])
+
+    async def given() -> AsyncIterator[Piece]:
+        yield Piece(text)
+
+    async def read() -> None:
+        with closing(SegmenterThreads(Slow(), 1)) as threads:
+            answer = read_places(given(), request, (FIRST,), threads)
+            first = asyncio.ensure_future(anext(aiter(answer)))
+            await asyncio.to_thread(going.wait, HANG_SECONDS)
+            first.cancel()
+            await asyncio.wait({first})
+            enough.set()
+
+    asyncio.run(read())
+    assert made == ["0"]
+
+
 def test_where_there_is_nothing_there_are_no_masks() -> None:
     for text in ("[]", "I see no cups.", '[{"bbox_2d": [1, 2', ""):
         assert value(answered(asking(FIRST, COOKBOOK), QWEN, pieces(text))) == []
@@ -221,3 +272,71 @@ def test_an_answer_that_misses_the_schema_is_no_answer() -> None:
 def test_where_no_masks_are_wanted_none_are_made(text: str) -> None:
     request = grounding_request(asking(FIRST, text), QWEN)
     assert request is None or not request.wanted.masks
+
+
+FLORENCE, PALIGEMMA = DIALECTS["florence-2"], DIALECTS["paligemma-2"]
+
+
+def places(*corners: int) -> str:
+    return "".join(f"<loc_{each}>" for each in corners)
+
+
+def test_who_draws_outlines_is_asked_for_them() -> None:
+    request = grounding_request(asking(FIRST, "Segment the roof."), FLORENCE)
+    assert request is not None
+    assert list(request.native.texts()) == ["<REFERRING_EXPRESSION_SEGMENTATION>roof"]
+    boxes = grounding_request(asking(FIRST, "Detect the roof. Give box_2d."), FLORENCE)
+    assert boxes is not None
+    assert list(boxes.native.texts()) == ["<OPEN_VOCABULARY_DETECTION>roof"]
+
+
+def grey(mask: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(mask.partition(",")[2], validate=True)))
+
+
+def test_outlines_become_masks_of_the_boxes_that_they_span() -> None:
+    # A roof, and a square beside it that belongs to the same thing.
+    text = (
+        f"<s>{places(100, 600, 300, 200, 500, 600)}<sep>{places(700, 200, 899, 200, 899, 600, 700, 600)}</s>"
+    )
+    (found,) = value(answered(asking(FIRST, "Segment the roof."), FLORENCE, pieces(text)))
+    assert found["box_2d"] == [201, 101, 601, 900]
+    assert found["label"] == "roof"
+    mask = grey(found["mask"])
+    assert mask.size == (256, 256)
+    inside = {
+        (64, 200): 255,
+        (5, 5): 0,
+        (64, 10): 255,
+        (120, 30): 0,
+        (160, 128): 0,
+        (220, 10): 255,
+        (220, 250): 255,
+    }
+    assert {at: mask.getpixel(at) for at in inside} == inside
+
+
+def test_things_with_names_have_outlines_each() -> None:
+    text = f"cat{places(0, 0, 500, 0, 250, 500)}dog<poly>{places(500, 500, 900, 500, 700, 900)}</poly>"
+    found = value(answered(asking(FIRST, "Segment the animals."), FLORENCE, pieces(text)))
+    assert [each["label"] for each in found] == ["cat", "dog"]
+    assert all(grey(each["mask"]).size == (256, 256) for each in found)
+
+
+def test_where_no_outline_came_the_segmenter_is_asked() -> None:
+    for text in (f"cat{places(100, 200, 300, 400)}", f"cat{places(100, 200, 300, 400, 5)}"):
+        (found,) = value(answered(asking(FIRST, "Segment the cat."), FLORENCE, pieces(text)))
+        assert told(found["mask"])[0] == 100
+    for text in ("", "cat", places(1), places(1, 2, 3), f"<sep>{places(7, 7)}", "<sep><poly></poly>"):
+        assert value(answered(asking(FIRST, "Segment the cat."), FLORENCE, pieces(text))) == []
+
+
+def test_tokens_of_a_shape_are_passed_over() -> None:
+    shape = "".join(f"<seg{at:03}>" for at in range(16))
+    text = (
+        f"<loc0205><loc0102><loc0819><loc0307>{shape} cat ; <loc0100><loc0100><loc0200><loc0200>{shape} dog"
+    )
+    found = value(answered(asking(FIRST, "Segment the animals."), PALIGEMMA, pieces(text)))
+    assert [each["label"] for each in found] == ["cat", "dog"]
+    assert found[0]["box_2d"] == [200, 100, 800, 300]
+    assert all(told(each["mask"]) for each in found)

@@ -1,19 +1,21 @@
 """Masks: where a caller's schema has room for one, and the mask itself as the API writes it.
 
 A mask is told beside a box and covers it: a grey PNG in a `data:` address, 0 to 255, that a client scales to
-the box and cuts at 127. No model is asked for one; a `Segmenter` makes it of the box that the model gives.
+the box and cuts at 127. A `Segmenter` makes it of the box that a model gives, or it is the outlines that the
+model draws, filled.
 """
 
 from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pybase64
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from vidi.domain.geometry import Box, MaskImage
+from vidi.domain.geometry import Box, MaskImage, Point
 from vidi.domain.prompt import Picture
 from vidi.domain.schema import Kind, Property, Schema, snake
 from vidi.engines.segmenter import Segmenter
@@ -81,6 +83,24 @@ def without_masks(native: Schema, place: str) -> Schema:
     )
 
 
+OUTLINES = "<outlines>"
+"""The member of a family's object for its outlines: a list of lists of numbers, in the family's order."""
+
+OUTLINE_SIDE = 256
+"""Rows and columns of a mask that is made of outlines."""
+
+
+def filled(outlines: Sequence[Sequence[Point]], box: Box) -> MaskImage:
+    """The mask of a box by the outlines of what is in it, together: 255 within one of them, 0 elsewhere."""
+    canvas = Image.new("L", (OUTLINE_SIDE, OUTLINE_SIDE))
+    pen = ImageDraw.Draw(canvas)
+    down, across = (OUTLINE_SIDE / size for size in (box.ymax - box.ymin, box.xmax - box.xmin))
+    for outline in outlines:
+        corners = [((point.x - box.xmin) * across, (point.y - box.ymin) * down) for point in outline]
+        pen.polygon(corners, fill=255)
+    return MaskImage(OUTLINE_SIDE, OUTLINE_SIDE, canvas.tobytes())
+
+
 class MaskWriter:
     """Writes the masks of one answer, MOST_MASKS of them at most. For one thread at a time."""
 
@@ -89,16 +109,24 @@ class MaskWriter:
         self._segmenter = segmenter
         self._left = MOST_MASKS
 
-    def text(self, picture: Picture, box: Box, label: str) -> str:
+    def close(self) -> None:
+        """Make no more: the answer is over, or nobody waits for it."""
+        self._left = 0
+
+    def text(self, picture: Picture, box: Box, label: str, outlines: Sequence[Sequence[Point]] = ()) -> str:
         """The mask of a box as the API writes it; "" once there have been too many.
 
         Args:
             picture: What the model saw.
             box: On the caller's image, with an area.
             label: As `Segmenter.mask`.
+            outlines: As the model drew them on the caller's image, each of three points or more; () if it did
+                not, and the segmenter is asked.
         """
         self._left -= 1
-        return as_data_url(self._segmenter.mask(picture, box, label)) if self._left >= 0 else ""
+        if self._left < 0:
+            return ""
+        return as_data_url(filled(outlines, box) if outlines else self._segmenter.mask(picture, box, label))
 
 
 def as_data_url(mask: MaskImage) -> str:

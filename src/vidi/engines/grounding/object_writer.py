@@ -17,7 +17,7 @@ from vidi.engines.grounding.coordinates import (
     groups_in,
     named_group,
 )
-from vidi.engines.grounding.masks import MaskWriter, is_mask_name, mask_field
+from vidi.engines.grounding.masks import OUTLINES, MaskWriter, is_mask_name, mask_field
 from vidi.engines.grounding.schema import (
     LABEL_FIELD_NAMES,
     NATIVE_PLACE_NAMES,
@@ -63,6 +63,8 @@ class ObjectWriter:
         said: How the caller's words want places written.
         masks: Makes the masks of boxes; None where none are wanted.
         earlier: How many of the pictures were shown in earlier turns.
+        named: Index, among the others, of the one that the conversation asks about by its number; None if it
+            does not.
     """
 
     denormalizer: Denormalizer
@@ -71,6 +73,7 @@ class ObjectWriter:
     said: PlaceWording = USUAL
     masks: MaskWriter | None = None
     earlier: int = 0
+    named: int | None = None
 
     def has_place(self, value: JsonObject) -> bool:
         """Whether an object holds numbers that may be a place, among its own members."""
@@ -98,12 +101,25 @@ class ObjectWriter:
             return {}
         label = value.get(self.denormalizer.dialect.label_key, self.label)
         picture = self.denormalizer.picture(place.image)
-        return {name: self.masks.text(picture, place.box, label if isinstance(label, str) else "")}
+        named = label if isinstance(label, str) else ""
+        return {name: self.masks.text(picture, place.box, named, tuple(self._outlines(value, place.image)))}
+
+    def _outlines(self, value: JsonObject, image: int | None) -> Iterator[Sequence[Point]]:
+        """What the family drew around a thing, on the caller's image."""
+        drawn = value.get(OUTLINES)
+        for outline in drawn if isinstance(drawn, list) else ():
+            numbers = (
+                [each for each in outline if isinstance(each, float)] if isinstance(outline, list) else []
+            )
+            pairs = zip(numbers[0::2], numbers[1::2], strict=False)
+            points = [point for pair in pairs if (point := self.denormalizer.point(pair, image))]
+            if len(points) >= 3:
+                yield points
 
     def _rest(self, value: JsonObject, native: str | None) -> JsonObject:
         """What an object says beside place and label."""
         dialect = self.denormalizer.dialect
-        known = {native, dialect.label_key, "label", "box_2d", "point"}
+        known = {native, dialect.label_key, "label", "box_2d", "point", OUTLINES}
         if native is None:
             known |= EDGE_NAMES
         if dialect.form is Form.POINTS and len(self.denormalizer.pictures) == 1:
@@ -122,6 +138,7 @@ class ObjectWriter:
             shape: What the caller wants.
             image: Index among the latest pictures, by the object's place in the answer; None leaves it open.
         """
+        image = self.named if image is None else image
         image = None if image is None else image + self.earlier
         # The first field with a value counts the objects; further fields go along with each of them.
         fields = shape.place_fields
@@ -155,7 +172,7 @@ class ObjectWriter:
                 found.update(self._further(place_field, member, value))
             elif name in shape.members:
                 found[name] = self._nested(member, shape.members[name])
-            else:
+            elif name != OUTLINES:
                 found[name] = member
         if self.masks and any(each.is_box for each in shape.place_fields.values()):
             found.update(self._masked(mask_field(shape.schema), place, value))

@@ -39,6 +39,7 @@ class Category(Enum):
     MASKS = "asks for masks"
     NO_MASKS = "speaks of masks without asking for them"
     MASK_FORM = "describes how a mask is written"
+    PICTURE = "names one picture by its number, as the group `number`"
     THEIRS = "wants the box of what it names, which is heard where a schema has room for one"
     NEITHER = "speaks of boxes or points without asking for them"
     FORM = "describes how the answer is written"
@@ -104,6 +105,10 @@ RULES: Mapping[Category, tuple[str, ...]] = {
         rf"\bface_{_MASK}\b|\b(?:wear|wears|wearing|takan|takmış)\b",
     ),
     Category.MASK_FORM: (_WRITTEN_MASK,),
+    Category.PICTURE: (
+        rf"\b{_PICTURE}_?(?:no\.?_?|number_|#)?(?P<number>\d{{1,4}})\b",
+        rf"\b{_RESIM}_(?P<number>\d{{1,4}})\b|\b(?P<nth>\d{{1,4}})\._{_RESIM}",
+    ),
     Category.THEIRS: (rf"\b(?:its|their|whose)_(?:\w+_)?(?:{_BOX}|coordinates|positions?|locations?)\b",),
     Category.NEITHER: (
         r"\b(?:no|not|never|without|don['’]t|instead_of|avoid|rather_than)\b[^,;]{0,50}"
@@ -223,6 +228,14 @@ def means_boxes(text: str) -> bool:
     )
 
 
+_MASK_STEM = re.compile("mask|segment|bölüt", re.IGNORECASE)
+
+
+def may_mean_masks(text: str) -> bool:
+    """Whether a text has a word that the rules for masks need: in microseconds, where they take 100."""
+    return _MASK_STEM.search(text) is not None
+
+
 def means_masks(text: str) -> bool:
     """Whether a text asks for masks."""
     return any(
@@ -230,6 +243,15 @@ def means_masks(text: str) -> bool:
         for each in sentences(text)
         if not matches_category(Category.NO_MASKS, each.text)
     )
+
+
+def picture_named(texts: Iterable[str]) -> int | None:
+    """The one picture, from 1, that some texts name by its number; None if they name none, or several."""
+    spaced = [_BLANKS.sub(" ", text) for text in texts]
+    patterns = [_compiled(pattern) for pattern in RULES[Category.PICTURE]]
+    found = [match for text in spaced for pattern in patterns for match in pattern.finditer(text)]
+    numbers = {int(group) for match in found for group in match.groups() if group}
+    return numbers.pop() if len(numbers) == 1 else None
 
 
 def boxes_for_masks(text: str) -> str:

@@ -7,6 +7,7 @@ into pieces with the places that the caller asked for, and makes the masks that 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic
@@ -34,8 +35,10 @@ from vidi.engines.grounding.prompt_rewrite import (
     RewrittenPrompt,
     boxes_for_masks,
     matches_category,
+    may_mean_masks,
     means_boxes,
     means_masks,
+    picture_named,
     rewrite,
     sentences,
     without_form,
@@ -107,6 +110,7 @@ class GroundingRequest(Generic[Image]):
         wanted: What the caller asked for.
         dialect: The family's way of writing.
         label: What a place is called that the model gives no name; "" if the conversation does not tell.
+        picture: Which of the latest pictures the conversation asks about by its number, from 0; None if none.
         rewritten: Whether `native` is in the family's words; False where these are the API's own.
     """
 
@@ -114,6 +118,7 @@ class GroundingRequest(Generic[Image]):
     wanted: WantedPlaces
     dialect: Dialect
     label: str = ""
+    picture: int | None = None
     rewritten: bool = True
 
     @property
@@ -127,6 +132,20 @@ class GroundingRequest(Generic[Image]):
         """What is done about the request, in a word or two for the caller."""
         masks = ", masks" if self.wanted.masks else ""
         return f"{'re-asked' if self.rewritten else 'as asked'}; {self.wanted.kind.value}{masks}"
+
+
+def may_want_places(asked: Request[Image], dialect: Dialect | None) -> bool:
+    """Whether `grounding_request` has to be called, which takes up to milliseconds.
+
+    A model without a dialect is asked for the boxes of masks and for no other places.
+    """
+    if next(asked.images(), None) is None:
+        return False
+    return (
+        dialect is not None
+        or asked.output.schema is not None
+        or any(map(may_mean_masks, _instructions(asked)))
+    )
 
 
 def grounding_request(asked: Request[Image], dialect: Dialect | None) -> GroundingRequest[Image] | None:
@@ -146,13 +165,18 @@ def grounding_request(asked: Request[Image], dialect: Dialect | None) -> Groundi
     if dialect.deaf and wanted.masks:
         native = _in_plain_words(asked)
         output = _output(dialect, wanted) if wanted.shape else Output(TextFormat.JSON)
-        return GroundingRequest(replace(native, output=output), wanted, dialect, rewritten=False)
+        named = picture_named(_instructions(native))
+        picture = named - 1 if named else None
+        return GroundingRequest(
+            replace(native, output=output), wanted, dialect, picture=picture, rewritten=False
+        )
     if dialect.deaf:
         # Its answer is read anew only where that changes something.
         native = replace(asked, output=_output(dialect, wanted))
         return None if wanted.usual else GroundingRequest(native, wanted, dialect, rewritten=False)
     boxes = native_kind(dialect, wanted.kind) is PlaceKind.BOXES
-    prompt = dialect.boxes_prompt if boxes else dialect.points_prompt
+    prompt = (wanted.masks and dialect.masks_prompt) or dialect.boxes_prompt
+    prompt = prompt if boxes else dialect.points_prompt
     if not prompt:
         return None
     as_it_stands = dialect.native and wanted.usual and not wanted.masks
@@ -179,41 +203,50 @@ async def read_places(
     Raises:
         AnswerMismatch: The answer is over, and is not what the caller's schema asks for.
     """
-    wanted = request.wanted
-    masking = segmenter if wanted.masks else None
-    writer = ObjectWriter(
-        Denormalizer(request.dialect, tuple(pictures)),
-        wanted.kind,
-        request.label,
-        wanted.said,
-        masks=MaskWriter(masking.segmenter) if masking else None,
-        earlier=len(pictures) - request.latest,
-    )
-    readers: dict[int, AnswerReader] = {}
-    called: set[int] = set()
-    async for piece in pieces:
-        if piece.thought or piece.call:
-            called |= {piece.candidate} if piece.call else set()
-            yield piece
-            continue
-        if piece.candidate in called:
-            # Beside a call there is no answer yet, not even an empty list.
-            yield replace(piece, text="")
-            continue
-        if piece.candidate not in readers:
-            readers[piece.candidate] = reader_for(request.dialect, writer, wanted.shape)
-        reader = readers[piece.candidate]
-        if masking:
-            text = await masking.run(partial(_read, reader, piece))
-        else:
-            text = _read(reader, piece)
-        if wanted.schema is not None and piece.finish is Finish.STOP:
-            validate_value(reader.value, wanted.schema)
-        yield replace(piece, text=text)
+    masking = segmenter if request.wanted.masks else None
+    with ExitStack() as opened:
+        masks = opened.enter_context(closing(MaskWriter(masking.segmenter))) if masking else None
+        readers = _Readers(request, tuple(pictures), masks)
+        called: set[int] = set()
+        async for piece in pieces:
+            if piece.thought or piece.call:
+                called |= {piece.candidate} if piece.call else set()
+                yield piece
+            elif piece.candidate in called:
+                # Beside a call there is no answer yet, not even an empty list.
+                yield replace(piece, text="")
+            else:
+                read = partial(readers.read, piece)
+                yield replace(piece, text=await masking.run(read) if masking else read())
 
 
-def _read(reader: AnswerReader, piece: Piece) -> str:
-    return reader.push(piece.text) + (reader.end() if piece.finish else "")
+class _Readers:
+    """A reader for each candidate."""
+
+    def __init__(
+        self, request: GroundingRequest[Image], pictures: Sequence[Picture], masks: MaskWriter | None
+    ) -> None:
+        self._dialect, self._wanted = request.dialect, request.wanted
+        self._writer = ObjectWriter(
+            Denormalizer(request.dialect, pictures),
+            request.wanted.kind,
+            request.label,
+            request.wanted.said,
+            masks=masks,
+            earlier=len(pictures) - request.latest,
+            named=request.picture,
+        )
+        self._by_candidate: dict[int, AnswerReader] = {}
+
+    def read(self, piece: Piece) -> str:
+        """What a piece becomes. Raises AnswerMismatch as `read_places`."""
+        if piece.candidate not in self._by_candidate:
+            self._by_candidate[piece.candidate] = reader_for(self._dialect, self._writer, self._wanted.shape)
+        reader = self._by_candidate[piece.candidate]
+        text = reader.push(piece.text) + (reader.end() if piece.finish else "")
+        if self._wanted.schema is not None and piece.finish is Finish.STOP:
+            validate_value(reader.value, self._wanted.schema)
+        return text
 
 
 def wanted_places(asked: Request[Image], dialect: Dialect) -> WantedPlaces | None:
@@ -397,7 +430,10 @@ class ListAnswerReader:
         self._object = shape.first_with_places() if shape else None
         self._around = surroundings(shape)
         in_json = dialect.form in _JSON_FORMS
-        self._source = ObjectSource(dialect, self._is_meant) if in_json else TagSource(dialect)
+        outlined = writer.masks is not None and dialect.masks_prompt != ""
+        self._source = (
+            ObjectSource(dialect, self._is_meant) if in_json else TagSource(dialect, outlined=outlined)
+        )
         self._written: list[JsonValue] = []
 
     @property

@@ -1,4 +1,4 @@
-"""Places between tags, as families write them that do not write JSON."""
+"""Places between tags, as families write them that do not write JSON; outlines too."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Protocol
 
 from vidi.domain.schema import JsonValue
 from vidi.engines.grounding.coordinates import grouped, numbers_in
+from vidi.engines.grounding.masks import OUTLINES
 from vidi.engines.grounding.object_writer import JsonObject
 from vidi.engines.profile import Dialect, Form
 
@@ -17,6 +18,9 @@ LONGEST_TAG = 1 << 14
 
 LONGEST_TEXT = 4000
 """Characters of a label or of the numbers between two tags; what is beyond is cut off."""
+
+MOST_CORNERS = 4_000
+"""Corners of one thing's outlines; what is beyond is cut off."""
 
 _END = re.compile("[<>]")
 
@@ -85,10 +89,10 @@ class TagParser(Protocol):
 class TagSource:
     """Reads a family's places out of its answer, as objects with the dialect's own member names."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        """Take the dialect; its form is one that has tags."""
+    def __init__(self, dialect: Dialect, *, outlined: bool = False) -> None:
+        """Take the dialect, whose form is one that has tags; `outlined` where outlines were asked for."""
         self._scanner = TagScanner()
-        self._parsers = _parsers(dialect)
+        self._parsers = (_Outlines(dialect),) if outlined else _parsers(dialect)
 
     def push(self, text: str) -> Iterator[JsonObject]:
         """Take a stretch of the answer; gives the objects that it completes."""
@@ -246,6 +250,53 @@ class _LabelThenNumbers:
             words = self._words.strip()
             yield {**self._waiting, "text": words} if words else self._waiting
         self._waiting, self._words = None, ""
+
+
+class _Outlines:
+    """`cat<loc_1><loc_2><loc_3><loc_4><loc_5><loc_6><sep><loc_7>...`: outlines, each pair of them a corner.
+
+    `<sep>` parts the outlines of one thing; a word, `<poly>` and `</poly>` part things. The box is what they
+    span.
+    """
+
+    _NUMBER = re.compile(r"loc_(\d{1,5})")
+    _SEPARATOR = "sep"
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._outlines: list[list[JsonValue]] = [[]]
+        self._label = ""
+
+    def tag(self, name: str) -> Iterator[JsonObject]:
+        number = self._NUMBER.fullmatch(name)
+        if number and sum(map(len, self._outlines)) < 2 * MOST_CORNERS:
+            self._outlines[-1].append(float(number.group(1)))
+        elif name == self._SEPARATOR:
+            self._outlines.append([])
+        elif not number:
+            yield from self._complete()
+
+    def text(self, text: str) -> Iterator[JsonObject]:
+        if text.strip():
+            if self._outlines[0]:
+                yield from self._complete()
+                self._label = ""
+            self._label = _joined(self._label, text)
+
+    def end(self) -> Iterator[JsonObject]:
+        yield from self._complete()
+
+    def _complete(self) -> Iterator[JsonObject]:
+        # A thing needs three corners; two are the box that the family gives where it has no outline.
+        outlines, self._outlines = [each[: len(each) // 2 * 2] for each in self._outlines], [[]]
+        drawn = [each for each in outlines if len(each) >= 4]
+        numbers = [number for each in drawn for number in each if isinstance(number, float)]
+        if numbers:
+            first, second = numbers[0::2], numbers[1::2]
+            bounds = [min(first), min(second), max(first), max(second)]
+            found = _object(self._dialect, bounds, self._label.strip())
+            closed: list[JsonValue] = [list(each) for each in drawn if len(each) >= 6]
+            yield {**found, OUTLINES: closed} if closed else found
 
 
 class _PointTags:

@@ -159,6 +159,8 @@ SIGNS = replace(
         ("Detecta la palabra total", [([100, 340, 150, 540], "TOTAL")]),
         ("Detect the word tota", [([100, 340, 150, 500], "TOTA"), ([800, 0, 840, 40], "tota")]),
         ("Detect the word EXIT", []),
+        ("Detect the word EXIT and the bus", [([300, 300, 700, 800], "bus")]),
+        ("Detect the word EXIT on the bus", []),
     ],
 )
 def test_a_word_that_is_named_is_boxed(prompt: str, boxes: list[tuple[list[int], str]]) -> None:

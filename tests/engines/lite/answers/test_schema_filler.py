@@ -435,12 +435,24 @@ def test_relations() -> None:
         ("How many cars are there? A. 1 B. 2 C. 3", "B"),
         ("Is there a dog? A) Yes B) No", "B"),
         ("What color is the bus? A: blue, B: green, C: red", "C"),
+        ("What is shown?\nA) a beach\nB) a kitchen\nC) a street", "C"),
+        ("How many cars are there? A) one B) two C) three", "B"),
     ],
 )
 def test_letters_stand_for_options(prompt: str, letter: str) -> None:
     assert filled(STREET, members(answer=options("A", "B", "C")), prompt) == {"answer": letter}
     assert ask(STREET, prompt).startswith(f"{letter}. ")
     assert ask(STREET, f"{prompt}\nAnswer with the letter.") == letter
+
+
+def test_members_named_for_pictures_and_sides() -> None:
+    flat = members(image_1_caption=TEXT, second_image_dog_count=WHOLE)
+    assert two(flat, "Describe them.", STREET, PARK) == {
+        "image_1_caption": "A bus with two cars on a street.",
+        "second_image_dog_count": 1,
+    }
+    sides = members(left_object=MAYBE_TEXT, center_object=MAYBE_TEXT, top_object=MAYBE_TEXT)
+    assert filled(STREET, sides) == {"left_object": "car", "center_object": "bus", "top_object": None}
 
 
 def test_fields_in_turkish_and_spanish() -> None:

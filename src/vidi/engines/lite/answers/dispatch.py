@@ -62,10 +62,9 @@ def _choose(intent: Intent, evidence: Evidence) -> AnswerText:
     if not intent.letters:
         return kinds.choose(intent, evidence)
     answer = answer_intent(intent.question, evidence) if intent.question else None
-    said = kinds.plain(answer.brief) if answer and answer.known else ""
-    told = next(
-        (at for at, option in enumerate(intent.options) if said and kinds.plain(option) == said), None
-    )
+    said = answer.brief if answer and answer.known else ""
+    fitting = (at for at, option in enumerate(intent.options) if kinds.says(option, said, intent.language))
+    told = next(fitting, None)
     chosen = kinds.choose(intent, evidence) if told is None else None
     if chosen and not chosen.known:
         return chosen

@@ -57,6 +57,8 @@ QUESTIONS = frozenset(
 )
 """Kinds of intent by which a field's description, or its name, is known to be a question."""
 
+YES_OR_NO = frozenset({IntentKind.EXISTS, IntentKind.STATE})
+
 SENTENCES = frozenset({IntentKind.CAPTION, IntentKind.ALT})
 """Kinds of intent by which a field's description is known to ask for a sentence about the picture."""
 
@@ -227,6 +229,17 @@ class Subject:
         at = found.pop() if len(found) == 1 else len(self.pictures)
         return at if at < len(self.pictures) else None
 
+    def of_picture(self, meaning: Meaning) -> tuple[Meaning, Subject]:
+        """What a member is for, and about: of `image_2_caption` a caption, and the second picture."""
+        at = self.named_picture(meaning)
+        if at is None:
+            return meaning, self
+        every = tuple(self.languages.by_id.values())
+        (mention, *_) = picture_mentions(meaning.words, every, len(self.pictures))
+        rest = f"{meaning.words[: mention.start]} {meaning.words[mention.stop :]}"
+        known = meaning_of(rest, self.languages)
+        return (known if rest.strip() else meaning), self.at_picture(at)
+
     def asked(self, text: str) -> Intent | None:
         """A field's description or name read as a question, if it is one."""
         if not text:
@@ -241,7 +254,13 @@ def text(meaning: Meaning, description: str, subject: Subject) -> str | None:
     if told is None and not meaning.role and meaning.entity and meaning.bare:
         found = subject.about(meaning.entity)
         return subject.intent.language.noun(found[0].label).one if found else None
-    asked = None if meaning.role else subject.asked(description) or subject.asked(meaning.words)
+    language = subject.intent.language
+    if told is None and not meaning.role and language.matches(language.pronouns, "things", meaning.words):
+        there = things_at(meaning, subject) if cell_in(meaning.words, language) else ()
+        told = language.noun(there[0].label).one if there else None
+    asked = subject.asked(description) or subject.asked(meaning.words)
+    if meaning.role or (asked and not description and asked.kind in YES_OR_NO):
+        asked = None
     if told is None and asked:
         answer = answer_intent(asked, subject.evidence)
         short = "" if asked.kind in SENTENCES else answer.brief

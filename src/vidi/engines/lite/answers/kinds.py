@@ -61,7 +61,7 @@ def best_option(options: Sequence[str], evidence: Evidence, lexicon: Lexicon) ->
 
 def score_of(option: str, evidence: Evidence, lexicon: Lexicon) -> float:
     """How well one option fits what is seen, 0..1."""
-    text = plain(option)
+    text = _without_lead(plain(option), lexicon.language)
     scores = [_entity_score(entity, evidence) for entity in lexicon.entities(text)]
     return max(
         0.0,
@@ -70,6 +70,22 @@ def score_of(option: str, evidence: Evidence, lexicon: Lexicon) -> float:
         _theme_score(text, evidence, lexicon.language),
         _side_score(text, evidence, lexicon.language),
         _colour_score(text, evidence, lexicon),
+    )
+
+
+def _without_lead(text: str, language: Language) -> str:
+    """An option without the articles before it."""
+    words = text.split()
+    while len(words) > 1 and words[0] in language.phrase["lead"]:
+        words.pop(0)
+    return " ".join(words)
+
+
+def says(option: str, brief: str, language: Language) -> bool:
+    """Whether an option is a short answer, in words or in digits."""
+    text = _without_lead(plain(option), language)
+    return bool(brief) and (
+        text == plain(brief) or (brief.isdecimal() and language.number_of(text) == int(brief))
     )
 
 

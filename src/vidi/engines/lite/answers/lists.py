@@ -201,7 +201,8 @@ def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
     """The things that a request for boxes or points means, most prominent first."""
     word = word_named(intent)
     if word:
-        return words_found(word, evidence)[: intent.style.limit or MOST]
+        beside = _named(_beside_the_word(intent), evidence)
+        return (*words_found(word, evidence), *beside)[: intent.style.limit or MOST]
     if wants_text(intent):
         return as_things(evidence)[: intent.style.limit or MOST]
     entities, left_out = _split_off(intent)
@@ -230,6 +231,13 @@ def _at_side(things: tuple[Thing, ...], intent: Intent) -> tuple[Thing, ...]:
         return things
     there = tuple(thing for thing in things if lies_in(thing, cell))
     return there or (things if any(each.single for each in intent.entities) else ())
+
+
+def _beside_the_word(intent: Intent) -> list[Entity]:
+    """The things that are asked for beside a word that is named."""
+    match = intent.language.matches(intent.language.pronouns, "word_named", intent.text)
+    span = range(*match.span()) if match else range(0)
+    return [each for each in intent.entities if each.labels and not each.anchor and each.start not in span]
 
 
 def _open_floor(intent: Intent, evidence: Evidence) -> float:

@@ -174,9 +174,12 @@ class Known:
                 return [NOTHING] * len(schema.properties)
             subject = replace(subject, thing=thing)
         numbers = _place_members(schema, self.meaning, subject)
+        meanings = _meanings_in(schema, subject)
+        if subject.other is None and any(each.role is FieldRole.RELATION for each in meanings):
+            subject = next((each.subject for each in _relations(subject)), subject)
         return [
-            Fact(numbers[each.name]) if each.name in numbers else Known(meaning, subject)
-            for each, meaning in zip(schema.properties, _meanings_in(schema, subject), strict=True)
+            Fact(numbers[each.name]) if each.name in numbers else Known(*subject.of_picture(meaning))
+            for each, meaning in zip(schema.properties, meanings, strict=True)
         ]
 
     def elements(self, schema: Schema, /) -> Elements:
@@ -184,8 +187,10 @@ class Known:
         shape = schema.element(0)
         if _for_each_picture(schema, self.meaning, self.subject):
             own = WHOLE if self.meaning.role in {None, FieldRole.THINGS} else self.meaning
-            each = [Known(own, self.subject.at_picture(at)) for at in range(len(self.subject.pictures))]
-            return Elements(each, every=True)
+            subjects = [self.subject.at_picture(at) for at in range(len(self.subject.pictures))]
+            if shape.kinds == {Kind.STRING} and shape.enum is None and own == WHOLE:
+                return Elements([Fact(_one_text(each)) for each in subjects], every=True)
+            return Elements([Known(own, each) for each in subjects], every=True)
         kinds = shape.kinds or {default_kind(shape)}
         limit = self.subject.intent.style.limit
         if kinds & NUMBERS and not shape.any_of:
@@ -368,6 +373,15 @@ def _all_texts(meaning: Meaning, subject: Subject) -> Sequence[str]:
         return ()
     things = field_values.things_at(meaning, subject)
     return tuple(dict.fromkeys(label_of(thing, intent, evidence) for thing in things))
+
+
+def _one_text(subject: Subject) -> str:
+    """The one text of a picture in a list of several: a sentence only where that is asked for."""
+    if subject.intent.kind not in SENTENCES | {IntentKind.DESCRIBE}:
+        answer = answer_intent(subject.intent, subject.evidence)
+        brief = answer.brief if answer.known else ""
+        return brief or next(iter(_all_texts(WHOLE, subject)), "")
+    return field_values.text(WHOLE, "", subject) or ""
 
 
 TAGGING = frozenset({IntentKind.TAGS, IntentKind.HASHTAGS})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from vidi.cli.inspect import BLURRED_BELOW, sharpness
 from vidi.domain.geometry import Placement
 from vidi.domain.prompt import Picture
-from vidi.images.sharpness import BLURRED_BELOW, sharpness
 
 
 def _scene() -> Image.Image:

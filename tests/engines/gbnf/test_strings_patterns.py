@@ -9,7 +9,7 @@ import pytest
 
 from tests.engines.gbnf.gbnf_reader import Grammar
 from vidi.engines.gbnf.expression import Rules, literal, sequence
-from vidi.engines.gbnf.patterns import pattern_text
+from vidi.engines.gbnf.strings import pattern_text
 from vidi.engines.validation import matches
 
 SIMPLE = [
