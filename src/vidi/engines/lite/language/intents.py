@@ -21,7 +21,7 @@ from vidi.engines.lite.language.language import (
     read_languages,
 )
 from vidi.engines.lite.language.noun_phrases import NounPhrases, noun_phrases
-from vidi.engines.lite.language.style import AnswerStyle, style_of
+from vidi.engines.lite.language.style import AnswerStyle, lettered_options, style_of
 from vidi.engines.lite.world import IMAGENET_CLASSES, World
 
 
@@ -477,23 +477,6 @@ def _kind(text: str, language: Language) -> tuple[IntentKind, re.Match[str] | No
 def _foreign(text: str, language: Language) -> bool:
     """Whether a text has letters that the language does not: its words are then alike by chance."""
     return any(letter.isalpha() and letter not in f"{ascii_lowercase}{language.letters}" for letter in text)
-
-
-def lettered_options(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """What stands before options with letters or numbers, and those: "a) cat b) dog"; none without a row."""
-    marks = list(_MARK.finditer(text))
-    rows = (range(ord("a"), ord("a") + len(marks)), range(ord("1"), ord("1") + len(marks)))
-    if len(marks) < 2 or not any([ord(each[1]) for each in marks] == list(row) for row in rows):
-        return text, ()
-    ends = [*(each.start() for each in marks[1:]), len(text)]
-    told = [text[each.end() : end].strip(" \n.,;()") for each, end in zip(marks, ends, strict=True)]
-    # What is said about the answer stands on a line of its own behind the last option.
-    told[-1] = told[-1].partition("\n")[0].strip()
-    pairs = tuple((each[1], option) for each, option in zip(marks, told, strict=True))
-    return text[: marks[0].start()].strip(" (\n"), pairs if all(told) else ()
-
-
-_MARK = re.compile(r"(?<![^\s(])([a-h]|[1-9])[).:](?=\s)")
 
 
 def _options(named: Mapping[str, str | None], language: Language) -> tuple[str, ...]:
