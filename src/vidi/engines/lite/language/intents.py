@@ -21,7 +21,7 @@ from vidi.engines.lite.language.language import (
     read_languages,
 )
 from vidi.engines.lite.language.noun_phrases import NounPhrases, noun_phrases
-from vidi.engines.lite.language.style import AnswerStyle, style_of
+from vidi.engines.lite.language.style import AnswerStyle, lettered_options, style_of
 from vidi.engines.lite.world import IMAGENET_CLASSES, World
 
 
@@ -326,7 +326,7 @@ class Languages:
         for each in (language, *self.by_id.values()):
             intent = self._read_as(text, each)
             if intent.kind is not IntentKind.UNKNOWN:
-                named = self._understood(intent.entities, each) or self._named_elsewhere(text, each)
+                named = self._understood(intent.entities, text, each) or self._named_elsewhere(text, each)
                 lexicon = self.lexicons[language.id if told else each.id]
                 return _spelled(replace(intent, lexicon=lexicon, entities=named), text)
         return self._read_as(text, language)
@@ -336,9 +336,17 @@ class Languages:
         words = set(re.findall(r"[^\W\d_]+", folded(lowered(text))))
         return any(words & each.telling for each in self.by_id.values())
 
-    def _understood(self, entities: Sequence[Entity], read: Language) -> tuple[Entity, ...]:
+    def _understood(self, entities: Sequence[Entity], text: str, read: Language) -> tuple[Entity, ...]:
         """What a text names, with words of other languages among it: "detect the kedi"."""
-        return tuple(self._of_any_language(each, read) if each.unknown else each for each in entities)
+        # Glasses that are worn are unknown where they stand, though their word is not.
+        other = read.matches(read.pronouns, "other_sense", text)
+        kept = other.start("word") if other else -1
+        return tuple(
+            self._of_any_language(each, read)
+            if each.unknown and not each.start <= kept < each.start + len(each.word)
+            else each
+            for each in entities
+        )
 
     def _of_any_language(self, entity: Entity, read: Language) -> Entity:
         others = [each for each in self.by_id.values() if each is not read]
@@ -469,23 +477,6 @@ def _kind(text: str, language: Language) -> tuple[IntentKind, re.Match[str] | No
 def _foreign(text: str, language: Language) -> bool:
     """Whether a text has letters that the language does not: its words are then alike by chance."""
     return any(letter.isalpha() and letter not in f"{ascii_lowercase}{language.letters}" for letter in text)
-
-
-def lettered_options(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """What stands before options with letters or numbers, and those: "a) cat b) dog"; none without a row."""
-    marks = list(_MARK.finditer(text))
-    rows = (range(ord("a"), ord("a") + len(marks)), range(ord("1"), ord("1") + len(marks)))
-    if len(marks) < 2 or not any([ord(each[1]) for each in marks] == list(row) for row in rows):
-        return text, ()
-    ends = [*(each.start() for each in marks[1:]), len(text)]
-    told = [text[each.end() : end].strip(" \n.,;()") for each, end in zip(marks, ends, strict=True)]
-    # What is said about the answer stands on a line of its own behind the last option.
-    told[-1] = told[-1].partition("\n")[0].strip()
-    pairs = tuple((each[1], option) for each, option in zip(marks, told, strict=True))
-    return text[: marks[0].start()].strip(" (\n"), pairs if all(told) else ()
-
-
-_MARK = re.compile(r"(?<![^\s(])([a-h]|[1-9])[).:](?=\s)")
 
 
 def _options(named: Mapping[str, str | None], language: Language) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How an answer is wanted, and an answer written so."""
+"""How an answer is wanted, which options it is to choose among, and an answer written so."""
 
 from __future__ import annotations
 
@@ -153,3 +153,20 @@ def _words(text: str, most: int, language: Language, *, known: bool) -> str:
     while len(kept) > 1 and kept[-1].lower() in language.dangling.union(language.numbers):
         kept.pop()
     return " ".join(kept).rstrip(",;:.") + "."
+
+
+def lettered_options(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What stands before options with letters or numbers, and those: "a) cat b) dog"; none without a row."""
+    marks = list(_MARK.finditer(text))
+    rows = (range(ord("a"), ord("a") + len(marks)), range(ord("1"), ord("1") + len(marks)))
+    if len(marks) < 2 or not any([ord(each[1]) for each in marks] == list(row) for row in rows):
+        return text, ()
+    ends = [*(each.start() for each in marks[1:]), len(text)]
+    told = [text[each.end() : end].strip(" \n.,;()") for each, end in zip(marks, ends, strict=True)]
+    # What is said about the answer stands on a line of its own behind the last option.
+    told[-1] = told[-1].partition("\n")[0].strip()
+    pairs = tuple((each[1], option) for each, option in zip(marks, told, strict=True))
+    return text[: marks[0].start()].strip(" (\n"), pairs if all(told) else ()
+
+
+_MARK = re.compile(r"(?<![^\s(])([a-h]|[1-9])[).:](?=\s)")
