@@ -6,8 +6,18 @@ from collections.abc import Callable
 import pytest
 
 from bench.asking import Ask, Reply
-from bench.dataset import Photo, Thing
-from bench.folds import CURVES, Captioned, best_of, boxed, chosen_together, curves, folds, spread
+from bench.dataset import Photo, Question, Thing
+from bench.folds import (
+    CURVES,
+    Captioned,
+    best_of,
+    boxed,
+    chosen_together,
+    curves,
+    folds,
+    question_curves,
+    spread,
+)
 from bench.vocabulary import Faithfulness
 from vidi.engines.lite.evidence import Thresholds
 
@@ -73,3 +83,14 @@ def test_constants_chosen_together_are_judged_on_the_fold_left_out() -> None:
     crossed = chosen_together(PHOTOS, "?", asks, Thresholds())
     assert len(crossed) == 5
     assert all(each.faithful.share == 1 for each in crossed)
+
+
+def test_the_curve_of_a_constant_that_answers_hang_on() -> None:
+    questions = [
+        Question(photos=(f"{number}.jpg",), ask="?", kind="exists", accept=(True,)) for number in range(10)
+    ]
+    lines = list(question_curves(questions, lambda _, own: own.there <= 0.22, Thresholds()))
+    there = next(line for line in lines if line.startswith("there"))
+    assert "0.22: 1.000  0.24: 0.000  *0.26: 0.000" in there
+    assert there.endswith("on other folds 1.000 of 10")
+    assert not any(line.startswith("numbered") for line in lines), "none asks how many"
