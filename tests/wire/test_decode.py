@@ -295,21 +295,20 @@ _CONTENTS = st.lists(
     ),
     max_size=3,
 )
-_CONFIGS = st.sampled_from(
-    [
-        {"temperature": 0, "maxOutputTokens": 5},
-        {"temperature": "hot"},
-        {"top_k": 3},
-        {"topP": 7},
-        {"candidateCount": 0},
-        {"responseMimeType": "application/json", "responseSchema": {"type": "STRING"}},
-        {"mediaResolution": "MEDIA_RESOLUTION_LOW"},
-        {"thinkingConfig": {"thinkingBudget": 1, "thinkingLevel": "LOW"}},
-        {"nonsense": 1},
-        None,
-        [],
-    ]
-)
+_CONFIG_CASES: list[Json] = [
+    {"temperature": 0, "maxOutputTokens": 5},
+    {"temperature": "hot"},
+    {"top_k": 3},
+    {"topP": 7},
+    {"candidateCount": 0},
+    {"responseMimeType": "application/json", "responseSchema": {"type": "STRING"}},
+    {"mediaResolution": "MEDIA_RESOLUTION_LOW"},
+    {"thinkingConfig": {"thinkingBudget": 1, "thinkingLevel": "LOW"}},
+    {"nonsense": 1},
+    None,
+    [],
+]
+_CONFIGS = st.sampled_from(_CONFIG_CASES)
 _PLAIN_OR_NOT = st.fixed_dictionaries({"contents": _CONTENTS}, optional={"generationConfig": _CONFIGS})
 
 
