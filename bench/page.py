@@ -26,7 +26,7 @@ DRAWING = """(async () => {
   const $ = (id) => document.getElementById(id);
   const overlay = new Overlay({
     layer: $('layer'), legend: $('legend'), slider: $('threshold'), sliderLabel: $('threshold-label'),
-    readout: $('readout'), panel: $('found'), list: $('items'),
+    readout: $('readout'), panel: $('found'), list: $('items'), veil: $('veil'),
   });
   const shapes = Array.from({ length: %(boxes)d }, (_, at) => {
     const [top, left] = [(at * 37) %% 900, (at * 91) %% 900];

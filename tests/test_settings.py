@@ -78,7 +78,7 @@ def test_keys_open_other_addresses_and_are_kept_as_digests(monkeypatch: pytest.M
 
 
 def test_there_are_few_settings_and_each_says_what_it_is() -> None:
-    assert len(Settings.model_fields) <= 33
+    assert len(Settings.model_fields) <= 34
     assert all(field.description for field in Settings.model_fields.values())
 
 
