@@ -53,9 +53,10 @@ reference: $(VENV)/.dev
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/dialect_table.py
 
-# Every client, each installed by its own package manager from its lock; prints a table.
+# Every client, each installed by its own package manager from its lock; prints a table. Then the page in Firefox.
 clients: $(VENV)/.dev
 	$(BIN)/pytest tests/clients -m "clients or not clients"
+	$(BIN)/pytest tests/playground -m clients
 
 # The pages as a site that needs no server: open build/site/index.html. A link or an anchor that leads nowhere fails.
 docs: $(VENV)/.docs

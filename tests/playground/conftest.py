@@ -20,9 +20,11 @@ def program(*names: str) -> str:
     return found or pytest.skip(f"needs {names[0]}, which is not installed")
 
 
-@pytest.fixture(scope="session", params=PROGRAMS)
+@pytest.fixture(
+    scope="session", params=["chromium", pytest.param("firefox", marks=pytest.mark.clients)], ids=PROGRAMS
+)
 def browser(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Iterator[Browser]:
-    """Chromium, then Firefox; their driver is installed once and kept in pytest's cache."""
+    """Chromium, and for `make clients` Firefox; their driver is installed once and kept in pytest's cache."""
     name: str = request.param
     shell, node, _ = program(*PROGRAMS[name]), program("node"), program("npm")
     assert pytestconfig.cache is not None

@@ -25,7 +25,7 @@ from vidi.engines.lite.answers.resolve import (
 )
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent, Languages, Lexicon
-from vidi.engines.lite.language.language import FieldRole, IntentKind, Patterns, lowered
+from vidi.engines.lite.language.language import FieldRole, IntentKind, Language, lowered
 from vidi.engines.lite.language.noun_phrases import picture_mentions
 from vidi.engines.lite.language.style import AnswerStyle, AnswerText, style_of, styled
 
@@ -120,7 +120,7 @@ def _meaning_in_words(name: str, languages: Languages) -> Meaning:
     edge, bare = "", True
     for language in languages.by_id.values():
         if role is None:
-            role, edge = _role(words, language.fields)
+            role, edge = _role(words, language)
         lexicon = languages.lexicons[language.id]
         named = next((each for each in lexicon.entities(core or words) if each.labels), None)
         if named and entity is None:
@@ -136,8 +136,9 @@ def _says_no_more(words: str, entity: Entity, lexicon: Lexicon) -> bool:
     return all(word in lexicon.colours for word in rest.split())
 
 
-def _role(words: str, fields: Patterns[FieldRole]) -> tuple[FieldRole | None, str]:
-    for role, patterns in fields.items():
+def _role(words: str, language: Language) -> tuple[FieldRole | None, str]:
+    named = language.any_field.fullmatch(words) is not None
+    for role, patterns in language.fields.items() if named else ():
         for pattern in patterns:
             match = pattern.fullmatch(words)
             if match:

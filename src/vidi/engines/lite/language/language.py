@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from importlib.resources import files
 from typing import TypeVar
 
@@ -151,7 +152,7 @@ class Article:
         return f"{self.vowel if starts else self.default} {noun}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PlacePhrase:
     """A word for a cell of the picture or for a scene.
 
@@ -169,7 +170,7 @@ class PlacePhrase:
     room: str = ""
     gender: str = ""
 
-    @property
+    @cached_property
     def words(self) -> tuple[str, ...]:
         """Every word for it, without the marks on its letters."""
         return tuple(map(folded, (self.one, *self.also)))
@@ -210,6 +211,7 @@ class Language:
     themes: Mapping[str, tuple[str, ...]]
     others: Mapping[str, tuple[str, ...]]
     fields: Patterns[FieldRole]
+    any_field: re.Pattern[str]
     sports: Mapping[str, str]
     sport_words: Mapping[str, str]
     surfaces: Patterns[str]
@@ -430,6 +432,7 @@ def _load(name: str) -> Language:
         phrases=tables["say"],
         themes={name: tuple(words) for name, words in matched["themes"].items()},
         fields={FieldRole(name): each for name, each in _patterns(matched["fields"]).items()},
+        any_field=_any_of(matched["fields"]),
         sports=tables["sports"],
         sport_words=dict(zip(matched["sport_words"], tables["sport_words"].values(), strict=True)),
         surfaces=_patterns(matched["surfaces"]),
@@ -487,3 +490,9 @@ def _places(table: Words) -> dict[str, PlacePhrase]:
 
 def _patterns(table: Mapping[str, Iterable[str]]) -> dict[str, tuple[re.Pattern[str], ...]]:
     return {name: tuple(re.compile(each) for each in patterns) for name, patterns in table.items()}
+
+
+def _any_of(table: Mapping[str, Iterable[str]]) -> re.Pattern[str]:
+    """One pattern for a whole table: most names are none of its hundreds, and it tells so in one call."""
+    every = "|".join(each for patterns in table.values() for each in patterns)
+    return re.compile(re.sub(r"\(\?P<\w+>", "(?:", every))
