@@ -21,7 +21,8 @@ def program(*names: str) -> str:
 
 
 @pytest.fixture(
-    scope="session", params=["chromium", pytest.param("firefox", marks=pytest.mark.clients)], ids=PROGRAMS
+    scope="session",
+    params=[pytest.param("chromium"), pytest.param("firefox", marks=pytest.mark.clients)],
 )
 def browser(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Iterator[Browser]:
     """Chromium, and for `make clients` Firefox; their driver is installed once and kept in pytest's cache."""
