@@ -29,6 +29,7 @@ from typing import TypeVar
 
 from bench import backing, pictures
 from bench.backing import Program, free_port, new_database
+from bench.load import busy
 from bench.servers import GENERATE, Broken, Server, post
 from bench.servers import Connection as ServerConnection
 from bench.table import Row
@@ -362,15 +363,10 @@ def _cost(server: Server, ask: Callable[[int], None]) -> float:
     """Milliseconds of processor time that a call costs the server's processes."""
     for number in range(WARM_UP):
         ask(number)
-    before = _processor_seconds(server)
+    before = busy(server.tree())
     for number in range(WARM_UP, WARM_UP + COSTED):
         ask(number)
-    return 1000 * (_processor_seconds(server) - before) / COSTED
-
-
-def _processor_seconds(server: Server) -> float:
-    used = [process.cpu_times() for process in server.tree()]
-    return sum(each.user + each.system for each in used)
+    return 1000 * (busy(server.tree()) - before) / COSTED
 
 
 def kill_while_uploading(port: int, count: int, gateways: Gateways) -> tuple[Ledger, float]:

@@ -18,10 +18,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from bench.hostile_load import memory, overload
 from bench.hostile_requests import FAMILIES, LARGEST, Hostile
+from bench.load import busy
 from bench.memory import LITE
 from bench.servers import GENERATE, Broken, Connection, Server, post, vidi
 from bench.table import Row
@@ -136,16 +135,11 @@ def _work_after(server: Server) -> float:
     began = time.perf_counter()
     while time.perf_counter() - began < AFTER_SECONDS:
         seen = time.perf_counter()
-        before = _used(server.process)
+        before = busy([server.process])
         time.sleep(0.5)
-        if _used(server.process) - before < IDLE_SHARE * 0.5:
+        if busy([server.process]) - before < IDLE_SHARE * 0.5:
             return seen - began
     return AFTER_SECONDS
-
-
-def _used(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 def small_requests() -> Iterator[Row]:

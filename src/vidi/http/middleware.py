@@ -63,7 +63,7 @@ class Gateway:
         asked = Headers(scope=scope)
         added: dict[str, str] = {}
         reply = _Response(send, added, self._cors, asked.get("origin", ""))
-        if reply.is_granted and is_preflight(scope["method"], asked):
+        if is_preflight(scope["method"], asked) and reply.is_granted:
             await reply.preflight(asked)
             return
         to = self.resolve(scope)

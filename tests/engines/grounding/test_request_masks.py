@@ -23,6 +23,7 @@ from vidi.domain.geometry import Box, MaskImage, Placement
 from vidi.domain.prompt import Output, Picture, Request, Role, TextFormat, Turn
 from vidi.domain.schema import Schema
 from vidi.engines.grounding.request import grounding_request, read_places
+from vidi.engines.grounding.tags import MOST_CORNERS
 from vidi.engines.profile import Dialect, Form, Order
 from vidi.engines.segmenter import SegmenterThreads
 from vidi.engines.validation import AnswerMismatch
@@ -329,6 +330,13 @@ def test_where_no_outline_came_the_segmenter_is_asked() -> None:
         assert told(found["mask"])[0] == 100
     for text in ("", "cat", places(1), places(1, 2, 3), f"<sep>{places(7, 7)}", "<sep><poly></poly>"):
         assert value(answered(asking(FIRST, "Segment the cat."), FLORENCE, pieces(text))) == []
+
+
+def test_an_outline_without_an_end_is_cut_off() -> None:
+    first = places(100, 100, 300, 100, 300, 300)
+    corners = f"{first}{'<sep>' * 100}{places(*[100] * (2 * MOST_CORNERS))}{places(900, 900)}"
+    (found,) = value(answered(asking(FIRST, "Segment the cat."), FLORENCE, pieces(corners)))
+    assert found["box_2d"] == [101, 101, 301, 301]
 
 
 def test_tokens_of_a_shape_are_passed_over() -> None:

@@ -265,16 +265,19 @@ class _Outlines:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._outlines: list[list[JsonValue]] = [[]]
+        self._numbers = 0
         self._label = ""
 
     def tag(self, name: str) -> Iterator[JsonObject]:
         number = self._NUMBER.fullmatch(name)
-        if number and sum(map(len, self._outlines)) < 2 * MOST_CORNERS:
-            self._outlines[-1].append(float(number.group(1)))
-        elif name == self._SEPARATOR:
-            self._outlines.append([])
-        elif not number:
+        if number:
+            if self._numbers < 2 * MOST_CORNERS:
+                self._outlines[-1].append(float(number.group(1)))
+                self._numbers += 1
+        elif name != self._SEPARATOR:
             yield from self._complete()
+        elif self._outlines[-1]:
+            self._outlines.append([])
 
     def text(self, text: str) -> Iterator[JsonObject]:
         if text.strip():
@@ -289,6 +292,7 @@ class _Outlines:
     def _complete(self) -> Iterator[JsonObject]:
         # A thing needs three corners; two are the box that the family gives where it has no outline.
         outlines, self._outlines = [each[: len(each) // 2 * 2] for each in self._outlines], [[]]
+        self._numbers = 0
         drawn = [each for each in outlines if len(each) >= 4]
         numbers = [number for each in drawn for number in each if isinstance(number, float)]
         if numbers:
