@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pkgutil
 import signal
@@ -26,6 +27,11 @@ COMMANDS = {
 """Where each command lies, and what it is for. Loading one costs half a second, so help and Tab load none."""
 
 
+OBJECTS_PER_COLLECTION = 50_000
+"""New objects until Python looks for rubbish: what is loaded stays, and by its own choice of 700 it goes through
+all of that again and again."""
+
+
 def leave_quietly(_number: int, _frame: object) -> None:
     """Answer Ctrl-C while a command is being loaded: nothing has begun, so nothing is said."""
     os._exit(INTERRUPTED)
@@ -38,4 +44,5 @@ def run() -> None:
     is before that: what it prints when it is stopped there is not ours.
     """
     signal.signal(signal.SIGINT, leave_quietly)
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
     pkgutil.resolve_name("vidi.cli.main:main")()
