@@ -7,10 +7,12 @@ But clients that stand still keep nobody out: see `ByteBudget.take`.
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from vidi.domain.errors import Unavailable
 
@@ -23,6 +25,19 @@ at an even rate is after 8 s, and that matters only while the memory is short.""
 
 RETRY_AFTER_S = 1.0
 """What a refused caller is told to wait."""
+
+WORTH_GIVING_BACK = 16_000_000
+"""So many bytes of requests that have ended go back to the system; for fewer it is not asked."""
+
+SETTLE_S = 0.5
+"""How long after its end the last objects of a request are freed, at most."""
+
+
+def give_back() -> None:
+    """Return freed memory to the system; only the GNU C library waits to be told."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 class Transfer:
@@ -74,13 +89,21 @@ class ByteBudget:
         peak: The most that was held at the same time.
     """
 
-    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Allow `total` bytes; `clock` tells seconds."""
+    def __init__(
+        self,
+        total: int,
+        clock: Callable[[], float] = time.monotonic,
+        trim: Callable[[], None] = give_back,
+    ) -> None:
+        """Allow `total` bytes; `clock` tells seconds, `trim` is called a moment after much was freed."""
         self.clock = clock
+        self._trim = trim
         self.used = 0
         self.peak = 0
         self._total = total
         self._moving: dict[Transfer, None] = {}
+        self._highest = 0
+        self._settling: asyncio.TimerHandle | None = None
 
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:
@@ -93,7 +116,7 @@ class ByteBudget:
         try:
             yield
         finally:
-            self.used -= size
+            self._free(size)
 
     @contextmanager
     def transfer(self) -> Iterator[Transfer]:
@@ -104,8 +127,21 @@ class ByteBudget:
             yield transfer
         finally:
             self.complete(transfer)
-            self.used -= transfer.held
+            self._free(transfer.held)
             transfer.held = 0
+
+    def _free(self, size: int) -> None:
+        self.used -= size
+        if self._highest - self.used < WORTH_GIVING_BACK or self._settling:
+            return
+        with suppress(RuntimeError):  # Without a loop nobody is served.
+            self._settling = asyncio.get_running_loop().call_later(SETTLE_S, self._give_back)
+
+    def _give_back(self) -> None:
+        self._settling = None
+        self._highest = self.used
+        # It may take as long as a hundred requests, and needs no Python.
+        asyncio.get_running_loop().run_in_executor(None, self._trim)
 
     def complete(self, transfer: Transfer) -> None:
         """A body is here to its end: it cannot be put out any more."""
@@ -124,6 +160,7 @@ class ByteBudget:
         self.require(size, asker)
         self.used += size
         self.peak = max(self.peak, self.used)
+        self._highest = max(self._highest, self.used)
 
     def require(self, size: int, asker: Transfer | None = None) -> None:
         """Make room for bytes that will be asked for. Raises Unavailable, as `take`."""

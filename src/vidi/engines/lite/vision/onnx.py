@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from onnxruntime import InferenceSession, SessionOptions
 
+from vidi.byte_budget import give_back
+
 _M_ARENA_MAX = -8
 """Source: malloc.h of the GNU C library."""
 
@@ -60,10 +62,3 @@ def share_heap() -> None:
     choose = getattr(ctypes.CDLL(None), "mallopt", None)
     if choose is not None and hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
         choose(_M_ARENA_MAX, _HEAPS)
-
-
-def give_back() -> None:
-    """Return freed memory to the system; only the GNU C library waits to be told."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
