@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,6 @@ import numpy.typing as npt
 from onnxruntime import InferenceSession, SessionOptions
 
 from vidi.byte_budget import give_back
-
-_M_ARENA_MAX = -8
-"""Source: malloc.h of the GNU C library."""
-
-_HEAPS = 2
 
 Floats = npt.NDArray[np.float32]
 
@@ -51,14 +45,3 @@ class Network:
         """The model's outputs for one input tensor, in the model's order."""
         outputs = self._session.run(None, {self._input: tensor})
         return [np.asarray(output, np.float32) for output in outputs]
-
-
-def share_heap() -> None:
-    """Let all threads take memory from two heaps; only the GNU C library keeps one for each.
-
-    Every answer has a thread of its own, and a run's memory is large: in heaps of their own it is lost in
-    the gaps of each.
-    """
-    choose = getattr(ctypes.CDLL(None), "mallopt", None)
-    if choose is not None and hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
-        choose(_M_ARENA_MAX, _HEAPS)
