@@ -136,9 +136,8 @@ class Thresholds:
     Scores are the detector's, 0..1; probabilities are the classifier's, summed over the classes meant.
 
     Attributes:
-        shown: A thing that is counted, boxed or placed, where the prompt names none.
-        prominent: The same, where only what stands out is asked for. What is less sure, and all that is seen,
-            a caption tells as a maybe.
+        shown: A thing that is counted, boxed or placed, where the prompt names none. What is less sure, and
+            all that is seen, a caption tells as a maybe.
         named: A box of a class that the prompt names.
         fair: A named thing, as a part of the best score of its kind.
         there: A thing that answers "is there".
@@ -150,13 +149,12 @@ class Thresholds:
         taken: A thing that stands in the way of a classifier class that it is often taken for.
         told: The thing that a caption states, if there is one; one of the many that are "several".
         others: A thing that a caption states beside it.
-        clear: A thing that counts in a caption's "two", and that a caption is about rather than what is less sure.
+        clear: A thing that counts in a caption's "two", and that leads it before what is less sure.
         classified: Probability of a place, and of the kinds of a doubtful thing that make it worth telling.
         detailed: A thing that a detailed description states.
     """
 
-    shown: float = 0.3
-    prominent: float = 0.35
+    shown: float = 0.34
     named: float = 0.2
     fair: float = 0.3
     there: float = 0.26
@@ -166,7 +164,7 @@ class Thresholds:
     touched: float = 0.2
     kind_there: float = 0.15
     taken: float = 0.35
-    told: float = 0.25
+    told: float = 0.2
     others: float = 0.4
     clear: float = 0.5
     classified: float = 0.2

@@ -323,7 +323,7 @@ def _doubtful(groups: Sequence[Group], evidence: Evidence) -> bool:
     alone = len(groups) == 1 and len(groups[0].things) == 1
     return (
         alone
-        and groups[0].things[0].score < evidence.least.prominent
+        and groups[0].things[0].score < evidence.least.shown
         and groups[0].label not in _agreed(evidence)
     )
 
