@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Self
 
 from vidi.domain.errors import Unavailable
 
@@ -70,6 +71,13 @@ class Transfer:
         self._budget = budget
         self._recent = 0.0
         self._at = budget.clock()
+
+    def __enter__(self) -> Self:
+        self._budget.begin(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._budget.end(self)
 
     def share(self) -> float:
         """Which share of its bytes is recent: 1 for a burst, 0 for one that has stopped."""
@@ -132,17 +140,19 @@ class ByteBudget:
         finally:
             self._free(size)
 
-    @contextmanager
-    def transfer(self) -> Iterator[Transfer]:
+    def transfer(self) -> Transfer:
         """Count the bytes of a body while it moves, and as held until the block is left."""
-        transfer = Transfer(self)
+        return Transfer(self)
+
+    def begin(self, transfer: Transfer) -> None:
+        """A body begins to move: from now on it may be put out."""
         self._moving[transfer] = None
-        try:
-            yield transfer
-        finally:
-            self.complete(transfer)
-            self._free(transfer.held)
-            transfer.held = 0
+
+    def end(self, transfer: Transfer) -> None:
+        """What it held is free."""
+        self.complete(transfer)
+        self._free(transfer.held)
+        transfer.held = 0
 
     def _free(self, size: int) -> None:
         self.used -= size

@@ -37,18 +37,14 @@ def scene_of(evidence: Evidence) -> Scene | None:
     """The place that a picture shows, if it can be told."""
     told = scores_of(evidence)
     best = max(told, key=lambda scene: told[scene], default="")
-    if best and told[best] >= evidence.least.place_sure:
+    if best and told[best] >= evidence.least.classified:
         return Scene(best, sure=True)
-    things = evidence.things(evidence.least.telling)
+    things = evidence.things()
     for room in evidence.world.rooms:
         if told.get(room.scene, 0.0) >= room.hint and _fits(room, things):
             return Scene(room.scene, sure=False)
     ground = next((each for each in evidence.world.grounds if _shows(each, things, evidence)), None)
-    if ground:
-        return Scene(ground.scene, sure=False)
-    if best and told[best] >= evidence.least.place_likely:
-        return Scene(best, sure=False)
-    return None
+    return Scene(ground.scene, sure=False) if ground else None
 
 
 def _shows(ground: Ground, things: Sequence[Thing], evidence: Evidence) -> bool:
@@ -75,7 +71,7 @@ def indoors(evidence: Evidence) -> bool | None:
     if scene and scene.sure:
         return scene.id in world.inside
     weight = 0.0
-    for thing in evidence.things(evidence.least.telling):
+    for thing in evidence.things():
         weight += thing.score * ((thing.label in world.inside_things) - (thing.label in world.outside_things))
     if scene:
         weight = max(-1.0, min(1.0, weight)) + (1.5 if scene.id in world.inside else -1.5)
@@ -303,16 +299,15 @@ def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
     sure = [
         group
         for group in groups
-        if group.label in agreed or max(thing.score for thing in group.things) >= evidence.least.leading
+        if group.label in agreed or max(thing.score for thing in group.things) >= evidence.least.clear
     ]
     # People look at people and animals first, however small beside a building or a table.
     living = {"person", *evidence.world.groups["animal"]}
-    leading = max(
-        sure or groups,
-        key=lambda group: group.prominence * (evidence.least.alive if group.label in living else 1),
+    leading = max(sure or groups, key=lambda group: (group.label in living, group.prominence))
+    return (
+        leading,
+        *(group for group in groups if group is not leading and _is_told_beside(group, agreed, evidence)),
     )
-    rest = [group for group in groups if group is not leading and _is_told_beside(group, agreed, evidence)]
-    return (leading, *(group for group in rest if _notable(group, leading, evidence)))
 
 
 def _is_told_beside(group: Group, agreed: frozenset[str], evidence: Evidence) -> bool:
@@ -328,7 +323,7 @@ def _doubtful(groups: Sequence[Group], evidence: Evidence) -> bool:
     alone = len(groups) == 1 and len(groups[0].things) == 1
     return (
         alone
-        and groups[0].things[0].score < evidence.least.prominent
+        and groups[0].things[0].score < evidence.least.shown
         and groups[0].label not in _agreed(evidence)
     )
 
@@ -338,7 +333,7 @@ def _agreed(evidence: Evidence) -> frozenset[str]:
     scores: defaultdict[str, float] = defaultdict(float)
     for label, probability in evidence.labels:
         scores[evidence.world.family.get(label, "")] += probability
-    return frozenset(name for name, score in scores.items() if name and score >= evidence.least.agreed)
+    return frozenset(name for name, score in scores.items() if name and score >= evidence.least.classified)
 
 
 def surely(group: Group, evidence: Evidence) -> Group:
@@ -346,15 +341,8 @@ def surely(group: Group, evidence: Evidence) -> Group:
     many = tuple(thing for thing in group.things if thing.score >= evidence.least.told)
     if len(many) >= SEVERAL:
         return Group(group.label, many)
-    sure = tuple(thing for thing in group.things if thing.score >= evidence.least.counted)
+    sure = tuple(thing for thing in group.things if thing.score >= evidence.least.clear)
     return Group(group.label, sure or (max(group.things, key=lambda thing: thing.score),))
-
-
-def _notable(group: Group, leading: Group, evidence: Evidence) -> bool:
-    return (
-        group.prominence >= evidence.least.minor * leading.prominence
-        or group.things[0].score > evidence.least.notable
-    )
 
 
 def _others_in_words(leading: Group, others: Sequence[Group], language: Language) -> str:

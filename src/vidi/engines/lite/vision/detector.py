@@ -33,7 +33,7 @@ COCO_CLASSES: tuple[str, ...] = (
 
 _STRIDES = (8, 16, 32)
 _BINS = np.arange(11, dtype=np.float32)
-_SAME_THING = 0.6
+_SAME_THING = 0.5
 """Overlap from which two boxes of one class are one thing."""
 
 _MOST = 1000
