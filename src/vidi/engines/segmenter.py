@@ -31,7 +31,6 @@ from typing import Protocol, TypeVar
 
 from vidi.domain.geometry import Box, MaskImage
 from vidi.domain.prompt import Picture
-from vidi.engines.base import EngineContext
 
 
 class Segmenter(Protocol):
@@ -55,7 +54,7 @@ class Segmenter(Protocol):
 class OpenedLate:
     """A segmenter that is opened for the first mask: most servers never make one, and it loads much."""
 
-    def __init__(self, opener: str, context: EngineContext) -> None:
+    def __init__(self, opener: str, context: object) -> None:
         """Take where it lies, as module:function, and what that function gets."""
         self._opener = opener
         self._context = context
@@ -63,7 +62,7 @@ class OpenedLate:
     @cached_property
     def opened(self) -> Segmenter:
         """The segmenter itself."""
-        opener: Callable[[EngineContext], Segmenter] = resolve_name(self._opener)
+        opener: Callable[[object], Segmenter] = resolve_name(self._opener)
         return opener(self._context)
 
     def mask(self, picture: Picture, box: Box, label: str) -> MaskImage:
@@ -76,7 +75,7 @@ class OpenedLate:
             self.opened.close()
 
 
-def open_colour(context: EngineContext) -> Segmenter:
+def open_colour(context: object) -> Segmenter:
     """The built-in segmenter, for the first mask."""
     return OpenedLate("vidi.engines.colour_segmenter:open_segmenter", context)
 
