@@ -19,9 +19,7 @@ from vidi.engines.grounding.coordinates import Unit, names_in
 from vidi.engines.grounding.prompt_rewrite import means_boxes
 from vidi.engines.grounding.schema import PlaceKind, flat_place_field, places_in
 from vidi.engines.lite.answers import field_values, lists
-from vidi.engines.lite.answers.captions import (
-    grouped,
-)
+from vidi.engines.lite.answers.captions import grouped
 from vidi.engines.lite.answers.compare import differences, similarities
 from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.field_values import SENTENCES, Meaning, Subject, meaning_of, place_numbers
@@ -148,8 +146,10 @@ class Known:
             top = 100
         return field_values.number(self.meaning, top, self.subject)
 
-    def blank(self, schema: Schema, /) -> str:
-        """That it is not known."""
+    def blank(self, schema: Schema, /) -> str | float:
+        """That it is not known; the middle of a scale."""
+        if schema.kinds & NUMBERS:
+            return field_values.middle(self.meaning, schema.minimum, schema.maximum, self.subject) or 0
         return field_values.blank(self.meaning, schema.description, self.subject)
 
     def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
@@ -219,7 +219,7 @@ class Fact:
         """The value."""
         return self.value
 
-    def blank(self, _schema: Schema, /) -> str:
+    def blank(self, _schema: Schema, /) -> str | float:
         """Nothing."""
         return ""
 
@@ -263,7 +263,10 @@ def _nearest_number(allowed: Sequence[Scalar], meaning: Meaning, subject: Subjec
     numbers = [each for each in allowed if isinstance(each, int | float) and not isinstance(each, bool)]
     value = field_values.number(meaning, None, subject) if numbers else None
     if value is None:
-        return FilledValue(None if None in allowed else allowed[0], known=False)
+        middle = field_values.middle(meaning, min(numbers), max(numbers), subject) if numbers else None
+        if middle is None or None in allowed:
+            return FilledValue(None if None in allowed else allowed[0], known=False)
+        return FilledValue(min(numbers, key=lambda each: abs(each - middle)), known=False)
     return FilledValue(min(numbers, key=lambda each: abs(each - value)), known=True)
 
 
@@ -344,7 +347,7 @@ def _fitting_options(shape: Schema, subject: Subject) -> Sequence[Fact]:
 ONE_TEXT = frozenset(
     {
         *(FieldRole.CAPTION, FieldRole.SCENE, FieldRole.ROOM, FieldRole.ACTIVITY, FieldRole.BREED),
-        *(FieldRole.FOREMOST, FieldRole.SPORT, FieldRole.FAMILY),
+        *(FieldRole.FOREMOST, FieldRole.SPORT, FieldRole.FAMILY, FieldRole.DISH),
     }
 )
 """Roles whose list has one element."""

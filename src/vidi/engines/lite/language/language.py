@@ -102,6 +102,7 @@ class FieldRole(Enum):
     FOREMOST = "foremost"
     BREED = "breed"
     FAMILY = "family"
+    DISH = "dish"
     UNSEEN = "unseen"
     """What no picture tells the engine: a mood, the weather."""
     LABEL = "label"
