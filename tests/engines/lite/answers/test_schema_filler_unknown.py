@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -84,6 +85,11 @@ def test_of_options_that_no_picture_tells_the_one_that_claims_least(
     assert filled(NOTHING, name, among(*options), prompt) == value
 
 
+def test_options_may_be_in_another_language_than_the_prompt() -> None:
+    assert filled(NOTHING, "mood", among("happy", "sad", "unknown"), "Bu resmi anlat.") == "unknown"
+    assert filled(NOTHING, "is_the_door_open", among("yes", "no"), "Describe la imagen.") == "no"
+
+
 def test_clothes_are_not_known_and_their_colours_are_those_of_a_part_of_the_body() -> None:
     shirt = Painted("book", (200, 400, 550, 600), "red", score=0.16)
     person = Scene(things=(shirt, Painted("person", (200, 400, 900, 600), "blue")))
@@ -93,6 +99,16 @@ def test_clothes_are_not_known_and_their_colours_are_those_of_a_part_of_the_body
     assert filled(person, "shirt_color", of(Kind.STRING)) == "red"
     assert filled(person, "pants_color", of(Kind.STRING)) == "blue"
     assert filled(NOTHING, "pants_color", of(Kind.STRING, Kind.NULL)) is None
+
+
+def test_the_coat_of_a_dog_is_no_garment() -> None:
+    shape = of(Kind.ARRAY)
+    each = Schema(
+        kinds=frozenset({Kind.OBJECT}),
+        properties=(Property("label", of(Kind.STRING), True), Property("coat_color", of(Kind.STRING), True)),
+    )
+    value = filled(PARK, "animals", replace(shape, items=each), "List the animals.")
+    assert value == [{"label": "dog", "coat_color": "brown"}]
 
 
 @pytest.mark.parametrize(

@@ -467,6 +467,8 @@ def _text_about_things(meaning: Meaning, subject: Subject) -> str | None:
 
 def _colour_worn(meaning: Meaning, subject: Subject) -> AnswerText | None:
     """What is known of the colour of a garment, if the name speaks of one: trousers are not the shirt."""
+    if subject.thing and subject.thing.label != "person":
+        return None
     intent = replace(subject.intent, text=meaning.words, entities=())
     return questions.of_clothes(intent, subject.evidence, subject.thing)
 

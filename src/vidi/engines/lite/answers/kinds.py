@@ -55,13 +55,13 @@ def best_option(options: Sequence[str], evidence: Evidence, lexicon: Lexicon) ->
     best = max(range(len(options)), key=lambda index: scores[index])
     if scores[best] >= SUPPORTED:
         return options[best], True
-    return least_said(options, lexicon.language) or options[best], False
+    return least_said(options, (lexicon.language,)) or options[best], False
 
 
-def least_said(options: Sequence[str], language: Language) -> str | None:
+def least_said(options: Sequence[str], languages: Sequence[Language]) -> str | None:
     """The option that says that nothing is known, else the one that claims least; None if none does."""
     words = {plain(option): option for option in reversed(options)}
-    said = (plain(word) for name in ("words", "least") for word in language.others[name])
+    said = (plain(word) for name in ("words", "least") for each in languages for word in each.others[name])
     return next((words[word] for word in said if word in words), None)
 
 

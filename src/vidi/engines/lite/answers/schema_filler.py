@@ -23,7 +23,7 @@ from vidi.engines.lite.answers.captions import grouped
 from vidi.engines.lite.answers.compare import differences, similarities
 from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.field_values import SENTENCES, Meaning, Subject, meaning_of, place_numbers
-from vidi.engines.lite.answers.kinds import SUPPORTED, best_option, plain, score_of
+from vidi.engines.lite.answers.kinds import SUPPORTED, best_option, least_said, plain, score_of
 from vidi.engines.lite.answers.lists import as_things, label_of, wanted
 from vidi.engines.lite.answers.where import relations
 from vidi.engines.lite.evidence import Evidence, Thing
@@ -242,7 +242,10 @@ def _best_word(words: Sequence[str], meaning: Meaning, subject: Subject) -> tupl
     own = next((word for word in words if plain(word) in facts_known), None)
     if own is not None:
         return own, True
-    return best_option(words, subject.evidence, subject.intent.lexicon)
+    option, supported = best_option(words, subject.evidence, subject.intent.lexicon)
+    # Who writes a prompt in another language writes the schema in English as often as not.
+    least = None if supported else least_said(words, tuple(subject.languages.by_id.values()))
+    return least or option, supported
 
 
 def _own_facts(meaning: Meaning, subject: Subject) -> Iterator[str | None]:
@@ -262,12 +265,12 @@ def _own_facts(meaning: Meaning, subject: Subject) -> Iterator[str | None]:
 def _nearest_number(allowed: Sequence[Scalar], meaning: Meaning, subject: Subject) -> FilledValue:
     numbers = [each for each in allowed if isinstance(each, int | float) and not isinstance(each, bool)]
     value = field_values.number(meaning, None, subject) if numbers else None
+    known = value is not None
+    if value is None and numbers and None not in allowed:
+        value = field_values.middle(meaning, min(numbers), max(numbers), subject)
     if value is None:
-        middle = field_values.middle(meaning, min(numbers), max(numbers), subject) if numbers else None
-        if middle is None or None in allowed:
-            return FilledValue(None if None in allowed else allowed[0], known=False)
-        return FilledValue(min(numbers, key=lambda each: abs(each - middle)), known=False)
-    return FilledValue(min(numbers, key=lambda each: abs(each - value)), known=True)
+        return FilledValue(None if None in allowed else allowed[0], known=False)
+    return FilledValue(min(numbers, key=lambda each: abs(each - value)), known)
 
 
 def _meanings_in(schema: Schema, subject: Subject) -> Sequence[Meaning]:
@@ -443,8 +446,8 @@ def _things_of_one(schema: Schema, meaning: Meaning, subject: Subject) -> Sequen
 def _are_lines(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list are a text and its place, and no thing is named that it is on."""
     roles = {each.role for each in _meanings_in(shape, subject)}
-    named = any(entity.labels for entity in subject.intent.entities)
-    return FieldRole.TEXT in roles and FieldRole.LABEL not in roles and bool(roles & BOXES) and not named
+    named = FieldRole.LABEL in roles or any(entity.labels for entity in subject.intent.entities)
+    return FieldRole.TEXT in roles and bool(roles & BOXES) and not named
 
 
 def _counts_classes(shape: Schema, subject: Subject) -> bool:
