@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from string import ascii_lowercase
 
@@ -72,15 +73,24 @@ class Entity:
         return min(thing.also & self.labels, default="")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lexicon:
-    """Every word of a language for things, in one pattern."""
+    """Every word of a language for things, in one pattern; it is made when a prompt needs it."""
 
     language: Language
-    pattern: re.Pattern[str]
     meanings: dict[str, Entity]
     colours: dict[str, str]
-    phrases: NounPhrases
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Any of the words, the longest first."""
+        words = sorted(self.meanings, key=len, reverse=True)
+        return re.compile(rf"\b(?P<word>{'|'.join(map(re.escape, words))}){self.language.suffix}\b")
+
+    @cached_property
+    def phrases(self) -> NounPhrases:
+        """Where things are named that are no words of it."""
+        return noun_phrases(self.language)
 
     def entities(self, text: str) -> tuple[Entity, ...]:
         """The first things that a text names, in its order, longest words first where they overlap."""
@@ -212,10 +222,8 @@ def build_lexicon(language: Language, world: World) -> Lexicon:
             meanings[folded(word.lower())] = Entity(label, word.lower(), frozenset({label}), kinds, narrow)
     for word in language.phrase["strange"]:
         meanings[word] = Entity(word, word)
-    words = sorted(meanings, key=len, reverse=True)
-    pattern = re.compile(rf"\b(?P<word>{'|'.join(map(re.escape, words))}){language.suffix}\b")
     colours = {folded(word): name for name, noun in language.colours.items() for word in noun.words}
-    return Lexicon(language, pattern, meanings, colours, noun_phrases(language))
+    return Lexicon(language, meanings, colours)
 
 
 ABOUT_THINGS = frozenset(

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from vidi.byte_budget import give_back
 from vidi.domain.geometry import Box
 from vidi.domain.prompt import MediaResolution, Picture, level_of
-from vidi.engines.lite.vision.onnx import Floats, Network, give_back
+from vidi.engines.lite.vision.onnx import Floats, Network
 
 COCO_CLASSES: tuple[str, ...] = (
     *("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"),
