@@ -35,13 +35,17 @@ COLOUR = 0.4
 """What a score is multiplied with, or is, by the way in which an option was found."""
 
 
-def best_option(options: Sequence[str], evidence: Evidence, lexicon: Lexicon) -> tuple[str, bool]:
+def best_option(
+    options: Sequence[str], evidence: Evidence, lexicon: Lexicon, languages: Sequence[Language] = ()
+) -> tuple[str, bool]:
     """Choose.
 
     Args:
         options: At least one.
         evidence: What is known about the picture.
         lexicon: The words that the options are read with.
+        languages: Others in which an option may say that nothing is known: who writes a prompt in one
+            language writes the schema in English as often as not.
 
     Returns:
         The option as it was given, and whether the evidence supports it.
@@ -55,10 +59,10 @@ def best_option(options: Sequence[str], evidence: Evidence, lexicon: Lexicon) ->
     best = max(range(len(options)), key=lambda index: scores[index])
     if scores[best] >= SUPPORTED:
         return options[best], True
-    return least_said(options, (lexicon.language,)) or options[best], False
+    return _least_said(options, (lexicon.language, *languages)) or options[best], False
 
 
-def least_said(options: Sequence[str], languages: Sequence[Language]) -> str | None:
+def _least_said(options: Sequence[str], languages: Sequence[Language]) -> str | None:
     """The option that says that nothing is known, else the one that claims least; None if none does."""
     words = {plain(option): option for option in reversed(options)}
     said = (plain(word) for name in ("words", "least") for each in languages for word in each.others[name])

@@ -23,7 +23,7 @@ from vidi.engines.lite.answers.captions import grouped
 from vidi.engines.lite.answers.compare import differences, similarities
 from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.field_values import SENTENCES, Meaning, Subject, meaning_of, place_numbers
-from vidi.engines.lite.answers.kinds import SUPPORTED, best_option, least_said, plain, score_of
+from vidi.engines.lite.answers.kinds import SUPPORTED, best_option, plain, score_of
 from vidi.engines.lite.answers.lists import as_things, label_of, wanted
 from vidi.engines.lite.answers.where import relations
 from vidi.engines.lite.evidence import Evidence, Thing
@@ -242,10 +242,8 @@ def _best_word(words: Sequence[str], meaning: Meaning, subject: Subject) -> tupl
     own = next((word for word in words if plain(word) in facts_known), None)
     if own is not None:
         return own, True
-    option, supported = best_option(words, subject.evidence, subject.intent.lexicon)
-    # Who writes a prompt in another language writes the schema in English as often as not.
-    least = None if supported else least_said(words, tuple(subject.languages.by_id.values()))
-    return least or option, supported
+    every = tuple(subject.languages.by_id.values())
+    return best_option(words, subject.evidence, subject.intent.lexicon, every)
 
 
 def _own_facts(meaning: Meaning, subject: Subject) -> Iterator[str | None]:

@@ -127,8 +127,7 @@ class FieldRole(Enum):
     BREED = "breed"
     FAMILY = "family"
     DISH = "dish"
-    UNSEEN = "unseen"
-    """What no picture tells the engine: a mood, the weather."""
+    UNSEEN = "unseen"  # What no picture tells the engine: a mood, the weather.
     LABEL = "label"
     ANSWER = "answer"
 
