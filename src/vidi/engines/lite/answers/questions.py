@@ -131,6 +131,8 @@ def so_many(entity: Entity, number: int, language: Language) -> str:
     if number == 0:
         noun = language.noun(entity.name)
         return f"{language.number(0)} {noun.many if language.plural_after_number else noun.one}"
+    if number == 1 and not entity.colour:
+        return language.say("exactly_one", noun=language.noun(entity.name).one)
     words = language.counted(entity.name, number, entity.colour)
     return language.say("about", number=words) if number >= UNSURE_FROM else words
 
