@@ -27,6 +27,13 @@ BEACH = Scene(labels=(("seashore", 0.5), ("sandbar", 0.2)))
             "What animals are there?",
             "I don't see any animals in this picture. I see a banana and an apple.",
         ),
+        (
+            FRUIT,
+            "What kind of flower is this?",
+            'I can\'t tell about "flower": that is not among the things that I can look for. '
+            "I see a banana and an apple.",
+        ),
+        (FRUIT, "What colors do you see?", "The main colors are white, red and yellow."),
         (STREET, "What is the resolution of the image?", "The image is 200 by 200 pixels."),
         (STREET, "Classify this image as: kitchen, street, beach", "Street."),
         (FRUIT, "Is this an apple or a dog?", "Apple."),

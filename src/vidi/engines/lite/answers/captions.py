@@ -298,6 +298,8 @@ def _doing(rule: Relation, who: Group, what: Group, tables: Sequence[Box]) -> Do
         pairs = [pair for at, pair in enumerate(pairs) if at == 0 or pairs[at - 1][1] is not pair[1]]
     ones = tuple(one for one in who.things if any(one is a for a, _ in pairs))
     others = tuple(other for other in what.things if any(other is b for _, b in pairs))
+    if rule.says is Action.WEARING:
+        others = others[: len(ones)]
     if not ones:
         return None
     return Doing(rule, Group(who.label, ones), Group(what.label, others))

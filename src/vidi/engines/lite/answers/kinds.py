@@ -18,6 +18,7 @@ from vidi.engines.lite.answers.captions import (
     what_is_seen,
 )
 from vidi.engines.lite.answers.resolve import (
+    cannot_look,
     cannot_tell,
     cell_in,
     find,
@@ -219,6 +220,8 @@ def kind(intent: Intent, evidence: Evidence) -> AnswerText:
     if not intent.entities:
         return _what_is_it(evidence, language)
     entity = intent.entities[0]
+    if entity.unknown:
+        return _kind_of_the_unknown(entity, evidence, language)
     found = resolve(intent, entity, evidence)
     if entity.group:
         if not found:
@@ -318,6 +321,14 @@ def scene_in(text: str, language: Language) -> str:
         if f" {word}" in f" {folded(text)}":
             return name
     return ""
+
+
+def _kind_of_the_unknown(entity: Entity, evidence: Evidence, language: Language) -> AnswerText:
+    """What the classifier is sure of; else that what is asked after is not known."""
+    label, probability = evidence.labels[0] if evidence.labels else ("", 0.0)
+    if probability >= KIND_SURE:
+        return _classified(label, probability, language)
+    return cannot_look([entity], (), evidence, language)
 
 
 def _classified(word: str, probability: float, language: Language) -> AnswerText:
