@@ -33,7 +33,7 @@ BEACH = Scene(labels=(("seashore", 0.5), ("sandbar", 0.2)))
             'I can\'t tell about "flower": that is not among the things that I can look for. '
             "I see a banana and an apple.",
         ),
-        (FRUIT, "What colors do you see?", "The main colors are white, red and yellow."),
+        (FRUIT, "What colors do you see?", "The main color is white."),
         (STREET, "What is the resolution of the image?", "The image is 200 by 200 pixels."),
         (STREET, "Classify this image as: kitchen, street, beach", "Street."),
         (FRUIT, "Is this an apple or a dog?", "Apple."),
