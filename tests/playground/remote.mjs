@@ -1,7 +1,7 @@
 // Drives a browser from another process: one JSON request a line in, one JSON answer a line out.
 //
 // Its arguments are "chromium" or "firefox" and the browser's program. Firefox is a stock one, driven by WebDriver
-// BiDi, which cannot grant permissions and knows no dark mode but that of its start.
+// BiDi, which cannot grant permissions and knows no dark mode but that of its start: there is a second Firefox for it.
 //
 // {"open": {context options}, "script": "runs before the page"} opens a page of its own.
 // {"call": "name", "args": [...]} calls a method of that page; {"drop": [files]} drops files on it.
@@ -10,8 +10,9 @@
 // {"wait": "expression"} waits until the expression holds.
 // {"seen": true} gives what the page has said and asked since it was opened.
 
-import { basename } from 'node:path';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import axe from 'axe-core';
 import { chromium, firefox } from 'playwright-core';
@@ -20,51 +21,59 @@ import { chromium, firefox } from 'playwright-core';
 const HANG = 300_000;
 
 const [kind, executablePath] = process.argv.slice(2);
-const browser = kind === 'firefox'
-  ? await firefox.launch({
-    executablePath, channel: 'moz-firefox', firefoxUserPrefs: { 'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true },
+const folder = await mkdtemp(join(tmpdir(), 'saved-'));
+const DARK = 0;
+const LIGHT = 1;
+const start = (scheme) => (kind === 'firefox'
+  ? firefox.launch({
+    executablePath, channel: 'moz-firefox', downloadsPath: folder,
+    firefoxUserPrefs: {
+      'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true,
+      'layout.css.prefers-color-scheme.content-override': scheme,
+    },
   })
-  : await chromium.launch({
+  : chromium.launch({
     executablePath,
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
       '--disable-sync', '--no-first-run', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
     ],
-  });
+  }));
+const browser = await start(LIGHT);
+let darkFirefox = null;
 let page = null;
 let seen = null;
 
-// WebDriver BiDi tells nothing of a blob that is downloaded, so what the page hands to the browser is taken.
-async function handedOver(selector) {
-  await page.evaluate(`(() => {
-    globalThis.kept = null;
-    const blobs = new Map();
-    const { createObjectURL } = URL;
-    const { click } = HTMLAnchorElement.prototype;
-    URL.createObjectURL = (blob) => {
-      const url = createObjectURL.call(URL, blob);
-      blobs.set(url, blob);
-      return url;
-    };
-    HTMLAnchorElement.prototype.click = function () {
-      Object.assign(URL, { createObjectURL });
-      Object.assign(HTMLAnchorElement.prototype, { click });
-      globalThis.kept = [this.download, blobs.get(this.href)];
-    };
-  })()`);
-  await page.click(selector);
-  await does.wait('Boolean(globalThis.kept)');
-  return page.evaluate(`(async () => {
-    const [name, blob] = kept;
-    const bytes = new Uint8Array(await blob.arrayBuffer());
-    return [name, btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ''))];
-  })()`);
+async function contextWith(options) {
+  if (kind !== 'firefox' || options.colorScheme !== 'dark') return browser.newContext(options);
+  darkFirefox ??= await start(DARK);
+  return darkFirefox.newContext(options);
+}
+
+// WebDriver BiDi tells nothing of a blob that is downloaded: Firefox's file is looked for where it is to lie.
+async function fileThatComes(act) {
+  const before = new Set(await readdir(folder));
+  await act();
+  for (const end = Date.now() + HANG; ;) {
+    const names = await readdir(folder);
+    const name = names.find((each) => !before.has(each) && !each.endsWith('.part'));
+    // Firefox makes an empty file of that name first, and beside it one that ends in `.part` while it writes.
+    if (name && !names.some((each) => each.endsWith('.part'))) {
+      const content = await readFile(join(folder, name));
+      if (content.length) {
+        await rm(join(folder, name)); // the next of that name is not to be "name(1)"
+        return [name, content.toString('base64')];
+      }
+    }
+    if (Date.now() > end) throw new Error('no file has come');
+    await new Promise((resolve) => { setTimeout(resolve, 15); });
+  }
 }
 
 const does = {
   async open(options, { script = '' }) {
     await page?.context().close();
-    const context = await browser.newContext(options);
+    const context = await contextWith(options);
     if (script) await context.addInitScript({ content: script });
     page = await context.newPage();
     seen = { errors: [], requests: [] };
@@ -99,7 +108,7 @@ const does = {
     await page.dispatchEvent('#stage', 'drop', { dataTransfer: transfer });
   },
   async download(selector) {
-    if (kind === 'firefox') return handedOver(selector);
+    if (kind === 'firefox') return fileThatComes(() => page.click(selector));
     const [file] = await Promise.all([page.waitForEvent('download'), page.click(selector)]);
     return [file.suggestedFilename(), (await readFile(await file.path())).toString('base64')];
   },
@@ -124,3 +133,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   }
 }
 await browser.close();
+await darkFirefox?.close();
+await rm(folder, { recursive: true });
