@@ -5,12 +5,13 @@
 //
 // {"open": {context options}, "script": "runs before the page"} opens a page of its own.
 // {"call": "name", "args": [...]} calls a method of that page; {"drop": [files]} drops files on it.
+// {"dropFolder": "folder"} drops a folder: in Chromium as the system does it, in Firefox as its script would see it.
 // {"download": "selector"} clicks there and gives the file's name and its bytes in base64.
 // {"violations": true} gives what axe-core has against the page.
 // {"wait": "expression"} waits until the expression holds.
 // {"seen": true} gives what the page has said and asked since it was opened.
 
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -70,6 +71,35 @@ async function fileThatComes(act) {
   }
 }
 
+// A folder as values: {name, data} for a file, {name, children} for a folder.
+async function treeOf(path) {
+  const name = basename(path);
+  if ((await stat(path)).isFile()) return { name, data: (await readFile(path)).toString('base64') };
+  const children = await readdir(path);
+  return { name, children: await Promise.all(children.map((each) => treeOf(join(path, each)))) };
+}
+
+// WebDriver BiDi drops nothing on Firefox, and a script cannot put a folder into a drop: the one item of this drop
+// says of itself what a folder's would. A reader gives its entries one at a time, as browsers may.
+function scriptedDrop(tree) {
+  const fileOf = ({ name, data }) => new File([Uint8Array.from(atob(data), (each) => each.charCodeAt(0))], name);
+  const entryOf = (node) => (node.children
+    ? {
+      isFile: false, isDirectory: true, name: node.name,
+      createReader() {
+        const left = node.children.map(entryOf);
+        return { readEntries: (done) => setTimeout(done, 0, left.splice(0, 1)) };
+      },
+    }
+    : { isFile: true, isDirectory: false, name: node.name, file: (done) => setTimeout(done, 0, fileOf(node)) });
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([], tree.name));
+  DataTransferItem.prototype.webkitGetAsEntry = () => entryOf(tree);
+  for (const type of ['dragover', 'drop']) {
+    document.querySelector('#stage').dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+  }
+}
+
 const does = {
   async open(options, { script = '' }) {
     await page?.context().close();
@@ -106,6 +136,19 @@ const does = {
     }, files);
     await page.dispatchEvent('#stage', 'dragover', { dataTransfer: transfer });
     await page.dispatchEvent('#stage', 'drop', { dataTransfer: transfer });
+  },
+  async dropFolder(path) {
+    if (kind === 'firefox') {
+      await page.evaluate(scriptedDrop, await treeOf(path));
+      return;
+    }
+    const session = await page.context().newCDPSession(page);
+    const { x, y } = await page.locator('#stage').boundingBox();
+    const data = { items: [], files: [path], dragOperationsMask: 1 };
+    for (const type of ['dragEnter', 'dragOver', 'drop']) {
+      await session.send('Input.dispatchDragEvent', { type, x: x + 20, y: y + 20, data });
+    }
+    await session.detach();
   },
   async download(selector) {
     if (kind === 'firefox') return fileThatComes(() => page.click(selector));

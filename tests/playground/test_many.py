@@ -246,6 +246,18 @@ def test_a_folder_gives_its_pictures_by_name(browser: Browser, server: Live, tri
     assert page.look("document.querySelector('#notice').hidden")
 
 
+def test_a_dropped_folder_gives_its_pictures_at_any_depth(
+    browser: Browser, server: Live, trip: Path
+) -> None:
+    page = browser.open(url_of(server))
+    browser.ask(dropFolder=str(trip))
+    page.wait("document.querySelectorAll('#thumbs li').length === 3")
+    assert page.thumbs() == TRIP
+    assert page.look("document.querySelector('#notice').hidden")
+    page.ask("what?")
+    assert page.answer() == "Echo: 3 images (3 of 40x30), text: what?"
+
+
 def test_two_hundred_pictures_stay_in_their_strip(browser: Browser, server: Live, tmp_path: Path) -> None:
     page = browser.open(url_of(server), script=SCRIPTED, **PHONE)
     page.drop(*photos(tmp_path, 200))
