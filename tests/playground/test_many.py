@@ -246,9 +246,7 @@ def test_a_folder_gives_its_pictures_by_name(browser: Browser, server: Live, tri
     assert page.look("document.querySelector('#notice').hidden")
 
 
-def test_a_dropped_folder_gives_its_pictures_at_any_depth(
-    browser: Browser, server: Live, trip: Path
-) -> None:
+def test_a_dropped_folder_gives_its_pictures_at_any_depth(browser: Browser, server: Live, trip: Path) -> None:
     page = browser.open(url_of(server))
     browser.ask(dropFolder=str(trip))
     page.wait("document.querySelectorAll('#thumbs li').length === 3")

@@ -167,7 +167,8 @@ def test_no_mask_lies_over_a_label(staged: Page) -> None:
     above = staged.look(
         """(() => {
           const sheet = new CSSStyleSheet();
-          sheet.replaceSync('.shape { pointer-events: none; } .veil, .shape span { pointer-events: auto !important; }');
+          sheet.replaceSync(`.shape { pointer-events: none; }
+            .veil, .shape span { pointer-events: auto !important; }`);
           document.adoptedStyleSheets = [sheet];
           return [...document.querySelectorAll('.shape span')].map((label) => {
             const { left, top, width, height } = label.getBoundingClientRect();

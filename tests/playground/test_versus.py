@@ -79,7 +79,7 @@ def test_both_are_asked_the_same_and_answer_in_their_columns(
     assert len(json.loads(one)["contents"][0]["parts"]) == 2
     assert columns(page, "h2")[1] == "The other"
     assert columns(page, ".answer") == ["A dog.", "A cat."]
-    assert [text.split(" · ")[:3] for text in columns(page, ".stats")] == [
+    assert [text.split("\N{NO-BREAK SPACE}· ")[:3] for text in columns(page, ".stats")] == [
         ["echo", "7 tokens in", "3 out"],
         ["other", "7 tokens in", "3 out"],
     ]

@@ -5,7 +5,7 @@
 
 import { element } from './elements.js';
 import { placeLabels } from './labels.js';
-import { inDigits, say } from './language.js';
+import { inHundredths, say } from './language.js';
 import { maskIn } from './masks.js';
 
 const COLOURS = [
@@ -148,7 +148,7 @@ export class Overlay {
   #row(shape) {
     const row = element(
       'li', {}, element('i', {}), element('b', { textContent: shape.label }),
-      element('span', { textContent: shape.score === null ? '' : inScore(shape.score) }),
+      element('span', { textContent: shape.score === null ? '' : inHundredths(shape.score) }),
       element('code', { textContent: placeOf(shape).join(' ') }),
     );
     row.style.setProperty('--colour', this.#colour(shape.label));
@@ -225,7 +225,7 @@ export class Overlay {
     const counts = { kept: shown, all: rank };
     this.#slider.hidden = !rank;
     if (!rank) this.#sliderLabel.textContent = say('nothingHere');
-    else this.#sliderLabel.textContent = scored ? say('byScore', { limit: inScore(limit), ...counts }) : say('byRank', counts);
+    else this.#sliderLabel.textContent = scored ? say('byScore', { limit: inHundredths(limit), ...counts }) : say('byRank', counts);
     this.#arrange();
     this.#onshown(shown);
   }
@@ -267,9 +267,7 @@ function reveal(row, list) {
 }
 
 const title = ({ label, score }) =>
-  (score === null ? [label] : [label, element('small', { textContent: ` ${inScore(score)}` })]);
-
-const inScore = (score) => inDigits(score, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  (score === null ? [label] : [label, element('small', { textContent: ` ${inHundredths(score)}` })]);
 
 /** Where a shape is, as the API writes it. */
 const placeOf = (shape) => (shape.kind === 'box'
