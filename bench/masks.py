@@ -19,6 +19,7 @@ from bench.folds import LARGE, SEED, Found, folds, overlap, spread
 from vidi.domain.geometry import Box, MaskImage
 from vidi.domain.prompt import Picture
 from vidi.engines.colour_segmenter import SIDE, WEIGHTS, features, likely
+from vidi.engines.lite.evidence import Thresholds
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -163,8 +164,8 @@ def mask_lines(
         return
     parts = folds(photos)
     fits = [fitted([case for case in true if case.photo not in part]) for part in parts]
-    right = list(cases(pictures, right_boxes(found, 0.3)))
-    for name, some in (("true boxes of 1 %", true), ("right boxes from .30", right)):
+    right = list(cases(pictures, right_boxes(found, Thresholds().shown)))
+    for name, some in (("true boxes of 1 %", true), ("right boxes shown", right)):
         if some:
             yield f"masks in {len(some)} {name}   " + "   ".join(_figures(some, parts, fits))
     yield "weights fitted on all: " + ", ".join(f"{each:.4f}" for each in fitted(true))

@@ -22,6 +22,7 @@ from bench.servers import COUNT, GENERATE, Connection, Server, post, vidi, yards
 from bench.table import Row
 from bench.yardsticks import BARE
 from vidi.app import installed
+from vidi.images.pool import IDLE_SECONDS
 from vidi.settings import load
 
 PICTURES = 3600
@@ -112,6 +113,8 @@ def echo(folder: Path) -> Iterator[Row]:
         yield Row(f"{name}, countTokens: peak above idle", *peaks, BARE, unit="MB")
         yield Row(f"{name}: peak above idle", peak_above(ours, idle, GENERATE, body), most=500, unit="MB")
         yield Row("  a moment later", settled(ours) - idle, unit="MB")
+        time.sleep(IDLE_SECONDS)
+        yield Row("  a minute later", footprint(ours) - idle, most=60, unit="MB")
         with Connection(ours) as connection:
             for _ in range(SMALL_REQUESTS):
                 connection.ask(post(GENERATE, pictures.request([])))

@@ -26,15 +26,20 @@ from bench.asking import Ask, Asker, NoServer, Reply, serving
 from bench.bank import bank
 from bench.dataset import Photo, Question, load_photos, load_questions
 from bench.folds import (
+    DRAWINGS,
+    Trials,
     boxes_by_threshold,
     captions,
-    chosen_together,
+    chosen,
+    chosen_elsewhere,
     curve_lines,
     curves,
     folds,
     in_short,
+    in_words,
     judged_together,
     marked,
+    other_drawings,
     question_curves,
     spread,
 )
@@ -230,12 +235,7 @@ def _inside(
     yield from boxes_by_threshold(found)
     yield from mask_lines(photos, inside.pictures, found)
     if with_curves:
-        for curve in curves(photos, CAPTION, lambda own: inside.over(thresholds=own), inside.thresholds):
-            yield from curve_lines(curve)
-        together = chosen_together(
-            photos, CAPTION, lambda own: inside.over(thresholds=own), inside.thresholds
-        )
-        spread_of = spread(each.cider_d for each in together)
+        yield from _choices(inside, photos)
         yield from question_curves(
             questions,
             lambda question, own: (
@@ -243,7 +243,24 @@ def _inside(
             ),
             inside.thresholds,
         )
-        yield f"all chosen on other folds   {in_short(together)} ± {spread_of:.1f}"
+
+
+def _choices(inside: Inside, photos: Sequence[Photo]) -> Iterator[str]:
+    """Captions by constant, and with the constants that are chosen without the fold that is judged."""
+    trials = Trials(photos, CAPTION, lambda own: inside.over(thresholds=own))
+    for curve in curves(trials, photos, inside.thresholds):
+        yield from curve_lines(curve)
+    judged_folds = list(chosen_elsewhere(trials, photos, inside.thresholds))
+    for at, (own, captioned) in enumerate(judged_folds, start=1):
+        yield f"without fold {at} chosen: {in_words(own)}   on it {in_short([captioned])}"
+    crossed = [captioned for _, captioned in judged_folds]
+    yield (
+        f"all chosen on other folds   {in_short(crossed)} ± {spread(each.cider_d for each in crossed):.1f}, "
+        f"± {spread(each.faithful.share for each in crossed):.3f}"
+    )
+    drawn = other_drawings(trials, photos, inside.thresholds)
+    yield f"the same, folds drawn otherwise {DRAWINGS} times   {drawn}"
+    yield f"chosen on all: {in_words(chosen(trials, photos, inside.thresholds))}"
 
 
 FEWEST = 20

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from contextlib import ExitStack, suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidi.byte_budget import RECENT_S, ByteBudget
+from tests.waiting import HANG_SECONDS
+from vidi.byte_budget import RECENT_S, WORTH_GIVING_BACK, ByteBudget
 from vidi.domain.errors import Unavailable
 
 TOTAL = 1000
@@ -131,3 +134,21 @@ def test_never_more_is_held_than_there_is_and_all_of_it_comes_back(
     for place in places:
         place.close()
     assert budget.used == 0
+
+
+@pytest.mark.parametrize(("size", "given_back"), [(WORTH_GIVING_BACK, True), (WORTH_GIVING_BACK - 1, False)])
+def test_memory_goes_back_to_the_system_a_moment_after_much_of_it_was_freed(
+    size: int, given_back: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidi.byte_budget.SETTLE_S", 0.01)
+
+    async def story() -> bool:
+        told = threading.Event()
+        budget = ByteBudget(4 * WORTH_GIVING_BACK, trim=told.set)
+        with budget.hold(size):
+            await asyncio.sleep(0.05)
+            assert not told.is_set()
+        # The larger one is told of for sure, however busy the machine; the smaller one never.
+        return await asyncio.to_thread(told.wait, HANG_SECONDS if given_back else 0.2)
+
+    assert asyncio.run(story()) is given_back

@@ -7,10 +7,13 @@ But clients that stand still keep nobody out: see `ByteBudget.take`.
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Self
 
 from vidi.domain.errors import Unavailable
 
@@ -23,6 +26,33 @@ at an even rate is after 8 s, and that matters only while the memory is short.""
 
 RETRY_AFTER_S = 1.0
 """What a refused caller is told to wait."""
+
+WORTH_GIVING_BACK = 16_000_000
+"""So many bytes of requests that have ended go back to the system; for fewer it is not asked."""
+
+SETTLE_S = 0.5
+"""How long after its end the last objects of a request are freed, at most."""
+
+_M_ARENA_MAX = -8
+"""Source: malloc.h of the GNU C library."""
+
+
+def share_heap() -> None:
+    """Let all threads take memory from one heap; only the GNU C library keeps one for each.
+
+    Bodies are read and answers made on threads, and what is large is lost in the gaps of each heap: of 43 MB
+    of a freed request nothing could be given back. Python's lock lets one thread work at a time anyway.
+    """
+    choose = getattr(ctypes.CDLL(None), "mallopt", None)
+    if choose is not None and hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
+        choose(_M_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Return freed memory to the system; only the GNU C library waits to be told."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 class Transfer:
@@ -41,6 +71,13 @@ class Transfer:
         self._budget = budget
         self._recent = 0.0
         self._at = budget.clock()
+
+    def __enter__(self) -> Self:
+        self._budget.begin(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._budget.end(self)
 
     def share(self) -> float:
         """Which share of its bytes is recent: 1 for a burst, 0 for one that has stopped."""
@@ -74,13 +111,21 @@ class ByteBudget:
         peak: The most that was held at the same time.
     """
 
-    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Allow `total` bytes; `clock` tells seconds."""
+    def __init__(
+        self,
+        total: int,
+        clock: Callable[[], float] = time.monotonic,
+        trim: Callable[[], None] = give_back,
+    ) -> None:
+        """Allow `total` bytes; `clock` tells seconds, `trim` is called a moment after much was freed."""
         self.clock = clock
+        self._trim = trim
         self.used = 0
         self.peak = 0
         self._total = total
         self._moving: dict[Transfer, None] = {}
+        self._highest = 0
+        self._settling: asyncio.TimerHandle | None = None
 
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:
@@ -93,19 +138,34 @@ class ByteBudget:
         try:
             yield
         finally:
-            self.used -= size
+            self._free(size)
 
-    @contextmanager
-    def transfer(self) -> Iterator[Transfer]:
+    def transfer(self) -> Transfer:
         """Count the bytes of a body while it moves, and as held until the block is left."""
-        transfer = Transfer(self)
+        return Transfer(self)
+
+    def begin(self, transfer: Transfer) -> None:
+        """A body begins to move: from now on it may be put out."""
         self._moving[transfer] = None
-        try:
-            yield transfer
-        finally:
-            self.complete(transfer)
-            self.used -= transfer.held
-            transfer.held = 0
+
+    def end(self, transfer: Transfer) -> None:
+        """What it held is free."""
+        self.complete(transfer)
+        self._free(transfer.held)
+        transfer.held = 0
+
+    def _free(self, size: int) -> None:
+        self.used -= size
+        if self._highest - self.used < WORTH_GIVING_BACK or self._settling:
+            return
+        with suppress(RuntimeError):  # Without a loop nobody is served.
+            self._settling = asyncio.get_running_loop().call_later(SETTLE_S, self._give_back)
+
+    def _give_back(self) -> None:
+        self._settling = None
+        self._highest = self.used
+        # It may take as long as a hundred requests, and needs no Python.
+        asyncio.get_running_loop().run_in_executor(None, self._trim)
 
     def complete(self, transfer: Transfer) -> None:
         """A body is here to its end: it cannot be put out any more."""
@@ -124,6 +184,7 @@ class ByteBudget:
         self.require(size, asker)
         self.used += size
         self.peak = max(self.peak, self.used)
+        self._highest = max(self._highest, self.used)
 
     def require(self, size: int, asker: Transfer | None = None) -> None:
         """Make room for bytes that will be asked for. Raises Unavailable, as `take`."""

@@ -423,9 +423,11 @@ async def _short(pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
 
 async def _candidates(worker: Worker, prompt: Prompt) -> AsyncIterator[Piece]:
     """Run the engine once for each candidate; seeded candidates get a seed each, so that they differ."""
+    seed = prompt.sampling.seed
     for candidate in range(prompt.candidates):
-        seed = prompt.sampling.seed
-        own = replace(prompt.sampling, seed=None if seed is None else seed + candidate)
-        async with worker.stream(replace(prompt, sampling=own)) as pieces:
+        if candidate and seed is not None:
+            own = replace(prompt.sampling, seed=seed + candidate)
+            prompt = replace(prompt, sampling=own)
+        async with worker.stream(prompt) as pieces:
             async for piece in pieces:
                 yield replace(piece, candidate=candidate) if candidate else piece

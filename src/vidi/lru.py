@@ -70,3 +70,8 @@ class LruCache(Generic[Key, Value]):
         entry = self._entries.pop(key, None)
         if entry is not None:
             self._used -= entry[1]
+
+    def clear(self) -> None:
+        """Keep nothing any more."""
+        self._entries.clear()
+        self._used = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from vidi.domain.prompt import Picture
 from vidi.engines.base import EngineContext
 from vidi.engines.colour_segmenter import ColourSegmenter
 from vidi.engines.registry import open_segmenter
-from vidi.engines.segmenter import Segmenter
+from vidi.engines.segmenter import OpenedLate, Segmenter
 
 
 def context(cache: Path) -> EngineContext:
@@ -30,7 +32,17 @@ class TestColour(SegmenterSuite):
         return PARK.picture
 
     def test_it_is_found_by_its_name(self, segmenter: Segmenter) -> None:
-        assert isinstance(segmenter, ColourSegmenter)
+        assert isinstance(segmenter, OpenedLate)
+        assert isinstance(segmenter.opened, ColourSegmenter)
+
+    def test_its_libraries_are_loaded_for_the_first_mask(self, segmenter: Segmenter) -> None:
+        program = (
+            "import sys; from pathlib import Path; from vidi.engines.base import EngineContext\n"
+            "from vidi.engines.segmenter import open_colour\n"
+            "open_colour(EngineContext(Path(), threads=1, progress=print)).close()\n"
+            "sys.exit('numpy' in sys.modules)"
+        )
+        assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_a_segmenter_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
@@ -67,6 +67,12 @@ def test_the_profiles_that_come_with_vidi_are_read() -> None:
         assert profiles[family].dialect
     assert profiles["smolvlm2"].dialect is None
     assert profiles["kimi-vl"].template.thinks is Thinks.ALWAYS
+
+
+def test_each_that_comes_with_vidi_is_one_that_a_user_could_bring() -> None:
+    with as_file(files("vidi.engines") / "profiles") as folder:
+        paths = sorted(folder.glob("*.toml"))
+    assert tuple(map(load_profile, paths)) == load_profiles()
 
 
 def test_only_one_family_writes_the_api_s_own_form() -> None:

@@ -7,23 +7,29 @@ import json
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
+from starlette.types import Scope
 
 from tests.conftest import inline, picture
 from tests.http.walk import Reply, ask, places, table_of
 from vidi.app import create_app, reload_keys
-from vidi.domain.answer import Piece
+from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.errors import InvalidRequest, PermissionDenied, QuotaExceeded, Unavailable
-from vidi.http.access import Access
+from vidi.engines.echo import CARD
+from vidi.generate import Generation
+from vidi.http.access import CALLER, Access, Caller
 from vidi.http.keys import DayUsage, Key, KeyRing, UsageBook, UsageStore, check_model, open_usage, sha256_hex
+from vidi.http.logs import RequestRecord, recorded
 from vidi.http.middleware import Gateway
+from vidi.http.response import ADDED_HEADERS
 from vidi.settings import Settings, SettingsError, server_keys
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -388,7 +394,7 @@ def test_tokens_come_back_at_midnight() -> None:
     key = Key("k", "k", "0", tokens_per_day=10)
 
     def spend(tokens: int) -> None:
-        asyncio.run(_answer(book, key, tokens))
+        asyncio.run(_answer(book, key, _pieces(tokens)))
 
     book.check_tokens(key)
     spend(9)
@@ -410,9 +416,35 @@ async def _pieces(tokens: int, then: Callable[[], None] = lambda: None) -> Async
     then()
 
 
-async def _answer(book: UsageBook, key: Key | None, tokens: int, prompt: int = 0) -> None:
-    with book.metered(key, prompt, _pieces(tokens)) as pieces:
-        assert [piece.tokens async for piece in pieces] == [1] * tokens
+class _Made(AbstractAsyncContextManager[Generation]):
+    """An answer of these pieces."""
+
+    def __init__(self, pieces: AsyncIterator[Piece], prompt: int) -> None:
+        self._pieces = pieces
+        self._cost = TokenCount(text=prompt)
+
+    async def __aenter__(self) -> Generation:
+        return Generation(CARD, self._cost, self._pieces)
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+async def _answer(
+    book: UsageBook, key: Key | None, pieces: AsyncIterator[Piece], *, prompt: int = 0, most: int = 99
+) -> None:
+    """Read an answer, or so many pieces of it, for a key."""
+    scope: Scope = {"type": "http", "method": "POST", "headers": []}
+    scope["state"] = {CALLER: Caller(key=key), ADDED_HEADERS: {}}
+    RequestRecord.of(scope, "")
+    async with (
+        recorded(Request(scope), book, _Made(pieces, prompt)) as generation,
+        aclosing(generation.pieces) as closed,  # type: ignore[type-var]  # a generator, as all are
+    ):
+        async for _ in closed:
+            most -= 1
+            if not most:
+                break
 
 
 def test_a_stream_that_is_cut_costs_what_was_made_and_a_refused_one_nothing() -> None:
@@ -420,21 +452,13 @@ def test_a_stream_that_is_cut_costs_what_was_made_and_a_refused_one_nothing() ->
     key = Key("k", "k", "0")
 
     async def cut() -> None:
-        with book.metered(key, 100, _pieces(50)) as pieces:
-            async with aclosing(pieces) as closed:  # type: ignore[type-var]  # a generator, as all pieces are
-                async for piece in closed:
-                    if piece:
-                        break
+        await _answer(book, key, _pieces(50), most=1, prompt=100)
 
     async def break_off() -> None:
-        with book.metered(key, 100, _pieces(3, _fail)) as pieces:
-            async for _ in pieces:
-                pass
+        await _answer(book, key, _pieces(3, _fail), prompt=100)
 
     async def refuse() -> None:
-        with book.metered(key, 100, _pieces(0, _fail)) as pieces:
-            async for _ in pieces:
-                pass
+        await _answer(book, key, _pieces(0, _fail), prompt=100)
 
     asyncio.run(cut())
     assert book.today()["k"] == DayUsage(0, 100, 1)
@@ -444,7 +468,7 @@ def test_a_stream_that_is_cut_costs_what_was_made_and_a_refused_one_nothing() ->
     with pytest.raises(Unavailable):
         asyncio.run(refuse())
     assert book.today()["k"] == DayUsage(0, 200, 4)
-    asyncio.run(_answer(book, None, 3))
+    asyncio.run(_answer(book, None, _pieces(3)))
     assert list(book.today()) == ["k"]
 
 

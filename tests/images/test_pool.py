@@ -197,6 +197,19 @@ def test_several_decoders_work_at_once_until_they_idle() -> None:
     _run(story, lambda: DecoderPool(size=3, limits=DecoderLimits(HANG_SECONDS, 1 << 30), idle_seconds=0.1))
 
 
+def test_what_is_kept_goes_when_nothing_is_decoded_for_a_while() -> None:
+    async def story(pool: DecoderPool) -> None:
+        await _goes_on(pool)
+        decoded = pool.decoded
+        async with asyncio.timeout(HANG_SECONDS):
+            while pool.decoded == decoded:
+                await asyncio.sleep(0.02)
+                await _goes_on(pool)
+
+    limits = DecoderLimits(HANG_SECONDS, 1 << 30)
+    _run(story, lambda: DecoderPool(size=1, limits=limits, idle_seconds=0.1, keep=1 << 20))
+
+
 def test_big_pictures_are_decoded_one_at_a_time() -> None:
     big = drawn.encoded(Image.new("1", (5_000, 4_000)), "PNG")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pkgutil
 import signal
@@ -12,7 +13,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "ask": ("vidi.cli.ask:ask", "Ask one question about one or several photos."),
     "caption": ("vidi.cli.ask:caption", "Say what is in each photo."),
-    "chat": ("vidi.cli.chat:chat", "Talk about photos, question after question."),
+    "chat": ("vidi.cli.ask:chat", "Talk about photos, question after question."),
     "detect": ("vidi.cli.ask:detect", "Box the objects in each photo, and draw them."),
     "doctor": ("vidi.cli.doctor:doctor", "Say what this machine has, and what to do."),
     "files": ("vidi.cli.files:files", "Upload files to a running server, and see what is there."),
@@ -24,6 +25,11 @@ COMMANDS = {
     "serve": ("vidi.cli.serve:serve", "Serve the Gemini API until Ctrl-C."),
 }
 """Where each command lies, and what it is for. Loading one costs half a second, so help and Tab load none."""
+
+
+OBJECTS_PER_COLLECTION = 50_000
+"""New objects until Python looks for rubbish: what is loaded stays, and by its own choice of 700 it would go
+through all of that again and again."""
 
 
 def leave_quietly(_number: int, _frame: object) -> None:
@@ -38,4 +44,5 @@ def run() -> None:
     is before that: what it prints when it is stopped there is not ours.
     """
     signal.signal(signal.SIGINT, leave_quietly)
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
     pkgutil.resolve_name("vidi.cli.main:main")()

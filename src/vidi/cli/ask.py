@@ -1,4 +1,4 @@
-"""`vidi caption`, `ask` and `detect`: questions about pictures."""
+"""`vidi caption`, `ask`, `detect` and `chat`: questions about pictures."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -120,6 +121,62 @@ def detect(
     question = DETECT_NAMED.format(what) if what else DETECT
     question = MASKS.format(what or "all objects") if masks else question
     _each(common, files, question, Wishes(common.model, json_only=True), show)
+
+
+@click.command()
+@photos_argument
+@common_options
+@answer_options
+def chat(photos: tuple[str, ...], wishes: Wishes, common: Common) -> None:
+    """Talk about PHOTOs: each line is a question, and earlier ones are remembered.
+
+    Ctrl-C stops an answer, or ends the conversation where a question is awaited; so does Ctrl-D.
+
+    \b
+    vidi chat street.jpg
+    """
+    opened = AsyncExitStack()
+    # The loop runs while an answer is made, not while a person thinks: input() is read by this thread.
+    with asyncio.Runner() as runner:
+        try:
+            client = runner.run(opened.enter_async_context(connect(common.settings, common.server)))
+            _talk(runner, client, expand_photos(photos), wishes)
+        except (ClientError, VidiError) as error:
+            raise click.ClickException(str(error)) from None
+        finally:
+            runner.run(opened.aclose())
+
+
+def _talk(runner: asyncio.Runner, client: Client, photos: Sequence[Photo], wishes: Wishes) -> None:
+    pictures = [runner.run(named_picture(photo)) for photo in photos]
+    past: list[Exchange] = []
+    while True:
+        try:
+            question = input("> ").strip()
+        except (EOFError, KeyboardInterrupt):
+            click.echo()
+            return
+        if not question:
+            continue
+        asked = Exchange(question, () if past else pictures)
+        try:
+            answer = runner.run(_answer(client, [*past, asked], wishes))
+        except KeyboardInterrupt:
+            click.echo(" (stopped)")
+            continue
+        except ClientError as error:
+            click.secho(str(error), fg="red", err=True)
+            continue
+        past.append(Exchange(asked.text, asked.pictures, answer))
+
+
+async def _answer(client: Client, conversation: Sequence[Exchange], wishes: Wishes) -> str:
+    pieces: list[str] = []
+    async for piece in client.stream(conversation, wishes):
+        click.echo(piece, nl=False)
+        pieces.append(piece)
+    click.echo()
+    return "".join(pieces)
 
 
 async def _together(common: Common, photos: Sequence[Photo], question: str, wishes: Wishes) -> None:

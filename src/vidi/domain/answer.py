@@ -6,7 +6,7 @@ Streaming is the only path; a whole answer is `fold(pieces)`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 
@@ -126,7 +126,16 @@ class PieceBuffer:
     def _open(self) -> Iterator[Piece]:
         if self._first is not None:
             text = "".join([*self._texts, *self._recent])
-            yield replace(self._first, text=text, tokens=self._tokens, finish=self._finish)
+            first = self._first
+            yield Piece(text, self._tokens, first.thought, self._finish, first.candidate, first.call)
+
+
+def gathered(pieces: Iterable[Piece]) -> PieceBuffer:
+    """A whole answer, its pieces of one kind joined."""
+    buffer = PieceBuffer()
+    for piece in pieces:
+        buffer.add(piece)
+    return buffer
 
 
 def fold(pieces: Iterable[Piece]) -> tuple[Answer, ...]:

@@ -241,6 +241,7 @@ class Request(Generic[Image]):
     Attributes:
         functions: What the model may call; empty if nothing.
         must_call: Whether the answer must be a call of one of them.
+        streamed: Whether the answer is read while it is made; it is the same answer.
     """
 
     turns: tuple[Turn[Image], ...]
@@ -252,6 +253,7 @@ class Request(Generic[Image]):
     candidates: int = 1
     functions: tuple[FunctionDeclaration, ...] = ()
     must_call: bool = False
+    streamed: bool = field(default=True, compare=False)
 
     def images(self) -> Iterator[Image]:
         """Every image, in the caller's order."""
@@ -289,6 +291,7 @@ class Request(Generic[Image]):
             candidates=self.candidates,
             functions=self.functions,
             must_call=self.must_call,
+            streamed=self.streamed,
         )
 
 

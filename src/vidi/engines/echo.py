@@ -112,7 +112,9 @@ class Echo:
         if calls:
             yield from _called(calls, prompt.sampling)
             return
-        words = _paced(_words(_reply(prompt, given)), given)
+        said = _reply(prompt, given)
+        read_along = prompt.streamed or _STEERED.search(given.text)
+        words = _paced(_words(said), given) if read_along else [said]
         yield from bounded(words, prompt.sampling, limit=CARD.output_token_limit)
 
     def close(self) -> None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from importlib.resources import as_file, files
 from pathlib import Path
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
+from pkgutil import resolve_name
 
 from vidi.domain.errors import FailedPrecondition
 from vidi.domain.schema import JsonValue
@@ -60,11 +58,12 @@ def load_profiles(folder: Path | None = None) -> tuple[Profile, ...]:
     Raises:
         ProfileError: A file is unreadable, or takes a name that is taken.
     """
-    paths = [*_built_in(), *(sorted(folder.glob("*.toml")) if folder and folder.is_dir() else ())]
+    # What comes with Vidi is held against the schema by its tests, not at every start.
+    ours = [(path, _profile(_Table(_read(path)))) for path in _built_in()]
+    users = sorted(folder.glob("*.toml")) if folder and folder.is_dir() else ()
     taken: dict[str, Path] = {}
     found: list[Profile] = []
-    for path in paths:
-        profile = load_profile(path)
+    for path, profile in (*ours, *((path, load_profile(path)) for path in users)):
         for name in (f"family {profile.family}", *(f"model {model.id}" for model in profile.models)):
             if name in taken:
                 raise ProfileError(
@@ -83,9 +82,10 @@ def load_profile(path: Path) -> Profile:
         ProfileError: The file is missing, is no TOML, or does not say what a profile must.
     """
     table = _read(path)
-    mismatch = best_match(Draft202012Validator(_schema()).iter_errors(table))
-    if mismatch is not None:
-        raise ProfileError(f"{path}: {_told(mismatch)}")
+    # Loaded here, since only a user's own file needs it.
+    advise: Callable[[JsonValue, Mapping[str, JsonValue]], str] = resolve_name("vidi.engines.mismatch:advise")
+    if advice := advise(table, _schema()):
+        raise ProfileError(f"{path}: {advice}")
     profile = _profile(_Table(table))
     for problem in _problems(profile):
         raise ProfileError(f"{path}: {problem}")
@@ -114,42 +114,6 @@ def _read(path: Path) -> dict[str, JsonValue]:
         raise ProfileError(f"{path} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ProfileError(f"{path} is no TOML in UTF-8: {error}") from error
-
-
-def _told(mismatch: ValidationError) -> str:
-    """A mismatch as a person reads it: which key, what it is, what it may be."""
-    at = mismatch.json_path.removeprefix("$").removeprefix(".") or "the file"
-    schema, value = mismatch.schema, mismatch.instance
-    assert isinstance(schema, dict)
-    known = schema.get("properties", {})
-    if mismatch.validator == "required" and isinstance(value, dict):
-        missing = next(key for key in schema["required"] if key not in value)
-        return f"{at} lacks the key {missing!r}: {known[missing]['description']}."
-    if mismatch.validator == "additionalProperties" and known and isinstance(value, dict):
-        stray = next(key for key in value if key not in known)
-        return f"{at} has an unknown key {stray!r}. Known keys: {', '.join(known)}."
-    described = f" ({schema['description']})" if "description" in schema else ""
-    return f"{at} is {_short(value)}; {_may_be(mismatch, schema)}{described}."
-
-
-def _may_be(mismatch: ValidationError, schema: Mapping[str, JsonValue]) -> str:
-    rule = schema[str(mismatch.validator)]
-    told = {
-        "enum": "it may be one of {}",
-        "type": "it must be of type {}",
-        "pattern": "it must match {}",
-        "minimum": "it must be {} or more",
-        "maximum": "it must be {} or less",
-        "minLength": "it must have at least {} characters",
-        "maxLength": "it must have at most {} characters",
-        "maxItems": "it may have at most {} elements",
-    }.get(str(mismatch.validator), f"it must satisfy {mismatch.validator} {{}}")
-    return told.format(", ".join(map(str, rule)) if isinstance(rule, list) else rule)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _problems(profile: Profile) -> Iterator[str]:

@@ -25,6 +25,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pkgutil import resolve_name
 from typing import Protocol, TypeVar
 
 from vidi.domain.geometry import Box, MaskImage
@@ -47,6 +49,35 @@ class Segmenter(Protocol):
     def close(self) -> None:
         """Free what it holds. Called once, when no mask is being made."""
         ...
+
+
+class OpenedLate:
+    """A segmenter that is opened for the first mask: most servers never make one, and it loads much."""
+
+    def __init__(self, opener: str, context: object) -> None:
+        """Take where it lies, as module:function, and what that function gets."""
+        self._opener = opener
+        self._context = context
+
+    @cached_property
+    def opened(self) -> Segmenter:
+        """The segmenter itself."""
+        opener: Callable[[object], Segmenter] = resolve_name(self._opener)
+        return opener(self._context)
+
+    def mask(self, picture: Picture, box: Box, label: str) -> MaskImage:
+        """As it does."""
+        return self.opened.mask(picture, box, label)
+
+    def close(self) -> None:
+        """Close it, if it was opened."""
+        if "opened" in self.__dict__:
+            self.opened.close()
+
+
+def open_colour(context: object) -> Segmenter:
+    """The built-in segmenter, for the first mask."""
+    return OpenedLate("vidi.engines.colour_segmenter:open_segmenter", context)
 
 
 Result = TypeVar("Result")

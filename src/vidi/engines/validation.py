@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
+from pkgutil import resolve_name
 
 import re2
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
-from jsonschema.validators import extend
 
 from vidi.domain.answer import Finish, Piece
 from vidi.domain.budget import Budget, BudgetSpent
@@ -61,12 +59,12 @@ def validate_value(value: JsonValue, schema: Schema) -> None:
         ) from None
     if budget.spent > EXPLAINED:
         raise AnswerMismatch("The model's answer does not match the response schema.")
-    mismatch = best_match(_Validator(to_json_schema(schema)).iter_errors(value))
-    if mismatch is not None:
-        raise AnswerMismatch(
-            f"The model's answer does not match the response schema at {mismatch.json_path}: "
-            f"{_shortened(mismatch.message)}"
-        )
+    # Loaded here, since most programs never meet such an answer.
+    describe: Callable[[JsonValue, Mapping[str, JsonValue]], str] = resolve_name(
+        "vidi.engines.mismatch:describe"
+    )
+    if described := describe(value, to_json_schema(schema)):
+        raise AnswerMismatch(f"The model's answer does not match the response schema at {described}")
 
 
 CHECK_BUDGET = 1_000_000
@@ -205,10 +203,6 @@ def _refuse_constant(name: str) -> JsonValue:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _shortened(message: str, length: int = 300) -> str:
-    return message if len(message) <= length else message[: length - 3] + "..."
-
-
 def to_json_schema(schema: Schema) -> dict[str, JsonValue]:
     """Write a schema as JSON Schema 2020-12, without what is open and without unreadable patterns."""
     written: dict[str, JsonValue] = {"description": schema.description} if schema.description else {}
@@ -299,14 +293,6 @@ def matches(pattern: str, text: str) -> bool:
 def match_cost(pattern: str) -> int:
     """What looking for a readable pattern costs, in units of a budget."""
     return 1 + int(re2.compile(pattern, _QUIET_AND_SMALL).programsize) // _STEPS_PER_UNIT
-
-
-def _pattern(_: object, pattern: str, value: JsonValue, __: object) -> Iterator[ValidationError]:
-    if isinstance(value, str) and not matches(pattern, value):
-        yield ValidationError(f"{value!r} does not match {pattern!r}")
-
-
-_Validator = extend(Draft202012Validator, {"pattern": _pattern})
 
 
 Attempt = Callable[[], Generator[Piece, None, None]]

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 
-from vidi.domain.answer import Piece, TokenCount
+from vidi.domain.answer import Piece, TokenCount, gathered
 from vidi.domain.errors import Internal, Unavailable, VidiError
 from vidi.domain.prompt import Prompt, PromptHeaders
 from vidi.engines.base import Engine, Instant, ModelCard, OwnProcess, Restarting, SelfCheck
@@ -92,7 +92,7 @@ class Worker:
         self._turns = asyncio.Semaphore(PREPARED * engine.card.slots)
         self._slots = asyncio.Semaphore(engine.card.slots)
         self._running: set[asyncio.Future[None]] = set()
-        self._at_once = 0
+        self._at_once: set[_AtOnce] = set()
         self._threads = _KeptThreads(engine.card.id)
         # Its own, so that an engine whose server is frozen holds up nobody else's work.
         self._counters = ThreadPoolExecutor(
@@ -113,7 +113,7 @@ class Worker:
     def state(self) -> WorkerState:
         """How the model is doing."""
         restarts = self._engine.restarts if isinstance(self._engine, Restarting) else 0
-        running = len(self._running) + self._at_once
+        running = len(self._running) + len(self._at_once)
         waiting = max(0, self._admitted + self._left_behind - running)
         pid = self._engine.pid if isinstance(self._engine, OwnProcess) else None
         memory = resident_bytes(pid) if pid else 0
@@ -150,24 +150,19 @@ class Worker:
         """Wait until it is time to prepare the prompt; it counts as prepared until the block is left."""
         return self._turns
 
-    @asynccontextmanager
-    async def stream(self, prompt: Prompt) -> AsyncIterator[AsyncIterator[Piece]]:
+    def stream(self, prompt: Prompt) -> AbstractAsyncContextManager[AsyncIterator[Piece]]:
         """Run a prompt; leaving the block cancels what still runs.
 
         The slot comes back when the engine's loop has really ended: at its next piece after a cancel. Until
         then it takes the place of a prompt that waits.
         """
-        await self._slots.acquire()
         if self._instant is not None and self._instant.answers_at_once(prompt):
-            self._at_once += 1
-            answer = self._answer(prompt)
-            try:
-                yield answer
-            finally:
-                await answer.aclose()
-                self._at_once -= 1
-                self._slots.release()
-            return
+            return _AtOnce(self._slots, self._at_once, self._answer(prompt))
+        return self._on_thread(prompt)
+
+    @asynccontextmanager
+    async def _on_thread(self, prompt: Prompt) -> AsyncIterator[AsyncIterator[Piece]]:
+        await self._slots.acquire()
         channel = _Channel(asyncio.get_running_loop())
         self._running.add(channel.over)
         channel.over.add_done_callback(self._free_slot)
@@ -184,10 +179,10 @@ class Worker:
                 channel.over.add_done_callback(self._catch_up)
 
     async def _answer(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
-        """The answer of an engine that has it at once, made on the event loop."""
+        """The answer of an engine that has it at once: in one where nobody reads it piece by piece."""
         try:
             with closing(self._engine.generate(prompt)) as pieces:
-                for piece in pieces:
+                for piece in pieces if prompt.streamed else gathered(pieces):
                     if _says_something(piece):
                         yield piece
         except VidiError:
@@ -226,6 +221,27 @@ class Worker:
                 log.warning("%s is left behind at work on %d prompts", self.card.id, len(stuck))
                 return
         self._engine.close()
+
+
+class _AtOnce(AbstractAsyncContextManager[AsyncIterator[Piece]]):
+    """An answer that is made on the event loop, in a slot."""
+
+    def __init__(
+        self, slots: asyncio.Semaphore, running: set[_AtOnce], answer: AsyncGenerator[Piece, None]
+    ) -> None:
+        self._slots = slots
+        self._running = running
+        self._answer = answer
+
+    async def __aenter__(self) -> AsyncIterator[Piece]:
+        await self._slots.acquire()
+        self._running.add(self)
+        return self._answer
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._answer.aclose()
+        self._running.discard(self)
+        self._slots.release()
 
 
 def _says_something(piece: Piece) -> bool:

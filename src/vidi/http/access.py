@@ -36,7 +36,7 @@ OWNER = "owner"
 UPLOAD_ID = "upload_id"
 """The query parameter that holds an upload's secret."""
 
-FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
 """Headers that say that a request comes from further away than the connection does."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -294,7 +294,7 @@ def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _is_forwarded(headers: Headers) -> bool:
-    return any(name in headers for name in FORWARDED)
+    return not FORWARDED.isdisjoint(headers)
 
 
 def _last(headers: Headers, name: str) -> str:

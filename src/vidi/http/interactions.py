@@ -7,8 +7,8 @@ continues before it, and goes the way of every other prompt. `docs/interactions.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 
 from starlette.requests import Request
@@ -27,7 +27,6 @@ from vidi.http.keys import UsageBook, check_model
 from vidi.http.logs import record_of, recorded
 from vidi.http.response import (
     LONGEST_NAME,
-    add_grounding_header,
     api_version,
     encode_errors_with,
     json_response,
@@ -211,15 +210,10 @@ class InteractionEndpoint:
         async with self._generate(call) as generation:
             yield self._events(call, generation)
 
-    @asynccontextmanager
-    async def _generate(self, call: InteractionCall) -> AsyncIterator[Generation]:
-        key = caller_of(call.request).key
-        self.usage.check_tokens(key)
-        generating = self.service.generate(call.new.model, call.conversation, call.owner)
-        async with recorded(call.request, generating) as generation:
-            add_grounding_header(call.request, generation.grounding)
-            with self.usage.metered(key, generation.cost.total, generation.pieces) as pieces:
-                yield generation.passed_on(pieces)
+    def _generate(self, call: InteractionCall) -> AbstractAsyncContextManager[Generation]:
+        conversation = replace(call.conversation, streamed=call.new.streamed)
+        generating = self.service.generate(call.new.model, conversation, call.owner)
+        return recorded(call.request, self.usage, generating)
 
     async def _events(self, call: InteractionCall, generation: Generation) -> AsyncIterator[bytes]:
         """The answer in events; it is kept before the last one says that it is complete."""

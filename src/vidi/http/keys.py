@@ -10,13 +10,12 @@ import hashlib
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from vidi.domain.answer import Piece
 from vidi.domain.errors import PermissionDenied, QuotaExceeded, QuotaViolation
 from vidi.storage.clock import Clock
 from vidi.storage.disk import PosixDisk
@@ -287,34 +286,10 @@ class UsageBook:
                 reason="RATE_LIMIT_EXCEEDED",
             )
 
-    def metered(
-        self, key: Key | None, prompt_tokens: int, pieces: AsyncIterator[Piece]
-    ) -> AbstractContextManager[AsyncIterator[Piece]]:
-        """The same pieces. What was made of them when the block is left, and the prompt, is counted.
-
-        An answer that ends before its first piece costs nothing: it was refused, or failed.
-        """
-        return nullcontext(pieces) if key is None else self._metered(key, prompt_tokens, pieces)
-
-    @contextmanager
-    def _metered(
-        self, key: Key, prompt_tokens: int, pieces: AsyncIterator[Piece]
-    ) -> Iterator[AsyncIterator[Piece]]:
-        made = 0
-        begun = False
-
-        async def counted() -> AsyncIterator[Piece]:
-            nonlocal made, begun
-            async for piece in pieces:
-                begun = True
-                made += piece.tokens
-                yield piece
-
-        try:
-            yield counted()
-        finally:
-            if begun:
-                self._add(key, DayUsage(prompt_tokens=prompt_tokens, output_tokens=made))
+    def charge(self, key: Key | None, prompt_tokens: int, output_tokens: int) -> None:
+        """Count the tokens of an answer."""
+        if key is not None:
+            self._add(key, DayUsage(prompt_tokens=prompt_tokens, output_tokens=output_tokens))
 
     async def run_saving(self, threads: StorageThreads, every: timedelta = SAVE_EVERY) -> None:
         """Write down what is new, again and again until cancelled."""

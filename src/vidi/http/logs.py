@@ -25,6 +25,9 @@ from starlette.types import Scope
 
 from vidi.domain.answer import Piece
 from vidi.generate import Generation
+from vidi.http.access import caller_of
+from vidi.http.keys import UsageBook
+from vidi.http.response import add_grounding_header
 
 RECORD = "record"
 """Key in a request's state: its `RequestRecord`."""
@@ -141,23 +144,31 @@ def record_of(request: Request) -> RequestRecord:
 
 
 def recorded(
-    request: Request, generating: AbstractAsyncContextManager[Generation]
+    request: Request, usage: UsageBook, generating: AbstractAsyncContextManager[Generation]
 ) -> AbstractAsyncContextManager[Generation]:
-    """An answer that is being made, with its model, tokens and stages written down."""
-    return _Recorded(record_of(request), generating)
+    """An answer that is being made; its model, tokens and stages are written down, and its key is charged.
+
+    Entering raises QuotaExceeded for a key that has used up its tokens.
+    """
+    return _Recorded(request, usage, generating)
 
 
 class _Recorded(AbstractAsyncContextManager[Generation]):
-    def __init__(self, record: RequestRecord, generating: AbstractAsyncContextManager[Generation]) -> None:
-        self._record = record
+    def __init__(
+        self, request: Request, usage: UsageBook, generating: AbstractAsyncContextManager[Generation]
+    ) -> None:
+        self._request = request
+        self._usage = usage
         self._generating = generating
 
     async def __aenter__(self) -> Generation:
-        record = self._record
+        self._usage.check_tokens(caller_of(self._request).key)
+        record = record_of(self._request)
         record.end_stage("read")
         generation = await self._generating.__aenter__()
         record.model, record.tokens_in = generation.card.id, generation.cost.total
         record.end_stage("prepare")
+        add_grounding_header(self._request, generation.grounding)
         return generation.passed_on(_watched(generation.pieces, record))
 
     async def __aexit__(
@@ -166,6 +177,10 @@ class _Recorded(AbstractAsyncContextManager[Generation]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool | None:
+        record = record_of(self._request)
+        # An answer that ends before its first piece costs nothing: it was refused, or failed.
+        if "first" in record.stages:
+            self._usage.charge(caller_of(self._request).key, record.tokens_in, record.tokens_out)
         return await self._generating.__aexit__(kind, error, trace)
 
 

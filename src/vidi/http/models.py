@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,7 +22,7 @@ from vidi.http.access import caller_of
 from vidi.http.body import BodyReader
 from vidi.http.keys import UsageBook, check_model
 from vidi.http.logs import record_of, recorded
-from vidi.http.response import LONGEST_NAME, JsonReply, add_grounding_header, api_version, json_response
+from vidi.http.response import LONGEST_NAME, JsonReply, api_version, json_response
 from vidi.http.stream import ARRAY, EVENTS, Stream, cancel_on_disconnect, deadline, requested_timeout
 from vidi.wire.decode import RequestLimits, decode_count, decode_generate
 from vidi.wire.encode import (
@@ -136,23 +136,18 @@ class GenerateEndpoint:
                 cost = await self.service.count(model, conversation, request.state.owner)
                 record_of(request).tokens_in = cost.total
                 return JsonReply(encode_count(cost))
-            async with self._generate(request, model, conversation) as generation:
+            whole = replace(conversation, streamed=False)
+            async with self._generate(request, model, whole) as generation:
                 gathered = PieceBuffer()
                 async for piece in generation.pieces:
                     gathered.add(piece)
         return JsonReply(encode_response(tuple(gathered), meta=_meta(generation, conversation)))
 
-    @asynccontextmanager
-    async def _generate(
+    def _generate(
         self, request: Request, model: str, conversation: Conversation
-    ) -> AsyncIterator[Generation]:
-        key = caller_of(request).key
-        self.usage.check_tokens(key)
+    ) -> AbstractAsyncContextManager[Generation]:
         generating = self.service.generate(model, conversation, request.state.owner)
-        async with recorded(request, generating) as generation:
-            add_grounding_header(request, generation.grounding)
-            with self.usage.metered(key, generation.cost.total, generation.pieces) as pieces:
-                yield generation.passed_on(pieces)
+        return recorded(request, self.usage, generating)
 
     @asynccontextmanager
     async def _stream(

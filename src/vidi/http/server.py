@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import HANDLED_SIGNALS
 
+from vidi.byte_budget import share_heap
 from vidi.domain.errors import InvalidRequest
 from vidi.http.stream import Drain
 from vidi.wire.encode import encode_error
@@ -292,6 +293,7 @@ def serve(app: ASGIApp, listener: socket.socket, drain: Drain) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(OBJECTS_PER_COLLECTION)
+    share_heap()
     config = uvicorn.Config(
         app,
         http=Protocol,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -94,32 +94,33 @@ class Drain:
         """Whether nothing runs that came before the end."""
         return not self._running
 
-    @contextmanager
-    def request(self) -> Iterator[None]:
+    def request(self) -> AbstractContextManager[None]:
         """One request, from its begin to its end.
 
         Raises:
             Unavailable: The server is ending, or did while the request ran.
         """
+        return _RequestOf(self)
+
+    def named(self) -> AbstractContextManager[None]:
+        """Make an error of being cut off, for the innermost block that can still tell the client."""
+        return _Named(self)
+
+    def enter(self) -> None:
+        """A request begins. Raises Unavailable, as `request`."""
         if self.begun:
             raise _ending()
-        task = _current_task()
-        self._running.add(task)
-        try:
-            with self.named():
-                yield
-        finally:
-            self._running.discard(task)
+        self._running.add(_current_task())
 
-    @contextmanager
-    def named(self) -> Iterator[None]:
-        """Make an error of being cut off, for the innermost block that can still tell the client."""
-        try:
-            yield
-        except asyncio.CancelledError:
-            if self._over and _current_task().uncancel() == 0:
-                raise _ending() from None
-            raise
+    def leave(self) -> None:
+        """It ends."""
+        self._running.discard(_current_task())
+
+    def name(self, error: type[BaseException] | None) -> None:
+        """Raise Unavailable in place of an error that is the server's own end."""
+        cancelled = error is not None and issubclass(error, asyncio.CancelledError)
+        if cancelled and self._over and _current_task().uncancel() == 0:
+            raise _ending() from None
 
     def begin(self) -> None:
         """Take no more requests."""
@@ -130,6 +131,26 @@ class Drain:
         self.begun = self._over = True
         for task in self._running:
             task.cancel()
+
+
+class _Named(AbstractContextManager[None]):
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._drain.name(kind)
+
+
+class _RequestOf(_Named):
+    def __enter__(self) -> None:
+        self._drain.enter()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._drain.leave()
+        self._drain.name(kind)
 
 
 def _current_task() -> asyncio.Task[object]:

@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from vidi.byte_budget import ByteBudget
+from vidi.byte_budget import ByteBudget, give_back
 from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import Fit, canvas, place
 from vidi.domain.prompt import ImageFormat, ImageHeader, Picture
@@ -42,7 +42,9 @@ DECODER_MEMORY = 2_000_000_000
 NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
 
 _START_SECONDS = 30.0
-_IDLE_SECONDS = 60.0
+IDLE_SECONDS = 60.0
+"""How long decoders wait for the next picture; what takes memory only to be quick is then given up."""
+
 _SLICE_BYTES = 4 << 20
 """Bytes moved between two turns of the event loop; about a millisecond."""
 
@@ -188,8 +190,8 @@ class DecoderPool:
 
     A file that was prepared in the same way before is not decoded again while there is room to keep it.
 
-    Processes start with the first picture and stay warm; all but one of those that idle for a minute
-    are let go. One pool belongs to one event loop.
+    Processes start with the first picture and stay warm. After a minute without a picture to decode all but
+    one of them are let go, and no picture is kept any more. One pool belongs to one event loop.
     """
 
     def __init__(
@@ -198,7 +200,7 @@ class DecoderPool:
         size: int,
         limits: DecoderLimits,
         budget: ByteBudget | None = None,
-        idle_seconds: float = _IDLE_SECONDS,
+        idle_seconds: float = IDLE_SECONDS,
         keep: int = 0,
     ) -> None:
         """Start nothing yet.
@@ -207,7 +209,7 @@ class DecoderPool:
             size: Most decoder processes at the same time.
             limits: Of each of these processes.
             budget: Where the bytes of files that are being decoded are taken from; None has no end.
-            idle_seconds: After so long without a picture, all decoders but one are let go.
+            idle_seconds: After so long without a picture, all decoders but one are let go, and what is kept.
             keep: Most bytes of prepared pixels that are kept for the next request with the same file.
         """
         self.decoded = 0
@@ -369,6 +371,8 @@ class DecoderPool:
         """Nothing has been decoded for a while: give memory back, but keep one decoder warm."""
         while len(self._idle) > 1:
             self._discard(self._idle.pop())
+        self._cache.clear()
+        give_back()
 
     def _discard(self, decoder: _DecoderProcess) -> None:
         """Kill a decoder; it is reaped on a thread, since one with gigabytes takes a while to end."""

@@ -38,6 +38,8 @@ class Message(BaseModel):
         loc_by_alias=False,
         frozen=True,
         protected_namespaces=(),
+        # Most requests need none of them: pydantic builds what is first read by, under a lock.
+        defer_build=True,
     )
 
     _aliases: ClassVar[Mapping[str, str]] = {}

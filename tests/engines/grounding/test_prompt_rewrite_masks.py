@@ -75,6 +75,37 @@ def test_masks_are_not_wanted(text: str) -> None:
     assert boxes_for_masks(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("Dame las máscaras de segmentación de los perros", "Dame las cajas delimitadoras de los perros"),
+        ("mascaras de segmentacion de los coches", "cajas delimitadoras de los coches"),
+        ("Dame máscaras de segmentación.", "Dame cajas delimitadoras."),
+        ("Genera una mascara para cada perro", "Genera cajas delimitadoras para cada perro"),
+        ("Detecta los perros y dame sus máscaras", "Detecta los perros y dame sus cajas delimitadoras"),
+        ("Segmenta los perros.", "detecta los perros."),
+        ("Haz la segmentación semántica de los perros", "detecta los perros"),
+    ],
+)
+def test_masks_are_asked_for_in_spanish(text: str, asked: str) -> None:
+    assert means_masks(text)
+    assert boxes_for_masks(text) == asked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No devuelvas máscaras de segmentación",
+        "¿La persona lleva una máscara?",
+        "Detecta las personas con máscara.",
+        "¿De qué color es la máscara?",
+    ],
+)
+def test_masks_that_are_worn_in_spanish_are_not_asked_for(text: str) -> None:
+    assert not means_masks(text)
+    assert boxes_for_masks(text) == text
+
+
 def test_what_only_describes_the_answer_goes_and_limits_stay() -> None:
     text = "Return JSON. At most 3 objects as JSON. Detect the dogs. Dogs are friendly."
     assert without_form(text) == "At most 3 objects as JSON. Detect the dogs. Dogs are friendly."

@@ -34,7 +34,7 @@ def test_questions_about_a_picture_go_where_it_was_seen_and_pictures_are_spread(
     with ExitStack() as stack:
         backends = [stack.enter_context(fake()) for _ in range(3)]
         engine = stack.enter_context(engine_on(backends[0], tmp_path, *backends[1:]))
-        for picture in pictures(12):
+        for picture in pictures(40):
             before = chats_of(backends)
             for question in ("What is this?", "And that?", "Where?"):
                 fold(engine.generate(prompt(picture, question)))
@@ -96,14 +96,14 @@ def test_a_dead_server_is_passed_over_at_once_and_comes_back(tmp_path: Path) -> 
                 assert engine.problem() == ""
                 assert isinstance(engine, SelfCheck)
         with engine_on(alive, tmp_path, replace(alive, port=port)) as engine:
-            for picture in pictures(8):
+            for picture in pictures(32):
                 assert fold(engine.generate(prompt(picture, "Hi")))[0].text == "A red circle."
             until(engine.away)
             assert engine.away() == (f"127.0.0.1:{port} is not there",)
             assert engine.problem() == ""
             with fake(port=port) as back:
                 until(lambda: not engine.away())
-                for picture in pictures(8):
+                for picture in pictures(32):
                     fold(engine.generate(prompt(picture, "Hi")))
                 assert back.chats()
 

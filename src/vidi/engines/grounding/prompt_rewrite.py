@@ -70,6 +70,14 @@ _WRITTEN_MASK = r"(?:[\"'“`](?:\w+_)?masks?[\"'”`]|\bbase_?64\b|\bpngs?\b)"
 _KUTU = r"(?:s[ıi]n[ıi]rlay[ıi]c[ıi]|çevreleyen|cevreleyen)_kutu\w*"
 _RESIM = r"(?:resim|resm|görüntü|fotoğraf|görsel)\w*"
 _BUL = r"(?:bul|ver|göster|döndür|çiz|tespit_et|algıla|listele|belirle|çıkar|yaz|işaretle)\w*"
+# In Spanish masks alone: boxes are asked for in English and Turkish, other words stay the request's own.
+_MASCARA = r"m[aá]scaras?"
+_DAME = (
+    r"(?:(?:da|dad|muestra|devuelve|genera|crea|haz|dibuja|extrae|obt[eé]n|produce)(?:me|nos)?"
+    r"|(?:quiero|necesito)(?:_(?:ver|obtener))?|realiza|hacer)"
+)
+_LAS = r"(?:(?:la|las|una|unas|todas|sus?)_)*"
+_SEGMENTACION = r"segmentaci[oó]n(?:_de_instancias|_sem[aá]ntica)?_(?:de|del)"
 
 RULES: Mapping[Category, tuple[str, ...]] = {
     Category.BOXES: (
@@ -97,11 +105,14 @@ RULES: Mapping[Category, tuple[str, ...]] = {
         rf"^{_ASK}segment(?:_out)?_",
         rf"\b(?:segmentasyon|bölütleme)_mask\w*|\bmask\w*_(?:ve_\w+_)?{_BUL}",
         r"\bbölütle\w*|\bsegmente_et\w*|\bsegmentasyon\w*_(?:yap|ver|çıkar)\w*",
+        rf"\b{_MASCARA}_de_segmentaci[oó]n\b|\b{_DAME}_{_LAS}{_MASCARA}\b",
+        rf"^(?:por_favor,?_)?(?:segmenta(?:r|me)?_|(?:{_DAME}_{_LAS})?{_SEGMENTACION}_)",
     ),
     Category.NO_MASKS: (
         r"\b(?:no|not|never|without|don['’]t|instead_of|avoid|rather_than)\b[^,;]{0,50}\b(?:masks?|segment\w*)\b",
         r"\bmask\w*_(?:\w+_)?(?:ver|döndür|çiz|göster|kullan|yaz|oluştur)me\w*",
         r"\bsegment_.{1,80}_(?:into|by)_",
+        rf"\b(?:sin|no|nunca)\b[^,;]{{0,50}}\b{_MASCARA}\b",
         rf"\bface_{_MASK}\b|\b(?:wear|wears|wearing|takan|takmış)\b",
     ),
     Category.MASK_FORM: (_WRITTEN_MASK,),
@@ -181,7 +192,7 @@ RULES: Mapping[Category, tuple[str, ...]] = {
         r"|eşya\w*|cisim\w*)$",
     ),
 }
-"""The table: English and Turkish."""
+"""The table: English and Turkish; Spanish for masks."""
 
 
 @cache
@@ -204,6 +215,10 @@ _BOXES_FOR_MASKS = (
     (rf"^({_ASK})segment_(?:out_)?", "{}detect "),
     (rf"\b(?:(?:segmentasyon|bölütleme)_)?mask\w*_(?:ve_\w+_)?({_BUL})", "sınırlayıcı kutularını {}"),
     (r"\bbölütle\w*|\bsegmente_et\w*|\bsegmentasyon\w*_(?:yap|ver|çıkar)\w*", "tespit et"),
+    (rf"\b(?:(?:la|una)_)?{_MASCARA}_de_segmentaci[oó]n\b", "cajas delimitadoras"),
+    (rf"\b(?:(?:la|una)_)?{_MASCARA}_(de|del|para|alrededor)\b", "cajas delimitadoras {}"),
+    (rf"\b({_DAME}_{_LAS}){_MASCARA}\b", "{}cajas delimitadoras"),
+    (rf"^(?:por_favor,?_)?(?:segmenta(?:r|me)?_|(?:{_DAME}_{_LAS})?{_SEGMENTACION}_)", "detecta "),
 )
 """What is asked of a model that knows boxes, in the place of words for masks; `{}` is the first group."""
 
@@ -228,7 +243,7 @@ def means_boxes(text: str) -> bool:
     )
 
 
-_MASK_STEM = re.compile("mask|segment|bölüt", re.IGNORECASE)
+_MASK_STEM = re.compile("mask|segment|bölüt|m[aá]scara", re.IGNORECASE)
 
 
 def may_mean_masks(text: str) -> bool:

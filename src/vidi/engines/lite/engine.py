@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
+from vidi.byte_budget import share_heap
 from vidi.domain.answer import Piece, TokenCount
 from vidi.domain.prompt import Picture, Prompt, PromptHeaders, Role, TextFormat
 from vidi.domain.schema import JsonValue, Schema
@@ -28,7 +29,6 @@ from vidi.engines.lite.language.style import AnswerForm, AnswerText, styled
 from vidi.engines.lite.vision.classifier import Classifier
 from vidi.engines.lite.vision.detector import Detector
 from vidi.engines.lite.vision.ocr import open_reader
-from vidi.engines.lite.vision.onnx import share_heap
 from vidi.engines.lite.weights.assets import ensure
 from vidi.engines.lite.world import load_world
 from vidi.engines.schemas import check_size, minimal_value

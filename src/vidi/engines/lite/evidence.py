@@ -7,6 +7,7 @@ costs no model time. The memory holds findings only, no pixels.
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -136,9 +137,8 @@ class Thresholds:
     Scores are the detector's, 0..1; probabilities are the classifier's, summed over the classes meant.
 
     Attributes:
-        shown: A thing that is counted, boxed or placed, where the prompt names none.
-        prominent: The same, where only what stands out is asked for. What is less sure, and all that is seen,
-            a caption tells as a maybe.
+        shown: A thing that is counted, boxed or placed, where the prompt names none. What is less sure, and
+            all that is seen, a caption tells as a maybe.
         named: A box of a class that the prompt names.
         fair: A named thing, as a part of the best score of its kind.
         there: A thing that answers "is there".
@@ -148,22 +148,14 @@ class Thresholds:
         touched: A thing that someone touches who does something.
         kind_there: Probability of a classifier class that answers "is there".
         taken: A thing that stands in the way of a classifier class that it is often taken for.
-        place_sure: Probability of a place, before the things are asked.
-        place_likely: The same, after.
-        telling: A thing that tells the place.
-        told: The thing that a caption states, if there is one.
+        told: The thing that a caption states, if there is one; one of the many that are "several".
         others: A thing that a caption states beside it.
-        agreed: Probability of its kinds that makes a doubtful thing worth telling.
-        counted: A thing that counts in a caption's "two" or "several".
-        leading: The thing that a caption is about, if there is a better one.
-        notable: A thing that is worth a word however small it is.
-        alive: How much more prominent than a person or animal something else must be to lead a caption.
-        minor: Prominence, as a part of the leading thing's, from which another thing is worth a word.
+        clear: A thing that counts in a caption's "two", and that leads it before what is less sure.
+        classified: Probability of a place, and of the kinds of a doubtful thing that make it worth telling.
         detailed: A thing that a detailed description states.
     """
 
-    shown: float = 0.3
-    prominent: float = 0.35
+    shown: float = 0.34
     named: float = 0.2
     fair: float = 0.3
     there: float = 0.26
@@ -173,19 +165,18 @@ class Thresholds:
     touched: float = 0.2
     kind_there: float = 0.15
     taken: float = 0.35
-    place_sure: float = 0.5
-    place_likely: float = 0.15
-    telling: float = 0.3
-    told: float = 0.25
-    others: float = 0.39
-    agreed: float = 0.6
-    counted: float = 0.5
-    leading: float = 0.5
-    notable: float = 0.42
-    alive: float = 3.0
-    minor: float = 0.3
+    told: float = 0.2
+    others: float = 0.4
+    clear: float = 0.5
+    classified: float = 0.2
     detailed: float = 0.33
 
+
+WILD = 0.65
+"""Probability of a wild animal's classes from which an animal that the detector found is taken for it."""
+
+SURE_ANIMAL = 0.7
+"""Score from which the detector's word for an animal stands against the classifier's."""
 
 REMEMBERED_PICTURES = 512
 """How many pictures' findings are kept; some 20 kB each."""
@@ -328,7 +319,7 @@ class Evidence:
 
     def _look(self) -> Detections:
         light = self._light
-        found = self.models.detector.detect(self.picture)
+        found = self._renamed(self.models.detector.detect(self.picture))
         things = [self._coloured(each, light) for each in distinct(found, self.world)]
         small = _shrunk(self.picture)
         return Detections(
@@ -337,6 +328,28 @@ class Evidence:
             sharpness=_sharpness(small),
             flat=float(small.std()) < 3,
         )
+
+    def _renamed(self, found: Sequence[Detection]) -> Sequence[Detection]:
+        """The same, but for animals of which the classifier knows better: the detector has no lions.
+
+        What it is sure of, and what the classifier sees too, keeps its name.
+        """
+        animals = [each for each in found if each.label in self.world.groups["animal"]]
+        if not any(each.score >= self.least.told for each in animals):
+            return found
+        kinds = defaultdict[str, float](float)
+        for label, probability in self.labels:
+            kinds[self.world.family.get(label, "")] += probability
+        wild = max(self.world.wild, key=lambda name: kinds[name])
+        if kinds[wild] < WILD:
+            return found
+        agreed = {label for label, probability in kinds.items() if probability >= self.least.classified}
+        return [
+            replace(each, label=wild)
+            if each in animals and each.score < SURE_ANIMAL and each.label not in agreed
+            else each
+            for each in found
+        ]
 
     def _coloured(self, found: Thing, light: colours.Illumination) -> Thing:
         colour = self.world.known_colours.get(found.label, "")

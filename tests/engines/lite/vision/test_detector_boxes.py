@@ -103,7 +103,7 @@ def test_what_is_kept_never_overlaps_within_a_class(
     assert kept.scores.tolist() == sorted(kept.scores.tolist(), reverse=True)
     assert kept.scores[0] == given_ones.scores.max()
     same = (kept.labels[:, None] == kept.labels) & ~np.eye(len(kept.labels), dtype=np.bool_)
-    assert not (overlaps(kept.corners, kept.corners)[same] > 0.6).any()
+    assert not (overlaps(kept.corners, kept.corners)[same] > 0.5).any()
 
 
 @given(arrays(np.float32, (3, 4), elements=st.floats(-50, 50, width=32)))

@@ -37,18 +37,14 @@ def scene_of(evidence: Evidence) -> Scene | None:
     """The place that a picture shows, if it can be told."""
     told = scores_of(evidence)
     best = max(told, key=lambda scene: told[scene], default="")
-    if best and told[best] >= evidence.least.place_sure:
+    if best and told[best] >= evidence.least.classified:
         return Scene(best, sure=True)
-    things = evidence.things(evidence.least.telling)
+    things = evidence.things()
     for room in evidence.world.rooms:
         if told.get(room.scene, 0.0) >= room.hint and _fits(room, things):
             return Scene(room.scene, sure=False)
     ground = next((each for each in evidence.world.grounds if _shows(each, things, evidence)), None)
-    if ground:
-        return Scene(ground.scene, sure=False)
-    if best and told[best] >= evidence.least.place_likely:
-        return Scene(best, sure=False)
-    return None
+    return Scene(ground.scene, sure=False) if ground else None
 
 
 def _shows(ground: Ground, things: Sequence[Thing], evidence: Evidence) -> bool:
@@ -75,7 +71,7 @@ def indoors(evidence: Evidence) -> bool | None:
     if scene and scene.sure:
         return scene.id in world.inside
     weight = 0.0
-    for thing in evidence.things(evidence.least.telling):
+    for thing in evidence.things():
         weight += thing.score * ((thing.label in world.inside_things) - (thing.label in world.outside_things))
     if scene:
         weight = max(-1.0, min(1.0, weight)) + (1.5 if scene.id in world.inside else -1.5)
@@ -98,6 +94,9 @@ def _fits(room: Room, things: tuple[Thing, ...]) -> bool:
 GUESS_SURE = 0.4
 GUESS_LIKELY = 0.15
 """Probability from which the classifier's word for a picture without things is stated, or as a maybe."""
+
+PAGE_LINES, PAGE_LETTERS = 3, 40
+"""From how many lines and letters on a picture without things is a page of text."""
 
 SMOOTH, NOISE = 5.0, 30_000.0
 """Sharpness under which a picture shows no edge, and over which it shows nothing else: no guess is made."""
@@ -230,12 +229,26 @@ def without_things(evidence: Evidence, language: Language) -> AnswerText:
         word = language.one(language.scenes[scene.id].one)
         return AnswerText(language.sentence("looks_like", thing=word), brief=language.scenes[scene.id].one)
     label, probability = evidence.labels[0] if evidence.labels else ("", 0.0)
+    page = page_of_text(evidence, language) if probability < GUESS_SURE else None
+    if page:
+        return page
     if probability >= GUESS_LIKELY and SMOOTH < evidence.detections.sharpness < NOISE:
         phrase = "looks_like" if probability >= GUESS_SURE else "may_be"
         return AnswerText(language.sentence(phrase, thing=language.one(label)), brief=label)
     if colours:
         return AnswerText(language.sentence("mostly", colours=colours), known=False)
     return AnswerText(language.sentence("nothing"), known=False)
+
+
+def page_of_text(evidence: Evidence, language: Language) -> AnswerText | None:
+    """That a picture is a page of text, and how that begins; None if it is none.
+
+    To read takes longer than all else: asked only of a picture in which nothing else is seen.
+    """
+    lines = evidence.text or ()
+    if len(lines) < PAGE_LINES or sum(len(line.text) for line in lines) < PAGE_LETTERS:
+        return None
+    return AnswerText(language.sentence("page", text=lines[0].text), brief=language.say("page_of_text"))
 
 
 def relation_in(
@@ -303,16 +316,15 @@ def _worth_telling(evidence: Evidence) -> tuple[Group, ...]:
     sure = [
         group
         for group in groups
-        if group.label in agreed or max(thing.score for thing in group.things) >= evidence.least.leading
+        if group.label in agreed or max(thing.score for thing in group.things) >= evidence.least.clear
     ]
     # People look at people and animals first, however small beside a building or a table.
     living = {"person", *evidence.world.groups["animal"]}
-    leading = max(
-        sure or groups,
-        key=lambda group: group.prominence * (evidence.least.alive if group.label in living else 1),
+    leading = max(sure or groups, key=lambda group: (group.label in living, group.prominence))
+    return (
+        leading,
+        *(group for group in groups if group is not leading and _is_told_beside(group, agreed, evidence)),
     )
-    rest = [group for group in groups if group is not leading and _is_told_beside(group, agreed, evidence)]
-    return (leading, *(group for group in rest if _notable(group, leading, evidence)))
 
 
 def _is_told_beside(group: Group, agreed: frozenset[str], evidence: Evidence) -> bool:
@@ -328,7 +340,7 @@ def _doubtful(groups: Sequence[Group], evidence: Evidence) -> bool:
     alone = len(groups) == 1 and len(groups[0].things) == 1
     return (
         alone
-        and groups[0].things[0].score < evidence.least.prominent
+        and groups[0].things[0].score < evidence.least.shown
         and groups[0].label not in _agreed(evidence)
     )
 
@@ -338,7 +350,7 @@ def _agreed(evidence: Evidence) -> frozenset[str]:
     scores: defaultdict[str, float] = defaultdict(float)
     for label, probability in evidence.labels:
         scores[evidence.world.family.get(label, "")] += probability
-    return frozenset(name for name, score in scores.items() if name and score >= evidence.least.agreed)
+    return frozenset(name for name, score in scores.items() if name and score >= evidence.least.classified)
 
 
 def surely(group: Group, evidence: Evidence) -> Group:
@@ -346,15 +358,8 @@ def surely(group: Group, evidence: Evidence) -> Group:
     many = tuple(thing for thing in group.things if thing.score >= evidence.least.told)
     if len(many) >= SEVERAL:
         return Group(group.label, many)
-    sure = tuple(thing for thing in group.things if thing.score >= evidence.least.counted)
+    sure = tuple(thing for thing in group.things if thing.score >= evidence.least.clear)
     return Group(group.label, sure or (max(group.things, key=lambda thing: thing.score),))
-
-
-def _notable(group: Group, leading: Group, evidence: Evidence) -> bool:
-    return (
-        group.prominence >= evidence.least.minor * leading.prominence
-        or group.things[0].score > evidence.least.notable
-    )
 
 
 def _others_in_words(leading: Group, others: Sequence[Group], language: Language) -> str:

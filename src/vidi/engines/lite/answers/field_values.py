@@ -137,7 +137,7 @@ def _says_no_more(words: str, entity: Entity, lexicon: Lexicon) -> bool:
 
 
 def _role(words: str, language: Language) -> tuple[FieldRole | None, str]:
-    named = language.any_field.fullmatch(words) is not None
+    named = language.fields.any.fullmatch(words) is not None
     for role, patterns in language.fields.items() if named else ():
         for pattern in patterns:
             match = pattern.fullmatch(words)

@@ -209,7 +209,7 @@ def wanted(intent: Intent, evidence: Evidence) -> tuple[Thing, ...]:
     strange = any(entity.unknown for entity in entities)
     # Where only things are named that the detector does not know, none is shown; nor the whole for its part.
     named = [each for each in entities if each.labels and not (strange and each.anchor)]
-    things = _named(named, evidence) if entities else evidence.things(_open_floor(intent, evidence))
+    things = _named(named, evidence) if entities else evidence.things()
     kept = tuple(thing for thing in things if not any(each.means(thing) for each in left_out))
     return _at_side(kept, intent)[: intent.style.limit or MOST]
 
@@ -238,13 +238,6 @@ def _beside_the_word(intent: Intent) -> list[Entity]:
     match = intent.language.matches(intent.language.pronouns, "word_named", intent.text)
     span = range(*match.span()) if match else range(0)
     return [each for each in intent.entities if each.labels and not each.anchor and each.start not in span]
-
-
-def _open_floor(intent: Intent, evidence: Evidence) -> float:
-    """The lowest score of a box where no class is named: higher where only what stands out is wanted."""
-    language = intent.language
-    salient = language.matches(language.pronouns, "prominent", intent.text) is not None
-    return evidence.least.prominent if salient else evidence.least.shown
 
 
 def _named(entities: Sequence[Entity], evidence: Evidence) -> tuple[Thing, ...]:

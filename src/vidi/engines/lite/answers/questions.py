@@ -130,9 +130,9 @@ def so_many(entity: Entity, number: int, language: Language) -> str:
 
 
 def _count_one(entity: Entity, anchors: list[Entity], evidence: Evidence, language: Language) -> AnswerText:
-    if not entity.labels:
-        return cannot_look([entity], (), evidence, language)
     found = find(entity, evidence, evidence.least.numbered)
+    if not found and entity.overlooked:
+        return cannot_look([entity], (), evidence, language)
     for anchor in anchors:
         at = find(anchor, evidence, evidence.least.numbered)
         if at:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -23,8 +24,31 @@ SEVERAL = 5
 
 Name = TypeVar("Name")
 
-Patterns = Mapping[Name, tuple[re.Pattern[str], ...]]
-"""Patterns by what they stand for."""
+
+class Patterns(Mapping[Name, tuple[re.Pattern[str], ...]]):
+    """Patterns by what they stand for, each compiled when it is first asked for: a prompt needs a fifth."""
+
+    def __init__(self, sources: Mapping[Name, Sequence[str]]) -> None:
+        """Take the patterns as they are written."""
+        self._sources = sources
+        self._compiled: dict[Name, tuple[re.Pattern[str], ...]] = {}
+
+    def __getitem__(self, name: Name) -> tuple[re.Pattern[str], ...]:
+        if name not in self._compiled:
+            self._compiled[name] = tuple(map(re.compile, self._sources[name]))
+        return self._compiled[name]
+
+    def __iter__(self) -> Iterator[Name]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    @cached_property
+    def any(self) -> re.Pattern[str]:
+        """One pattern for all: most names of fields match none of hundreds, and it tells so in one call."""
+        every = "|".join(each for patterns in self._sources.values() for each in patterns)
+        return re.compile(re.sub(r"\(\?P<\w+>", "(?:", every))
 
 
 class IntentKind(Enum):
@@ -211,7 +235,6 @@ class Language:
     themes: Mapping[str, tuple[str, ...]]
     others: Mapping[str, tuple[str, ...]]
     fields: Patterns[FieldRole]
-    any_field: re.Pattern[str]
     sports: Mapping[str, str]
     sport_words: Mapping[str, str]
     surfaces: Patterns[str]
@@ -329,11 +352,7 @@ class Language:
 
     def matches(self, patterns: Patterns[Name], name: Name, text: str) -> re.Match[str] | None:
         """The first match of the named patterns."""
-        for pattern in patterns.get(name, ()):
-            match = pattern.search(text)
-            if match:
-                return match
-        return None
+        return next(filter(None, (pattern.search(text) for pattern in patterns.get(name, ()))), None)
 
 
 def folded(text: str) -> str:
@@ -355,15 +374,10 @@ quadratic in it, in which no other thread runs: 30 ms here."""
 
 def lowered(text: str, longest: int = LONGEST_READ) -> str:
     """A text in lower case, without blank ends, with plain quotation marks; `longest` of each end of it."""
-    plain = (
-        both_ends(text, longest)
-        .replace("İ", "i")
-        .replace("’", "'")
-        .replace("‘", "'")
-        .replace("“", '"')
-        .replace("”", '"')
-    )
-    return re.sub(r"[ \t]+", " ", plain).lower().strip()
+    return re.sub(r"[ \t]+", " ", both_ends(text, longest).translate(_PLAIN_MARKS)).lower().strip()
+
+
+_PLAIN_MARKS = str.maketrans("İ’‘“”", "i''\"\"")
 
 
 def both_ends(text: str, longest: int) -> str:
@@ -390,10 +404,9 @@ def language_of(text: str, languages: Mapping[str, Language], usual: Language) -
 
 
 def _load(name: str) -> Language:
-    text = files("vidi.engines.lite").joinpath("vocabulary", f"{name}.toml").read_text("utf-8")
-    tables = tomllib.loads(text)
+    tables = tomllib.loads((files("vidi.engines.lite") / "vocabulary" / f"{name}.toml").read_text("utf-8"))
     # What is matched with prompts is read without the marks on letters; what is said keeps them.
-    matched = tomllib.loads(folded(text))
+    matched = json.loads(folded(json.dumps(tables, ensure_ascii=False)))
     about, read = tables["language"], matched["language"]
     article = about["article"]
     return Language(
@@ -425,18 +438,17 @@ def _load(name: str) -> Language:
         colours=_nouns(tables["colours"]),
         cells=_places(tables["cells"]),
         scenes=_places(tables["scenes"]),
-        intents={IntentKind(name): each for name, each in _patterns(matched["intents"]).items()},
-        style=_patterns(matched["style"]),
-        pronouns=_patterns(matched["pronouns"]),
+        intents=Patterns({IntentKind(name): each for name, each in matched["intents"].items()}),
+        style=Patterns(matched["style"]),
+        pronouns=Patterns(matched["pronouns"]),
         relations={Action(name): words for name, words in tables["relations"].items()},
         phrases=tables["say"],
         themes={name: tuple(words) for name, words in matched["themes"].items()},
-        fields={FieldRole(name): each for name, each in _patterns(matched["fields"]).items()},
-        any_field=_any_of(matched["fields"]),
+        fields=Patterns({FieldRole(name): each for name, each in matched["fields"].items()}),
         sports=tables["sports"],
         sport_words=dict(zip(matched["sport_words"], tables["sport_words"].values(), strict=True)),
-        surfaces=_patterns(matched["surfaces"]),
-        garments=_patterns(matched["garments"]),
+        surfaces=Patterns(matched["surfaces"]),
+        garments=Patterns(matched["garments"]),
         comparisons={name: tuple(words) for name, words in matched["comparisons"].items()},
         others={name: tuple(words) for name, words in matched["others"].items()},
         phrase={name: tuple(words) for name, words in matched["phrase"].items()},
@@ -486,13 +498,3 @@ def _places(table: Words) -> dict[str, PlacePhrase]:
         )
         for label, words in table.items()
     }
-
-
-def _patterns(table: Mapping[str, Iterable[str]]) -> dict[str, tuple[re.Pattern[str], ...]]:
-    return {name: tuple(re.compile(each) for each in patterns) for name, patterns in table.items()}
-
-
-def _any_of(table: Mapping[str, Iterable[str]]) -> re.Pattern[str]:
-    """One pattern for a whole table: most names are none of its hundreds, and it tells so in one call."""
-    every = "|".join(each for patterns in table.values() for each in patterns)
-    return re.compile(re.sub(r"\(\?P<\w+>", "(?:", every))

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from vidi.byte_budget import give_back
 from vidi.domain.geometry import Box
 from vidi.domain.prompt import MediaResolution, Picture, level_of
-from vidi.engines.lite.vision.onnx import Floats, Network, give_back
+from vidi.engines.lite.vision.onnx import Floats, Network
 
 COCO_CLASSES: tuple[str, ...] = (
     *("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat"),
@@ -32,7 +33,7 @@ COCO_CLASSES: tuple[str, ...] = (
 
 _STRIDES = (8, 16, 32)
 _BINS = np.arange(11, dtype=np.float32)
-_SAME_THING = 0.6
+_SAME_THING = 0.5
 """Overlap from which two boxes of one class are one thing."""
 
 _MOST = 1000

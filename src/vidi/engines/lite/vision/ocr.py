@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from vidi.byte_budget import give_back
 from vidi.domain.errors import Unavailable
 from vidi.domain.geometry import Box
 from vidi.domain.prompt import Picture
-from vidi.engines.lite.vision.onnx import Floats, Network, give_back
+from vidi.engines.lite.vision.onnx import Floats, Network
 from vidi.engines.lite.vision.text_regions import reading_order, regions
 
 _HEIGHT = 48

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from onnxruntime import InferenceSession, SessionOptions
 
-_M_ARENA_MAX = -8
-"""Source: malloc.h of the GNU C library."""
-
-_HEAPS = 2
+from vidi.byte_budget import give_back
 
 Floats = npt.NDArray[np.float32]
 
@@ -49,21 +45,3 @@ class Network:
         """The model's outputs for one input tensor, in the model's order."""
         outputs = self._session.run(None, {self._input: tensor})
         return [np.asarray(output, np.float32) for output in outputs]
-
-
-def share_heap() -> None:
-    """Let all threads take memory from two heaps; only the GNU C library keeps one for each.
-
-    Every answer has a thread of its own, and a run's memory is large: in heaps of their own it is lost in
-    the gaps of each.
-    """
-    choose = getattr(ctypes.CDLL(None), "mallopt", None)
-    if choose is not None and hasattr(ctypes.CDLL(None), "gnu_get_libc_version"):
-        choose(_M_ARENA_MAX, _HEAPS)
-
-
-def give_back() -> None:
-    """Return freed memory to the system; only the GNU C library waits to be told."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
