@@ -106,6 +106,7 @@ def test_the_camera_gives_a_picture(page: Page) -> None:
     page.wait("!document.querySelector('#camera').hidden")
     page.call("click", "#camera")
     page.wait("document.querySelector('video').videoWidth > 0")
+    assert page.violations() == []
     page.call("click", "#shutter .primary")
     page.wait("document.querySelectorAll('#thumbs li').length === 1")
     assert page.thumbs() == ["camera.jpg"]

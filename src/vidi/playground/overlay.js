@@ -21,7 +21,7 @@ const MASK_SIDE = 800;
 
 export class Overlay {
   #layer; #legend; #slider; #sliderLabel; #readout; #panel; #list; #veil;
-  #shapes = []; // {shape, node, row, veil}, in the answer's order
+  #shapes = []; // {shape, node, row, mask}, in the answer's order
   #colours = new Map(); // label => colour
   #chips = new Map(); // label => {chip, number}
   #kept = null; // the label whose chip is pressed
@@ -72,7 +72,7 @@ export class Overlay {
   /** Draw more shapes. */
   add(shapes) {
     if (!shapes.length) return;
-    const drawn = shapes.map((shape) => ({ shape, node: this.#draw(shape), row: this.#row(shape), veil: null }));
+    const drawn = shapes.map((shape) => ({ shape, node: this.#draw(shape), row: this.#row(shape), mask: null }));
     this.#shapes.push(...drawn);
     for (const each of drawn) if (each.shape.mask) this.#cover(each);
     this.#layer.append(...drawn.map(({ node }) => node));
@@ -137,11 +137,11 @@ export class Overlay {
       this.#colour(shape.label), shape.mask, (shape.right - shape.left) * width * scale, (shape.bottom - shape.top) * height * scale,
     );
     if (!mask || !this.#shapes.includes(drawn)) return;
-    mask.className = 'veil';
+    mask.className = node.classList.contains('lit') ? 'mask lit' : 'mask';
     mask.hidden = node.hidden;
     for (const each of ['left', 'top', 'width', 'height']) mask.style[each] = node.style[each];
     mask.style.zIndex = node.style.zIndex - 1001; // that of a small thing lies over that of a large one
-    drawn.veil = mask;
+    drawn.mask = mask;
     this.#layer.prepend(mask);
   }
 
@@ -180,7 +180,7 @@ export class Overlay {
 
   #light(label) {
     this.#layer.classList.toggle('dim', label !== null);
-    for (const { shape, node, veil } of this.#shapes) for (const each of [node, veil]) each?.classList.toggle('lit', shape.label === label);
+    for (const { shape, node, mask } of this.#shapes) for (const each of [node, mask]) each?.classList.toggle('lit', shape.label === label);
   }
 
   get #scored() {
@@ -207,12 +207,12 @@ export class Overlay {
     const numbers = new Map();
     let shown = 0;
     let rank = 0;
-    for (const { shape, node, row, veil } of this.#shapes) {
+    for (const { shape, node, row, mask } of this.#shapes) {
       const mine = shape.picture === this.#picture;
       const here = mine && (scored ? shape.score >= limit : rank < limit);
       rank += mine;
       node.hidden = row.hidden = !here;
-      if (veil) veil.hidden = !here;
+      if (mask) mask.hidden = !here;
       if (here) numbers.set(shape.label, (numbers.get(shape.label) ?? 0) + 1);
       shown += here;
     }
