@@ -87,8 +87,8 @@ class ValueSource(Protocol):
         """The text, number or truth that stands here, before the schema's limits; None if unknown."""
         ...
 
-    def blank(self, schema: Schema, /) -> str:
-        """The text that says that nothing is known, if the schema's limits allow it."""
+    def blank(self, schema: Schema, /) -> str | float:
+        """The text, or number, that says that nothing is known, if the schema's limits allow it."""
         ...
 
     def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
@@ -113,7 +113,7 @@ class Nothing:
     def scalar(self, _kind: Kind, _schema: Schema, /) -> Scalar:
         return None
 
-    def blank(self, _schema: Schema, /) -> str:
+    def blank(self, _schema: Schema, /) -> str | float:
         return ""
 
     def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
@@ -207,9 +207,11 @@ class _Filler:
             case Kind.STRING:
                 filled = self._fill_text(told if isinstance(told, str) else None, schema, path)
                 blank = "" if filled.known else source.blank(schema)
-                return FilledValue(blank, False) if blank and self._fits(blank, schema, path) else filled
+                told_blank = isinstance(blank, str) and blank != "" and self._fits(blank, schema, path)
+                return FilledValue(blank, False) if told_blank else filled
             case _:
-                near = told if isinstance(told, int | float) else 0
+                near = told if isinstance(told, int | float) else source.blank(schema)
+                near = near if isinstance(near, int | float) else 0
                 return FilledValue(number(near, schema, path), known=told is not None)
 
     def _known_alternative(self, schema: Schema, source: ValueSource, path: str) -> FilledValue | None:

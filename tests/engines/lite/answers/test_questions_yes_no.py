@@ -145,7 +145,7 @@ LIONS = Scene((Painted("cat", (50, 50, 900, 700), "brown", 0.5),), labels=(("lio
     ("scene", "question", "answer"),
     [
         (LIONS, "Is there a lion?", "Yes, there is a lion."),
-        (LIONS, "How many lions are there?", "There is a lion."),
+        (LIONS, "How many lions are there?", "There is one lion."),
         (LIONS, "Aslan var mı?", "Evet, bir aslan var."),
         (LIONS, "¿Hay un león?", "Sí, hay un león."),
         (LIONS, "Is there a cat?", "No, I don't see any cats."),

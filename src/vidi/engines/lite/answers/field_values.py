@@ -6,23 +6,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from vidi.domain.geometry import GRID, Box
+from vidi.domain.geometry import Box
 from vidi.domain.schema import Kind, Property, Schema
 from vidi.engines.grounding.schema import PlaceField, PlaceKind, place_field
-from vidi.engines.lite.answers import captions, kinds, lists, where
-from vidi.engines.lite.answers.captions import (
-    indoors,
-)
+from vidi.engines.lite.answers import captions, kinds, lists, questions, where
+from vidi.engines.lite.answers.captions import indoors
 from vidi.engines.lite.answers.compare import differences, is_same, similarities
 from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.kinds import BLURRY, plain
 from vidi.engines.lite.answers.lists import label_of, text_on
-from vidi.engines.lite.answers.resolve import (
-    cell_in,
-    find,
-    kind_in,
-    lies_in,
-)
+from vidi.engines.lite.answers.resolve import cell_in, find, kind_in, lies_in
 from vidi.engines.lite.evidence import Evidence, Thing
 from vidi.engines.lite.language.intents import Entity, Intent, Languages, Lexicon
 from vidi.engines.lite.language.language import FieldRole, IntentKind, Language, lowered
@@ -150,15 +143,6 @@ LARGE = 0.25
 MEDIUM = 0.05
 """Part of the picture from which a thing is large, and medium."""
 
-_EDGES = {
-    **dict.fromkeys(("ymin", "top", "y1", "y0", "y"), "ymin"),
-    **dict.fromkeys(("xmin", "left", "x1", "x0", "x"), "xmin"),
-    **dict.fromkeys(("ymax", "bottom", "y2"), "ymax"),
-    **dict.fromkeys(("xmax", "right", "x2"), "xmax"),
-    **dict.fromkeys(("w", "width"), "width"),
-    **dict.fromkeys(("h", "height"), "height"),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -282,6 +266,13 @@ def things_at(meaning: Meaning, subject: Subject) -> tuple[Thing, ...]:
     return tuple(thing for thing in things if lies_in(thing, cell)) if cell else things
 
 
+def middle(meaning: Meaning, least: float | None, top: float | None, subject: Subject) -> float | None:
+    """The middle of a scale on which something is to be rated: it neither praises nor blames."""
+    every = subject.languages.by_id.values()
+    rates = any(each.matches(each.pronouns, "rating", meaning.words) for each in every)
+    return (least + top) / 2 if rates and least is not None and top is not None else None
+
+
 def blank(meaning: Meaning, description: str, subject: Subject) -> str:
     """The text of a field of which nothing is known: that it is not known, where a fact is asked for."""
     asks = bool(description) or meaning.role is not None
@@ -296,7 +287,7 @@ def number(meaning: Meaning, top: float | None, subject: Subject) -> float | Non
         case FieldRole.SCORE:
             return None if thing is None else round(thing.score * (100 if top and top > 1 else 1), 3)
         case FieldRole.BOX_EDGE:
-            return None if thing is None else edge(thing.box, meaning.edge, top)
+            return None if thing is None else where.edge(thing.box, meaning.edge, top)
         case FieldRole.ANSWER:
             answer = answer_intent(subject.intent, subject.evidence)
             return int(answer.brief) if answer.brief.isdecimal() else None
@@ -356,21 +347,6 @@ def place_numbers(box: Box, place: PlaceField) -> tuple[float, ...]:
     return (ymin, xmin, ymax - ymin, xmax - xmin) if place.sized else (ymin, xmin, ymax, xmax)
 
 
-def edge(box: Box, name: str, top: float | None) -> float | None:
-    """An edge, or a side's length, of a box: 0..1000, or 0..1 where no more is allowed."""
-    ymin, xmin, ymax, xmax = box.box_2d()
-    edges = {
-        "ymin": ymin,
-        "xmin": xmin,
-        "ymax": ymax,
-        "xmax": xmax,
-        "width": xmax - xmin,
-        "height": ymax - ymin,
-    }
-    value = edges.get(_EDGES.get(plain(name).replace(" ", ""), ""))
-    return value if value is None or top is None or top > 1 else value / GRID
-
-
 def size_word(thing: Thing) -> str:
     """How large a thing looks: a phrase of the languages."""
     return "large" if thing.share >= LARGE else "medium" if thing.share >= MEDIUM else "small"
@@ -385,14 +361,10 @@ _ABOUT_THINGS = frozenset(
 
 
 def _text_of_role(meaning: Meaning, subject: Subject) -> str | None:
-    if meaning.role in {
-        FieldRole.LABEL,
-        FieldRole.COLOUR,
-        FieldRole.POSITION,
-        FieldRole.SIZE,
-        FieldRole.COUNT,
-        FieldRole.THINGS,
-    }:
+    worn = _colour_worn(meaning, subject) if meaning.role is FieldRole.COLOUR else None
+    if worn:
+        return worn.brief if worn.known else None
+    if meaning.role in _ABOUT_THINGS:
         return _text_about_things(meaning, subject)
     evidence, intent, language = subject.evidence, subject.intent, subject.intent.language
     thing = subject.leading
@@ -405,6 +377,7 @@ def _text_of_role(meaning: Meaning, subject: Subject) -> str | None:
         FieldRole.FOREMOST: lambda: _foremost_in_words(subject),
         FieldRole.SPORT: lambda: _sport_in_words(subject),
         FieldRole.BREED: lambda: _breed_of(meaning, subject),
+        FieldRole.DISH: lambda: _dish_in_words(subject),
         FieldRole.FAMILY: lambda: kinds.family_word(thing, evidence, language) if thing else None,
         FieldRole.DIFFERENCES: lambda: " ".join(differences(intent, subject.pictures)),
         FieldRole.SIMILARITIES: lambda: language.listed(similarities(subject.pictures, language)),
@@ -440,6 +413,14 @@ def _foremost_in_words(subject: Subject) -> str | None:
 def _breed_of(meaning: Meaning, subject: Subject) -> str | None:
     thing = next(iter(subject.about(meaning.entity)), None) if meaning.entity else subject.leading
     return kinds.breed_of(thing, subject.evidence) if thing else None
+
+
+def _dish_in_words(subject: Subject) -> str | None:
+    """The food that stands out: crockery, which the word means elsewhere, has no name on a menu."""
+    evidence, foods = subject.evidence, subject.evidence.world.groups["food"]
+    things = (subject.thing,) if subject.thing else evidence.things()
+    thing = next((each for each in things if each.label in foods), None)
+    return label_of(thing, subject.intent, evidence) if thing else kinds.kind_among(foods, evidence)
 
 
 def _sport_in_words(subject: Subject) -> str | None:
@@ -482,6 +463,14 @@ def _text_about_things(meaning: Meaning, subject: Subject) -> str | None:
         case FieldRole.SIZE:
             return language.say(size_word(thing))
     return label_of(thing, subject.intent, subject.evidence)
+
+
+def _colour_worn(meaning: Meaning, subject: Subject) -> AnswerText | None:
+    """What is known of the colour of a garment, if the name speaks of one: trousers are not the shirt."""
+    if subject.thing and subject.thing.label != "person":
+        return None
+    intent = replace(subject.intent, text=meaning.words, entities=())
+    return questions.of_clothes(intent, subject.evidence, subject.thing)
 
 
 def _named_by_classifier(meaning: Meaning, subject: Subject) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from vidi.engines.lite.answers.captions import (
@@ -41,13 +41,17 @@ COLOUR = 0.4
 """What a score is multiplied with, or is, by the way in which an option was found."""
 
 
-def best_option(options: Sequence[str], evidence: Evidence, lexicon: Lexicon) -> tuple[str, bool]:
+def best_option(
+    options: Sequence[str], evidence: Evidence, lexicon: Lexicon, languages: Sequence[Language] = ()
+) -> tuple[str, bool]:
     """Choose.
 
     Args:
         options: At least one.
         evidence: What is known about the picture.
         lexicon: The words that the options are read with.
+        languages: Others in which an option may say that nothing is known: who writes a prompt in one
+            language writes the schema in English as often as not.
 
     Returns:
         The option as it was given, and whether the evidence supports it.
@@ -61,8 +65,14 @@ def best_option(options: Sequence[str], evidence: Evidence, lexicon: Lexicon) ->
     best = max(range(len(options)), key=lambda index: scores[index])
     if scores[best] >= SUPPORTED:
         return options[best], True
-    others = (option for option in options if plain(option) in lexicon.language.others["words"])
-    return next(others, options[best]), False
+    return _least_said(options, (lexicon.language, *languages)) or options[best], False
+
+
+def _least_said(options: Sequence[str], languages: Sequence[Language]) -> str | None:
+    """The option that says that nothing is known, else the one that claims least; None if none does."""
+    words = {plain(option): option for option in reversed(options)}
+    said = (plain(word) for name in ("words", "least") for each in languages for word in each.others[name])
+    return next((words[word] for word in said if word in words), None)
 
 
 def score_of(option: str, evidence: Evidence, lexicon: Lexicon) -> float:
@@ -349,10 +359,15 @@ def room_word(evidence: Evidence, language: Language) -> str | None:
 
 def breed_of(thing: Thing, evidence: Evidence) -> str | None:
     """The classifier's word for the kind that a thing is of, if it is likely."""
+    return kind_among({thing.label}, evidence)
+
+
+def kind_among(classes: Set[str], evidence: Evidence) -> str | None:
+    """The classifier's likeliest word for a kind of one of these classes, if it is likely."""
     named = (
         label
         for label, probability in evidence.labels
-        if probability >= KIND_LIKELY and evidence.world.family.get(label) == thing.label
+        if probability >= KIND_LIKELY and evidence.world.family.get(label) in classes
     )
     return next(named, None)
 

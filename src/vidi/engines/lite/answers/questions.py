@@ -61,7 +61,7 @@ def count(intent: Intent, evidence: Evidence) -> AnswerText:
 def colour(intent: Intent, evidence: Evidence) -> AnswerText:
     """What colour the thing named has; without a thing, the picture's main colours."""
     language = intent.language
-    worn = _of_clothes(intent, evidence)
+    worn = of_clothes(intent, evidence)
     if worn:
         return worn
     if not intent.entities:
@@ -87,8 +87,14 @@ WORN = {"upper": colours.UPPER_BODY, "lower": colours.LOWER_BODY}
 """Which part of a person's box garments of a language's [garments] are in."""
 
 
-def _of_clothes(intent: Intent, evidence: Evidence) -> AnswerText | None:
-    """The colour of a garment that is named, which no model sees: that of its part of a person."""
+def of_clothes(intent: Intent, evidence: Evidence, wearer: Thing | None = None) -> AnswerText | None:
+    """The colour of a garment that is named, which no model sees: that of its part of a person.
+
+    Args:
+        intent: Its text names the garment; its entities do not count.
+        evidence: What is known about the picture.
+        wearer: Who wears it; None for the person that the text names, or else the first.
+    """
     language = intent.language
     named = (rows for part, rows in WORN.items() if language.matches(language.garments, part, intent.text))
     rows = next(named, None)
@@ -96,10 +102,10 @@ def _of_clothes(intent: Intent, evidence: Evidence) -> AnswerText | None:
     # "The dog's jacket" is on no person.
     if rows is None or any("person" not in each.labels for each in known):
         return None
-    wearer = next(iter(known), None) or Entity("person", "person", frozenset({"person"}), single=True)
-    found = resolve(intent, wearer, evidence)
+    named_wearer = next(iter(known), None) or Entity("person", "person", frozenset({"person"}), single=True)
+    found = (wearer,) if wearer and wearer.label == "person" else resolve(intent, named_wearer, evidence)
     if not found:
-        return not_seen(wearer, evidence, language)
+        return not_seen(named_wearer, evidence, language)
     told = Counter(evidence.colour_worn(person, rows) for person in found[:6])
     name = language.colour(told.most_common(1)[0][0])
     return AnswerText(language.sentence("worn_is", colour=name), brief=name)
@@ -125,6 +131,8 @@ def so_many(entity: Entity, number: int, language: Language) -> str:
     if number == 0:
         noun = language.noun(entity.name)
         return f"{language.number(0)} {noun.many if language.plural_after_number else noun.one}"
+    if number == 1 and not entity.colour:
+        return language.say("exactly_one", noun=language.noun(entity.name).one)
     words = language.counted(entity.name, number, entity.colour)
     return language.say("about", number=words) if number >= UNSURE_FROM else words
 

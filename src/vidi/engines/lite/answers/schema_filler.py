@@ -19,9 +19,7 @@ from vidi.engines.grounding.coordinates import Unit, names_in
 from vidi.engines.grounding.prompt_rewrite import means_boxes
 from vidi.engines.grounding.schema import PlaceKind, flat_place_field, places_in
 from vidi.engines.lite.answers import field_values, lists
-from vidi.engines.lite.answers.captions import (
-    grouped,
-)
+from vidi.engines.lite.answers.captions import grouped
 from vidi.engines.lite.answers.compare import differences, similarities
 from vidi.engines.lite.answers.dispatch import answer_intent
 from vidi.engines.lite.answers.field_values import SENTENCES, Meaning, Subject, meaning_of, place_numbers
@@ -148,8 +146,10 @@ class Known:
             top = 100
         return field_values.number(self.meaning, top, self.subject)
 
-    def blank(self, schema: Schema, /) -> str:
-        """That it is not known."""
+    def blank(self, schema: Schema, /) -> str | float:
+        """That it is not known; the middle of a scale."""
+        if schema.kinds & NUMBERS:
+            return field_values.middle(self.meaning, schema.minimum, schema.maximum, self.subject) or 0
         return field_values.blank(self.meaning, schema.description, self.subject)
 
     def choose(self, allowed: Sequence[Scalar], /) -> FilledValue:
@@ -219,7 +219,7 @@ class Fact:
         """The value."""
         return self.value
 
-    def blank(self, _schema: Schema, /) -> str:
+    def blank(self, _schema: Schema, /) -> str | float:
         """Nothing."""
         return ""
 
@@ -242,7 +242,8 @@ def _best_word(words: Sequence[str], meaning: Meaning, subject: Subject) -> tupl
     own = next((word for word in words if plain(word) in facts_known), None)
     if own is not None:
         return own, True
-    return best_option(words, subject.evidence, subject.intent.lexicon)
+    every = tuple(subject.languages.by_id.values())
+    return best_option(words, subject.evidence, subject.intent.lexicon, every)
 
 
 def _own_facts(meaning: Meaning, subject: Subject) -> Iterator[str | None]:
@@ -262,9 +263,12 @@ def _own_facts(meaning: Meaning, subject: Subject) -> Iterator[str | None]:
 def _nearest_number(allowed: Sequence[Scalar], meaning: Meaning, subject: Subject) -> FilledValue:
     numbers = [each for each in allowed if isinstance(each, int | float) and not isinstance(each, bool)]
     value = field_values.number(meaning, None, subject) if numbers else None
+    known = value is not None
+    if value is None and numbers and None not in allowed:
+        value = field_values.middle(meaning, min(numbers), max(numbers), subject)
     if value is None:
         return FilledValue(None if None in allowed else allowed[0], known=False)
-    return FilledValue(min(numbers, key=lambda each: abs(each - value)), known=True)
+    return FilledValue(min(numbers, key=lambda each: abs(each - value)), known)
 
 
 def _meanings_in(schema: Schema, subject: Subject) -> Sequence[Meaning]:
@@ -344,7 +348,7 @@ def _fitting_options(shape: Schema, subject: Subject) -> Sequence[Fact]:
 ONE_TEXT = frozenset(
     {
         *(FieldRole.CAPTION, FieldRole.SCENE, FieldRole.ROOM, FieldRole.ACTIVITY, FieldRole.BREED),
-        *(FieldRole.FOREMOST, FieldRole.SPORT, FieldRole.FAMILY),
+        *(FieldRole.FOREMOST, FieldRole.SPORT, FieldRole.FAMILY, FieldRole.DISH),
     }
 )
 """Roles whose list has one element."""
@@ -440,8 +444,8 @@ def _things_of_one(schema: Schema, meaning: Meaning, subject: Subject) -> Sequen
 def _are_lines(shape: Schema, subject: Subject) -> bool:
     """Whether the objects of a list are a text and its place, and no thing is named that it is on."""
     roles = {each.role for each in _meanings_in(shape, subject)}
-    named = any(entity.labels for entity in subject.intent.entities)
-    return FieldRole.TEXT in roles and FieldRole.LABEL not in roles and bool(roles & BOXES) and not named
+    named = FieldRole.LABEL in roles or any(entity.labels for entity in subject.intent.entities)
+    return FieldRole.TEXT in roles and bool(roles & BOXES) and not named
 
 
 def _counts_classes(shape: Schema, subject: Subject) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from vidi.domain.geometry import Box
+from vidi.domain.geometry import GRID, Box
 from vidi.engines.lite.answers.captions import (
     Group,
     doing_in_words,
@@ -18,6 +18,7 @@ from vidi.engines.lite.answers.captions import (
     spots,
     surely,
 )
+from vidi.engines.lite.answers.kinds import plain
 from vidi.engines.lite.answers.resolve import (
     cannot_tell,
     cell_in,
@@ -291,3 +292,28 @@ def _beside(who: Group, groups: Sequence[Group], evidence: Evidence, language: L
         names = [in_words(group, language, evidence) for group in grouped(close)[:3]]
         text += " " + language.sentence("is_with", subject=subject, things=language.listed(names))
     return AnswerText(text, brief=language.say("unknown"), known=False)
+
+
+_EDGES = {
+    **dict.fromkeys(("ymin", "top", "y1", "y0", "y"), "ymin"),
+    **dict.fromkeys(("xmin", "left", "x1", "x0", "x"), "xmin"),
+    **dict.fromkeys(("ymax", "bottom", "y2"), "ymax"),
+    **dict.fromkeys(("xmax", "right", "x2"), "xmax"),
+    **dict.fromkeys(("w", "width"), "width"),
+    **dict.fromkeys(("h", "height"), "height"),
+}
+
+
+def edge(box: Box, name: str, top: float | None) -> float | None:
+    """An edge, or a side's length, of a box: 0..1000, or 0..1 where no more is allowed."""
+    ymin, xmin, ymax, xmax = box.box_2d()
+    edges = {
+        "ymin": ymin,
+        "xmin": xmin,
+        "ymax": ymax,
+        "xmax": xmax,
+        "width": xmax - xmin,
+        "height": ymax - ymin,
+    }
+    value = edges.get(_EDGES.get(plain(name).replace(" ", ""), ""))
+    return value if value is None or top is None or top > 1 else value / GRID

@@ -126,8 +126,8 @@ class FieldRole(Enum):
     FOREMOST = "foremost"
     BREED = "breed"
     FAMILY = "family"
-    UNSEEN = "unseen"
-    """What no picture tells the engine: a mood, the weather."""
+    DISH = "dish"
+    UNSEEN = "unseen"  # What no picture tells the engine: a mood, the weather.
     LABEL = "label"
     ANSWER = "answer"
 
