@@ -14,6 +14,7 @@ from typing import get_origin
 
 import click
 from annotated_types import Ge, Gt, Le
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from vidi.cli.main import main
@@ -229,6 +230,10 @@ def _default(name: str, field: FieldInfo) -> str:
     if name in DEPENDS:
         return DEPENDS[name]
     value = field.get_default()
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if value is None:
+        return "not set"
     if value in ("", ()):
         return "empty"
     if isinstance(value, bool):

@@ -24,7 +24,7 @@ NOT_RUN = {
     r"^make ": "a target of the Makefile, which runs these tests or installs what they stand on",
     r"^(python3? -m |.*/)?pip install |^uv |^pipx ": "installs packages; tests/test_release.py does it",
     r"^python3 -m venv |^cd / &&": "installs packages; tests/test_release.py does it",
-    r"\b(docker|buildah|debootstrap) ": "needs root or a daemon; docs/operations.md says what was run",
+    r"\b(docker|buildah|debootstrap) |^tools/run_unit": "needs root or a daemon; docs/operations.md",
     r"^(\.venv/bin/)?python -m (bench|hatchling)": "takes minutes; tests/bench, tests/test_release.py",
     r"^vidi pull (?!vidi-lite --from)": "needs a model hub; tests/cli/test_pull.py has one of its own",
     r"^vidi models rm ": "needs what a hub gave; tests/cli/test_models.py",

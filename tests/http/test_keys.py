@@ -523,6 +523,13 @@ def test_a_broken_file_of_usage_is_told(tmp_path: Path) -> None:
         pass
 
 
+def test_only_the_owner_may_read_the_usage(tmp_path: Path) -> None:
+    with open_usage(tmp_path, lambda: NOON):
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert "usage.sqlite3" in modes
+    assert set(modes.values()) == {0o600}, modes
+
+
 def test_the_folder_holds_no_key(tmp_path: Path) -> None:
     _write(tmp_path, _named("alice", ALICE))
     with _client(tmp_path, api_keys=(CAROL,)) as client:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.waiting import HANG_SECONDS
 
 FOLDER = Path(__file__).parent
@@ -55,8 +53,6 @@ class Browser:
 
     def open(self, url: str, script: str = "", **options: Json) -> Page:
         """A fresh page; `script` runs before the page's own, `options` are those of a browser context."""
-        if self.name == "firefox" and options.get("colorScheme") == "dark":
-            pytest.skip("WebDriver BiDi cannot ask Firefox for dark mode")
         self.ask(open={"viewport": {"width": 1280, "height": 900}, **options}, script=script)
         page = Page(self)
         page.call("goto", url)

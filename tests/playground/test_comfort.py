@@ -172,6 +172,7 @@ def test_axe_finds_no_violation_in_any_state(
 def test_a_key_outlives_a_reload_only_where_asked(browser: Browser, server: Live, keep: bool) -> None:
     page = browser.open(url_of(server), script=WANTS_KEY)
     assert page.notice() == "This server wants a key. Type it at the top of the page."
+    assert page.violations() == []
     page.call("fill", "#key", "a-long-secret")
     if keep:
         page.call("check", "#keep")

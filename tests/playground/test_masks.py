@@ -43,7 +43,7 @@ def staged(browser: Browser, server: Live, photo: Path) -> Page:
 def alphas(page: Page) -> list[list[int]]:
     """How opaque each mask is at an eighth and at seven eighths of its width, halfway down."""
     found: list[list[int]] = page.look(
-        """[...document.querySelectorAll('.shape canvas')].map((each) => [1, 7].map((part) =>
+        """[...document.querySelectorAll('.mask')].map((each) => [1, 7].map((part) =>
              each.getContext('2d').getImageData(
                Math.floor(each.width * part / 8), Math.floor(each.height / 2), 1, 1).data[3]))"""
     )
@@ -62,18 +62,18 @@ def test_masks_are_asked_for_with_boxes_and_labels(browser: Browser, server: Liv
 
 def test_a_mask_is_cut_in_the_middle_of_its_greys(staged: Page) -> None:
     dictate(staged, json.dumps([HALF, {**HALF, "label": "cat", "mask": mask((9, 9), (0, 0, 9, 9), 0)}]))
-    staged.wait("document.querySelectorAll('.shape canvas').length === 2")
-    assert alphas(staged) == [[255, 0], [255, 255]]
+    staged.wait("document.querySelectorAll('.mask').length === 2")
+    assert sorted(alphas(staged)) == [[255, 0], [255, 255]]
 
 
 def test_a_mask_covers_its_box_at_any_size(staged: Page) -> None:
     dictate(staged, json.dumps([HALF]))
-    staged.wait("document.querySelectorAll('.shape canvas').length === 1")
+    staged.wait("document.querySelectorAll('.mask').length === 1")
     for width in (390, 1900):
         staged.call("setViewportSize", {"width": width, "height": 700})
         differences = staged.look(
             """(() => {
-              const [box, canvas] = ['.shape', '.shape canvas'].map((each) =>
+              const [box, canvas] = ['.shape', '.mask'].map((each) =>
                 document.querySelector(each).getBoundingClientRect());
               return ['left', 'top', 'right', 'bottom'].map((side) => Math.abs(box[side] - canvas[side]));
             })()"""
@@ -94,7 +94,7 @@ def test_a_mask_covers_its_box_at_any_size(staged: Page) -> None:
 def test_what_is_no_mask_leaves_the_box(staged: Page, wrong: object) -> None:
     dictate(staged, json.dumps([{**HALF, "mask": wrong}]))
     assert [shape.title for shape in staged.shapes()] == ["dog 0.90"]
-    assert staged.look("document.querySelectorAll('.shape canvas').length") == 0
+    assert staged.look("document.querySelectorAll('.mask').length") == 0
     assert not staged.complaints()
 
 
@@ -104,7 +104,7 @@ def test_a_mask_of_too_many_pixels_is_not_unpacked(staged: Page) -> None:
     image.save(file, "PNG")
     huge = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
     dictate(staged, json.dumps([{**HALF, "mask": huge}, HALF]))
-    staged.wait("document.querySelectorAll('.shape canvas').length === 1")
+    staged.wait("document.querySelectorAll('.mask').length === 1")
     assert len(staged.shapes()) == 2
 
 
@@ -113,9 +113,9 @@ def test_the_saved_picture_has_the_masks_as_opaque_as_the_page(
     staged: Page, photo: Path, opacity: int
 ) -> None:
     dictate(staged, json.dumps([HALF]))
-    staged.wait("document.querySelectorAll('.shape canvas').length === 1")
+    staged.wait("document.querySelectorAll('.mask').length === 1")
     staged.call("fill", "#veil", str(opacity))
-    shown = staged.look("getComputedStyle(document.querySelector('.shape canvas')).opacity")
+    shown = staged.look("getComputedStyle(document.querySelector('.mask')).opacity")
     assert float(shown) == pytest.approx(opacity / 100)
     _, content = staged.download("#save-picture")
     drawn, plain = (Image.open(source).convert("RGB") for source in (io.BytesIO(content), photo))
@@ -157,3 +157,46 @@ def test_a_further_question_does_not_carry_the_pixels_of_masks(
     assert json.loads(said) == [{**HALF, "mask": "data:image/png;base64,"}]
     page.look("say('A dog.'); end()")
     page.ended()
+
+
+def test_no_mask_lies_over_a_label(staged: Page) -> None:
+    wide = {**HALF, "box_2d": [400, 0, 1000, 1000], "label": "table", "mask": mask((9, 9), (0, 0, 9, 9))}
+    over = {**HALF, "box_2d": [100, 0, 700, 400], "label": "person", "mask": mask((9, 9), (0, 0, 9, 9))}
+    dictate(staged, json.dumps([wide, over]))
+    staged.wait("document.querySelectorAll('.mask').length === 2")
+    above = staged.look(
+        """(() => {
+          const sheet = new CSSStyleSheet();
+          sheet.replaceSync(`.shape { pointer-events: none; }
+            .mask, .shape span { pointer-events: auto !important; }`);
+          document.adoptedStyleSheets = [sheet];
+          return [...document.querySelectorAll('.shape span')].map((label) => {
+            const { left, top, width, height } = label.getBoundingClientRect();
+            return document.elementFromPoint(left + width / 2, top + height / 2).closest('span') === label;
+          });
+        })()"""
+    )
+    assert above == [True, True]
+
+
+def test_a_mask_goes_with_its_box(staged: Page) -> None:
+    dictate(staged, json.dumps([HALF, {**HALF, "label": "cat", "score": 0.1}]))
+    staged.wait("document.querySelectorAll('.mask').length === 2")
+    staged.slide(0.5)
+    assert staged.look("document.querySelectorAll('.mask:not([hidden])').length") == 1
+    staged.slide(0)
+    assert staged.look("document.querySelectorAll('.mask:not([hidden])').length") == 2
+    staged.call("hover", ".chip")
+    opacities = (
+        "[...document.querySelectorAll('.mask')].map((each) => Number(getComputedStyle(each).opacity))"
+    )
+    assert sorted(staged.look(opacities)) == pytest.approx([0.09, 0.5])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_against_masks(browser: Browser, server: Live, photo: Path, scheme: str) -> None:
+    page = browser.open(url_of(server), script=STAGED, colorScheme=scheme)
+    page.drop(photo)
+    dictate(page, json.dumps([HALF]))
+    page.wait("document.querySelectorAll('.mask').length === 1")
+    assert page.violations() == []

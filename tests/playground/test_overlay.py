@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
 
+import numpy as np
 import platformdirs
 import pytest
+from PIL import Image
 
 from tests.conftest import picture
 from tests.http.live import Live, live
@@ -16,6 +19,9 @@ from tests.playground.conftest import url_of
 
 HALF_A_PIXEL = 1.5
 """In thousandths of a picture that is a few hundred pixels wide on the screen."""
+
+LABEL = 20
+"""How far a label reaches from its box in a saved picture of a few hundred pixels."""
 
 BOXES = [
     {"box_2d": [100, 200, 300, 600], "label": "dog", "score": 0.9},
@@ -190,6 +196,27 @@ def test_detected_boxes_are_drawn_where_the_api_says(
         page.call("click", "#send")
         page.ended()
         answer = json.loads(page.text("#answer"))
+        _, saved = page.download("#save-picture")
     assert "cat" in {found["label"] for found in answer}
     assert_on(page, [found["box_2d"] for found in answer])
     assert all(0 <= found["score"] <= 1 for found in answer)
+    assert_drawn(saved, cat_photo, [found["box_2d"] for found in answer])
+
+
+def assert_drawn(saved: bytes, photo: Path, boxes: list[list[int]]) -> None:
+    """The saved picture is the photo with the edges of these boxes, their labels, and nothing else."""
+    drawn, plain = (np.asarray(Image.open(each).convert("RGB")) for each in (io.BytesIO(saved), photo))
+    assert drawn.shape == plain.shape
+    changed = (drawn != plain).any(axis=2)
+    free = np.ones_like(changed)
+    height, width = changed.shape
+    for box in boxes:
+        top, left, bottom, right = (
+            round(place * side / 1000) for place, side in zip(box, (height, width) * 2, strict=True)
+        )
+        assert changed[top:bottom, max(left - 1, 0) : left + 1].all()
+        assert changed[top:bottom, right - 1 : right + 1].all()
+        assert changed[bottom - 1 : bottom + 1, left:right].all()
+        free[max(top - LABEL, 0) : bottom + LABEL, max(left - 4, 0) : right + 4] = False
+    assert free.any()
+    assert not changed[free].any()

@@ -79,11 +79,15 @@ def test_both_are_asked_the_same_and_answer_in_their_columns(
     assert len(json.loads(one)["contents"][0]["parts"]) == 2
     assert columns(page, "h2")[1] == "The other"
     assert columns(page, ".answer") == ["A dog.", "A cat."]
-    assert [text.split(" · ")[:3] for text in columns(page, ".stats")] == [
+    assert [text.split("\N{NO-BREAK SPACE}· ")[:3] for text in columns(page, ".stats")] == [
         ["echo", "7 tokens in", "3 out"],
         ["other", "7 tokens in", "3 out"],
     ]
-    assert page.look("document.querySelectorAll('#history li').length") == 2
+    asked = page.look(
+        "[...document.querySelectorAll('#history li button > span > span:first-child')]"
+        ".map((each) => each.textContent)"
+    )
+    assert set(asked) == {f"Who? · {name}" for name in columns(page, "h2")}
 
 
 def test_each_has_its_own_boxes_on_the_picture(browser: Browser, server: Live, photo: Path) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from vidi.domain.errors import PermissionDenied, QuotaExceeded, QuotaViolation
 from vidi.storage.clock import Clock
+from vidi.storage.disk import PosixDisk
 from vidi.storage.errors import opening, storage_faults
 from vidi.storage.sql import SqlDatabase
 from vidi.storage.threads import StorageThreads
@@ -337,6 +338,7 @@ def open_usage(directory: Path, clock: Clock) -> Iterator[UsageBook]:
     """
     with opening(directory):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        PosixDisk().create(directory / USAGE_FILE)
         store = UsageStore(directory / USAGE_FILE)
     with closing(store):
         with opening(directory):

@@ -226,7 +226,7 @@ async function askBoth(form) {
     turn.notice = await answered(turn, controller.signal, (_, text, shapes) => versus.hear(turn, text, shapes));
     turn.closed = true;
     versus.end(turn);
-    if (turn.messages.length) remember(turn);
+    if (turn.messages.length) remember(turn, turn.form.modelName);
   }));
   if (run === controller) busy(false);
 }
@@ -425,8 +425,10 @@ function fillRaw() {
 
 // --- history
 
-function remember(done) {
+/** Put an answer into the list of what was asked; `by` tells it from another model's to the same question. */
+function remember(done, by = '') {
   const { form } = done;
+  const question = form.prompt || say('noQuestion');
   const line = (textContent) => element('span', { textContent });
   const restore = button('', () => {
     run?.abort();
@@ -440,7 +442,7 @@ function remember(done) {
   });
   restore.append(
     ...form.pictures.slice(0, 3).map(miniature),
-    element('span', {}, line(form.prompt || say('noQuestion')), line(inShort(done).slice(0, 120))),
+    element('span', {}, line(by ? `${question} · ${by}` : question), line(inShort(done).slice(0, 120))),
   );
   const list = $('history').lastElementChild;
   done.item = element('li', {}, restore);
@@ -590,7 +592,9 @@ function wireForm() {
   };
   $('stop').onclick = () => run?.abort();
   addEventListener('keydown', ({ key }) => { if (key === 'Escape' && !$('shutter').open) run?.abort(); });
-  $('key-field').onsubmit = (event) => { event.preventDefault(); useKey($('key').value, $('keep').checked); meet(); };
+  const readKey = () => useKey($('key').value, $('keep').checked);
+  $('key').oninput = readKey; // a password that a program fills in is not always followed by a change
+  $('key-field').onsubmit = (event) => { event.preventDefault(); readKey(); meet(); };
   $('key').onchange = $('keep').onchange = () => $('key-field').requestSubmit();
 }
 

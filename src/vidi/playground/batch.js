@@ -2,7 +2,7 @@
 
 import { Refusal } from './api.js';
 import { $, button, element, miniature } from './elements.js';
-import { inDigits, say } from './language.js';
+import { inDigits, inHundredths, say } from './language.js';
 import { PLACES } from './prompt.js';
 import { cellsOf, columnsOf, countsOf, csvOf, jsonOf } from './rows.js';
 import { download, jsonFile } from './save.js';
@@ -136,7 +136,7 @@ export class Batch {
     const cells = [...turn.row.querySelectorAll('td')];
     turn.row.dataset.state = turn.state;
     const time = cells.pop();
-    time.textContent = turn.total ? inDigits(turn.total / 1000, { minimumFractionDigits: 2, maximumFractionDigits: 2 }) : '';
+    time.textContent = turn.total ? inHundredths(turn.total / 1000) : '';
     const texts = cells.length > 1 && turn.text ? cellsOf(turn, this.#columns) : [this.#line(turn)];
     for (const [at, cell] of cells.entries()) cell.textContent = (texts[at] ?? '').slice(0, SHOWN);
     if (turn.notice && turn.text) cells[0].append(` (${turn.notice})`);

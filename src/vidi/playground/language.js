@@ -28,7 +28,15 @@ export function sayIn(tongue, key, slots = {}) {
     (typeof slots[name] === 'number' ? inDigits(slots[name]) : slots[name]));
 }
 
-export const inDigits = (number, options) => (number ?? 0).toLocaleString(language, options);
+export const inDigits = (number) => (number ?? 0).toLocaleString(language);
+
+/** Made once: to make one takes longer than to draw a box. */
+const HUNDREDTHS = Object.fromEntries(Object.keys(STRINGS).map((id) => [
+  id, new Intl.NumberFormat(id, { minimumFractionDigits: 2, maximumFractionDigits: 2 }),
+]));
+
+/** A score or a time, to two digits after the point. */
+export const inHundredths = (number) => HUNDREDTHS[language].format(number);
 
 /** Fill in what the page's elements say: `data-say` as their text, `data-say-label` and the like as attributes. */
 export function translate(root = document) {

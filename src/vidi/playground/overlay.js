@@ -5,7 +5,7 @@
 
 import { element } from './elements.js';
 import { placeLabels } from './labels.js';
-import { say } from './language.js';
+import { inHundredths, say } from './language.js';
 import { maskIn } from './masks.js';
 
 const COLOURS = [
@@ -21,7 +21,7 @@ const MASK_SIDE = 800;
 
 export class Overlay {
   #layer; #legend; #slider; #sliderLabel; #readout; #panel; #list; #veil;
-  #shapes = []; // {shape, node, row}, in the answer's order
+  #shapes = []; // {shape, node, row, mask}, in the answer's order
   #colours = new Map(); // label => colour
   #chips = new Map(); // label => {chip, number}
   #kept = null; // the label whose chip is pressed
@@ -72,8 +72,9 @@ export class Overlay {
   /** Draw more shapes. */
   add(shapes) {
     if (!shapes.length) return;
-    const drawn = shapes.map((shape) => ({ shape, node: this.#draw(shape), row: this.#row(shape) }));
+    const drawn = shapes.map((shape) => ({ shape, node: this.#draw(shape), row: this.#row(shape), mask: null }));
     this.#shapes.push(...drawn);
+    for (const each of drawn) if (each.shape.mask) this.#cover(each);
     this.#layer.append(...drawn.map(({ node }) => node));
     this.#list.append(...drawn.map(({ row }) => row));
     this.#layer.tabIndex = 0;
@@ -124,24 +125,30 @@ export class Overlay {
       style.zIndex = 1001;
     }
     style.setProperty('--colour', this.#colour(shape.label));
-    if (shape.mask) this.#fill(node, shape);
     return node;
   }
 
-  /** Lay a box's mask into it, as soon as it is unpacked. */
-  async #fill(node, shape) {
+  /** Lay a box's mask under all boxes and labels, as soon as it is unpacked. */
+  async #cover(drawn) {
+    const { shape, node } = drawn;
     const { clientWidth: width, clientHeight: height } = this.#layer;
     const scale = MASK_SIDE / Math.max(width, height, 1) / 1000;
     const mask = await maskIn(
       this.#colour(shape.label), shape.mask, (shape.right - shape.left) * width * scale, (shape.bottom - shape.top) * height * scale,
     );
-    if (mask) node.prepend(mask);
+    if (!mask || !this.#shapes.includes(drawn)) return;
+    mask.className = node.classList.contains('lit') ? 'mask lit' : 'mask';
+    mask.hidden = node.hidden;
+    for (const each of ['left', 'top', 'width', 'height']) mask.style[each] = node.style[each];
+    mask.style.zIndex = node.style.zIndex - 1001; // that of a small thing lies over that of a large one
+    drawn.mask = mask;
+    this.#layer.prepend(mask);
   }
 
   #row(shape) {
     const row = element(
       'li', {}, element('i', {}), element('b', { textContent: shape.label }),
-      element('span', { textContent: shape.score === null ? '' : shape.score.toFixed(2) }),
+      element('span', { textContent: shape.score === null ? '' : inHundredths(shape.score) }),
       element('code', { textContent: placeOf(shape).join(' ') }),
     );
     row.style.setProperty('--colour', this.#colour(shape.label));
@@ -173,7 +180,7 @@ export class Overlay {
 
   #light(label) {
     this.#layer.classList.toggle('dim', label !== null);
-    for (const { shape, node } of this.#shapes) node.classList.toggle('lit', shape.label === label);
+    for (const { shape, node, mask } of this.#shapes) for (const each of [node, mask]) each?.classList.toggle('lit', shape.label === label);
   }
 
   get #scored() {
@@ -200,11 +207,12 @@ export class Overlay {
     const numbers = new Map();
     let shown = 0;
     let rank = 0;
-    for (const { shape, node, row } of this.#shapes) {
+    for (const { shape, node, row, mask } of this.#shapes) {
       const mine = shape.picture === this.#picture;
       const here = mine && (scored ? shape.score >= limit : rank < limit);
       rank += mine;
       node.hidden = row.hidden = !here;
+      if (mask) mask.hidden = !here;
       if (here) numbers.set(shape.label, (numbers.get(shape.label) ?? 0) + 1);
       shown += here;
     }
@@ -217,7 +225,7 @@ export class Overlay {
     const counts = { kept: shown, all: rank };
     this.#slider.hidden = !rank;
     if (!rank) this.#sliderLabel.textContent = say('nothingHere');
-    else this.#sliderLabel.textContent = scored ? say('byScore', { limit: limit.toFixed(2), ...counts }) : say('byRank', counts);
+    else this.#sliderLabel.textContent = scored ? say('byScore', { limit: inHundredths(limit), ...counts }) : say('byRank', counts);
     this.#arrange();
     this.#onshown(shown);
   }
@@ -259,7 +267,7 @@ function reveal(row, list) {
 }
 
 const title = ({ label, score }) =>
-  (score === null ? [label] : [label, element('small', { textContent: ` ${score.toFixed(2)}` })]);
+  (score === null ? [label] : [label, element('small', { textContent: ` ${inHundredths(score)}` })]);
 
 /** Where a shape is, as the API writes it. */
 const placeOf = (shape) => (shape.kind === 'box'

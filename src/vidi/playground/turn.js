@@ -1,7 +1,7 @@
 // One question and its answer, without the page: what is asked, heard and said of how it ended.
 
 import { stream } from './api.js';
-import { inDigits, say } from './language.js';
+import { inHundredths, say } from './language.js';
 import { bodyOf, PLACES } from './prompt.js';
 import { Scanner } from './shapes.js';
 
@@ -44,14 +44,14 @@ function ending({ messages, text }) {
 export function statsOf({ messages, first, total }) {
   if (!messages.length) return '';
   const { usageMetadata: usage = {}, modelVersion = '' } = messages.at(-1);
-  const seconds = (time) => inDigits(time / 1000, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  const seconds = (time) => inHundredths(time / 1000);
   return [
     modelVersion,
     say('tokensIn', { tokens: usage.promptTokenCount ?? 0 }),
     say('tokensOut', { tokens: usage.candidatesTokenCount ?? 0 }),
     first && say('firstAfter', { seconds: seconds(first) }),
     say('allAfter', { seconds: seconds(total) }),
-  ].filter(Boolean).join(' · ');
+  ].filter(Boolean).join('\u00a0· ');
 }
 
 /** Whether places were asked for and the answer is that there are none. */
