@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from vidi import __version__
-from vidi.app import create_app, default_model
+from vidi.app import create_app
 from vidi.cli.completion import ModelName
 from vidi.cli.options import StartError, config_option, settings_from
 from vidi.cli.pull import fetch_first, refuse_unpulled
@@ -18,6 +18,7 @@ from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
 from vidi.http import logs, server
 from vidi.http.stream import Drain
+from vidi.in_process import default_model
 from vidi.settings import Settings, SettingsError, server_keys
 
 
