@@ -58,20 +58,26 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 """Names under which a server without keys may be called."""
 
 
-def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | None = None) -> Gateway:
+def create_app(
+    settings: Settings,
+    progress: Progress = quiet,
+    drain: Drain | None = None,
+    registry: Registry | None = None,
+) -> Gateway:
     """The server as an ASGI application; what it opens is closed when its lifespan ends.
 
     Args:
         settings: What the owner chose.
         progress: Told about long work.
         drain: Who ends the server tells it; None if nobody does.
+        registry: The models, if they were looked up already.
 
     Raises:
         NotFound: The chosen model is unknown.
         Unavailable: No model is installed, or no such segmenter, or another server uses the data directory.
         SettingsError: The file of keys cannot be read.
     """
-    registry = engines(settings, progress)
+    registry = registry or engines(settings, progress)
     budget = ByteBudget(settings.memory_bytes)
     decoders = decoder_pool(settings, budget)
     opened = contextlib.ExitStack()
