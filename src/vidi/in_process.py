@@ -111,7 +111,9 @@ class Local:
             async with asyncio.timeout(self.seconds), answer as generation:
                 yield generation
         except TimeoutError:
-            raise DeadlineExceeded(f"The answer was not ready within {self.seconds:g} s.") from None
+            raise DeadlineExceeded(
+                f"The answer was not ready within {self.seconds:g} s. Ask for less, or allow more time."
+            ) from None
 
 
 @contextlib.asynccontextmanager
