@@ -3,6 +3,7 @@
     python -m bench                  speed, memory and the built-in engine
     python -m bench speed            time, beside yardsticks timed in the same run
     python -m bench memory           memory of the process tree
+    python -m bench start            from a command's start to its answer, a server's to its first
     python -m bench lite             time and memory of the built-in engine, on photographs
     python -m bench engine           open models, beside llama.cpp's own server
     python -m bench peers            beside a bare handler, LiteLLM's proxy and llama.cpp's server
@@ -25,7 +26,20 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from bench import backends, cluster, engine, hostile, lite, memory, page, peers, quality, speed, uploads
+from bench import (
+    backends,
+    cluster,
+    engine,
+    hostile,
+    lite,
+    memory,
+    page,
+    peers,
+    quality,
+    speed,
+    start,
+    uploads,
+)
 from bench.servers import Broken
 from bench.table import Row, as_json, table
 
@@ -39,6 +53,7 @@ BY_NAME: Mapping[str, Callable[[], Iterable[Row]]] = {
     "engine": engine.run,
     "page": page.run,
     "peers": peers.run,
+    "start": start.run,
     "hostile": hostile.run,
 }
 """Run only when named."""
@@ -63,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [options.name] if options.name else list(BENCHMARKS)
     if not options.name:
         print(
-            "speed, memory, lite; by name only: peers, engine, backends, page, hostile, uploads, cluster, "
-            "quality (python -m bench quality -h)",
+            "speed, memory, lite; by name only: start, peers, engine, backends, page, hostile, uploads, "
+            "cluster, quality (python -m bench quality -h)",
             file=sys.stderr,
         )
     found: list[Row] = []

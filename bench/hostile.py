@@ -24,7 +24,7 @@ from bench.load import busy
 from bench.memory import LITE
 from bench.servers import GENERATE, Broken, Connection, Server, post, vidi
 from bench.table import Row
-from vidi.app import installed
+from vidi.in_process import installed
 from vidi.settings import load
 
 MOST_DELAY = 100.0

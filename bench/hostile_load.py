@@ -28,7 +28,7 @@ from bench.lite import MODEL, photographs
 from bench.memory import settled, watching
 from bench.servers import GENERATE, Broken, Connection, Server, post, vidi
 from bench.table import Row, Target
-from vidi.app import installed
+from vidi.in_process import installed
 from vidi.settings import load
 
 CLIENTS = 96

@@ -18,7 +18,6 @@ from PIL import Image
 
 from bench.asking import Ask, NoServer, Reply
 from bench.dataset import Photo
-from vidi.app import context, installed
 from vidi.domain.geometry import Placement
 from vidi.domain.prompt import Output, Picture, Prompt, Request, Role, TextFormat, Turn
 from vidi.engines.lite.engine import reply
@@ -28,6 +27,7 @@ from vidi.engines.lite.vision.classifier import Classification, Classifier
 from vidi.engines.lite.vision.detector import COCO_CLASSES, Detection, Detector, RawBoxes
 from vidi.engines.lite.weights.assets import ensure
 from vidi.engines.lite.world import load_world
+from vidi.in_process import context, installed
 from vidi.settings import load
 
 MODEL = "vidi-lite"

@@ -24,11 +24,11 @@ from bench.memory import footprint
 from bench.servers import Connection, Server, on_cores, post, vidi
 from bench.speed import in_turns
 from bench.table import Row, Target
-from vidi.app import context, installed
 from vidi.cli.ask import IN_FLIGHT
 from vidi.engines.lite.vision.ocr import INSTALL, published_models
 from vidi.engines.lite.vision.onnx import Network
 from vidi.engines.lite.weights.assets import Weights, ensure
+from vidi.in_process import context, installed
 from vidi.settings import load
 
 MODEL = "vidi-lite"

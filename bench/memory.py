@@ -21,8 +21,8 @@ from bench import pictures
 from bench.servers import COUNT, GENERATE, Connection, Server, post, vidi, yardstick
 from bench.table import Row
 from bench.yardsticks import BARE
-from vidi.app import installed
 from vidi.images.pool import IDLE_SECONDS
+from vidi.in_process import installed
 from vidi.settings import load
 
 PICTURES = 3600

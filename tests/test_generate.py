@@ -88,7 +88,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Drawing]:
         name: ModelEntry(engine.card, factory=f"{__name__}:open_drawing", ready=True)
         for name, engine in made.items()
     }
-    monkeypatch.setattr("vidi.app.installed_models", lambda context: offers)
+    monkeypatch.setattr("vidi.in_process.installed_models", lambda context: offers)
     for name, engine in made.items():
         monkeypatch.setitem(ENGINES, name, engine)
     return made

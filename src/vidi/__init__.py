@@ -9,3 +9,6 @@ __version__ = "0.1.0"
 os.environ.update(  # noqa: TID251  # written for what is imported later, not read
     ORT_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1"
 )
+# numpy works on small matrices here. Its library would start a thread for each core when it is imported, and
+# all of them spin for work: a third of the import's processor time.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # noqa: TID251

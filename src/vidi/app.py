@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -19,14 +19,14 @@ from starlette.applications import Starlette
 from vidi.byte_budget import ByteBudget
 from vidi.domain.errors import Unavailable
 from vidi.engines.answer_cache import AnswerCache
-from vidi.engines.base import EngineContext, ModelEntry, Progress
-from vidi.engines.registry import Registry, best_model, installed_models, open_segmenter
+from vidi.engines.base import Progress
+from vidi.engines.registry import Registry
 from vidi.engines.segmenter import SegmenterThreads
-from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, files_over, open_files
+from vidi.files.aio import LARGEST_PICTURE_FILE, AsyncFiles, files_over, lease_files, open_files
 from vidi.files.metadata import find_id
 from vidi.files.service import FileService
 from vidi.files.store import FileLimits, SharedPlace
-from vidi.generate import GenerateOptions, GenerateService
+from vidi.generate import GenerateOptions, GenerateService, References
 from vidi.http import playground
 from vidi.http.access import Access, AccessPolicy
 from vidi.http.body import BodyReader
@@ -40,11 +40,12 @@ from vidi.http.ops import OpsRoutes, RequestMetrics
 from vidi.http.routes import Endpoints, RouteTable, route_table
 from vidi.http.stream import Drain
 from vidi.images.fetch import UrlFetcher
-from vidi.images.header import ImageLimits, inspect_upload
-from vidi.images.pool import DECODER_MEMORY, DecoderLimits, DecoderPool
+from vidi.images.header import inspect_upload
+from vidi.images.pool import DecoderPool
+from vidi.in_process import decoder_pool, engines, image_limits, quiet, segmenter_threads
 from vidi.interactions.service import InteractionService, interactions_over, open_interactions
 from vidi.interactions.store import InteractionLimits
-from vidi.settings import Settings, SettingsError, child_environment, server_keys
+from vidi.settings import Settings, SettingsError, server_keys
 from vidi.storage.clock import utc_now
 from vidi.storage.threads import StorageThreads
 
@@ -53,65 +54,32 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEPT_PICTURES = 32_000_000
-"""Bytes of prepared pictures kept for further questions: ten of a megapixel, thirty-five of 640 x 480."""
-
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 """Names under which a server without keys may be called."""
 
 
-def quiet(step: str, done: int, total: int) -> None:
-    """A Progress that says nothing."""
-
-
-def context(settings: Settings, progress: Progress = quiet) -> EngineContext:
-    """What the engines get."""
-    return EngineContext(
-        cache=settings.cache_dir,
-        threads=settings.threads,
-        progress=progress,
-        environment=child_environment(),
-        backends=tuple(each.backend() for each in settings.backend),
-        mirror=settings.weights_mirror,
-    )
-
-
-def installed(settings: Settings) -> Mapping[str, ModelEntry]:
-    """Every model that can be asked for by its own name, best first."""
-    return installed_models(context(settings))
-
-
-def default_model(settings: Settings) -> ModelEntry:
-    """The model behind every Gemini name: the chosen one, or the best on the disk.
-
-    Raises:
-        NotFound: The chosen model is unknown.
-        Unavailable: No model is installed.
-    """
-    return engines(settings).default
-
-
-def create_app(settings: Settings, progress: Progress = quiet, drain: Drain | None = None) -> Gateway:
+def create_app(
+    settings: Settings,
+    progress: Progress = quiet,
+    drain: Drain | None = None,
+    registry: Registry | None = None,
+) -> Gateway:
     """The server as an ASGI application; what it opens is closed when its lifespan ends.
 
     Args:
         settings: What the owner chose.
         progress: Told about long work.
         drain: Who ends the server tells it; None if nobody does.
+        registry: The models, if they were looked up already.
 
     Raises:
         NotFound: The chosen model is unknown.
         Unavailable: No model is installed, or no such segmenter, or another server uses the data directory.
         SettingsError: The file of keys cannot be read.
     """
-    registry = engines(settings, progress)
+    registry = registry or engines(settings, progress)
     budget = ByteBudget(settings.memory_bytes)
-    decoders = DecoderPool(
-        budget=budget,
-        size=settings.decoders,
-        limits=DecoderLimits(settings.decode_seconds, DECODER_MEMORY, child_environment()),
-        keep=KEPT_PICTURES,
-    )
+    decoders = decoder_pool(settings, budget)
     opened = contextlib.ExitStack()
     threads = StorageThreads()
     urls = opened.enter_context(
@@ -166,23 +134,6 @@ class Parts:
     opened: contextlib.ExitStack
 
 
-def engines(settings: Settings, progress: Progress = quiet) -> Registry:
-    """Every installed model, none of them opened yet."""
-    about = context(settings, progress)
-    entries = installed_models(about)
-    default = settings.model or best_model(entries).card.id
-    return Registry(entries, default=default, context=about, queue=settings.queue)
-
-
-def segmenter_threads(settings: Settings, progress: Progress = quiet) -> SegmenterThreads:
-    """The chosen segmenter.
-
-    Raises:
-        Unavailable: There is none of that name, or it cannot be opened.
-    """
-    return SegmenterThreads(open_segmenter(settings.segmenter, context(settings, progress)), settings.threads)
-
-
 @contextlib.contextmanager
 def storage(
     settings: Settings, threads: StorageThreads, keys: KeyRing
@@ -200,7 +151,7 @@ def storage(
         readers_ttl=timedelta(seconds=settings.request_seconds + 60),
     )
     inspect = partial(
-        inspect_upload, limits=_image_limits(settings), largest=LARGEST_PICTURE_FILE, alone=threading.Lock()
+        inspect_upload, limits=image_limits(settings), largest=LARGEST_PICTURE_FILE, alone=threading.Lock()
     )
     interaction_limits = InteractionLimits(lifetime=lifetime)
     if settings.blob_url:
@@ -267,10 +218,9 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
     service = GenerateService(
         parts.registry,
         parts.decoders,
-        parts.files,
-        parts.urls,
+        References(parts.urls.fetched, partial(lease_files, parts.files)),
         AnswerCache(settings.answer_cache_bytes),
-        GenerateOptions(_image_limits(settings), parts.budget, parts.segmenter, settings.grounding),
+        GenerateOptions(image_limits(settings), parts.budget, parts.segmenter, settings.grounding),
     )
     generate = GenerateEndpoint(
         service=service,
@@ -301,7 +251,7 @@ def routes(settings: Settings, parts: Parts) -> RouteTable:
             uploads=UploadRoutes(parts.files, body_reader, parts.keys.is_owner),
             page=playground.load(),
             preview=playground.PreviewEndpoint(
-                parts.decoders, body_reader, _image_limits(settings), settings.request_seconds
+                parts.decoders, body_reader, image_limits(settings), settings.request_seconds
             ),
             ops=OpsRoutes(parts.registry, parts.decoders, parts.files, parts.metrics, parts.usage),
         ),
@@ -352,7 +302,3 @@ def reload_keys(keys: KeyRing) -> None:
         log.warning("%d keys are valid now", keys.reload())
     except SettingsError as error:
         log.warning("The keys were not read again, the old ones stay: %s", error)
-
-
-def _image_limits(settings: Settings) -> ImageLimits:
-    return ImageLimits(max_pixels=settings.max_image_pixels)

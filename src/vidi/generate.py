@@ -26,6 +26,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from vidi.byte_budget import ByteBudget
 from vidi.domain.answer import Piece, TokenCount
@@ -55,12 +56,13 @@ from vidi.engines.grounding.request import (
 from vidi.engines.registry import Registry, Resolved
 from vidi.engines.segmenter import SegmenterThreads
 from vidi.engines.worker import Worker
-from vidi.files.aio import AsyncFiles, LeasedImage, lease_files
-from vidi.images.fetch import UrlFetcher
 from vidi.images.header import ImageLimits
 from vidi.images.pool import DecoderPool
 from vidi.images.source import PictureSource
 from vidi.images.tokens import image_tokens
+
+if TYPE_CHECKING:
+    from vidi.files.aio import LeasedImage, ResolvedRequest
 
 PICTURES_AT_ONCE = 8
 """How many pictures of one request are read and decoded, or wait for a decoder, at the same time."""
@@ -116,6 +118,19 @@ class GenerateOptions:
     grounding: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class References:
+    """How pictures are had that a conversation only names, each until a block is left.
+
+    Attributes:
+        fetch: Those at https addresses.
+        lease: Those that were uploaded by an owner.
+    """
+
+    fetch: Callable[[Conversation], AbstractAsyncContextManager[Conversation]]
+    lease: Callable[[Conversation, str], AbstractAsyncContextManager[ResolvedRequest]]
+
+
 class GenerateService:
     """Where prompts are prepared and answered; one for the life of the server."""
 
@@ -123,16 +138,14 @@ class GenerateService:
         self,
         registry: Registry,
         decoders: DecoderPool,
-        files: AsyncFiles,
-        urls: UrlFetcher,
+        references: References | None,
         answers: AnswerCache,
         options: GenerateOptions,
     ) -> None:
-        """Take the parts; none of them is closed here."""
+        """Take the parts; none of them is closed here. Without `references` every picture must be inline."""
         self._registry = registry
         self._decoders = decoders
-        self._files = files
-        self._urls = urls
+        self._references = references
         self._answers = answers
         self._options = options
         self._budget = options.budget
@@ -241,15 +254,15 @@ class GenerateService:
     def _sources(self, conversation: Conversation, owner: str) -> AbstractAsyncContextManager[Sources]:
         """A conversation's pictures, ready to be read until the block is left: fetched or leased."""
         if any(isinstance(image, FileReference) for image in conversation.images()):
-            return self._referred(conversation, owner)
+            assert self._references is not None
+            return self._referred(self._references, conversation, owner)
         return nullcontext(conversation.with_images(map(_inline, conversation.images())))
 
     @asynccontextmanager
-    async def _referred(self, conversation: Conversation, owner: str) -> AsyncIterator[Sources]:
-        async with (
-            self._urls.fetched(conversation) as fetched,
-            lease_files(self._files, fetched, owner) as leased,
-        ):
+    async def _referred(
+        self, references: References, conversation: Conversation, owner: str
+    ) -> AsyncIterator[Sources]:
+        async with references.fetch(conversation) as fetched, references.lease(fetched, owner) as leased:
             # A file that is named again is the same source: its header and digest are read once.
             named: dict[tuple[str, MediaResolution | int], PictureSource] = {}
             yield leased.with_images(_source(image, named) for image in leased.images())

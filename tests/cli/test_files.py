@@ -21,11 +21,11 @@ from tests.conftest import picture
 from tests.http.live import Live, live
 from tests.http.wire_cutter import WireCutter, cutting
 from tests.waiting import HANG_SECONDS
-from vidi.cli import uploader
+from vidi.cli import remote
 from vidi.cli.files import guess_type
 from vidi.cli.main import main
 
-CHUNK = uploader.CHUNK_BYTES
+CHUNK = remote.CHUNK_BYTES
 HEADERS = 20_000
 """Room for the headers of a few requests."""
 
@@ -41,7 +41,7 @@ def _own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: Live) 
     for name in ("VIDI_DATA_DIR", "VIDI_CACHE_DIR", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("VIDI_PORT", str(server.port))
-    monkeypatch.setattr(uploader, "PAUSES", ())
+    monkeypatch.setattr(remote, "PAUSES", ())
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_an_empty_list_says_so(tmp_path: Path) -> None:
 
 
 def test_all_pages_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploader, "PAGE_SIZE", 3)
+    monkeypatch.setattr(remote, "PAGE_SIZE", 3)
     photos = [tmp_path / f"{index}.txt" for index in range(7)]
     for index, each in enumerate(photos):
         each.write_text(str(index))
@@ -204,7 +204,7 @@ def cutter(server: Live) -> Iterator[WireCutter]:
 def test_cut_lines_are_bridged_in_one_run(
     large: Path, cutter: WireCutter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploader, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(remote, "PAUSES", (0.0, 0.0, 0.0))
     cutter.cuts = [3_000_000, 100, 5_000_000, CHUNK - 7_000_000, 400]
     file = _uploaded(large, "--server", f"http://127.0.0.1:{cutter.port}")
     assert not cutter.cuts

@@ -24,7 +24,7 @@ from tests.conftest import inline, picture
 from tests.http.live import Live, live, read_all, request
 from tests.model.pulling import SHAPES, pull
 from tests.waiting import HANG_SECONDS, until
-from vidi.app import installed
+from vidi.in_process import installed
 from vidi.settings import load
 
 pytestmark = pytest.mark.slow

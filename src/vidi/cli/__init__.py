@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import pkgutil
@@ -45,4 +46,6 @@ def run() -> None:
     """
     signal.signal(signal.SIGINT, leave_quietly)
     gc.set_threshold(OBJECTS_PER_COLLECTION)
+    # Python looks for rubbish once more when it ends. All of it goes then.
+    atexit.register(gc.freeze)
     pkgutil.resolve_name("vidi.cli.main:main")()

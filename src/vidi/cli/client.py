@@ -1,4 +1,4 @@
-"""The command line is one more client of the API: of a server, or of one inside this process."""
+"""The command line is one more client of the API: of a server, or of what answers in this process."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ import json
 import os
 import re
 import signal
-import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pkgutil import resolve_name
+from typing import Protocol
 
-import httpx2
 import pybase64
 
-from vidi.app import create_app
 from vidi.cli import INTERRUPTED
-from vidi.cli.options import CONNECT_SECONDS, ClientError, Wishes, answer_of, keys_of
+from vidi.cli.options import ClientError, Wishes
 from vidi.cli.photos import Photo
 from vidi.cli.progress import ProgressBars
-from vidi.http.in_process import InProcess
+from vidi.domain.errors import VidiError
+from vidi.generate import Generation
+from vidi.in_process import Local, local
 from vidi.settings import Settings
+from vidi.wire.encode import message_of
 
 _PART = re.compile(r"contents\[(\d+)\]\.parts\[(\d+)\](?:\.inline_data(?:\.data)?)?")
 """How an error of the server names a part of a question."""
@@ -63,11 +64,8 @@ class Exchange:
     answer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Speaks the Gemini API."""
-
-    http: httpx2.AsyncClient
+class Client(Protocol):
+    """Who can be asked."""
 
     async def ask(self, conversation: Sequence[Exchange], wishes: Wishes) -> ApiResponse:
         """The answer to the last question of a conversation.
@@ -75,61 +73,55 @@ class Client:
         Raises:
             ClientError: No answer came; pictures are named as the person names them.
         """
-        body = _request(conversation, wishes)
-        try:
-            answer = await self._call("POST", _path(wishes, "generateContent"), body)
-        except ClientError as error:
-            raise ClientError(_in_names(str(error), conversation)) from None
-        return _response(answer)
+        ...
 
-    async def stream(self, conversation: Sequence[Exchange], wishes: Wishes) -> AsyncIterator[str]:
+    def stream(self, conversation: Sequence[Exchange], wishes: Wishes) -> AsyncIterator[str]:
         """The same, piece by piece as it is made.
 
         Raises:
             ClientError: As `ask`; also in the middle of an answer.
         """
-        body = _request(conversation, wishes)
-        path = _path(wishes, "streamGenerateContent") + "?alt=sse"
-        try:
-            async with self.http.stream("POST", path, json=body) as response:
-                if response.status_code != httpx2.codes.OK:
-                    await response.aread()
-                    answer_of(response)
-                async for line in response.aiter_lines():
-                    if line.startswith("data: "):
-                        yield _piece(json.loads(line.removeprefix("data: ")))
-        except httpx2.HTTPError as error:
-            raise self._lost(error) from None
-        except ClientError as error:
-            raise ClientError(_in_names(str(error), conversation)) from None
-
-    async def models(self) -> list[Mapping[str, object]]:
-        """Every model of the server, as the API describes it, the default first.
-
-        Raises:
-            ClientError: No answer came.
-        """
-        match await self._call("GET", "/v1beta/models?pageSize=1000", None):
-            case {"models": [*models]}:
-                return [model for model in models if isinstance(model, dict)]
-        raise ClientError("The server answered without models.")
-
-    async def _call(self, method: str, path: str, body: object) -> object:
-        try:
-            response = await self.http.request(method, path, json=body)
-        except httpx2.HTTPError as error:
-            raise self._lost(error) from None
-        return answer_of(response)
-
-    def _lost(self, error: httpx2.HTTPError) -> ClientError:
-        return ClientError(f"{self.http.base_url} cannot be reached: {str(error) or type(error).__name__}")
+        ...
 
 
-def _path(wishes: Wishes, method: str) -> str:
-    return f"/v1beta/models/{wishes.model or DEFAULT_MODEL}:{method}"
+@dataclass(frozen=True, slots=True)
+class LocalClient:
+    """Asks what answers in this process, by the API's own request: so it answers and refuses as a server."""
+
+    local: Local
+
+    async def ask(self, conversation: Sequence[Exchange], wishes: Wishes) -> ApiResponse:
+        """As `Client.ask`."""
+        with _named(conversation):
+            async with self._answer(conversation, wishes) as answer:
+                texts = [piece.text async for piece in answer.pieces if not piece.thought]
+        return ApiResponse("".join(texts), answer.card.id, answer.cost.total)
+
+    async def stream(self, conversation: Sequence[Exchange], wishes: Wishes) -> AsyncIterator[str]:
+        """As `Client.stream`."""
+        with _named(conversation):
+            async with self._answer(conversation, wishes) as answer:
+                async for piece in answer.pieces:
+                    if not piece.thought:
+                        yield piece.text
+
+    def _answer(
+        self, conversation: Sequence[Exchange], wishes: Wishes
+    ) -> AbstractAsyncContextManager[Generation]:
+        body = json.dumps(request_body(conversation, wishes)).encode()
+        return self.local.answer(wishes.model or DEFAULT_MODEL, body)
 
 
-def _request(conversation: Sequence[Exchange], wishes: Wishes) -> dict[str, object]:
+@contextmanager
+def _named(conversation: Sequence[Exchange]) -> Iterator[None]:
+    """What goes wrong in the block, in the words of a server and the names of a person."""
+    try:
+        yield
+    except VidiError as error:
+        raise ClientError(in_names(message_of(error).strip(), conversation)) from None
+
+
+def request_body(conversation: Sequence[Exchange], wishes: Wishes) -> dict[str, object]:
     """The body of a generateContent request."""
     contents: list[object] = []
     for exchange in conversation:
@@ -153,7 +145,7 @@ def _request(conversation: Sequence[Exchange], wishes: Wishes) -> dict[str, obje
     return body
 
 
-def _in_names(message: str, conversation: Sequence[Exchange]) -> str:
+def in_names(message: str, conversation: Sequence[Exchange]) -> str:
     """An error of the server with the person's own names in the place of the request's fields."""
     turns: list[Exchange | None] = []
     for exchange in conversation:
@@ -168,33 +160,6 @@ def _in_names(message: str, conversation: Sequence[Exchange]) -> str:
     return _PART.sub(named, message)
 
 
-def _response(answer: object) -> ApiResponse:
-    match answer:
-        case {
-            "candidates": [{"content": {"parts": [*parts]}}, *_],
-            "modelVersion": str(version),
-            "usageMetadata": {"promptTokenCount": int(tokens)},
-        }:
-            return ApiResponse("".join(_text(part) for part in parts), version, tokens)
-    raise ClientError("The server answered without a text.")
-
-
-def _piece(event: object) -> str:
-    match event:
-        case {"error": {"message": str(message)}}:
-            raise ClientError(message.strip())
-        case {"candidates": [{"content": {"parts": [*parts]}}, *_]}:
-            return "".join(_text(part) for part in parts)
-    return ""
-
-
-def _text(part: object) -> str:
-    match part:
-        case {"text": str(text), **rest} if not rest.get("thought"):
-            return text
-    return ""
-
-
 async def named_picture(photo: Photo) -> NamedPicture:
     """A photo as the API gets it.
 
@@ -207,29 +172,23 @@ async def named_picture(photo: Photo) -> NamedPicture:
         raise ClientError(f"{photo.name}: {error}") from None
 
 
+def connect(settings: Settings, server: str) -> AbstractAsyncContextManager[Client]:
+    """A client of the server at that URL, or, with "", of what answers in this process."""
+    if not server:
+        return _local(settings)
+    # Loaded here, since a program that asks itself needs no HTTP.
+    remote: Callable[[Settings, str], AbstractAsyncContextManager[Client]] = resolve_name(
+        "vidi.cli.remote:connect_remote"
+    )
+    return remote(settings, server)
+
+
 @asynccontextmanager
-async def connect(settings: Settings, server: str) -> AsyncIterator[Client]:
-    """A client of the server at that URL, or, with "", of one inside this process."""
-    keys = keys_of(settings)
-    timeout = httpx2.Timeout(settings.request_seconds, connect=CONNECT_SECONDS)
-    if server:
-        async with httpx2.AsyncClient(base_url=server, headers=keys, timeout=timeout) as http:
-            yield Client(http)
-        return
-    with tempfile.TemporaryDirectory(prefix="vidi-") as folder:
-        # A server may be using the data directory; here nothing is kept.
-        app = create_app(
-            settings.model_copy(update={"data_dir": Path(folder), "keys_file": None}), ProgressBars()
-        )
-        async with (
-            app.lifespan.router.lifespan_context(app),
-            httpx2.AsyncClient(
-                transport=InProcess(app), base_url="http://localhost", headers=keys, timeout=timeout
-            ) as http,
-        ):
-            try:
-                yield Client(http)
-            except asyncio.CancelledError:
-                # Engines get a moment to end. Who presses Ctrl-C again does not want to wait for them.
-                signal.signal(signal.SIGINT, lambda _signal, _frame: os._exit(INTERRUPTED))
-                raise
+async def _local(settings: Settings) -> AsyncIterator[Client]:
+    async with local(settings, ProgressBars()) as opened:
+        try:
+            yield LocalClient(opened)
+        except asyncio.CancelledError:
+            # Engines get a moment to end. Who presses Ctrl-C again does not want to wait for them.
+            signal.signal(signal.SIGINT, lambda _signal, _frame: os._exit(INTERRUPTED))
+            raise

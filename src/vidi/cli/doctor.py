@@ -15,11 +15,11 @@ from pathlib import Path
 import click
 
 from vidi import __version__
-from vidi.app import default_model, installed
 from vidi.cli.options import config_option, in_units, settings_from
 from vidi.domain.errors import VidiError
 from vidi.engines.machine import accelerators, graphics_devices, machine_memory, usable_cores
 from vidi.engines.weights import INSTALL_LLAMA
+from vidi.in_process import default_model, installed
 from vidi.settings import Settings
 
 PACKAGES = ("onnxruntime", "pillow", "pi-heif", "uvicorn", "xllamacpp", "huggingface-hub")

@@ -16,7 +16,7 @@ import click
 
 from vidi.cli import INTERRUPTED
 from vidi.cli.options import ClientError, config_option, settings_from
-from vidi.cli.uploader import File, FilesClient, Upload, connect_files
+from vidi.cli.remote import File, FilesClient, Upload, connect_files
 from vidi.settings import Settings
 
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import click
 
-from vidi.app import context, default_model, installed
-from vidi.cli.client import connect
 from vidi.cli.completion import ModelName, remember_models
 from vidi.cli.options import ClientError, Common, common_options, config_option, in_units, settings_from
 from vidi.cli.pull import known_models
+from vidi.cli.remote import connect_remote
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
 from vidi.engines.machine import graphics_memory, machine_memory, recommended, speed_of, usable_cores
 from vidi.engines.profile import Dialect, Model, Profile, Thinks
 from vidi.engines.profile_files import ProfileError, load_profile, load_profiles
 from vidi.engines.weights import remove_weights
+from vidi.in_process import context, default_model, installed
 from vidi.settings import Settings
 
 
@@ -148,7 +148,7 @@ def rm(names: tuple[str, ...], config: Path | None) -> None:
 
 
 async def _served(common: Common) -> list[dict[str, object]]:
-    async with connect(common.settings, common.server) as client:
+    async with connect_remote(common.settings, common.server) as client:
         return [dict(model) for model in await client.models()]
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import httpx2
 
 from vidi.cli.completion import ModelName
 from vidi.settings import Settings, SettingsError, load
@@ -87,24 +86,6 @@ def common_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, common=Common(settings, server, model, as_json), **options)
 
     return wrapped
-
-
-def answer_of(response: httpx2.Response) -> object:
-    """The JSON that a server answered; None if it is none.
-
-    Raises:
-        ClientError: It refused; the text is its own.
-    """
-    try:
-        answer: object = response.json()
-    except json.JSONDecodeError:
-        answer = None
-    if response.status_code != httpx2.codes.OK:
-        match answer:
-            case {"error": {"message": str(message)}}:
-                raise ClientError(message.strip())
-        raise ClientError(f"{response.url.copy_with(path='/', query=None)} answered {response.status_code}.")
-    return answer
 
 
 def keys_of(settings: Settings) -> dict[str, str]:

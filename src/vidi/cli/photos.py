@@ -9,16 +9,17 @@ import asyncio
 import difflib
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
+from urllib.parse import urlsplit
 
 import click
-import httpx2
 import PIL.Image
 import PIL.ImageOps
 
-from vidi.cli.options import CONNECT_SECONDS, ClientError
+from vidi.cli.options import ClientError
 from vidi.images.header import convertible_format
 
 SUFFIXES = (
@@ -27,7 +28,6 @@ SUFFIXES = (
 """What is taken from a folder; a file that is named itself is taken whatever it is called."""
 
 STDIN = "-"
-LARGEST_FETCHED = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Photo:
         """What a file made from it may be called, without an ending."""
         if self.name == STDIN:
             return "stdin"
-        return Path(httpx2.URL(self.name).path if self.path is None else self.name).stem or "photo"
+        return Path(urlsplit(self.name).path if self.path is None else self.name).stem or "photo"
 
     async def read(self) -> bytes:
         """The encoded picture, in a format that the API takes if it is one that can be converted.
@@ -59,7 +59,9 @@ class Photo:
             ClientError: It is not there or cannot be read.
         """
         if self.path is None and self.name != STDIN:
-            return _converted(await _fetched(self.name))
+            # Loaded here, since a photo on the disk needs no HTTP.
+            fetch: Callable[[str], Awaitable[bytes]] = resolve_name("vidi.cli.remote:fetch")
+            return _converted(await fetch(self.name))
         return await asyncio.to_thread(self._from_disk)
 
     def _from_disk(self) -> bytes:
@@ -108,26 +110,6 @@ def _near(path: Path) -> str:
         return ""
     near = difflib.get_close_matches(path.name, names, n=1)
     return f" Did you mean {path.with_name(near[0])}?" if near else ""
-
-
-async def _fetched(address: str) -> bytes:
-    if address.startswith("http://"):
-        raise ClientError("Only https addresses are fetched.")
-    content = bytearray()
-    try:
-        async with (
-            httpx2.AsyncClient(timeout=CONNECT_SECONDS, follow_redirects=True) as http,
-            http.stream("GET", address) as response,
-        ):
-            if response.status_code != httpx2.codes.OK:
-                raise ClientError(f"{response.url.host} answered {response.status_code}.")
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                if len(content) > LARGEST_FETCHED:
-                    raise ClientError(f"Larger than {LARGEST_FETCHED // 1_000_000} MB.")
-    except httpx2.HTTPError as error:
-        raise ClientError(f"Cannot be fetched: {str(error) or type(error).__name__}.") from None
-    return bytes(content)
 
 
 def _converted(data: bytes) -> bytes:

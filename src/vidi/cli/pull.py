@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from vidi.app import context, installed
 from vidi.cli import INTERRUPTED
 from vidi.cli.completion import KnownModels, ModelName, remember_models
 from vidi.cli.options import StartError, config_option, in_units, settings_from
@@ -15,6 +14,7 @@ from vidi.cli.progress import ProgressBars
 from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
 from vidi.engines.weights import Pull, PullPlan, PullRequest, find_published, find_weights
+from vidi.in_process import context, installed
 from vidi.settings import Settings, lm_studio_folders, ollama_folders
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from vidi import __version__
-from vidi.app import create_app, default_model
+from vidi.app import create_app
 from vidi.cli.completion import ModelName
 from vidi.cli.options import StartError, config_option, settings_from
 from vidi.cli.pull import fetch_first, refuse_unpulled
@@ -18,6 +18,7 @@ from vidi.domain.errors import VidiError
 from vidi.engines.base import ModelEntry
 from vidi.http import logs, server
 from vidi.http.stream import Drain
+from vidi.in_process import engines
 from vidi.settings import Settings, SettingsError, server_keys
 
 
@@ -56,12 +57,15 @@ def serve(verbose: bool, config: Path | None, **flags: object) -> None:
     except SettingsError as error:
         raise StartError(str(error)) from None
     try:
-        entry = default_model(settings)
+        registry = engines(settings)
+        entry = registry.default
         refuse_unpulled(entry)
         listener = _listen(settings)
-        fetch_first(settings, entry)
+        if not entry.ready:
+            fetch_first(settings, entry)
+            registry = engines(settings)
         drain = Drain(settings.drain_seconds)
-        app = create_app(settings, drain=drain)
+        app = create_app(settings, drain=drain, registry=registry)
     except VidiError as error:
         raise StartError(error.message) from None
     # From the greeting on it means: read the keys again. The server listens to it a moment later.

@@ -290,7 +290,6 @@ def serve(app: ASGIApp, listener: socket.socket, drain: Drain) -> None:
     """Serve until SIGINT or SIGTERM; then what runs gets `drain.seconds` to end, or until the next signal."""
     # A collection stops every thread. What is loaded by now stays, so it need not be gone through each time;
     # and a body of a hundred thousand values is no reason to look for rubbish a hundred times.
-    gc.collect()
     gc.freeze()
     gc.set_threshold(OBJECTS_PER_COLLECTION)
     share_heap()

@@ -228,7 +228,17 @@ class DecoderPool:
         self._busy: set[_DecoderProcess] = set()
         self._reaping: set[asyncio.Future[int]] = set()
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._warming: asyncio.Task[None] | None = None
         self._closed = False
+
+    def warm(self) -> None:
+        """Begin to start a decoder, for a picture that will come when other things are ready too."""
+        self._warming = asyncio.create_task(self._warm())
+
+    async def _warm(self) -> None:
+        # Who then needs one is told why there is none.
+        with contextlib.suppress(Unavailable):
+            self._release(await self._start())
 
     async def prepare(self, source: PictureSource, header: ImageHeader, fit: Fit) -> Picture:
         """Decode a picture and make it upright, opaque, sRGB and of the size that a model wants.
@@ -276,6 +286,9 @@ class DecoderPool:
     async def close(self) -> None:
         """Kill all decoders, those at work too, and wait until they are gone."""
         self._closed = True
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         while self._idle:
@@ -332,6 +345,9 @@ class DecoderPool:
         """
         if self._closed:
             raise Unavailable(_CLOSED)
+        if self._warming is not None:
+            warming, self._warming = self._warming, None
+            await warming
         while self._idle:
             decoder = self._idle.pop()
             if decoder.alive:

@@ -198,12 +198,17 @@ def _model(info: ModelInfo) -> dict[str, Json]:
 def encode_error(error: VidiError) -> bytes:
     """An error in the shape of google.rpc.Status, `error` being the first and only key."""
     status = status_of(error)
-    message = error.message
-    if isinstance(error, InvalidImage) and error.where and error.where not in message:
-        message = f"{message} ({error.where})"
+    message = message_of(error)
     details = _details(error, message)
     body: dict[str, Json] = {"code": status.code, "message": message, "status": status.name}
     return dump({"error": {**body, **({"details": details} if details else {})}})
+
+
+def message_of(error: VidiError) -> str:
+    """What is told of an error: which picture it is about, too."""
+    if isinstance(error, InvalidImage) and error.where and error.where not in error.message:
+        return f"{error.message} ({error.where})"
+    return error.message
 
 
 def _details(error: VidiError, message: str) -> list[Json]:

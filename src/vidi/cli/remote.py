@@ -1,12 +1,13 @@
-"""The Files API from its other side: uploads that outlive a cut connection, and the files of a server."""
+"""A server elsewhere, spoken to over HTTP: asked, and given files by uploads that outlive a cut."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -14,8 +15,155 @@ from urllib.parse import quote
 
 import httpx2
 
-from vidi.cli.options import CONNECT_SECONDS, ClientError, answer_of, keys_of
+from vidi.cli.client import DEFAULT_MODEL, ApiResponse, Exchange, in_names, request_body
+from vidi.cli.options import CONNECT_SECONDS, ClientError, Wishes, keys_of
 from vidi.settings import Settings
+
+LARGEST_FETCHED = 100_000_000
+
+
+def answer_of(response: httpx2.Response) -> object:
+    """The JSON that a server answered; None if it is none.
+
+    Raises:
+        ClientError: It refused; the text is its own.
+    """
+    try:
+        answer: object = response.json()
+    except json.JSONDecodeError:
+        answer = None
+    if response.status_code != httpx2.codes.OK:
+        match answer:
+            case {"error": {"message": str(message)}}:
+                raise ClientError(message.strip())
+        raise ClientError(f"{response.url.copy_with(path='/', query=None)} answered {response.status_code}.")
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteClient:
+    """Speaks the Gemini API."""
+
+    http: httpx2.AsyncClient
+
+    async def ask(self, conversation: Sequence[Exchange], wishes: Wishes) -> ApiResponse:
+        """The answer to the last question of a conversation.
+
+        Raises:
+            ClientError: No answer came; pictures are named as the person names them.
+        """
+        body = request_body(conversation, wishes)
+        try:
+            answer = await self._call("POST", _method_path(wishes, "generateContent"), body)
+        except ClientError as error:
+            raise ClientError(in_names(str(error), conversation)) from None
+        return _response(answer)
+
+    async def stream(self, conversation: Sequence[Exchange], wishes: Wishes) -> AsyncIterator[str]:
+        """The same, piece by piece as it is made.
+
+        Raises:
+            ClientError: As `ask`; also in the middle of an answer.
+        """
+        body = request_body(conversation, wishes)
+        path = _method_path(wishes, "streamGenerateContent") + "?alt=sse"
+        try:
+            async with self.http.stream("POST", path, json=body) as response:
+                if response.status_code != httpx2.codes.OK:
+                    await response.aread()
+                    answer_of(response)
+                async for line in response.aiter_lines():
+                    if line.startswith("data: "):
+                        yield _piece(json.loads(line.removeprefix("data: ")))
+        except httpx2.HTTPError as error:
+            raise self._lost(error) from None
+        except ClientError as error:
+            raise ClientError(in_names(str(error), conversation)) from None
+
+    async def models(self) -> list[Mapping[str, object]]:
+        """Every model of the server, as the API describes it, the default first.
+
+        Raises:
+            ClientError: No answer came.
+        """
+        match await self._call("GET", "/v1beta/models?pageSize=1000", None):
+            case {"models": [*models]}:
+                return [model for model in models if isinstance(model, dict)]
+        raise ClientError("The server answered without models.")
+
+    async def _call(self, method: str, path: str, body: object) -> object:
+        try:
+            response = await self.http.request(method, path, json=body)
+        except httpx2.HTTPError as error:
+            raise self._lost(error) from None
+        return answer_of(response)
+
+    def _lost(self, error: httpx2.HTTPError) -> ClientError:
+        return ClientError(f"{self.http.base_url} cannot be reached: {str(error) or type(error).__name__}")
+
+
+def _method_path(wishes: Wishes, method: str) -> str:
+    return f"/v1beta/models/{wishes.model or DEFAULT_MODEL}:{method}"
+
+
+def _response(answer: object) -> ApiResponse:
+    match answer:
+        case {
+            "candidates": [{"content": {"parts": [*parts]}}, *_],
+            "modelVersion": str(version),
+            "usageMetadata": {"promptTokenCount": int(tokens)},
+        }:
+            return ApiResponse("".join(_text(part) for part in parts), version, tokens)
+    raise ClientError("The server answered without a text.")
+
+
+def _piece(event: object) -> str:
+    match event:
+        case {"error": {"message": str(message)}}:
+            raise ClientError(message.strip())
+        case {"candidates": [{"content": {"parts": [*parts]}}, *_]}:
+            return "".join(_text(part) for part in parts)
+    return ""
+
+
+def _text(part: object) -> str:
+    match part:
+        case {"text": str(text), **rest} if not rest.get("thought"):
+            return text
+    return ""
+
+
+@asynccontextmanager
+async def connect_remote(settings: Settings, server: str) -> AsyncIterator[RemoteClient]:
+    """A client of the server at that URL."""
+    timeout = httpx2.Timeout(settings.request_seconds, connect=CONNECT_SECONDS)
+    async with httpx2.AsyncClient(base_url=server, headers=keys_of(settings), timeout=timeout) as http:
+        yield RemoteClient(http)
+
+
+async def fetch(address: str) -> bytes:
+    """A photo at an https address, as it is stored there.
+
+    Raises:
+        ClientError: It cannot be had.
+    """
+    if address.startswith("http://"):
+        raise ClientError("Only https addresses are fetched.")
+    content = bytearray()
+    try:
+        async with (
+            httpx2.AsyncClient(timeout=CONNECT_SECONDS, follow_redirects=True) as http,
+            http.stream("GET", address) as response,
+        ):
+            if response.status_code != httpx2.codes.OK:
+                raise ClientError(f"{response.url.host} answered {response.status_code}.")
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > LARGEST_FETCHED:
+                    raise ClientError(f"Larger than {LARGEST_FETCHED // 1_000_000} MB.")
+    except httpx2.HTTPError as error:
+        raise ClientError(f"Cannot be fetched: {str(error) or type(error).__name__}.") from None
+    return bytes(content)
 
 
 @dataclass(frozen=True, slots=True)
