@@ -5,8 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from tests.engines.lite.fakes import PARK, STREET, FakeModels, Scene, evidence_of, picture_of, vision_of
+from tests.engines.lite.fakes import (
+    PARK,
+    STREET,
+    FakeModels,
+    Painted,
+    Scene,
+    evidence_of,
+    picture_of,
+    vision_of,
+)
 from vidi.domain.geometry import Box
 from vidi.engines.lite.evidence import Evidence
 from vidi.engines.lite.vision.ocr import TextLine
@@ -62,3 +72,29 @@ def test_a_picture_of_one_colour_is_flat_and_noise_is_sharp() -> None:
 def test_one_pixel_is_a_picture() -> None:
     detections = Evidence(picture_of(np.zeros((1, 1, 3), np.uint8)), vision_of(FakeModels())).detections
     assert (detections.things, detections.palette, detections.sharpness) == ((), ("black",), 0.0)
+
+
+CAT_AND_DOG = (
+    Painted("cat", (50, 50, 900, 700), "brown", 0.5),
+    Painted("dog", (60, 750, 900, 980), "brown", 0.38),
+    Painted("person", (0, 900, 300, 1000), "blue", 0.4),
+)
+
+
+def test_animals_that_the_detector_has_no_class_for_are_the_classifiers() -> None:
+    seen = evidence_of(Scene(CAT_AND_DOG, labels=(("lion", 0.7), ("tabby cat", 0.1)))).things(0.3)
+    assert sorted(thing.label for thing in seen) == ["lion", "lion", "person"]
+
+
+@pytest.mark.parametrize("labels", [(("lion", 0.6),), (("fountain", 0.9),), ()])
+def test_what_the_classifier_is_not_sure_of_changes_no_name(labels: tuple[tuple[str, float], ...]) -> None:
+    seen = evidence_of(Scene(CAT_AND_DOG, labels=labels)).things(0.3)
+    assert sorted(thing.label for thing in seen) == ["cat", "dog", "person"]
+
+
+def test_an_animal_that_is_sure_or_that_both_see_keeps_its_name() -> None:
+    sure = (replace(CAT_AND_DOG[0], score=0.8), *CAT_AND_DOG[1:])
+    seen = evidence_of(Scene(sure, labels=(("grey fox", 0.35), ("red fox", 0.35), ("beagle", 0.25)))).things(
+        0.3
+    )
+    assert sorted(thing.label for thing in seen) == ["cat", "dog", "person"]

@@ -7,6 +7,7 @@ costs no model time. The memory holds findings only, no pixels.
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -171,6 +172,12 @@ class Thresholds:
     detailed: float = 0.33
 
 
+WILD = 0.65
+"""Probability of a wild animal's classes from which an animal that the detector found is taken for it."""
+
+SURE_ANIMAL = 0.7
+"""Score from which the detector's word for an animal stands against the classifier's."""
+
 REMEMBERED_PICTURES = 512
 """How many pictures' findings are kept; some 20 kB each."""
 
@@ -312,7 +319,7 @@ class Evidence:
 
     def _look(self) -> Detections:
         light = self._light
-        found = self.models.detector.detect(self.picture)
+        found = self._renamed(self.models.detector.detect(self.picture))
         things = [self._coloured(each, light) for each in distinct(found, self.world)]
         small = _shrunk(self.picture)
         return Detections(
@@ -321,6 +328,28 @@ class Evidence:
             sharpness=_sharpness(small),
             flat=float(small.std()) < 3,
         )
+
+    def _renamed(self, found: Sequence[Detection]) -> Sequence[Detection]:
+        """The same, but for animals of which the classifier knows better: the detector has no lions.
+
+        What it is sure of, and what the classifier sees too, keeps its name.
+        """
+        animals = [each for each in found if each.label in self.world.groups["animal"]]
+        if not any(each.score >= self.least.told for each in animals):
+            return found
+        kinds = defaultdict[str, float](float)
+        for label, probability in self.labels:
+            kinds[self.world.family.get(label, "")] += probability
+        wild = max(self.world.wild, key=lambda name: kinds[name])
+        if kinds[wild] < WILD:
+            return found
+        agreed = {label for label, probability in kinds.items() if probability >= self.least.classified}
+        return [
+            replace(each, label=wild)
+            if each in animals and each.score < SURE_ANIMAL and each.label not in agreed
+            else each
+            for each in found
+        ]
 
     def _coloured(self, found: Thing, light: colours.Illumination) -> Thing:
         colour = self.world.known_colours.get(found.label, "")

@@ -122,7 +122,8 @@ class World:
         groups: Hypernym to detector classes.
         confusions: Sets of detector classes that are often taken for each other.
         lookalikes: Sets of detector classes of which one may be called by another's name.
-        family: Classifier class to the detector class that it is a kind of.
+        wild: Animals that the detector has no class for.
+        family: Classifier class to the detector class, or the wild animal, that it is a kind of.
         scene_of: Classifier class to the place that it speaks for.
         rooms: Places told by things, most telling first.
         grounds: Places told by the leading thing and the pixels under it.
@@ -139,6 +140,7 @@ class World:
     groups: Mapping[str, frozenset[str]]
     confusions: tuple[frozenset[str], ...]
     lookalikes: tuple[frozenset[str], ...]
+    wild: frozenset[str]
     family: Mapping[str, str]
     scene_of: Mapping[str, str]
     rooms: tuple[Room, ...]
@@ -164,13 +166,16 @@ def load_world() -> World:
     text = files("vidi.engines.lite").joinpath("vocabulary", "world.toml").read_text("utf-8")
     tables = tomllib.loads(text)
     groups = {name: frozenset(labels) for name, labels in tables["groups"].items()}
+    wild = frozenset(tables["wild"])
+    groups["animal"] |= wild
     sides = tables["indoors"]
     worth = tables["worth"]
     return World(
         groups=groups,
         lookalikes=tuple(frozenset(labels) for labels in tables["lookalikes"].values()),
         confusions=tuple(frozenset(labels) for labels in tables["confusions"].values()),
-        family=_inverted(tables["families"]),
+        wild=wild,
+        family=_inverted(tables["families"] | tables["wild"]),
         scene_of=_inverted(tables["scenes"]),
         rooms=tuple(
             Room(

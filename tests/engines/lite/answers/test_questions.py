@@ -90,7 +90,7 @@ def test_a_colour_that_nothing_has() -> None:
 
 def test_some_of_many_are_not_counted_apart() -> None:
     text = ask(PARK, "How many people are smiling?")
-    assert text == "There is a person. I can't tell which of them fit the rest of your question."
+    assert text == "There is one person. I can't tell which of them fit the rest of your question."
 
 
 def test_nothing_to_count() -> None:

@@ -136,3 +136,22 @@ def test_a_no_is_no_firm_one_where_something_looks_a_little_like_it() -> None:
     hint = Scene(things=(Painted("dog", (100, 100, 300, 300), score=0.2),))
     assert ask(hint, "Is there a dog?") == "No, not clearly: something looks a little like a dog."
     assert ask(hint, "Is there a cat?") == "No, I don't see any cats."
+
+
+LIONS = Scene((Painted("cat", (50, 50, 900, 700), "brown", 0.5),), labels=(("lion", 0.7),))
+
+
+@pytest.mark.parametrize(
+    ("scene", "question", "answer"),
+    [
+        (LIONS, "Is there a lion?", "Yes, there is a lion."),
+        (LIONS, "How many lions are there?", "There is one lion."),
+        (LIONS, "Aslan var mı?", "Evet, bir aslan var."),
+        (LIONS, "¿Hay un león?", "Sí, hay un león."),
+        (LIONS, "Is there a cat?", "No, I don't see any cats."),
+        (PARK, "Is there a lion?", 'I can\'t tell about "lion"'),
+        (PARK, "How many lions are there?", 'I can\'t tell about "lions"'),
+    ],
+)
+def test_wild_animals_are_found_and_never_denied(scene: Scene, question: str, answer: str) -> None:
+    assert ask(scene, question).startswith(answer)

@@ -95,6 +95,9 @@ GUESS_SURE = 0.4
 GUESS_LIKELY = 0.15
 """Probability from which the classifier's word for a picture without things is stated, or as a maybe."""
 
+PAGE_LINES, PAGE_LETTERS = 3, 40
+"""From how many lines and letters on a picture without things is a page of text."""
+
 SMOOTH, NOISE = 5.0, 30_000.0
 """Sharpness under which a picture shows no edge, and over which it shows nothing else: no guess is made."""
 
@@ -226,12 +229,26 @@ def without_things(evidence: Evidence, language: Language) -> AnswerText:
         word = language.one(language.scenes[scene.id].one)
         return AnswerText(language.sentence("looks_like", thing=word), brief=language.scenes[scene.id].one)
     label, probability = evidence.labels[0] if evidence.labels else ("", 0.0)
+    page = page_of_text(evidence, language) if probability < GUESS_SURE else None
+    if page:
+        return page
     if probability >= GUESS_LIKELY and SMOOTH < evidence.detections.sharpness < NOISE:
         phrase = "looks_like" if probability >= GUESS_SURE else "may_be"
         return AnswerText(language.sentence(phrase, thing=language.one(label)), brief=label)
     if colours:
         return AnswerText(language.sentence("mostly", colours=colours), known=False)
     return AnswerText(language.sentence("nothing"), known=False)
+
+
+def page_of_text(evidence: Evidence, language: Language) -> AnswerText | None:
+    """That a picture is a page of text, and how that begins; None if it is none.
+
+    To read takes longer than all else: asked only of a picture in which nothing else is seen.
+    """
+    lines = evidence.text or ()
+    if len(lines) < PAGE_LINES or sum(len(line.text) for line in lines) < PAGE_LETTERS:
+        return None
+    return AnswerText(language.sentence("page", text=lines[0].text), brief=language.say("page_of_text"))
 
 
 def relation_in(

@@ -51,6 +51,8 @@ def _creative(intent: Intent, evidence: Evidence) -> AnswerText:
 def _state(intent: Intent, evidence: Evidence) -> AnswerText:
     if where.names_sport(intent):
         return where.sport(intent, evidence)
+    if where.names_sides(intent):
+        return where.where(intent, evidence)
     place = kinds.scene_in(intent.text, intent.language)
     if place and not intent.entities:
         return kinds.scene(replace(intent, thing=intent.text), evidence)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence, Set
+from dataclasses import replace
 
 from vidi.engines.lite.answers.captions import (
     grouped,
     in_words,
     indoors,
+    page_of_text,
+    place_in_words,
     scene_of,
     scores_of,
     surely,
@@ -16,7 +19,10 @@ from vidi.engines.lite.answers.captions import (
 )
 from vidi.engines.lite.answers.resolve import (
     cannot_tell,
+    cell_in,
+    find,
     kind_in,
+    lies_in,
     not_seen,
     resolve,
 )
@@ -246,10 +252,63 @@ def choose(intent: Intent, evidence: Evidence) -> AnswerText:
     """Which of the given options fits best."""
     if not intent.options:
         return cannot_tell(evidence, intent.language)
+    if not intent.letters:
+        intent = _without_thing(intent)
+    told = _more_of(intent, evidence) or _of_a_thing(intent, evidence)
+    if told:
+        return told
     option, supported = best_option(intent.options, evidence, intent.lexicon)
     if not supported:
         return cannot_tell(evidence, intent.language)
     return AnswerText(intent.language.sentence("choose", option=option), brief=option)
+
+
+def _without_thing(intent: Intent) -> Intent:
+    """A choice without the thing that it is about: of "is the bus blue or red" the first option is "blue"."""
+    first = intent.options[0]
+    named = next((each for each in intent.lexicon.entities(first) if first.startswith(f"{each.word} ")), None)
+    if named is None:
+        return intent
+    return replace(intent, options=(first.removeprefix(named.word).strip(), *intent.options[1:]))
+
+
+def _more_of(intent: Intent, evidence: Evidence) -> AnswerText | None:
+    """Of which of the things named there are more; None if that is not asked."""
+    language = intent.language
+    if language.matches(language.pronouns, "more", intent.text) is None:
+        return None
+    named = [entity for option in intent.options for entity in intent.lexicon.entities(option)[:1]]
+    if len(named) < len(intent.options) or any(entity.overlooked for entity in named):
+        return None
+    counts = [len(find(entity, evidence, evidence.least.numbered)) for entity in named]
+    if counts.count(max(counts)) > 1:
+        return cannot_tell(evidence, language)
+    noun = language.noun(named[counts.index(max(counts))].name).many
+    return AnswerText(language.sentence("choose", option=noun), brief=noun)
+
+
+def _of_a_thing(intent: Intent, evidence: Evidence) -> AnswerText | None:
+    """Which colour or place of several a thing has, else its own; None if something else is asked."""
+    language = intent.language
+    colours = [intent.lexicon.colours.get(plain(option), "") for option in intent.options]
+    cells = [cell_in(option, language) for option in intent.options]
+    about = next((each for each in intent.entities if each.labels), None)
+    if about is None or not (all(colours) or all(cells)):
+        return None
+    found = resolve(intent, about, evidence)
+    if not found:
+        return not_seen(about, evidence, language)
+    thing, noun = found[0], language.noun(about.name)
+    if all(cells):
+        at = next((at for at, cell in enumerate(cells) if lies_in(thing, cell)), None)
+        own = language.sentence("where_is", noun=noun.one, place=place_in_words(thing, language))
+    else:
+        at = next((at for at, colour in enumerate(colours) if thing.colour == colour), None)
+        named = language.colour(thing.colour, noun.one)
+        own = language.sentence("colour_is", noun=noun.one, nouns=noun.many, colour=named)
+    if at is None:
+        return AnswerText(own, brief=language.say("unknown"), known=False)
+    return AnswerText(language.sentence("choose", option=intent.options[at]), brief=intent.options[at])
 
 
 def scene_in(text: str, language: Language) -> str:
@@ -273,6 +332,9 @@ def _what_is_it(evidence: Evidence, language: Language) -> AnswerText:
     if things and family != things[0].label:
         seen = what_is_seen(evidence, language)
         return AnswerText(language.sentence("see", things=seen), brief=language.noun(things[0].label).one)
+    page = page_of_text(evidence, language) if not things and probability < KIND_SURE else None
+    if page:
+        return page
     if probability >= KIND_LIKELY:
         return _classified(label, probability, language)
     if things:

@@ -131,14 +131,16 @@ def so_many(entity: Entity, number: int, language: Language) -> str:
     if number == 0:
         noun = language.noun(entity.name)
         return f"{language.number(0)} {noun.many if language.plural_after_number else noun.one}"
+    if number == 1 and not entity.colour:
+        return language.say("exactly_one", noun=language.noun(entity.name).one)
     words = language.counted(entity.name, number, entity.colour)
     return language.say("about", number=words) if number >= UNSURE_FROM else words
 
 
 def _count_one(entity: Entity, anchors: list[Entity], evidence: Evidence, language: Language) -> AnswerText:
-    if not entity.labels:
-        return cannot_look([entity], (), evidence, language)
     found = find(entity, evidence, evidence.least.numbered)
+    if not found and entity.overlooked:
+        return cannot_look([entity], (), evidence, language)
     for anchor in anchors:
         at = find(anchor, evidence, evidence.least.numbered)
         if at:

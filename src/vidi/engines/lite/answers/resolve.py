@@ -109,7 +109,7 @@ def cannot_look(
 
 def not_seen(entity: Entity, evidence: Evidence, language: Language) -> AnswerText:
     """That what is named is not seen, and what is."""
-    if not entity.labels:
+    if entity.overlooked:
         return cannot_look([entity], (), evidence, language)
     return AnswerText(
         _and_seen(language.as_sentence(_unseen(entity, evidence, language)), evidence, language),
@@ -120,7 +120,7 @@ def not_seen(entity: Entity, evidence: Evidence, language: Language) -> AnswerTe
 
 def no_such(entity: Entity, evidence: Evidence, language: Language) -> AnswerText:
     """No: what is named is not there; that it can't be told, of what the detector has no class for."""
-    if not entity.labels:
+    if entity.overlooked:
         return cannot_look([entity], (), evidence, language)
     if entity.colour and find(replace(entity, colour=""), evidence):
         text = language.as_sentence(f"{language.say('no')}, {_unseen(entity, evidence, language)}")

@@ -72,6 +72,15 @@ def where(intent: Intent, evidence: Evidence) -> AnswerText:
     return AnswerText(language.sentence("where_are", nouns=noun.many, places=listed), brief=listed)
 
 
+def names_sides(intent: Intent) -> bool:
+    """Whether a question gives several places to choose among: "on the left or on the right"."""
+    language = intent.language
+    named = {
+        cell for cell, place in language.cells.items() for word in place.words if f" {word}" in intent.text
+    }
+    return len(named) > 1 and language.matches(language.pronouns, "either", intent.text) is not None
+
+
 HEAVY = ("vehicle", "furniture", "appliance")
 """Hypernyms of what stands on the ground."""
 
@@ -104,7 +113,8 @@ def near(intent: Intent, evidence: Evidence) -> AnswerText:
         return not_seen(entity, evidence, language)
     others = [thing for thing in evidence.things() if thing.label not in entity.labels]
     upon = language.matches(language.pronouns, "upon", intent.text)
-    holds = _carried if upon else touching
+    within = language.matches(language.pronouns, "within", intent.text)
+    holds = lying_on if within else _carried if upon else touching
     guests = _guests(anchors, evidence, upon=upon is not None)
     close = [thing for thing in others if thing.label not in guests and holds(thing.box, anchors[0].box)]
     if not close:

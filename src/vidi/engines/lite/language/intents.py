@@ -22,7 +22,7 @@ from vidi.engines.lite.language.language import (
     read_languages,
 )
 from vidi.engines.lite.language.noun_phrases import NounPhrases, noun_phrases
-from vidi.engines.lite.language.style import AnswerStyle, lettered_options, style_of
+from vidi.engines.lite.language.style import AnswerStyle, lettered_options, options_in, style_of
 from vidi.engines.lite.world import IMAGENET_CLASSES, World
 
 
@@ -33,13 +33,14 @@ class Entity:
     Attributes:
         name: Detector class, hypernym or classifier class that was named.
         word: The word that the text used.
-        labels: Detector classes that are meant; empty if the detector knows none.
+        labels: Detector classes and wild animals that are meant; empty if it is none of them.
         kinds: Classifier classes that are meant.
         narrow: Whether the word says more than can be seen, as "woman" for a person.
         colour: The colour named with it, or "".
         start: Where it stands in the text.
         anchor: Whether it only says where: "on the table".
         single: Whether one thing is spoken of: "the dog".
+        wild: Whether it is an animal that the detector has no class for.
     """
 
     name: str
@@ -51,6 +52,12 @@ class Entity:
     start: int = 0
     anchor: bool = False
     single: bool = False
+    wild: bool = False
+
+    @property
+    def overlooked(self) -> bool:
+        """Whether it may be there without being found: the detector does not look for it."""
+        return self.wild or not self.labels
 
     @property
     def unknown(self) -> bool:
@@ -152,6 +159,7 @@ class Lexicon:
                 labels=meaning.labels,
                 kinds=meaning.kinds,
                 narrow=meaning.narrow,
+                wild=meaning.wild,
                 colour=self._colour_of(text, match),
                 start=match.start(),
                 anchor=self._is_anchor(text, match.start()),
@@ -211,15 +219,17 @@ def build_lexicon(language: Language, world: World) -> Lexicon:
     for name in (each for each in IMAGENET_CLASSES if each.lower() not in language.telling):
         family = world.family.get(name)
         labels = frozenset({family} if family else ())
-        meanings[name.lower()] = Entity(name, name.lower(), labels, frozenset({name}))
+        wild = family in world.wild
+        meanings[name.lower()] = Entity(name, name.lower(), labels, frozenset({name}), wild=wild)
     for group, noun in language.groups.items():
         for word in noun.words:
             meanings[folded(word.lower())] = Entity(group, word.lower(), world.groups[group])
     for label, noun in language.nouns.items():
         kinds = frozenset(kind for kind, family in world.family.items() if family == label)
+        own, wild = frozenset({label}), label in world.wild
         for word in noun.words:
             narrow = word in noun.narrower
-            meanings[folded(word.lower())] = Entity(label, word.lower(), frozenset({label}), kinds, narrow)
+            meanings[folded(word.lower())] = Entity(label, word.lower(), own, kinds, narrow, wild=wild)
     for word in language.phrase["strange"]:
         meanings[word] = Entity(word, word)
     colours = {folded(word): name for name, noun in language.colours.items() for word in noun.words}
@@ -405,7 +415,7 @@ class Languages:
             kind=kind,
             lexicon=lexicon,
             entities=entities,
-            options=_options(named, language),
+            options=options_in(named, language.phrase["joins"]),
             thing=(named.get("thing") or "").strip(" ?.!,"),
             colour=lexicon.colour_in(text),
             text=text,
@@ -485,13 +495,3 @@ def _kind(text: str, language: Language) -> tuple[IntentKind, re.Match[str] | No
 def _foreign(text: str, language: Language) -> bool:
     """Whether a text has letters that the language does not: its words are then alike by chance."""
     return any(letter.isalpha() and letter not in f"{ascii_lowercase}{language.letters}" for letter in text)
-
-
-def _options(named: Mapping[str, str | None], language: Language) -> tuple[str, ...]:
-    """What to choose among: the two named options, or a list in words."""
-    if named.get("a") and named.get("b"):
-        return (str(named["a"]), str(named["b"]))
-    joins = "|".join(language.phrase["joins"])
-    listed = re.split(r"[,;/|\n]", re.sub(joins, ",", named.get("options") or ""))
-    stripped = (each.strip(" .?!:'\"()[]{}*-\t") for each in listed)
-    return tuple(dict.fromkeys(each for each in stripped if each))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -170,3 +170,17 @@ def lettered_options(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 
 _MARK = re.compile(r"(?<![^\s(])([a-h]|[1-9])[).:](?=\s)")
+
+
+def options_in(named: Mapping[str, str | None], joins: Iterable[str]) -> tuple[str, ...]:
+    """What to choose among, by what a pattern found: its two options, or a list in words.
+
+    Args:
+        named: The pattern's groups: `a` and `b`, or `options`.
+        joins: Patterns of words that stand between the options of a list.
+    """
+    if named.get("a") and named.get("b"):
+        return (str(named["a"]), str(named["b"]))
+    listed = re.split(r"[,;/|\n]", re.sub("|".join(joins), ",", named.get("options") or ""))
+    stripped = (each.strip(" .?!:'\"()[]{}*-\t") for each in listed)
+    return tuple(dict.fromkeys(each for each in stripped if each))
