@@ -165,7 +165,7 @@ class Thresholds:
     touched: float = 0.2
     kind_there: float = 0.15
     taken: float = 0.35
-    told: float = 0.2
+    told: float = 0.25
     others: float = 0.4
     clear: float = 0.5
     classified: float = 0.2
