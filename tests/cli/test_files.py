@@ -191,6 +191,7 @@ def test_a_locked_server_wants_the_key(tmp_path: Path, photo: Path, monkeypatch:
         refused = _run("upload", photo, "--server", url)
         assert refused.exit_code == 1
         assert "API Key" in refused.stderr
+        assert "set VIDI_API_KEYS" in refused.stderr
         monkeypatch.setenv("VIDI_API_KEYS", "secret")
         assert _uploaded(photo, "--server", url) in _listed("--server", url)
 

@@ -88,9 +88,12 @@ def common_options(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+KEY_HEADER = "x-goog-api-key"
+
+
 def keys_of(settings: Settings) -> dict[str, str]:
     """The headers that open the server: the first key, if there are any."""
-    return {"x-goog-api-key": settings.api_keys[0]} if settings.api_keys else {}
+    return {KEY_HEADER: settings.api_keys[0]} if settings.api_keys else {}
 
 
 def in_units(size: int) -> str:

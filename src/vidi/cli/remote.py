@@ -16,10 +16,12 @@ from urllib.parse import quote
 import httpx2
 
 from vidi.cli.client import DEFAULT_MODEL, ApiResponse, Exchange, in_names, request_body
-from vidi.cli.options import CONNECT_SECONDS, ClientError, Wishes, keys_of
+from vidi.cli.options import CONNECT_SECONDS, KEY_HEADER, ClientError, Wishes, keys_of
 from vidi.settings import Settings
 
 LARGEST_FETCHED = 100_000_000
+
+NO_KEY = " No key was shown: set VIDI_API_KEYS to one that this server knows."
 
 
 def answer_of(response: httpx2.Response) -> object:
@@ -35,7 +37,9 @@ def answer_of(response: httpx2.Response) -> object:
     if response.status_code != httpx2.codes.OK:
         match answer:
             case {"error": {"message": str(message)}}:
-                raise ClientError(message.strip())
+                shown = KEY_HEADER in response.request.headers
+                locked = response.status_code == httpx2.codes.FORBIDDEN and not shown
+                raise ClientError(message.strip() + (NO_KEY if locked else ""))
         raise ClientError(f"{response.url.copy_with(path='/', query=None)} answered {response.status_code}.")
     return answer
 
