@@ -18,8 +18,6 @@ from tests.playground.browser import Browser, Page
 from tests.playground.conftest import url_of
 from tests.playground.test_conversation import further
 
-pytestmark = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
-
 SCENE = Scene("orange", "square", (32, 12, 64, 44), (289, 190), (255, 255, 255), (231, 122, 3))
 
 
