@@ -334,8 +334,8 @@ class Evidence:
 
         What it is sure of, and what the classifier sees too, keeps its name.
         """
-        animals = [each for each in found if each.label in self.world.groups["animal"]]
-        if not any(each.score >= self.least.told for each in animals):
+        animals = self.world.groups["animal"]
+        if not any(each.label in animals and each.score >= self.least.told for each in found):
             return found
         kinds = defaultdict[str, float](float)
         for label, probability in self.labels:
@@ -346,7 +346,7 @@ class Evidence:
         agreed = {label for label, probability in kinds.items() if probability >= self.least.classified}
         return [
             replace(each, label=wild)
-            if each in animals and each.score < SURE_ANIMAL and each.label not in agreed
+            if each.label in animals and each.score < SURE_ANIMAL and each.label not in agreed
             else each
             for each in found
         ]
